@@ -1,0 +1,89 @@
+//! What the tests need from outside the workspace: Debian packages, a Python environment, cargo tools and the second
+//! PKCS#11 module. Everything that is there already is left alone.
+
+use std::path::PathBuf;
+use std::time::SystemTime;
+
+use anyhow::{Result, bail};
+
+use crate::shell;
+
+/// Debian packages: the program or file that shows the package is there, and the package.
+const DEBIAN: &[(&str, &str)] = &[
+    ("/usr/bin/softhsm2-util", "softhsm2"),
+    ("/usr/bin/pkcs11-tool", "opensc"),
+    ("/usr/bin/certtool", "gnutls-bin"),
+    ("/usr/bin/openssl", "openssl"),
+    ("/usr/bin/javac", "default-jdk-headless"),
+    ("/usr/bin/curl", "curl"),
+    ("/usr/bin/cc", "gcc"),
+    ("/usr/bin/c++", "g++"),
+    ("/usr/bin/make", "make"),
+    ("/usr/bin/perl", "perl"),
+    ("/usr/share/doc/libclang-dev", "libclang-dev"),
+    ("/usr/share/doc/python3-venv", "python3-venv"),
+];
+
+/// Cargo tools: the program and the crate that has it.
+const CARGO: &[(&str, &str)] = &[("cargo-nextest", "cargo-nextest"), ("cargo-deny", "cargo-deny")];
+
+/// Installs the Debian packages that are missing.
+pub(crate) fn debian() -> Result<()> {
+    let missing: Vec<&str> = DEBIAN
+        .iter()
+        .filter(|(sign, _)| !PathBuf::from(sign).exists())
+        .map(|(_, package)| *package)
+        .collect();
+    if missing.is_empty() {
+        return Ok(());
+    }
+    if !shell::has("apt-get") {
+        bail!("these packages are needed and apt-get is not here to install them: {}", missing.join(" "));
+    }
+    shell::run(shell::command("apt-get", &["update", "-qq"])?)?;
+    let mut install = shell::command("apt-get", &["install", "-y", "-qq", "--no-install-recommends"])?;
+    install.env("DEBIAN_FRONTEND", "noninteractive").args(missing);
+    shell::run(install)
+}
+
+/// Installs the cargo tools that are missing (built from source: minutes, once).
+pub(crate) fn cargo_tools() -> Result<()> {
+    for (program, package) in CARGO {
+        if !shell::has(program) {
+            shell::run(shell::command("cargo", &["install", "--locked", "--quiet", package])?)?;
+        }
+    }
+    Ok(())
+}
+
+/// The Python environment `target/venv`, rebuilt when `xtask/requirements.txt` is newer.
+pub(crate) fn python() -> Result<()> {
+    let root = shell::root()?;
+    let venv = root.join("target/venv");
+    let wanted = root.join("xtask/requirements.txt");
+    let stamp = venv.join("stamp");
+    let modified = |path: &PathBuf| path.metadata().and_then(|m| m.modified()).unwrap_or(SystemTime::UNIX_EPOCH);
+    if stamp.exists() && modified(&stamp) >= modified(&wanted) {
+        return Ok(());
+    }
+    shell::run(shell::command("python3", &["-m", "venv", "--clear", &venv.to_string_lossy()])?)?;
+    let pip = venv.join("bin/pip");
+    shell::run(shell::command(
+        &pip.to_string_lossy(),
+        &["install", "--quiet", "--disable-pip-version-check", "-r", &wanted.to_string_lossy()],
+    )?)?;
+    std::fs::write(stamp, b"installed\n")?;
+    Ok(())
+}
+
+/// The second, unrelated PKCS#11 module: the kryoptic crate built as a shared library under `target/kryoptic`.
+pub(crate) fn kryoptic() -> Result<()> {
+    let root = shell::root()?;
+    let manifest = root.join("pkcs11/kryoptic-module/Cargo.toml");
+    let mut build = shell::command(
+        "cargo",
+        &["build", "--release", "--quiet", "--locked", "--manifest-path", &manifest.to_string_lossy()],
+    )?;
+    build.env("CARGO_TARGET_DIR", root.join("target/kryoptic"));
+    shell::run(build)
+}

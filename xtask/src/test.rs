@@ -1,0 +1,74 @@
+//! `cargo xtask test`: installs the counterparts, runs the checks and the whole suite, ends with `N passed, M failed`.
+
+use anyhow::{Context, Result};
+
+use crate::{check, fuzz, install, shell, tally::Tally};
+
+/// What to run.
+#[derive(Debug, clap::Args)]
+pub(crate) struct Args {
+    /// Only install what the tests need.
+    #[arg(long)]
+    install_only: bool,
+    /// Leave out format, clippy, fences, sizes and documentation.
+    #[arg(long)]
+    no_check: bool,
+    /// Only tests whose name contains this.
+    #[arg(long, value_name = "TEXT")]
+    filter: Option<String>,
+}
+
+/// Runs it all.
+pub(crate) fn run(args: &Args) -> Result<()> {
+    let mut tally = Tally::default();
+    println!("== counterparts (Debian, PyPI, cargo tools, the second PKCS#11 module)");
+    install::debian()?;
+    install::python()?;
+    install::cargo_tools()?;
+    install::kryoptic()?;
+    if args.install_only {
+        return Ok(());
+    }
+    if !args.no_check {
+        check::steps(&mut tally);
+    }
+    tally.step("build", || shell::run(shell::command("cargo", &["build", "--workspace", "--quiet", "--locked"])?));
+    suite(&mut tally, args.filter.as_deref())?;
+    if args.filter.is_none() {
+        tally.step("documentation examples", || {
+            shell::run(shell::command("cargo", &["test", "--workspace", "--doc", "--quiet", "--locked"])?)
+        });
+        tally.step("fuzz smoke (every target, a few seconds)", fuzz::smoke);
+    }
+    tally.close()
+}
+
+/// The suite under nextest, one process a test; the counts come from its JUnit report.
+fn suite(tally: &mut Tally, filter: Option<&str>) -> Result<()> {
+    println!("\n== tests");
+    let report = shell::root()?.join("target/nextest/default/junit.xml");
+    if report.exists() {
+        std::fs::remove_file(&report)?;
+    }
+    let mut words = vec!["nextest", "run", "--workspace", "--locked", "--no-fail-fast", "--status-level", "slow"];
+    words.extend(["--final-status-level", "fail"]);
+    words.extend(filter);
+    let verdict = shell::run(shell::command("cargo", &words)?);
+    let Ok(xml) = std::fs::read_to_string(&report) else {
+        tally.fail("tests: no report, see above");
+        return Ok(());
+    };
+    let head = xml.split("<testsuites").nth(1).and_then(|rest| rest.split('>').next()).context("a JUnit report")?;
+    let total = attribute(head, "tests")?;
+    let failed = attribute(head, "failures")? + attribute(head, "errors")?;
+    tally.add("tests", total.saturating_sub(failed), failed);
+    if verdict.is_err() && failed == 0 {
+        tally.fail("tests: the runner failed without naming a test, see above");
+    }
+    Ok(())
+}
+
+fn attribute(head: &str, name: &str) -> Result<u64> {
+    let rest = head.split(&format!(" {name}=\"")).nth(1).with_context(|| format!("`{name}` in the report"))?;
+    Ok(rest.split('"').next().unwrap_or_default().parse()?)
+}
