@@ -1,0 +1,28 @@
+//! The bounds of every variable-length field; a decoder checks them before it allocates.
+
+/// Most signatures asked for in one batch.
+pub const MAX_BATCH: usize = 1024;
+
+/// Longest label of a key, token or error text, in octets.
+pub const MAX_LABEL: usize = 255;
+
+/// Longest error text, in octets.
+pub(crate) const MAX_TEXT: usize = 4096;
+
+/// Longest message to be signed, in octets. Longer inputs (large CRLs) travel as a digest.
+pub const MAX_MESSAGE: usize = 8 * 1024 * 1024;
+
+/// Longest PKCS#8 key to be imported, in octets (an RSA key of 8192 bits has under 5 KiB).
+pub const MAX_PKCS8: usize = 64 * 1024;
+
+/// Longest SubjectPublicKeyInfo, in octets (ML-DSA-87 has 2 614).
+pub const MAX_SPKI: usize = 16 * 1024;
+
+/// Longest signature, in octets (ML-DSA-87 has 4 627).
+pub const MAX_SIGNATURE: usize = 64 * 1024;
+
+/// Most keys in one listing.
+pub const MAX_KEYS: usize = 4096;
+
+/// Most tokens named in one record or status.
+pub(crate) const MAX_TOKENS: usize = 256;
