@@ -1,0 +1,125 @@
+//! The GET form of a request: base64 of the DER as the last part of a URL path (RFC 6960 appendix A.1).
+//!
+//! RFC 6960 wants the base64 percent-encoded once. Clients and the proxies before them send it raw, encoded twice,
+//! with the url-safe alphabet, without padding, with `+` turned into a space, or behind one slash too many. None of
+//! this is ambiguous: `%`, space and line ends are no base64, and a request begins with `M`, so a leading `/` is not
+//! its own. All of it is decoded in one pass; `/` inside and `//` inside are kept, since they are data.
+
+/// Longest path part read, in octets; longer requests are sent by POST.
+pub const MAX_GET_PATH_LEN: usize = 16 * 1024;
+
+/// Why a path is no request.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum GetPathFault {
+    /// Longer than [`MAX_GET_PATH_LEN`].
+    #[error("path is longer than {MAX_GET_PATH_LEN} octets")]
+    TooLong,
+    /// Something that is neither base64 nor a percent escape of it.
+    #[error("path is not base64")]
+    NotBase64,
+}
+
+/// Decodes what follows the responder's own path to the DER of a request, which [`crate::Request::parse`] judges.
+pub fn get_path_to_der(path: &str) -> Result<Vec<u8>, GetPathFault> {
+    if path.len() > MAX_GET_PATH_LEN {
+        return Err(GetPathFault::TooLong);
+    }
+    let mut octets = Unescaped {
+        rest: path.as_bytes(),
+    };
+    let mut der = Vec::with_capacity(path.len() / 4 * 3 + 3);
+    let (mut bits, mut held, mut symbols, mut padding) = (0_u32, 0_u32, 0_usize, 0_usize);
+    while let Some(octet) = octets.next_octet()? {
+        let value = match octet {
+            b'\r' | b'\n' => continue,
+            b'=' if padding < 2 => {
+                padding += 1;
+                continue;
+            }
+            b'/' if symbols == 0 => continue,
+            _ => base64_value(octet)
+                .filter(|_| padding == 0)
+                .ok_or(GetPathFault::NotBase64)?,
+        };
+        symbols += 1;
+        bits = (bits << 6) | u32::from(value);
+        held += 6;
+        if held >= 8 {
+            held -= 8;
+            let [.., low] = (bits >> held).to_be_bytes();
+            der.push(low);
+            bits &= (1 << held) - 1;
+        }
+    }
+    // One symbol left over holds no octet, and bits left over must be zero: one request has one spelling.
+    if symbols == 0 || symbols % 4 == 1 || bits != 0 {
+        return Err(GetPathFault::NotBase64);
+    }
+    Ok(der)
+}
+
+/// The path part for a request: base64, percent-encoded once.
+pub fn der_to_get_path(der: &[u8]) -> String {
+    use base64::Engine;
+    let mut path = String::with_capacity(der.len().div_ceil(3) * 4);
+    for symbol in base64::engine::general_purpose::STANDARD.encode(der).chars() {
+        match symbol {
+            '+' => path.push_str("%2B"),
+            '/' => path.push_str("%2F"),
+            '=' => path.push_str("%3D"),
+            plain => path.push(plain),
+        }
+    }
+    path
+}
+
+/// Undoes percent escapes of any depth: `%252B` is `%2B` is `+`.
+struct Unescaped<'a> {
+    rest: &'a [u8],
+}
+
+impl Unescaped<'_> {
+    fn next_octet(&mut self) -> Result<Option<u8>, GetPathFault> {
+        let Some((&first, rest)) = self.rest.split_first() else {
+            return Ok(None);
+        };
+        self.rest = rest;
+        if first != b'%' {
+            return Ok(Some(first));
+        }
+        // `%25` is an escaped `%`: another layer of escaping.
+        while let Some(rest) = self.rest.strip_prefix(b"25") {
+            self.rest = rest;
+        }
+        let Some((&[high, low], rest)) = self.rest.split_first_chunk() else {
+            return Err(GetPathFault::NotBase64);
+        };
+        self.rest = rest;
+        Ok(Some(hex_value(high)? << 4 | hex_value(low)?))
+    }
+}
+
+const fn hex_value(digit: u8) -> Result<u8, GetPathFault> {
+    match digit {
+        b'0'..=b'9' => Ok(digit - b'0'),
+        b'a'..=b'f' => Ok(digit - b'a' + 10),
+        b'A'..=b'F' => Ok(digit - b'A' + 10),
+        _ => Err(GetPathFault::NotBase64),
+    }
+}
+
+/// Both alphabets of RFC 4648; a space is a `+` that met a form decoder.
+const fn base64_value(symbol: u8) -> Option<u8> {
+    match symbol {
+        b'A'..=b'Z' => Some(symbol - b'A'),
+        b'a'..=b'z' => Some(symbol - b'a' + 26),
+        b'0'..=b'9' => Some(symbol - b'0' + 52),
+        b'+' | b'-' | b' ' => Some(62),
+        b'/' | b'_' => Some(63),
+        _ => None,
+    }
+}
+
+#[cfg(test)]
+mod tests;
