@@ -1,1 +1,44 @@
-//! Placeholder.
+//! Private keys and the signatures they make: in PKCS#11 tokens, and in software.
+//!
+//! Everything above this crate names a key by the fingerprint of its public key and asks for signatures; which token
+//! holds it, which session signs, what is done when a session dies, all that stays in here. The crate knows nothing
+//! of certificates. It is synchronous: a call into a vendor's library blocks a thread whatever the caller is made
+//! of, so the threads are the caller's to choose (`chancery-signerd` has one per session).
+//!
+//! Reading order: [`Keys`] is what a backend can do, [`Hsm`] and [`Software`] are the two kinds of backend, and
+//! [`KeyRing`] is several of them behind one door. [`inspect`] looks at a module from outside, for the command line.
+
+mod breaker;
+mod config;
+mod ecdsa;
+mod error;
+mod find;
+mod hsm;
+mod keys;
+mod mechanism;
+mod module;
+mod pin;
+mod pin_memory;
+mod pool;
+mod public_key;
+mod recovery;
+mod ring;
+mod session;
+mod software;
+
+pub mod inspect;
+
+pub use config::{Config, ConfigError, Limits, SoftwareConfig, TokenConfig};
+pub use error::Error;
+pub use hsm::Hsm;
+pub use keys::{BackendStatus, Keys};
+pub use pin::PinSource;
+pub use public_key::verify;
+pub use recovery::{Recovery, recovery};
+pub use ring::{Candidate, KeyRing};
+pub use software::Software;
+
+pub use signer_wire::{
+    Backend, Digest, Fault, FaultClass, HashAlgorithm, Input, KeyAttributes, KeyKind, KeyRecord, KeyRef,
+    Scheme,
+};

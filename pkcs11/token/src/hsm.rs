@@ -1,0 +1,426 @@
+//! A PKCS#11 token: a pool of sessions, handles of keys found once, and the mending of what breaks.
+//!
+//! Every use of the token runs through [`Hsm::with_mending`]: the operation is tried, its error is classed by
+//! [`crate::recovery`], and the class decides what is done before the next attempt. A signature costs one lease of a
+//! session, one look-up of the key, and the module's single-part `C_SignInit` and `C_Sign`.
+
+mod attach;
+mod generate;
+
+use std::path::Path;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::{Duration, Instant};
+
+use cryptoki::error::{Error as CkError, RvError};
+use cryptoki::mechanism::Mechanism;
+use cryptoki::object::ObjectHandle;
+use parking_lot::{Mutex, RwLock};
+use signer_wire::{Input, KeyKind, KeyRecord, KeyRef, Scheme};
+
+use crate::config::TokenConfig;
+use crate::error::Error;
+use crate::find::TokenKey;
+use crate::keys::{BackendStatus, Keys};
+use crate::mechanism;
+use crate::module::Module;
+use crate::pin::PinSource;
+use crate::pin_memory::PinMemory;
+use crate::pool::{NoLease, Opened, Pool};
+use crate::recovery::{Recovery, recovery_of};
+use crate::session::{OpenSession, SigningSession};
+use crate::{ecdsa, find};
+
+use attach::{Attachment, Selector};
+
+/// How long a caller without a deadline waits for a session.
+const PATIENCE: Duration = Duration::from_secs(30);
+/// Attempts at one operation, with mending between them.
+const ATTEMPTS: u32 = 4;
+
+/// A PKCS#11 token.
+#[derive(Debug)]
+pub struct Hsm {
+    name: String,
+    selector: Selector,
+    pin: PinSource,
+    memory: PinMemory,
+    module: Arc<Module>,
+    pool: Pool<SigningSession>,
+    width: usize,
+    /// Whether to sign with session copies; cleared for good when the token refuses one.
+    copies: AtomicBool,
+    state: RwLock<State>,
+    /// Held by the one thread that attaches, logs in or initialises anew.
+    attaching: Mutex<()>,
+}
+
+#[derive(Debug, Clone)]
+enum State {
+    Attached(Arc<Attachment>),
+    Away(String),
+}
+
+/// What an operation on the token met.
+#[derive(Debug)]
+enum Trouble {
+    /// The module's answer; may be mended.
+    Module(CkError),
+    /// Anything else; is not mended.
+    Final(Error),
+    /// The module was initialised anew while the operation was under way.
+    Stale,
+}
+
+impl From<CkError> for Trouble {
+    fn from(error: CkError) -> Self {
+        Self::Module(error)
+    }
+}
+
+impl Hsm {
+    /// Opens one configured token. A token that is not there now leaves the backend away, and [`Keys::tend`] brings
+    /// it back; a module that cannot be loaded, a PIN that cannot be read and a PIN the token rejects are errors.
+    pub fn open(config: &TokenConfig, state_directory: Option<&Path>) -> Result<Self, Error> {
+        Self::open_in(Module::load(&config.module)?, config, state_directory)
+    }
+
+    /// Opens one configured token in a module that is loaded already.
+    pub(crate) fn open_in(
+        module: Arc<Module>,
+        config: &TokenConfig,
+        state_directory: Option<&Path>,
+    ) -> Result<Self, Error> {
+        let hsm = Self::away(module, config, pin_source(config)?, state_directory)?;
+        match hsm.tend() {
+            Ok(()) => Ok(hsm),
+            Err(error @ (Error::TokenAbsent { .. } | Error::Module { .. })) => {
+                tracing::warn!(token = hsm.name, %error, "the token is away; it is looked for again from time to time");
+                Ok(hsm)
+            }
+            Err(error) => Err(error),
+        }
+    }
+
+    /// Opens one token with a PIN from elsewhere than its configuration. A token that is not there is an error.
+    pub fn connect(config: &TokenConfig, pin: PinSource) -> Result<Self, Error> {
+        let hsm = Self::away(Module::load(&config.module)?, config, pin, None)?;
+        hsm.tend().map(|()| hsm)
+    }
+
+    fn away(
+        module: Arc<Module>,
+        config: &TokenConfig,
+        pin: PinSource,
+        state_directory: Option<&Path>,
+    ) -> Result<Self, Error> {
+        let cores = std::thread::available_parallelism().map_or(1, usize::from);
+        let width = config.sessions.unwrap_or(cores).max(1);
+        Ok(Self {
+            name: config.name.clone(),
+            selector: Selector::of(config)?,
+            pin,
+            memory: PinMemory::open(state_directory, &config.name)?,
+            module,
+            pool: Pool::new(width),
+            width,
+            copies: AtomicBool::new(config.session_copies),
+            state: RwLock::new(State::Away("not attached yet".to_owned())),
+            attaching: Mutex::new(()),
+        })
+    }
+
+    /// Attaches the token when it is away or the module was initialised anew, and gives what is known of it.
+    fn attached(&self) -> Result<Arc<Attachment>, Error> {
+        match &*self.state.read() {
+            State::Attached(attachment) if attachment.generation == self.module.generation() => {
+                return Ok(Arc::clone(attachment));
+            }
+            State::Attached(_) => {}
+            State::Away(detail) => return Err(self.absent(detail.clone())),
+        }
+        self.attach()
+    }
+
+    /// Attaches unless somebody else has done it by the time it is our turn.
+    fn attach(&self) -> Result<Arc<Attachment>, Error> {
+        let _one = self.attaching.lock();
+        if let State::Attached(attachment) = &*self.state.read()
+            && attachment.generation == self.module.generation()
+        {
+            return Ok(Arc::clone(attachment));
+        }
+        self.pool.drain();
+        match attach::attach(self) {
+            Ok(attachment) => {
+                let attachment = Arc::new(attachment);
+                *self.state.write() = State::Attached(Arc::clone(&attachment));
+                Ok(attachment)
+            }
+            Err(error) => {
+                self.go_away(&error.to_string());
+                Err(error)
+            }
+        }
+    }
+
+    fn go_away(&self, detail: &str) {
+        let before = std::mem::replace(&mut *self.state.write(), State::Away(detail.to_owned()));
+        if !matches!(before, State::Away(known) if known == detail) {
+            tracing::warn!(token = self.name, detail, "the token is away");
+        }
+        self.pool.drain();
+    }
+
+    fn absent(&self, detail: String) -> Error {
+        Error::TokenAbsent {
+            token: self.name.clone(),
+            detail,
+        }
+    }
+
+    fn failed(&self, source: CkError) -> Error {
+        Error::Module {
+            token: self.name.clone(),
+            source: Box::new(source),
+        }
+    }
+
+    /// Runs an operation, mending what can be mended between attempts.
+    fn with_mending<T>(&self, operation: impl Fn(&Attachment) -> Result<T, Trouble>) -> Result<T, Error> {
+        let mut attempt = 0;
+        loop {
+            let attachment = self.attached()?;
+            match operation(&attachment) {
+                Ok(value) => return Ok(value),
+                Err(Trouble::Final(error)) => return Err(error),
+                Err(Trouble::Stale) if attempt + 1 < ATTEMPTS => {}
+                Err(Trouble::Stale) => return Err(self.absent("the module does not come to rest".to_owned())),
+                Err(Trouble::Module(error)) => self.mend(error, attempt, &attachment)?,
+            }
+            attempt += 1;
+        }
+    }
+
+    /// Does what the class of an error asks for; `Ok` means that another attempt is worth it.
+    fn mend(&self, error: CkError, attempt: u32, attachment: &Arc<Attachment>) -> Result<(), Error> {
+        let class = recovery_of(&error);
+        tracing::debug!(token = self.name, %error, ?class, attempt, "a call into the module failed");
+        match class {
+            Recovery::OtherToken => {
+                if self.is_gone() {
+                    self.go_away(&error.to_string());
+                    return Err(self.absent(error.to_string()));
+                }
+                Err(self.failed(error))
+            }
+            Recovery::Fatal => Err(self.failed(error)),
+            _ if attempt + 1 >= ATTEMPTS => Err(self.failed(error)),
+            Recovery::Retry => Ok(()),
+            Recovery::LogInAgain => attach::log_in_again(self, attachment),
+            // A device error of one call can be the session's; the module is disturbed only when a new session
+            // fares no better.
+            Recovery::Reinitialise if attempt > 0 => self.reinitialise(attachment),
+            Recovery::NewSession | Recovery::Reinitialise => {
+                if names_an_object(&error) {
+                    attach::find_again(self, attachment)?;
+                }
+                Ok(())
+            }
+        }
+    }
+
+    fn reinitialise(&self, attachment: &Attachment) -> Result<(), Error> {
+        let done = {
+            let _one = self.attaching.lock();
+            self.module.reinitialise(attachment.generation)
+        };
+        match done {
+            Ok(_) => self.attach().map(drop),
+            Err(error) => {
+                self.go_away(&error.to_string());
+                Err(self.failed(error))
+            }
+        }
+    }
+
+    /// Whether the token is no longer in its slot.
+    fn is_gone(&self) -> bool {
+        let _inside = self.module.enter();
+        attach::find_slot(&self.module, &self.selector).is_err()
+    }
+
+    fn sign_once(
+        &self,
+        attachment: &Attachment,
+        key: &KeyRef,
+        mechanism: &Mechanism<'_>,
+        octets: &[u8],
+        deadline: Instant,
+    ) -> Result<Vec<u8>, Trouble> {
+        let private = attachment.keys.read().get(key).map(|known| known.private);
+        let private = private.ok_or(Trouble::Final(Error::KeyNotFound(*key)))?;
+        let mut lease = match self.pool.lease(deadline, || self.open_session(attachment)) {
+            Ok(lease) => lease,
+            Err(NoLease::Busy) => {
+                return Err(Trouble::Final(Error::NoSession {
+                    token: self.name.clone(),
+                }));
+            }
+            Err(NoLease::Failed(error)) => return Err(Trouble::Module(error)),
+        };
+        let session = lease.session().ok_or(Trouble::Stale)?;
+        let _inside = self.module.enter();
+        if session.session().generation() != attachment.generation
+            || self.module.generation() != attachment.generation
+        {
+            return Err(Trouble::Stale);
+        }
+        let handle = self.handle(session, *key, private);
+        let signature = session.session().sign(mechanism, handle, octets)?;
+        lease.keep();
+        Ok(signature)
+    }
+
+    /// The handle to sign with: the session's copy of the key where copies are wanted and the token makes them.
+    fn handle(&self, session: &mut SigningSession, key: KeyRef, private: ObjectHandle) -> ObjectHandle {
+        if !self.copies.load(Ordering::Relaxed) {
+            return private;
+        }
+        session.copy_of(key, private).unwrap_or_else(|error| {
+            if recovery_of(&error) == Recovery::Fatal && self.copies.swap(false, Ordering::Relaxed) {
+                tracing::info!(token = self.name, %error, "the token makes no session copies; its own keys are used");
+            }
+            private
+        })
+    }
+
+    fn open_session(&self, attachment: &Attachment) -> Result<Opened<SigningSession>, CkError> {
+        match OpenSession::read_only(&self.module, attachment.slot) {
+            Ok(session) => Ok(Opened::Session(SigningSession::new(session))),
+            Err(CkError::Pkcs11(RvError::SessionCount, _)) => Ok(Opened::NoMore),
+            Err(error) => Err(error),
+        }
+    }
+}
+
+impl Keys for Hsm {
+    fn name(&self) -> &str {
+        &self.name
+    }
+
+    fn width(&self) -> usize {
+        self.width
+    }
+
+    fn list(&self) -> Vec<KeyRecord> {
+        match &*self.state.read() {
+            State::Attached(attachment) => attachment
+                .keys
+                .read()
+                .values()
+                .map(|key| key.record.clone())
+                .collect(),
+            State::Away(_) => Vec::new(),
+        }
+    }
+
+    fn find(&self, key: &KeyRef) -> Option<KeyRecord> {
+        match &*self.state.read() {
+            State::Attached(attachment) => attachment.keys.read().get(key).map(|key| key.record.clone()),
+            State::Away(_) => None,
+        }
+    }
+
+    fn kind(&self, key: &KeyRef) -> Option<KeyKind> {
+        match &*self.state.read() {
+            State::Attached(attachment) => attachment.keys.read().get(key).map(|key| key.record.kind),
+            State::Away(_) => None,
+        }
+    }
+
+    fn generate(&self, label: &str, kind: KeyKind) -> Result<KeyRecord, Error> {
+        generate::generate(self, label, kind)
+    }
+
+    fn sign(
+        &self,
+        key: &KeyRef,
+        scheme: Scheme,
+        input: &Input,
+        deadline: Option<Instant>,
+    ) -> Result<Vec<u8>, Error> {
+        let kind = self.kind(key).ok_or_else(|| match &*self.state.read() {
+            State::Attached(_) => Error::KeyNotFound(*key),
+            State::Away(detail) => self.absent(detail.clone()),
+        })?;
+        if !scheme.is_usable_with(kind) {
+            return Err(Error::SchemeMismatch { kind, scheme });
+        }
+        let octets = mechanism::octets(scheme, input)?;
+        let mechanism = mechanism::mechanism(scheme);
+        let deadline = deadline.unwrap_or_else(|| Instant::now() + PATIENCE);
+        let signature = self.with_mending(|attachment| {
+            self.sign_once(attachment, key, &mechanism, octets.as_slice(), deadline)
+        })?;
+        match scheme {
+            Scheme::EcdsaSha256 | Scheme::EcdsaSha384 | Scheme::EcdsaSha512 => ecdsa::to_der(&signature)
+                .ok_or_else(|| Error::Refused(format!("the token {} gave no ECDSA signature", self.name))),
+            _ => Ok(signature),
+        }
+    }
+
+    fn status(&self) -> BackendStatus {
+        let (available, detail) = match &*self.state.read() {
+            State::Attached(_) => (true, String::new()),
+            State::Away(detail) => (false, detail.clone()),
+        };
+        BackendStatus {
+            name: self.name.clone(),
+            available,
+            detail,
+            width: self.width,
+        }
+    }
+
+    fn tend(&self) -> Result<(), Error> {
+        let is_current = match &*self.state.read() {
+            State::Attached(attachment) => attachment.generation == self.module.generation(),
+            State::Away(_) => false,
+        };
+        if is_current {
+            Ok(())
+        } else {
+            self.attach().map(drop)
+        }
+    }
+}
+
+fn pin_source(config: &TokenConfig) -> Result<PinSource, Error> {
+    match (&config.pin_file, &config.pin_credential) {
+        (Some(path), None) => Ok(PinSource::File(path.clone())),
+        (None, Some(name)) => Ok(PinSource::Credential(name.clone())),
+        _ => Err(Error::Refused(format!(
+            "tokens.{}: give one of pin_file and pin_credential",
+            config.name
+        ))),
+    }
+}
+
+/// Whether the handle of a key is what the module did not like.
+const fn names_an_object(error: &CkError) -> bool {
+    matches!(
+        error,
+        CkError::Pkcs11(RvError::KeyHandleInvalid | RvError::ObjectHandleInvalid, _)
+    )
+}
+
+/// Keys by name, as the attachment keeps them.
+fn by_name(keys: Vec<TokenKey>) -> std::collections::HashMap<KeyRef, TokenKey> {
+    keys.into_iter().map(|key| (key.record.key, key)).collect()
+}
+
+/// Looks for the keys of the token through a session that is logged in.
+fn keys_of(hsm: &Hsm, session: &OpenSession) -> Result<Vec<TokenKey>, CkError> {
+    find::keys(session, &hsm.name)
+}

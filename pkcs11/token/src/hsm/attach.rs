@@ -1,0 +1,205 @@
+//! Attaching a token: find its slot, open a session that stays, log in once, find the keys.
+//!
+//! A login belongs to the process and lasts as long as one session is open, so the first session (the anchor) is kept
+//! and never signs.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use cryptoki::error::{Error as CkError, RvError};
+use cryptoki::session::{SessionState, UserType};
+use cryptoki::slot::{Slot, TokenInfo};
+use parking_lot::{Mutex, RwLock};
+use signer_wire::KeyRef;
+
+use super::{Hsm, by_name, keys_of};
+use crate::config::TokenConfig;
+use crate::error::Error;
+use crate::find::TokenKey;
+use crate::module::Module;
+use crate::session::OpenSession;
+
+/// How a token is told from others.
+#[derive(Debug, Clone)]
+pub(crate) enum Selector {
+    /// By its label.
+    Label(String),
+    /// By its serial number.
+    Serial(String),
+    /// By the slot it is in.
+    Slot(u64),
+}
+
+impl Selector {
+    pub(super) fn of(config: &TokenConfig) -> Result<Self, Error> {
+        match (&config.label, &config.serial, config.slot) {
+            (Some(label), None, None) => Ok(Self::Label(label.clone())),
+            (None, Some(serial), None) => Ok(Self::Serial(serial.clone())),
+            (None, None, Some(slot)) => Ok(Self::Slot(slot)),
+            _ => Err(Error::Refused(format!(
+                "tokens.{}: give one of label, serial and slot",
+                config.name
+            ))),
+        }
+    }
+
+    fn selects(&self, slot: Slot, token: &TokenInfo) -> bool {
+        match self {
+            Self::Label(label) => token.label().trim_end() == label,
+            Self::Serial(serial) => token.serial_number().trim_end() == serial,
+            Self::Slot(id) => slot.id() == *id,
+        }
+    }
+}
+
+/// A token that is there, logged in, with its keys found.
+#[derive(Debug)]
+pub(super) struct Attachment {
+    /// The initialisation of the module under which all this is valid.
+    pub(super) generation: u64,
+    pub(super) slot: Slot,
+    serial: String,
+    anchor: Mutex<OpenSession>,
+    pub(super) keys: RwLock<HashMap<KeyRef, TokenKey>>,
+}
+
+/// The slot of the token; the error says what is there instead.
+pub(crate) fn find_slot(module: &Module, selector: &Selector) -> Result<(Slot, TokenInfo), String> {
+    let slots = module
+        .pkcs11()
+        .get_slots_with_token()
+        .map_err(|error| error.to_string())?;
+    let mut labels = Vec::new();
+    let mut matching = Vec::new();
+    for slot in slots {
+        match module.pkcs11().get_token_info(slot) {
+            Ok(token) if selector.selects(slot, &token) => matching.push((slot, token)),
+            Ok(token) => labels.push(format!("{:?}", token.label().trim_end())),
+            Err(error) => labels.push(format!("slot {slot}: {error}")),
+        }
+    }
+    match (matching.len(), matching.pop()) {
+        (1, Some(found)) => Ok(found),
+        (0, _) if labels.is_empty() => Err("the module shows no token".to_owned()),
+        (0, _) => Err(format!("the module shows these tokens: {}", labels.join(", "))),
+        (several, _) => Err(format!(
+            "{several} tokens answer to it; name the serial number or the slot"
+        )),
+    }
+}
+
+/// Attaches. Called by one thread at a time.
+pub(super) fn attach(hsm: &Hsm) -> Result<Attachment, Error> {
+    hsm.module
+        .ensure_initialised()
+        .map_err(|error| hsm.absent(error.to_string()))?;
+    let _inside = hsm.module.enter();
+    let generation = hsm.module.generation();
+    let (slot, token) = find_slot(&hsm.module, &hsm.selector).map_err(|detail| hsm.absent(detail))?;
+    let serial = token.serial_number().trim_end().to_owned();
+    let anchor = OpenSession::read_only(&hsm.module, slot).map_err(|error| hsm.failed(error))?;
+    if token.login_required() {
+        log_in(hsm, &anchor, &serial)?;
+    }
+    let keys = keys_of(hsm, &anchor).map_err(|error| hsm.failed(error))?;
+    tracing::info!(
+        token = hsm.name,
+        serial,
+        slot = slot.id(),
+        keys = keys.len(),
+        "token attached"
+    );
+    Ok(Attachment {
+        generation,
+        slot,
+        serial,
+        anchor: Mutex::new(anchor),
+        keys: RwLock::new(by_name(keys)),
+    })
+}
+
+/// Logs in on a session, unless the token has rejected this PIN before.
+fn log_in(hsm: &Hsm, session: &OpenSession, serial: &str) -> Result<(), Error> {
+    let rejected = |detail: String| Error::PinRejected {
+        token: hsm.name.clone(),
+        detail,
+    };
+    let pin = hsm.pin.read()?;
+    if let Some(pin) = &pin
+        && hsm.memory.is_rejected(serial, pin)
+    {
+        let marker = hsm
+            .memory
+            .marker()
+            .map(|path| format!(" (see {})", path.display()))
+            .unwrap_or_default();
+        return Err(rejected(format!(
+            "it rejected this PIN before, so it is not tried again; put the right one in its place{marker}"
+        )));
+    }
+    match session.login(UserType::User, pin.as_ref()) {
+        Ok(()) => {
+            hsm.memory.forget();
+            Ok(())
+        }
+        Err(CkError::Pkcs11(RvError::UserAlreadyLoggedIn, _)) => Ok(()),
+        Err(CkError::Pkcs11(RvError::PinIncorrect, _)) => {
+            if let Some(pin) = &pin
+                && let Err(error) = hsm.memory.remember(serial, pin)
+            {
+                tracing::error!(token = hsm.name, %error, "the rejected PIN cannot be written down; do not restart");
+            }
+            Err(rejected(
+                "the PIN is wrong; it was tried once and is not tried again".to_owned(),
+            ))
+        }
+        Err(CkError::Pkcs11(RvError::PinLocked, _)) => Err(rejected(
+            "the token has locked the PIN; its security officer must set a new one".to_owned(),
+        )),
+        Err(error) => Err(hsm.failed(error)),
+    }
+}
+
+/// The token said that nobody is logged in: logs in, unless another thread has.
+pub(super) fn log_in_again(hsm: &Hsm, attachment: &Attachment) -> Result<(), Error> {
+    let anchor = attachment.anchor.lock();
+    let _inside = hsm.module.enter();
+    if hsm.module.generation() != attachment.generation {
+        return Ok(());
+    }
+    let state = anchor.get_session_info().map(|session| session.session_state());
+    if matches!(state, Ok(SessionState::RoUser | SessionState::RwUser)) {
+        return Ok(());
+    }
+    log_in(hsm, &anchor, &attachment.serial).inspect_err(|error| hsm.go_away(&error.to_string()))
+}
+
+/// The token did not know the handle of a key: looks for the keys anew. Handles that pool sessions hold on copies go
+/// with their sessions.
+pub(super) fn find_again(hsm: &Hsm, attachment: &Arc<Attachment>) -> Result<(), Error> {
+    let found = {
+        let anchor = attachment.anchor.lock();
+        let _inside = hsm.module.enter();
+        if hsm.module.generation() != attachment.generation {
+            return Ok(());
+        }
+        keys_of(hsm, &anchor)
+    };
+    hsm.pool.drain();
+    match found {
+        Ok(keys) if keys.is_empty() && hsm.is_gone() => {
+            let detail = "the token was taken away";
+            hsm.go_away(detail);
+            Err(hsm.absent(detail.to_owned()))
+        }
+        Ok(keys) => {
+            *attachment.keys.write() = by_name(keys);
+            Ok(())
+        }
+        // What is wrong with the anchor is met again, and mended, by the next attempt.
+        Err(error) => {
+            tracing::debug!(token = hsm.name, %error, "the keys cannot be looked for");
+            Ok(())
+        }
+    }
+}

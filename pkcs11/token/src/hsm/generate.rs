@@ -1,0 +1,289 @@
+//! Making a key pair inside the token.
+//!
+//! The private key is made sensitive, not extractable and for signing only; what the token really made is read back,
+//! because a template is a wish, and a key that could leave the token is destroyed. A test signature is verified with
+//! the public key before the pair is handed out.
+
+use std::time::{Duration, Instant};
+
+use aws_lc_rs::rand;
+use cryptoki::error::{Error as CkError, RvError};
+use cryptoki::mechanism::Mechanism;
+use cryptoki::object::{Attribute, AttributeType, KeyType, MlDsaParameterSetType, ObjectClass, ObjectHandle};
+use signer_wire::{Input, KeyKind, KeyRecord, Scheme};
+
+use super::attach::Attachment;
+use super::{Hsm, Trouble};
+use crate::error::Error;
+use crate::find;
+use crate::keys::{Keys, check_label};
+use crate::public_key;
+use crate::session::OpenSession;
+
+/// RFC 8017: 65537, which every relying party takes.
+const PUBLIC_EXPONENT: [u8; 3] = [1, 0, 1];
+
+/// Uses a signing key must not have.
+const OTHER_USES: [AttributeType; 4] = [
+    AttributeType::Decrypt,
+    AttributeType::Unwrap,
+    AttributeType::SignRecover,
+    AttributeType::Derive,
+];
+
+pub(super) fn generate(hsm: &Hsm, label: &str, kind: KeyKind) -> Result<KeyRecord, Error> {
+    check_label(label)?;
+    let recipe = Recipe::of(kind)?;
+    let mut id = [0; 16];
+    rand::fill(&mut id).map_err(|_| Error::Software("no randomness"))?;
+    let record = hsm.with_mending(|attachment| make(hsm, attachment, &recipe, label, &id))?;
+    let tested = test(hsm, &record);
+    if let Err(error) = tested {
+        remove(hsm, &record);
+        return Err(error);
+    }
+    tracing::info!(token = hsm.name, label, %kind, key = %record.key, "key made in the token");
+    Ok(record)
+}
+
+/// A mechanism, and what the public template says of the kind, in the words that different modules understand.
+struct Recipe {
+    mechanism: Mechanism<'static>,
+    key_type: KeyType,
+    /// The attributes that name the kind, one set after the other until the module takes one.
+    particulars: Vec<Vec<Attribute>>,
+}
+
+impl Recipe {
+    fn of(kind: KeyKind) -> Result<Self, Error> {
+        let curve = |params: Vec<u8>| vec![Attribute::EcParams(params)];
+        let ml_dsa = |set: MlDsaParameterSetType| Self {
+            mechanism: Mechanism::MlDsaKeyPairGen,
+            key_type: KeyType::ML_DSA,
+            particulars: vec![vec![Attribute::ParameterSet(set.into())]],
+        };
+        Ok(match kind {
+            KeyKind::Rsa(bits @ (2048 | 3072 | 4096)) => Self {
+                mechanism: Mechanism::RsaPkcsKeyPairGen,
+                key_type: KeyType::RSA,
+                particulars: vec![vec![
+                    Attribute::ModulusBits(u64::from(bits).into()),
+                    Attribute::PublicExponent(PUBLIC_EXPONENT.to_vec()),
+                ]],
+            },
+            KeyKind::Rsa(bits) => {
+                return Err(Error::Refused(format!(
+                    "RSA keys are made with 2048, 3072 or 4096 bits, not {bits}"
+                )));
+            }
+            KeyKind::P256 | KeyKind::P384 | KeyKind::P521 => Self {
+                mechanism: Mechanism::EccKeyPairGen,
+                key_type: KeyType::EC,
+                particulars: vec![curve(
+                    public_key::ec_params(kind).ok_or(Error::Software("no such curve"))?,
+                )],
+            },
+            KeyKind::Ed25519 => Self {
+                mechanism: Mechanism::EccEdwardsKeyPairGen,
+                key_type: KeyType::EC_EDWARDS,
+                particulars: vec![
+                    curve(public_key::ec_params(kind).ok_or(Error::Software("no such curve"))?),
+                    curve(public_key::ED25519_NAME.to_vec()),
+                ],
+            },
+            KeyKind::MlDsa44 => ml_dsa(MlDsaParameterSetType::ML_DSA_44),
+            KeyKind::MlDsa65 => ml_dsa(MlDsaParameterSetType::ML_DSA_65),
+            KeyKind::MlDsa87 => ml_dsa(MlDsaParameterSetType::ML_DSA_87),
+        })
+    }
+
+    fn public(&self, label: &str, id: &[u8], particulars: &[Attribute]) -> Vec<Attribute> {
+        let mut template = vec![
+            Attribute::Class(ObjectClass::PUBLIC_KEY),
+            Attribute::KeyType(self.key_type),
+            Attribute::Token(true),
+            Attribute::Verify(true),
+            Attribute::Label(label.as_bytes().to_vec()),
+            Attribute::Id(id.to_vec()),
+        ];
+        template.extend_from_slice(particulars);
+        template
+    }
+
+    fn private(&self, label: &str, id: &[u8], uses: &[Attribute]) -> Vec<Attribute> {
+        let mut template = vec![
+            Attribute::Class(ObjectClass::PRIVATE_KEY),
+            Attribute::KeyType(self.key_type),
+            Attribute::Token(true),
+            Attribute::Private(true),
+            Attribute::Sensitive(true),
+            Attribute::Extractable(false),
+            Attribute::Sign(true),
+            Attribute::Label(label.as_bytes().to_vec()),
+            Attribute::Id(id.to_vec()),
+        ];
+        template.extend_from_slice(uses);
+        template
+    }
+
+    /// The uses that are switched off: all of them for modules that know all, and fewer for modules that refuse an
+    /// attribute their kind of key does not have. What they made of it is read back.
+    fn uses(&self) -> [Vec<Attribute>; 3] {
+        let off = vec![
+            Attribute::Decrypt(false),
+            Attribute::Unwrap(false),
+            Attribute::SignRecover(false),
+        ];
+        let all = off.iter().cloned().chain([Attribute::Derive(false)]).collect();
+        if self.key_type == KeyType::RSA {
+            [all, off, Vec::new()]
+        } else {
+            [all, vec![Attribute::Derive(false)], Vec::new()]
+        }
+    }
+}
+
+fn make(
+    hsm: &Hsm,
+    attachment: &Attachment,
+    recipe: &Recipe,
+    label: &str,
+    id: &[u8],
+) -> Result<KeyRecord, Trouble> {
+    let _inside = hsm.module.enter();
+    if hsm.module.generation() != attachment.generation {
+        return Err(Trouble::Stale);
+    }
+    let session = OpenSession::read_write(&hsm.module, attachment.slot)?;
+    let (public, private) = make_pair(&session, recipe, label, id).map_err(|error| full(hsm, error))?;
+    let kept = read_back(hsm, &session, public, private);
+    match kept {
+        Ok(key) => {
+            let record = key.record.clone();
+            attachment.keys.write().insert(record.key, key);
+            Ok(record)
+        }
+        Err(trouble) => {
+            destroy(&session, &[public, private]);
+            Err(trouble)
+        }
+    }
+}
+
+/// Asks for the pair with one template after the other, until the module takes one or says something that another
+/// template does not change.
+fn make_pair(
+    session: &OpenSession,
+    recipe: &Recipe,
+    label: &str,
+    id: &[u8],
+) -> Result<(ObjectHandle, ObjectHandle), CkError> {
+    let mut last = CkError::InvalidValue;
+    for particulars in &recipe.particulars {
+        for uses in recipe.uses() {
+            let public = recipe.public(label, id, particulars);
+            let private = recipe.private(label, id, &uses);
+            match session.generate_key_pair(&recipe.mechanism, &public, &private) {
+                Ok(pair) => return Ok(pair),
+                Err(error) if blames_template(&error) => last = error,
+                Err(error) => return Err(error),
+            }
+        }
+    }
+    Err(last)
+}
+
+const fn blames_template(error: &CkError) -> bool {
+    matches!(
+        error,
+        CkError::Pkcs11(
+            RvError::TemplateInconsistent
+                | RvError::AttributeTypeInvalid
+                | RvError::AttributeValueInvalid
+                | RvError::AttributeReadOnly
+                | RvError::CurveNotSupported
+                | RvError::DomainParamsInvalid,
+            _
+        )
+    )
+}
+
+/// A token that is full, in words of its own.
+fn full(hsm: &Hsm, error: CkError) -> Trouble {
+    match error {
+        CkError::Pkcs11(RvError::DeviceMemory, _) => Trouble::Final(Error::TokenFull {
+            token: hsm.name.clone(),
+        }),
+        other => Trouble::Module(other),
+    }
+}
+
+/// What the token really made, held against what was asked for.
+fn read_back(
+    hsm: &Hsm,
+    session: &OpenSession,
+    public: ObjectHandle,
+    private: ObjectHandle,
+) -> Result<find::TokenKey, Trouble> {
+    let refused = |what: &str| {
+        Trouble::Final(Error::Refused(format!(
+            "the token {} made a key {what}; it was destroyed",
+            hsm.name
+        )))
+    };
+    let key = find::pair(session, &hsm.name, public, private)?
+        .ok_or_else(|| refused("that cannot sign or has no public key"))?;
+    if !key.record.attributes.sensitive || key.record.attributes.extractable {
+        return Err(refused("that could leave the token"));
+    }
+    for attribute in session.get_attributes(private, &OTHER_USES)? {
+        match attribute {
+            Attribute::Decrypt(true)
+            | Attribute::Unwrap(true)
+            | Attribute::SignRecover(true)
+            | Attribute::Derive(true) => return Err(refused("for more than signing")),
+            _ => {}
+        }
+    }
+    Ok(key)
+}
+
+/// Signs something with the new key and verifies it.
+fn test(hsm: &Hsm, record: &KeyRecord) -> Result<(), Error> {
+    let message = b"chancery: the first signature of a key".to_vec();
+    let scheme = Scheme::default_for(record.kind);
+    let deadline = Some(Instant::now() + Duration::from_secs(30));
+    let signature = hsm.sign(&record.key, scheme, &Input::Message(message.clone()), deadline)?;
+    if public_key::verify(&record.spki, scheme, &message, &signature) {
+        Ok(())
+    } else {
+        Err(Error::Refused(format!(
+            "the token {} made a key whose signature is wrong",
+            hsm.name
+        )))
+    }
+}
+
+/// Takes a key that failed its test out of the token again.
+fn remove(hsm: &Hsm, record: &KeyRecord) {
+    let removed = hsm.with_mending(|attachment| {
+        let _inside = hsm.module.enter();
+        let Some(key) = attachment.keys.write().remove(&record.key) else {
+            return Ok(());
+        };
+        let session = OpenSession::read_write(&hsm.module, attachment.slot)?;
+        destroy(&session, &[key.private]);
+        Ok(())
+    });
+    if let Err(error) = removed {
+        tracing::warn!(token = hsm.name, key = %record.key, %error, "a key that failed its test stays in the token");
+    }
+}
+
+fn destroy(session: &OpenSession, objects: &[ObjectHandle]) {
+    for object in objects {
+        if let Err(error) = session.destroy_object(*object) {
+            tracing::warn!(%error, "an object cannot be destroyed");
+        }
+    }
+}
