@@ -1,0 +1,35 @@
+//! Lint before signing: rules over the bytes that are about to be signed.
+//!
+//! The builders of this crate should make only good objects; the lint does not trust them. It reads the finished bytes
+//! again, as a relying party would, and holds them against the standards, one rule per file. A finding of severity error
+//! refuses. What passes becomes a [`Linted`] value, the only thing that can be signed.
+
+mod certificate;
+mod certificate_view;
+mod crl;
+mod crl_view;
+mod finding;
+mod linted;
+mod time_field;
+
+use crate::Tbs;
+
+pub use certificate::{Context, RULES as CERTIFICATE_RULES, certificate};
+pub use certificate_view::CertificateView;
+pub use crl::{CrlContext, RULES as CRL_RULES, crl};
+pub use crl_view::CrlView;
+pub use finding::{Finding, Report, Rule, Severity};
+pub use linted::Linted;
+
+/// Holds a view of the TBS bytes against a table of rules.
+///
+/// Certificates and CRLs have their own doors, [`certificate`] and [`crl`]; this one is for objects whose rules live in
+/// another crate. The view must be made of the very bytes in `tbs`.
+pub fn run<K, V>(tbs: Tbs<K>, view: &V, rules: &[Rule<V>]) -> Result<Linted<Tbs<K>>, Report> {
+    let findings: Vec<Finding> = rules.iter().filter_map(|rule| rule.finding(view)).collect();
+    if findings.iter().any(|finding| finding.severity == Severity::Error) {
+        Err(Report { findings })
+    } else {
+        Ok(Linted::new(tbs, findings))
+    }
+}

@@ -1,0 +1,81 @@
+//! The rules for certificate revocation lists, one per file.
+
+mod authority_key_id;
+mod delta_indicator;
+mod entries_not_empty;
+mod entries_sorted;
+mod entry_dates;
+mod entry_extensions;
+mod entry_reasons;
+mod entry_serials;
+mod extensions;
+mod issuer_name;
+mod issuing_distribution_point;
+mod number;
+#[cfg(test)]
+pub(crate) mod sample;
+mod signature_algorithm;
+mod time_encoding;
+mod updates;
+mod version_2;
+
+use const_oid::ObjectIdentifier;
+use jiff::Timestamp;
+
+use crate::lint::{CrlView, Linted, Report, Rule, run};
+use crate::profile::IssuerView;
+use crate::{CrlTbs, Tbs};
+
+/// `id-ce-issuingDistributionPoint`, RFC 5280 §5.2.5; x509-cert gives its type another identifier.
+pub(crate) const ISSUING_DISTRIBUTION_POINT: ObjectIdentifier = ObjectIdentifier::new_unwrap("2.5.29.28");
+
+/// What the rules for revocation lists need to know besides the bytes.
+#[derive(Clone, Copy, Debug)]
+pub struct CrlContext<'a> {
+    /// Who will sign.
+    pub issuer: &'a IssuerView,
+    /// The number of the last list of the same scope; `None` before the first.
+    pub previous_number: Option<u64>,
+    /// The address that the issuing distribution point must have when the list covers a part of the certificates.
+    pub distribution_point: Option<&'a str>,
+    /// The time of the lint.
+    pub now: Timestamp,
+}
+
+/// Every rule for revocation lists, in the order of the fields they are about.
+pub static RULES: &[Rule<CrlView>] = &[
+    version_2::RULE,
+    signature_algorithm::RULE,
+    issuer_name::RULE,
+    updates::RULE,
+    time_encoding::RULE,
+    entries_not_empty::RULE,
+    entries_sorted::RULE,
+    entry_serials::RULE,
+    entry_dates::RULE,
+    entry_extensions::RULE,
+    entry_reasons::RULE,
+    extensions::RULE,
+    authority_key_id::RULE,
+    number::RULE,
+    delta_indicator::RULE,
+    issuing_distribution_point::RULE,
+];
+
+/// Lints a revocation list about to be signed.
+pub fn crl(tbs: Tbs<CrlTbs>, context: &CrlContext<'_>) -> Result<Linted<Tbs<CrlTbs>>, Report> {
+    match CrlView::read(&tbs, context) {
+        Ok(view) => run(tbs, &view, RULES),
+        Err(cause) => Err(Report::unreadable(
+            "crl_encoding",
+            "RFC 5280 §5.1",
+            format!("the bytes are not a TBSCertList: {cause}"),
+        )),
+    }
+}
+
+/// The octets of a non-negative integer without its leading zeros; compare their count first, then the octets.
+pub(crate) fn magnitude(octets: &[u8]) -> &[u8] {
+    let zeros = octets.iter().take_while(|octet| **octet == 0).count();
+    octets.get(zeros..).unwrap_or_default()
+}

@@ -1,0 +1,64 @@
+//! The proof that something passed the lint.
+//!
+//! The signer takes only `Linted<Tbs<_>>`, and only this module's parent can make one, so no path exists on which
+//! unlinted bytes reach a CA key.
+
+use crate::lint::Finding;
+use crate::{OcspTbs, SignatureAlgorithm, Tbs, encode, signed};
+
+/// A value that broke no error-level rule, with the lesser findings it earned.
+#[derive(Clone, Debug)]
+pub struct Linted<T> {
+    value: T,
+    findings: Vec<Finding>,
+}
+
+impl<T> Linted<T> {
+    pub(super) fn new(value: T, findings: Vec<Finding>) -> Self {
+        Self { value, findings }
+    }
+
+    /// Notices and warnings; never an error.
+    pub fn findings(&self) -> &[Finding] {
+        &self.findings
+    }
+}
+
+impl<K> Linted<Tbs<K>> {
+    /// The bytes to sign.
+    pub fn der(&self) -> &[u8] {
+        self.value.der()
+    }
+
+    /// The algorithm to sign them with.
+    pub fn algorithm(&self) -> SignatureAlgorithm {
+        self.value.algorithm()
+    }
+
+    /// The signed object: `SEQUENCE { tbs, algorithm, signature }`.
+    pub fn assemble(self, signature: &[u8]) -> Vec<u8> {
+        signed::assemble(&self, signature)
+    }
+}
+
+impl Linted<Tbs<OcspTbs>> {
+    /// A BasicOCSPResponse with the certificates that help to verify it (RFC 6960 §4.2.1), each in DER; none leaves the
+    /// field out.
+    pub fn assemble_with(self, signature: &[u8], certificates: &[&[u8]]) -> Vec<u8> {
+        let bits = encode::wrap(0x03, &[&[0], signature]);
+        let certificates = if certificates.is_empty() {
+            Vec::new()
+        } else {
+            encode::wrap(0xa0, &[&encode::wrap(encode::SEQUENCE, certificates)])
+        };
+        encode::wrap(
+            encode::SEQUENCE,
+            &[
+                self.der(),
+                self.algorithm().identifier_der(),
+                &bits,
+                &certificates,
+            ],
+        )
+    }
+}

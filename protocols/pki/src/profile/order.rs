@@ -1,0 +1,121 @@
+//! The order: everything that varies between two certificates of one profile.
+
+use std::time::Duration;
+
+use crate::profile::{ExtendedKeyUsage, Profile, ProfileRefusal};
+use crate::{Csr, DistinguishedName, PublicKey, SubjectAltName, Verified};
+
+/// A request for a certificate, authorised or about to be. What is built from it has these names and no others.
+#[derive(Clone, Debug)]
+pub struct Order {
+    /// The wanted subject; the profile decides which of its attributes are taken.
+    pub subject: DistinguishedName,
+    /// The wanted subject alternative names, in the order they are written.
+    pub names: Vec<SubjectAltName>,
+    /// The key to be certified.
+    pub public_key: PublicKey,
+    /// The wanted lifetime from issuance on; `None` takes the profile's default.
+    pub validity: Option<Duration>,
+    /// The security identifier of the account in Active Directory, as `S-1-5-21-…`. Set by the authenticated caller
+    /// only; a value in a request is never looked at.
+    pub ms_sid: Option<String>,
+}
+
+/// Makes an order of a request, or says why the profile does not allow it.
+///
+/// The names of the order are those of the request. Purposes and the CA flag of the request must be within the profile;
+/// its other key usage bits are not looked at, because the profile decides them and common tools ask for bits that the
+/// key cannot have.
+pub fn order_from_csr(profile: &Profile, csr: &Verified<Csr>) -> Result<Order, ProfileRefusal> {
+    let names = csr.subject_alt_names().map_err(|fault| {
+        ProfileRefusal::new(
+            fault.code(),
+            format!("the request's names cannot be used: {fault}"),
+        )
+    })?;
+    let order = Order {
+        subject: csr.subject().clone(),
+        names: without_repeats(names),
+        public_key: csr.public_key().clone(),
+        validity: None,
+        ms_sid: None,
+    };
+    order.admit(profile)?;
+    order.covers(profile, csr)?;
+    Ok(order)
+}
+
+impl Order {
+    /// Refuses an order that the profile does not allow: its kind of key, its names, its subject.
+    pub fn admit(&self, profile: &Profile) -> Result<(), ProfileRefusal> {
+        let algorithm = self.public_key.algorithm();
+        if !profile.key_algorithms.contains(&algorithm) {
+            let allowed: Vec<String> = profile.key_algorithms.iter().map(ToString::to_string).collect();
+            return Err(ProfileRefusal::new(
+                "key_algorithm_not_allowed",
+                format!(
+                    "the key is {algorithm}; the profile allows {}",
+                    allowed.join(", ")
+                ),
+            ));
+        }
+        profile.names.admit(&self.names)?;
+        let subject = profile.subject.apply(&self.subject, &self.names)?;
+        if subject.is_empty() && (self.names.is_empty() || profile.is_authority()) {
+            return Err(ProfileRefusal::new(
+                "subject_required",
+                "nothing names the holder: neither the subject nor a subject alternative name is left",
+            ));
+        }
+        Ok(())
+    }
+
+    /// Refuses a request that asks for more than this order: another key, other names, a purpose outside the profile,
+    /// or to be an authority.
+    pub fn covers(&self, profile: &Profile, csr: &Verified<Csr>) -> Result<(), ProfileRefusal> {
+        if csr.public_key().spki_der() != self.public_key.spki_der() {
+            return Err(ProfileRefusal::new(
+                "key_not_in_order",
+                "the request is for another key than the order",
+            ));
+        }
+        let names = csr.subject_alt_names().map_err(|fault| {
+            ProfileRefusal::new(
+                fault.code(),
+                format!("the request's names cannot be used: {fault}"),
+            )
+        })?;
+        if let Some(stranger) = names.iter().find(|name| !self.names.contains(name)) {
+            return Err(ProfileRefusal::new(
+                "name_not_in_order",
+                format!("the request asks for `{stranger}`, which is not in the order"),
+            ));
+        }
+        if csr.requested_ca() && !profile.is_authority() {
+            return Err(ProfileRefusal::new(
+                "ca_not_allowed",
+                "the request asks to be a certification authority; the profile does not allow that",
+            ));
+        }
+        let stranger = csr
+            .requested_extended_key_usage()
+            .into_iter()
+            .map(ExtendedKeyUsage::from_oid)
+            .find(|usage| !profile.extended_key_usages.contains(usage));
+        stranger.map_or(Ok(()), |usage| {
+            Err(ProfileRefusal::new(
+                "eku_not_allowed",
+                format!("the request asks for the purpose {usage}, which the profile does not have"),
+            ))
+        })
+    }
+}
+
+/// The names in their order, each once.
+fn without_repeats(names: Vec<SubjectAltName>) -> Vec<SubjectAltName> {
+    let mut seen = std::collections::HashSet::new();
+    names
+        .into_iter()
+        .filter(|name| seen.insert(name.to_string()))
+        .collect()
+}
