@@ -1,0 +1,184 @@
+//! Distinguished names (RFC 5280 §4.1.2.4), written as text by RFC 4514.
+
+use std::fmt;
+use std::str::FromStr;
+
+use const_oid::ObjectIdentifier;
+use der::asn1::Any;
+use der::{Decode, Encode, Tag, Tagged};
+use x509_cert::name::Name;
+
+const COMMON_NAME: ObjectIdentifier = ObjectIdentifier::new_unwrap("2.5.4.3");
+/// Longest name read, in octets.
+pub const MAX_NAME_LEN: usize = 8 * 1024;
+
+/// A name, kept as the octets it came in: an issuer field must repeat its authority's subject octet for octet.
+#[derive(Clone, PartialEq, Eq, Hash)]
+pub struct DistinguishedName {
+    der: Vec<u8>,
+}
+
+/// Why something is no acceptable name.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum NameFault {
+    /// Neither DER of a Name nor RFC 4514 text.
+    #[error("the name cannot be read: {0}")]
+    Malformed(String),
+    /// A NUL or another control character in a value.
+    #[error("a name holds a control character")]
+    ControlCharacter,
+    /// Over [`MAX_NAME_LEN`].
+    #[error("the name is longer than {MAX_NAME_LEN} octets")]
+    TooLong,
+}
+
+impl DistinguishedName {
+    /// The name without any attribute.
+    pub fn empty() -> Self {
+        Self { der: vec![0x30, 0x00] }
+    }
+
+    /// Reads DER, strictly.
+    pub fn from_der(der: &[u8]) -> Result<Self, NameFault> {
+        if der.len() > MAX_NAME_LEN {
+            return Err(NameFault::TooLong);
+        }
+        let name = Name::from_der(der).map_err(|error| NameFault::Malformed(error.to_string()))?;
+        if name.iter().any(|attribute| has_control_character(&attribute.value)) {
+            return Err(NameFault::ControlCharacter);
+        }
+        Ok(Self { der: der.to_vec() })
+    }
+
+    /// Reads RFC 4514 text such as `CN=host.example,O=Example,C=CH`; the first written attribute is the last encoded.
+    /// Empty text is the empty name.
+    pub fn parse(text: &str) -> Result<Self, NameFault> {
+        if text.len() > MAX_NAME_LEN {
+            return Err(NameFault::TooLong);
+        }
+        let name = Name::from_str(text).map_err(|error| NameFault::Malformed(error.to_string()))?;
+        let der = name.to_der().map_err(|error| NameFault::Malformed(error.to_string()))?;
+        Self::from_der(&der)
+    }
+
+    /// The octets.
+    pub fn der(&self) -> &[u8] {
+        &self.der
+    }
+
+    /// Whether it has no attribute.
+    pub fn is_empty(&self) -> bool {
+        self.der == [0x30, 0x00]
+    }
+
+    /// The last (most specific) common name.
+    pub fn common_name(&self) -> Option<String> {
+        let name = Name::from_der(&self.der).ok()?;
+        let value = name.iter().filter(|attribute| attribute.oid == COMMON_NAME).last()?.value.clone();
+        text(&value)
+    }
+}
+
+/// The text of a directory string.
+fn text(value: &Any) -> Option<String> {
+    match value.tag() {
+        Tag::BmpString => {
+            let units: Vec<u16> =
+                value.value().as_chunks::<2>().0.iter().map(|pair| u16::from_be_bytes(*pair)).collect();
+            String::from_utf16(&units).ok()
+        }
+        Tag::TeletexString => Some(value.value().iter().copied().map(char::from).collect()),
+        _ => String::from_utf8(value.value().to_vec()).ok(),
+    }
+}
+
+fn has_control_character(value: &Any) -> bool {
+    match value.tag() {
+        Tag::Utf8String | Tag::PrintableString | Tag::Ia5String | Tag::TeletexString | Tag::BmpString => {
+            text(value).is_none_or(|text| text.chars().any(char::is_control))
+        }
+        _ => false,
+    }
+}
+
+impl fmt::Display for DistinguishedName {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        Name::from_der(&self.der).map_err(|_| fmt::Error)?.fmt(f)
+    }
+}
+
+impl fmt::Debug for DistinguishedName {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "DistinguishedName({self})")
+    }
+}
+
+impl FromStr for DistinguishedName {
+    type Err = NameFault;
+
+    fn from_str(text: &str) -> Result<Self, NameFault> {
+        Self::parse(text)
+    }
+}
+
+impl serde::Serialize for DistinguishedName {
+    fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_str(self)
+    }
+}
+
+impl<'de> serde::Deserialize<'de> for DistinguishedName {
+    fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let text = <std::borrow::Cow<'de, str>>::deserialize(deserializer)?;
+        Self::parse(&text).map_err(serde::de::Error::custom)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, reason = "a test says what broke by panicking")]
+    use super::*;
+    use proptest::prelude::*;
+
+    #[test]
+    fn text_and_octets_agree() {
+        let name = DistinguishedName::parse("CN=host.example,O=Example Ltd,C=CH").unwrap();
+        assert_eq!(name.to_string(), "CN=host.example,O=Example Ltd,C=CH");
+        assert_eq!(name.common_name().unwrap(), "host.example");
+        assert_eq!(DistinguishedName::from_der(name.der()).unwrap(), name);
+        assert!(DistinguishedName::parse("").unwrap().is_empty());
+        assert_eq!(DistinguishedName::empty().common_name(), None);
+    }
+
+    #[test]
+    fn a_nul_is_refused() {
+        // CN=a<NUL>b as UTF8String
+        let der = [0x30, 0x0e, 0x31, 0x0c, 0x30, 0x0a, 0x06, 0x03, 0x55, 0x04, 0x03, 0x0c, 0x03, b'a', 0, b'b'];
+        assert_eq!(DistinguishedName::from_der(&der), Err(NameFault::ControlCharacter));
+    }
+
+    #[test]
+    fn truncation_is_refused_at_every_octet() {
+        let name = DistinguishedName::parse("CN=host.example,O=Example Ltd,C=CH").unwrap();
+        for end in 0..name.der().len() {
+            assert!(DistinguishedName::from_der(name.der().get(..end).unwrap()).is_err());
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn any_text_is_read_or_refused(text in "[ -~]{0,80}") {
+            if let Ok(name) = DistinguishedName::parse(&text) {
+                prop_assert_eq!(DistinguishedName::from_der(name.der()).unwrap(), name);
+            }
+        }
+
+        #[test]
+        fn any_octets_are_read_or_refused(octets in proptest::collection::vec(any::<u8>(), 0..200)) {
+            if let Ok(name) = DistinguishedName::from_der(&octets) {
+                prop_assert_eq!(name.der(), octets);
+            }
+        }
+    }
+}

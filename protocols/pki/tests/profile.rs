@@ -1,0 +1,22 @@
+//! Profiles from the outside: every field's effect, the ready ones, orders from requests, and what foreign readers say.
+
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    reason = "a test says what broke by panicking"
+)]
+
+#[path = "profile/fields.rs"]
+mod fields;
+#[path = "profile/fixture.rs"]
+mod fixture;
+#[path = "profile/judges.rs"]
+mod judges;
+#[path = "profile/property.rs"]
+mod property;
+#[path = "profile/ready.rs"]
+mod ready;
+#[path = "profile/requests.rs"]
+mod requests;
