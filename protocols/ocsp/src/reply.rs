@@ -24,7 +24,7 @@ pub struct ResponseInput<'a> {
     pub algorithm: SignatureAlgorithm,
     /// producedAt.
     pub produced_at: Timestamp,
-    /// One status for each CertID of the request, in its order.
+    /// One status for each CertID of the request, in its order. The reason `unspecified` is left out.
     pub statuses: &'a [SingleStatus],
     /// The request's nonce.
     pub nonce: Option<&'a Nonce>,
@@ -44,7 +44,11 @@ pub fn response_tbs(input: &ResponseInput<'_>) -> Result<Tbs<OcspTbs>, WriteFaul
     let data = ResponseData {
         responder_id: ResponderId::ByKey(input.responder_key.key_id()),
         produced_at: input.produced_at,
-        statuses: input.statuses.to_vec(),
+        statuses: input
+            .statuses
+            .iter()
+            .map(SingleStatus::without_unspecified_reason)
+            .collect(),
         extensions,
     };
     Ok(Tbs::new(data.to_der()?, input.algorithm))
@@ -67,3 +71,6 @@ pub fn assemble(
     };
     Ok(response.to_der()?)
 }
+
+#[cfg(test)]
+mod tests;

@@ -17,7 +17,7 @@ pub enum CertStatus {
     Revoked {
         /// revocationTime, whole seconds on the wire.
         at: Timestamp,
-        /// revocationReason; left out for `unspecified` (RFC 5280 §5.3.1).
+        /// revocationReason.
         reason: Option<RevocationReason>,
     },
     /// Not issued by the issuer asked about.
@@ -43,13 +43,28 @@ pub struct SingleStatus {
 pub struct TimeFault(pub Timestamp);
 
 impl SingleStatus {
+    /// The reason `unspecified` is said by leaving the reason out (RFC 5280 §5.3.1).
+    pub(crate) fn without_unspecified_reason(&self) -> Self {
+        let status = match self.status {
+            CertStatus::Revoked {
+                at,
+                reason: Some(RevocationReason::Unspecified),
+            } => CertStatus::Revoked { at, reason: None },
+            other => other,
+        };
+        Self {
+            status,
+            ..self.clone()
+        }
+    }
+
     pub(crate) fn to_wire(&self) -> Result<wire::SingleResponse, TimeFault> {
         let cert_status = match self.status {
             CertStatus::Good => wire::CertStatus::Good(Null),
             CertStatus::Unknown => wire::CertStatus::Unknown(Null),
             CertStatus::Revoked { at, reason } => wire::CertStatus::Revoked(wire::RevokedInfo {
                 revocation_time: to_generalized(at)?,
-                revocation_reason: reason.and_then(to_crl_reason),
+                revocation_reason: reason.map(to_crl_reason),
             }),
         };
         Ok(wire::SingleResponse {
@@ -93,10 +108,9 @@ pub(crate) fn from_generalized(time: GeneralizedTime) -> Option<Timestamp> {
     Timestamp::from_second(i64::try_from(time.to_unix_duration().as_secs()).ok()?).ok()
 }
 
-/// `unspecified` is said by leaving the reason out (RFC 5280 §5.3.1).
-fn to_crl_reason(reason: RevocationReason) -> Option<CrlReason> {
-    Some(match reason {
-        RevocationReason::Unspecified => return None,
+const fn to_crl_reason(reason: RevocationReason) -> CrlReason {
+    match reason {
+        RevocationReason::Unspecified => CrlReason::Unspecified,
         RevocationReason::KeyCompromise => CrlReason::KeyCompromise,
         RevocationReason::CaCompromise => CrlReason::CaCompromise,
         RevocationReason::AffiliationChanged => CrlReason::AffiliationChanged,
@@ -106,7 +120,7 @@ fn to_crl_reason(reason: RevocationReason) -> Option<CrlReason> {
         RevocationReason::RemoveFromCrl => CrlReason::RemoveFromCRL,
         RevocationReason::PrivilegeWithdrawn => CrlReason::PrivilegeWithdrawn,
         RevocationReason::AaCompromise => CrlReason::AaCompromise,
-    })
+    }
 }
 
 const fn from_crl_reason(reason: CrlReason) -> RevocationReason {

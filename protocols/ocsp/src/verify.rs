@@ -105,7 +105,7 @@ impl SignedResponse {
         let certificate = self
             .certificates
             .iter()
-            .filter_map(|der| Certificate::parse(der).ok())
+            .filter_map(|der| Certificate::from_der(der).ok())
             .find(|certificate| is_named(&self.data.responder_id, certificate))
             .ok_or(VerifyFault::UnknownResponder)?;
         if certificate.issuer().der() != expected.issuer.subject().der()
