@@ -1,1 +1,27 @@
-//! Placeholder.
+//! The system of record: issuers, keys, orders, intents, certificates, revocations, CRLs, tokens, audit.
+//!
+//! Queries live in the file of their noun, written once in the common SQL dialect over [`Reader`] and [`Tx`]; only `db.rs`
+//! knows which database is underneath. A job given to [`Store::write`] is one all-or-nothing change; many waiting jobs
+//! share one fsync. The store knows bytes and plain values, never X.509.
+
+pub mod audit;
+pub mod certificates;
+pub mod crls;
+mod db;
+mod error;
+pub mod intents;
+pub mod issuers;
+pub mod keys;
+pub mod orders;
+pub mod profiles;
+pub mod responders;
+pub mod revocations;
+pub mod settings;
+pub mod tokens;
+mod value;
+mod writer;
+
+pub use db::{Reader, Store, StoreConfig, Tx};
+pub use error::{Error, Result};
+pub use value::{Row, Value};
+pub use writer::Counters;

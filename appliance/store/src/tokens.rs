@@ -1,0 +1,68 @@
+//! API tokens: only the hash of a token is kept.
+
+use crate::db::{Reader, Tx};
+use crate::error::Result;
+use crate::value::Row;
+
+/// One token.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct TokenRow {
+    /// Its public identifier.
+    pub id: String,
+    /// What its owner calls it.
+    pub name: String,
+    /// Its role, as text.
+    pub role: String,
+    /// The issuers and profiles it may use, as JSON.
+    pub scopes: String,
+    /// SHA-256 of the secret part.
+    pub hash: Vec<u8>,
+    /// Epoch milliseconds.
+    pub created_at: i64,
+    /// Epoch milliseconds.
+    pub expires_at: Option<i64>,
+    /// Epoch milliseconds.
+    pub revoked_at: Option<i64>,
+}
+
+const COLUMNS: &str = "id, name, role, scopes, hash, created_at, expires_at, revoked_at";
+
+/// Adds a token.
+pub fn insert(tx: &Tx<'_>, token: &TokenRow) -> Result<()> {
+    let sql = format!("INSERT INTO api_tokens ({COLUMNS}) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)");
+    let values = [
+        (&token.id).into(),
+        (&token.name).into(),
+        (&token.role).into(),
+        (&token.scopes).into(),
+        (&token.hash).into(),
+        token.created_at.into(),
+        token.expires_at.into(),
+        token.revoked_at.into(),
+    ];
+    tx.execute(&sql, &values).map(|_| ())
+}
+
+/// Revokes a token; whether it was there and not yet revoked.
+pub fn revoke(tx: &Tx<'_>, id: &str, at: i64) -> Result<bool> {
+    let sql = "UPDATE api_tokens SET revoked_at = ?2 WHERE id = ?1 AND revoked_at IS NULL";
+    Ok(tx.execute(sql, &[id.into(), at.into()])? > 0)
+}
+
+/// All tokens, oldest first.
+pub fn all(reader: &Reader<'_>) -> Result<Vec<TokenRow>> {
+    reader.all(&format!("SELECT {COLUMNS} FROM api_tokens ORDER BY created_at, id"), &[], read)
+}
+
+fn read(row: &Row<'_>) -> Result<TokenRow> {
+    Ok(TokenRow {
+        id: row.text(0)?,
+        name: row.text(1)?,
+        role: row.text(2)?,
+        scopes: row.text(3)?,
+        hash: row.blob(4)?,
+        created_at: row.int(5)?,
+        expires_at: row.opt_int(6)?,
+        revoked_at: row.opt_int(7)?,
+    })
+}
