@@ -53,9 +53,9 @@ fn subject() -> impl Strategy<Value = DistinguishedName> {
 }
 
 fn any_order() -> impl Strategy<Value = Order> {
-    let key = prop::sample::select(vec!["leaf-p256", "leaf-rsa2048", "leaf-ed25519"]);
+    let keys = prop::sample::select(vec!["leaf-p256", "leaf-rsa2048", "leaf-ed25519"]);
     let validity = prop::option::of((1..400_000_000_u64).prop_map(Duration::from_secs));
-    (subject(), prop::collection::vec(name(), 0..8), key, validity).prop_map(|(subject, mut names, name, validity)| {
+    (subject(), prop::collection::vec(name(), 0..8), keys, validity).prop_map(|(subject, mut names, name, validity)| {
         names.sort();
         names.dedup();
         Order { subject, names, public_key: key(name), validity, ms_sid: None }
@@ -126,7 +126,8 @@ proptest! {
         let mut view = issuing().view;
         view.path_length = None;
         if let Ok(tbs) = profile::build(&profile, &order, &view, &crate::fixture::serial(), now()) {
-            prop_assert!(lint::certificate(tbs, &Context { issuer: &view, now: now() }).is_ok());
+            let verdict = lint::certificate(tbs, &Context { issuer: &view, now: now() });
+            prop_assert!(verdict.is_ok(), "{}", verdict.unwrap_err());
         }
     }
 }
