@@ -4,6 +4,7 @@ use std::path::PathBuf;
 
 use signer_wire::{Fault, FaultClass, KeyKind, KeyRef, Scheme};
 
+use crate::module_error::ModuleError;
 use crate::recovery::{Recovery, recovery_of};
 
 /// A failure of a key operation.
@@ -16,7 +17,7 @@ pub enum Error {
         /// The configured path.
         path: PathBuf,
         /// What the loader says.
-        source: Box<cryptoki::error::Error>,
+        source: ModuleError,
     },
     /// No slot holds the configured token.
     #[error("the token {token} is not there: {detail}")]
@@ -77,7 +78,7 @@ pub enum Error {
         /// The configured name of the token.
         token: String,
         /// What the module says.
-        source: Box<cryptoki::error::Error>,
+        source: ModuleError,
     },
     /// A key file is not usable.
     #[error("the key file {} is not usable: {detail}", path.display())]
@@ -104,7 +105,7 @@ impl Error {
             Self::NoSuchToken(_) | Self::SchemeMismatch { .. } | Self::Refused(_) | Self::KeyFile { .. } => {
                 FaultClass::Refused
             }
-            Self::Module { source, .. } => match recovery_of(source) {
+            Self::Module { source, .. } => match recovery_of(&source.0) {
                 Recovery::Fatal => FaultClass::Internal,
                 _ => FaultClass::Retryable,
             },
@@ -122,7 +123,7 @@ impl Error {
             | Self::NoSession { .. }
             | Self::ModuleLoad { .. }
             | Self::SecretUnreadable { .. } => true,
-            Self::Module { source, .. } => recovery_of(source) != Recovery::Fatal,
+            Self::Module { source, .. } => recovery_of(&source.0) != Recovery::Fatal,
             _ => false,
         }
     }

@@ -23,7 +23,8 @@ use crate::error::Error;
 use crate::find::TokenKey;
 use crate::keys::{BackendStatus, Keys};
 use crate::mechanism;
-use crate::module::Module;
+use crate::module::{Change, Module};
+use crate::module_error::{ModuleError, describe, describe_ref};
 use crate::pin::PinSource;
 use crate::pin_memory::PinMemory;
 use crate::pool::{NoLease, Opened, Pool};
@@ -154,11 +155,18 @@ impl Hsm {
         match attach::attach(self) {
             Ok(attachment) => {
                 let attachment = Arc::new(attachment);
-                *self.state.write() = State::Attached(Arc::clone(&attachment));
+                let before =
+                    std::mem::replace(&mut *self.state.write(), State::Attached(Arc::clone(&attachment)));
+                if matches!(before, State::Away(_)) {
+                    self.module.count_attached(Change::Came);
+                }
                 Ok(attachment)
             }
             Err(error) => {
-                self.go_away(&error.to_string());
+                match &error {
+                    Error::TokenAbsent { detail, .. } => self.go_away(detail),
+                    other => self.go_away(&other.to_fault().message),
+                }
                 Err(error)
             }
         }
@@ -166,6 +174,9 @@ impl Hsm {
 
     fn go_away(&self, detail: &str) {
         let before = std::mem::replace(&mut *self.state.write(), State::Away(detail.to_owned()));
+        if matches!(before, State::Attached(_)) {
+            self.module.count_attached(Change::Went);
+        }
         if !matches!(before, State::Away(known) if known == detail) {
             tracing::warn!(token = self.name, detail, "the token is away");
         }
@@ -182,7 +193,7 @@ impl Hsm {
     fn failed(&self, source: CkError) -> Error {
         Error::Module {
             token: self.name.clone(),
-            source: Box::new(source),
+            source: ModuleError(source),
         }
     }
 
@@ -205,12 +216,13 @@ impl Hsm {
     /// Does what the class of an error asks for; `Ok` means that another attempt is worth it.
     fn mend(&self, error: CkError, attempt: u32, attachment: &Arc<Attachment>) -> Result<(), Error> {
         let class = recovery_of(&error);
-        tracing::debug!(token = self.name, %error, ?class, attempt, "a call into the module failed");
+        tracing::debug!(token = self.name, error = %describe_ref(&error), ?class, attempt, "a call into the module failed");
         match class {
             Recovery::OtherToken => {
                 if self.is_gone() {
-                    self.go_away(&error.to_string());
-                    return Err(self.absent(error.to_string()));
+                    let detail = describe(error);
+                    self.go_away(&detail);
+                    return Err(self.absent(detail));
                 }
                 Err(self.failed(error))
             }
@@ -237,9 +249,10 @@ impl Hsm {
         };
         match done {
             Ok(_) => self.attach().map(drop),
-            Err(error) => {
-                self.go_away(&error.to_string());
-                Err(self.failed(error))
+            Err(source) => {
+                let error = self.failed(source);
+                self.go_away(&error.to_fault().message);
+                Err(error)
             }
         }
     }
@@ -289,7 +302,7 @@ impl Hsm {
         }
         session.copy_of(key, private).unwrap_or_else(|error| {
             if recovery_of(&error) == Recovery::Fatal && self.copies.swap(false, Ordering::Relaxed) {
-                tracing::info!(token = self.name, %error, "the token makes no session copies; its own keys are used");
+                tracing::info!(token = self.name, error = %describe(error), "the token makes no session copies; its own keys are used");
             }
             private
         })
@@ -389,10 +402,20 @@ impl Keys for Hsm {
             State::Away(_) => false,
         };
         if is_current {
-            Ok(())
-        } else {
-            self.attach().map(drop)
+            return Ok(());
         }
+        match self.attach() {
+            Err(error @ Error::TokenAbsent { .. }) => {
+                let _one = self.attaching.lock();
+                match self.module.look_again(Instant::now()) {
+                    Ok(true) => {}
+                    Ok(false) => return Err(error),
+                    Err(failed) => return Err(self.failed(failed)),
+                }
+            }
+            outcome => return outcome.map(drop),
+        }
+        self.attach().map(drop)
     }
 }
 

@@ -17,6 +17,7 @@ use crate::error::Error;
 use crate::hsm::Hsm;
 use crate::keys::Keys;
 use crate::module::Module;
+use crate::module_error::{ModuleError, describe};
 use crate::pin::PinSource;
 use crate::public_key;
 
@@ -151,7 +152,7 @@ pub fn init_token(module: &Path, new: &NewToken) -> Result<SlotReport, Error> {
 }
 
 fn uninitialised_slot(pkcs11: &Pkcs11, new: &NewToken) -> Result<Slot, Error> {
-    let refused = |error: CkError| Error::Refused(format!("the module shows no slots: {error}"));
+    let refused = |error: CkError| Error::Refused(format!("the module shows no slots: {}", describe(error)));
     let slots = pkcs11.get_slots_with_token().map_err(refused)?;
     let tokens: Vec<(Slot, TokenInfo)> = slots
         .into_iter()
@@ -252,6 +253,6 @@ fn key_kinds(mechanisms: &[String]) -> Vec<String> {
 fn failed(module: &Module, source: CkError) -> Error {
     Error::Module {
         token: module.path().display().to_string(),
-        source: Box::new(source),
+        source: ModuleError(source),
     }
 }

@@ -6,17 +6,22 @@
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
-use std::time::Duration;
+use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
+use std::time::{Duration, Instant};
 
 use cryptoki::context::{CInitializeArgs, CInitializeFlags, Pkcs11};
 use cryptoki::error::{Error as CkError, RvError};
-use parking_lot::{RwLock, RwLockReadGuard};
+use parking_lot::{Mutex, RwLock, RwLockReadGuard};
 
 use crate::error::Error;
+use crate::module_error::ModuleError;
 
 /// How long a re-initialisation waits for calls into the library to end.
 const QUIET: Duration = Duration::from_secs(2);
+/// How often the tokens of a library are disturbed for the sake of one that is away.
+const BETWEEN_LOOKS: Duration = Duration::from_mins(1);
+/// How often a library without attached tokens is initialised anew.
+const BETWEEN_LONE_LOOKS: Duration = Duration::from_secs(4);
 
 /// A loaded PKCS#11 library.
 #[derive(Debug)]
@@ -28,6 +33,17 @@ pub(crate) struct Module {
     generation: AtomicU64,
     /// Whether `C_Initialize` was ours, so that `C_Finalize` is.
     ours: AtomicBool,
+    /// How many tokens are attached through it.
+    attached: AtomicUsize,
+    /// When it was last initialised anew to look for a token.
+    looked: Mutex<Option<Instant>>,
+}
+
+/// What became of a token.
+#[derive(Debug, Clone, Copy)]
+pub(crate) enum Change {
+    Came,
+    Went,
 }
 
 impl Module {
@@ -36,7 +52,7 @@ impl Module {
     pub(crate) fn load(path: &Path) -> Result<Arc<Self>, Error> {
         let pkcs11 = Pkcs11::new(path).map_err(|source| Error::ModuleLoad {
             path: path.to_owned(),
-            source: Box::new(source),
+            source: ModuleError(source),
         })?;
         Ok(Arc::new(Self {
             pkcs11,
@@ -44,6 +60,8 @@ impl Module {
             gate: RwLock::new(()),
             generation: AtomicU64::new(0),
             ours: AtomicBool::new(false),
+            attached: AtomicUsize::new(0),
+            looked: Mutex::new(None),
         }))
     }
 
@@ -62,10 +80,41 @@ impl Module {
         self.generation.load(Ordering::Acquire)
     }
 
-    /// Keeps re-initialisation away while calls are made. Recursive, because closing a session inside a call enters
-    /// again.
+    /// Keeps re-initialisation away while calls are made, and waits when it has asked for its turn.
     pub(crate) fn enter(&self) -> RwLockReadGuard<'_, ()> {
+        self.gate.read()
+    }
+
+    /// The same for what may happen inside [`Module::enter`], such as the closing of a session: does not wait for
+    /// somebody who waits for us.
+    pub(crate) fn enter_within(&self) -> RwLockReadGuard<'_, ()> {
         self.gate.read_recursive()
+    }
+
+    /// Counts the tokens of this module that are attached.
+    pub(crate) fn count_attached(&self, change: Change) {
+        match change {
+            Change::Came => self.attached.fetch_add(1, Ordering::AcqRel),
+            Change::Went => self.attached.fetch_sub(1, Ordering::AcqRel),
+        };
+    }
+
+    /// Initialises the library anew for the sake of a token that it does not show: some libraries (SoftHSM) look for
+    /// tokens only then. That breaks off what the other tokens of the module have open, so for their sake it is done
+    /// at most once a minute while there are any. Says whether it was done.
+    pub(crate) fn look_again(&self, now: Instant) -> Result<bool, CkError> {
+        let mut looked = self.looked.lock();
+        let is_alone = self.attached.load(Ordering::Acquire) == 0;
+        let pause = if is_alone {
+            BETWEEN_LONE_LOOKS
+        } else {
+            BETWEEN_LOOKS
+        };
+        if self.generation() == 0 || looked.is_some_and(|last| now.saturating_duration_since(last) < pause) {
+            return Ok(false);
+        }
+        *looked = Some(now);
+        self.reinitialise(self.generation()).map(|_| true)
     }
 
     /// Initialises the library when that has not been done, and gives the generation.
@@ -90,7 +139,7 @@ impl Module {
         if self.generation() == seen {
             // A library that has lost its footing may refuse this; what counts is whether it can be initialised.
             let _ = self.pkcs11.clone().finalize();
-            tracing::warn!(module = %self.path.display(), "initialising the PKCS#11 module anew");
+            tracing::debug!(module = %self.path.display(), "initialising the PKCS#11 module anew");
             self.initialise()?;
         }
         Ok(self.generation())

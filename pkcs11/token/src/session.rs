@@ -34,7 +34,7 @@ impl OpenSession {
     }
 
     fn open(module: &Arc<Module>, open: impl FnOnce() -> Result<Session, CkError>) -> Result<Self, CkError> {
-        let _inside = module.enter();
+        let _inside = module.enter_within();
         let generation = module.generation();
         let session = ManuallyDrop::new(open()?);
         Ok(Self {
@@ -62,7 +62,7 @@ impl Drop for OpenSession {
     fn drop(&mut self) {
         // SAFETY: `session` is taken once, here, and `self` is not used afterwards.
         let session = unsafe { ManuallyDrop::take(&mut self.session) };
-        let _inside = self.module.enter();
+        let _inside = self.module.enter_within();
         if self.module.generation() == self.generation {
             // A session that is already gone cannot be closed, and need not be.
             let _ = session.close();

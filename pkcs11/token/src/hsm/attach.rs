@@ -17,6 +17,7 @@ use crate::config::TokenConfig;
 use crate::error::Error;
 use crate::find::TokenKey;
 use crate::module::Module;
+use crate::module_error::describe;
 use crate::session::OpenSession;
 
 /// How a token is told from others.
@@ -65,17 +66,14 @@ pub(super) struct Attachment {
 
 /// The slot of the token; the error says what is there instead.
 pub(crate) fn find_slot(module: &Module, selector: &Selector) -> Result<(Slot, TokenInfo), String> {
-    let slots = module
-        .pkcs11()
-        .get_slots_with_token()
-        .map_err(|error| error.to_string())?;
+    let slots = module.pkcs11().get_slots_with_token().map_err(describe)?;
     let mut labels = Vec::new();
     let mut matching = Vec::new();
     for slot in slots {
         match module.pkcs11().get_token_info(slot) {
             Ok(token) if selector.selects(slot, &token) => matching.push((slot, token)),
             Ok(token) => labels.push(format!("{:?}", token.label().trim_end())),
-            Err(error) => labels.push(format!("slot {slot}: {error}")),
+            Err(error) => labels.push(format!("slot {slot}: {}", describe(error))),
         }
     }
     match (matching.len(), matching.pop()) {
@@ -92,7 +90,7 @@ pub(crate) fn find_slot(module: &Module, selector: &Selector) -> Result<(Slot, T
 pub(super) fn attach(hsm: &Hsm) -> Result<Attachment, Error> {
     hsm.module
         .ensure_initialised()
-        .map_err(|error| hsm.absent(error.to_string()))?;
+        .map_err(|error| hsm.absent(describe(error)))?;
     let _inside = hsm.module.enter();
     let generation = hsm.module.generation();
     let (slot, token) = find_slot(&hsm.module, &hsm.selector).map_err(|detail| hsm.absent(detail))?;
@@ -171,7 +169,7 @@ pub(super) fn log_in_again(hsm: &Hsm, attachment: &Attachment) -> Result<(), Err
     if matches!(state, Ok(SessionState::RoUser | SessionState::RwUser)) {
         return Ok(());
     }
-    log_in(hsm, &anchor, &attachment.serial).inspect_err(|error| hsm.go_away(&error.to_string()))
+    log_in(hsm, &anchor, &attachment.serial).inspect_err(|error| hsm.go_away(&error.to_fault().message))
 }
 
 /// The token did not know the handle of a key: looks for the keys anew. Handles that pool sessions hold on copies go
@@ -198,7 +196,7 @@ pub(super) fn find_again(hsm: &Hsm, attachment: &Arc<Attachment>) -> Result<(), 
         }
         // What is wrong with the anchor is met again, and mended, by the next attempt.
         Err(error) => {
-            tracing::debug!(token = hsm.name, %error, "the keys cannot be looked for");
+            tracing::debug!(token = hsm.name, error = %describe(error), "the keys cannot be looked for");
             Ok(())
         }
     }

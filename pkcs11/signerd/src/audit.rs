@@ -1,0 +1,212 @@
+//! The audit lines: one JSON object for each request that used a key, written before its reply is sent.
+//!
+//! The appliance keeps its own, chained audit log of what was issued. These lines are the second witness: what the
+//! process that has the keys has really signed, and for whom.
+
+use std::fs::{File, OpenOptions};
+use std::io::{self, Write};
+use std::os::unix::fs::OpenOptionsExt;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use parking_lot::Mutex;
+use serde::Serialize;
+use signer_wire::{Fault, Input, KeyRecord, Priority, Sign};
+
+use crate::batch::Outcome;
+use crate::clock;
+use crate::connection::Peer;
+
+/// Where audit lines go.
+#[derive(Debug)]
+pub(crate) struct Audit {
+    path: Option<PathBuf>,
+    sink: Mutex<Sink>,
+}
+
+#[derive(Debug)]
+enum Sink {
+    File(File),
+    StandardError,
+}
+
+#[derive(Serialize)]
+struct Line<'a> {
+    audit: &'a str,
+    at: String,
+    uid: u32,
+    pid: i32,
+    request: u64,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    priority: Option<String>,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    signatures: Vec<Tally>,
+    /// The digest that was signed, where one was given and it was the only one.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    digest: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    key: Option<KeyLine<'a>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    fault: Option<String>,
+    us: u64,
+}
+
+/// What one key did in a request.
+#[derive(Serialize, PartialEq)]
+struct Tally {
+    key: String,
+    scheme: String,
+    made: usize,
+    failed: usize,
+}
+
+#[derive(Serialize)]
+struct KeyLine<'a> {
+    label: &'a str,
+    key: Option<String>,
+    kind: Option<String>,
+    tokens: &'a [String],
+}
+
+impl Audit {
+    /// Opens the file for appending, or takes standard error when none is configured.
+    pub(crate) fn open(path: Option<PathBuf>) -> io::Result<Self> {
+        let sink = match &path {
+            Some(path) => Sink::File(
+                OpenOptions::new()
+                    .append(true)
+                    .create(true)
+                    .mode(0o600)
+                    .open(path)?,
+            ),
+            None => Sink::StandardError,
+        };
+        Ok(Self {
+            path,
+            sink: Mutex::new(sink),
+        })
+    }
+
+    /// Opens the file anew, after it was rotated away.
+    pub(crate) fn reopen(&self) -> io::Result<()> {
+        let fresh = Self::open(self.path.clone())?;
+        *self.sink.lock() = fresh.sink.into_inner();
+        Ok(())
+    }
+
+    /// Records the signatures of one request.
+    pub(crate) fn signatures(
+        &self,
+        peer: Peer,
+        request: u64,
+        priority: Priority,
+        items: &[Sign],
+        outcomes: &[Outcome],
+        taken: Duration,
+    ) -> io::Result<()> {
+        let digest = match items {
+            [
+                Sign {
+                    input: Input::Digest(digest),
+                    ..
+                },
+            ] => Some(hex(digest.as_bytes())),
+            _ => None,
+        };
+        let fault = outcomes.iter().find_map(|outcome| outcome.as_ref().err());
+        self.write(&Line {
+            priority: Some(priority.to_string()),
+            signatures: tallies(items, outcomes),
+            digest,
+            fault: fault.map(|fault| fault.class.to_string()),
+            ..Line::new("sign", peer, request, taken)
+        })
+    }
+
+    /// Records that a key was made or taken over, or was not.
+    pub(crate) fn key(
+        &self,
+        what: &str,
+        peer: Peer,
+        request: u64,
+        label: &str,
+        outcome: Result<&KeyRecord, &Fault>,
+        taken: Duration,
+    ) -> io::Result<()> {
+        let made = outcome.ok();
+        let key = KeyLine {
+            label,
+            key: made.map(|record| record.key.to_string()),
+            kind: made.map(|record| record.kind.to_string()),
+            tokens: made.map(|record| record.tokens.as_slice()).unwrap_or_default(),
+        };
+        let fault = outcome.err().map(|fault| fault.class.to_string());
+        self.write(&Line {
+            key: Some(key),
+            fault,
+            ..Line::new(what, peer, request, taken)
+        })
+    }
+
+    fn write(&self, line: &Line<'_>) -> io::Result<()> {
+        let mut text = serde_json::to_vec(line)?;
+        text.push(b'\n');
+        match &mut *self.sink.lock() {
+            Sink::File(file) => file.write_all(&text),
+            Sink::StandardError => io::stderr().lock().write_all(&text),
+        }
+    }
+}
+
+impl<'a> Line<'a> {
+    fn new(audit: &'a str, peer: Peer, request: u64, taken: Duration) -> Self {
+        Self {
+            audit,
+            at: clock::now().to_string(),
+            uid: peer.uid,
+            pid: peer.pid,
+            request,
+            priority: None,
+            signatures: Vec::new(),
+            digest: None,
+            key: None,
+            fault: None,
+            us: u64::try_from(taken.as_micros()).unwrap_or(u64::MAX),
+        }
+    }
+}
+
+/// How many signatures each key made and failed to make; a batch is mostly of one key, so neighbours are counted
+/// together.
+fn tallies(items: &[Sign], outcomes: &[Outcome]) -> Vec<Tally> {
+    let mut tallies: Vec<Tally> = Vec::new();
+    let mut previous = None;
+    for (item, outcome) in items.iter().zip(outcomes) {
+        if previous != Some((item.key, item.scheme)) {
+            previous = Some((item.key, item.scheme));
+            tallies.push(Tally {
+                key: item.key.to_string(),
+                scheme: item.scheme.to_string(),
+                made: 0,
+                failed: 0,
+            });
+        }
+        if let Some(tally) = tallies.last_mut() {
+            match outcome {
+                Ok(_) => tally.made += 1,
+                Err(_) => tally.failed += 1,
+            }
+        }
+    }
+    tallies
+}
+
+fn hex(octets: &[u8]) -> String {
+    use std::fmt::Write as _;
+    octets
+        .iter()
+        .fold(String::with_capacity(octets.len() * 2), |mut text, octet| {
+            let _ = write!(text, "{octet:02x}");
+            text
+        })
+}

@@ -1,0 +1,276 @@
+//! One backend's queue and the threads that sign for it.
+//!
+//! A backend has as many threads as it has sessions, each of its own, so that a token that is slow or hangs holds up
+//! nobody but those who wait for it. What is more urgent is signed first; each priority has a bounded queue of its
+//! own, so that pre-signing never crowds out a revocation, and a full queue answers at once.
+
+use std::collections::VecDeque;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::{Duration, Instant};
+
+use parking_lot::{Condvar, Mutex};
+use signer_wire::{Fault, FaultClass, LaneStatus, Priority};
+use token::{Candidate, Error, KeyRing};
+
+use crate::batch::Job;
+
+/// One backend's queue.
+#[derive(Debug)]
+pub(crate) struct Lane {
+    candidate: Candidate,
+    /// Signatures of one priority that may wait.
+    room: usize,
+    queue: Mutex<Queue>,
+    arrived: Condvar,
+    /// What each thread is signing.
+    flights: Vec<Mutex<Option<Flight>>>,
+    signed: AtomicU64,
+    failed: AtomicU64,
+    shed: AtomicU64,
+    busy_us: AtomicU64,
+}
+
+#[derive(Debug, Default)]
+struct Queue {
+    ranks: [VecDeque<Job>; Priority::ALL.len()],
+    is_closed: bool,
+}
+
+#[derive(Debug, Clone)]
+struct Flight {
+    job: Job,
+    started: Instant,
+}
+
+/// What a thread of a lane made of a job.
+pub(crate) enum Landing {
+    /// It is settled.
+    Settled,
+    /// The backend failed, and another one may try.
+    Elsewhere(Job, Error),
+}
+
+impl Lane {
+    pub(crate) fn new(candidate: Candidate, width: usize, room: usize) -> Self {
+        Self {
+            candidate,
+            room,
+            queue: Mutex::new(Queue::default()),
+            arrived: Condvar::new(),
+            flights: (0..width).map(|_| Mutex::new(None)).collect(),
+            signed: AtomicU64::new(0),
+            failed: AtomicU64::new(0),
+            shed: AtomicU64::new(0),
+            busy_us: AtomicU64::new(0),
+        }
+    }
+
+    /// The backend it signs with.
+    pub(crate) fn candidate(&self) -> Candidate {
+        self.candidate
+    }
+
+    /// How many threads it has.
+    pub(crate) fn width(&self) -> usize {
+        self.flights.len()
+    }
+
+    /// Puts signatures of one priority into the queue; those that have no room are settled as overload.
+    pub(crate) fn enqueue(&self, priority: Priority, jobs: impl IntoIterator<Item = Job>) {
+        let mut over: Vec<Job> = Vec::new();
+        let mut taken = 0_usize;
+        {
+            let mut queue = self.queue.lock();
+            let is_closed = queue.is_closed;
+            let Some(rank) = queue.ranks.get_mut(priority.rank()) else {
+                return;
+            };
+            for job in jobs {
+                if rank.len() < self.room && !is_closed {
+                    rank.push_back(job);
+                    taken += 1;
+                } else {
+                    over.push(job);
+                }
+            }
+        }
+        match taken {
+            0 => {}
+            1 => drop(self.arrived.notify_one()),
+            _ => drop(self.arrived.notify_all()),
+        }
+        if !over.is_empty() {
+            self.shed(over);
+        }
+    }
+
+    fn shed(&self, over: Vec<Job>) {
+        self.shed.fetch_add(over.len() as u64, Ordering::Relaxed);
+        let wait = u32::try_from(self.time_to_drain().as_millis())
+            .unwrap_or(u32::MAX)
+            .max(10);
+        for job in over {
+            let fault = Fault::new(FaultClass::Overloaded, "the queue of the token is full");
+            job.settle(Err(fault.retry_after(wait)));
+        }
+    }
+
+    /// How long the queue takes at the rate seen so far.
+    fn time_to_drain(&self) -> Duration {
+        let made = self.signed.load(Ordering::Relaxed).max(1);
+        let each = Duration::from_micros(self.busy_us.load(Ordering::Relaxed) / made);
+        let waiting = self.queue.lock().ranks.iter().map(VecDeque::len).sum::<usize>();
+        each.saturating_mul(u32::try_from(waiting / self.width().max(1)).unwrap_or(u32::MAX))
+    }
+
+    /// How many signatures wait.
+    pub(crate) fn queued(&self) -> usize {
+        self.queue.lock().ranks.iter().map(VecDeque::len).sum()
+    }
+
+    /// How many signatures are being made.
+    pub(crate) fn in_flight(&self) -> usize {
+        self.flights
+            .iter()
+            .filter(|flight| flight.lock().is_some())
+            .count()
+    }
+
+    /// The life of one of its threads. `elsewhere` is told of jobs that another backend may try.
+    pub(crate) fn work(&self, thread: usize, ring: &KeyRing, elsewhere: impl Fn(Job, Error)) {
+        while let Some(job) = self.take() {
+            if let Landing::Elsewhere(job, error) = self.fly(thread, ring, job) {
+                elsewhere(job, error);
+            }
+        }
+    }
+
+    /// The most urgent job, waiting for one; `None` when the lane is closed and empty.
+    fn take(&self) -> Option<Job> {
+        let mut queue = self.queue.lock();
+        loop {
+            if let Some(job) = queue.ranks.iter_mut().find_map(VecDeque::pop_front) {
+                return Some(job);
+            }
+            if queue.is_closed {
+                return None;
+            }
+            self.arrived.wait(&mut queue);
+        }
+    }
+
+    fn fly(&self, thread: usize, ring: &KeyRing, job: Job) -> Landing {
+        let started = Instant::now();
+        let Some(item) = job.item().filter(|_| !job.is_settled()) else {
+            return Landing::Settled;
+        };
+        if job.deadline() <= started {
+            self.failed.fetch_add(1, Ordering::Relaxed);
+            job.settle_late();
+            return Landing::Settled;
+        }
+        job.try_on(self.candidate.0);
+        self.mark(
+            thread,
+            Some(Flight {
+                job: job.clone(),
+                started,
+            }),
+        );
+        let signed = catch_unwind(AssertUnwindSafe(|| {
+            ring.sign_on(
+                self.candidate,
+                &item.key,
+                item.scheme,
+                &item.input,
+                Some(job.deadline()),
+            )
+        }));
+        self.mark(thread, None);
+        let taken = u64::try_from(started.elapsed().as_micros()).unwrap_or(u64::MAX);
+        self.busy_us.fetch_add(taken, Ordering::Relaxed);
+        match signed {
+            Ok(Ok(signature)) => {
+                self.signed.fetch_add(1, Ordering::Relaxed);
+                job.settle(Ok(signature));
+            }
+            Ok(Err(error)) => {
+                self.failed.fetch_add(1, Ordering::Relaxed);
+                if error.concerns_one_token() {
+                    return Landing::Elsewhere(job, error);
+                }
+                job.settle(Err(error.to_fault()));
+            }
+            Err(_) => {
+                self.failed.fetch_add(1, Ordering::Relaxed);
+                tracing::error!(thread, "a signing thread panicked; it goes on");
+                job.settle(Err(Fault::new(
+                    FaultClass::Internal,
+                    "the signing thread panicked",
+                )));
+            }
+        }
+        Landing::Settled
+    }
+
+    fn mark(&self, thread: usize, flight: Option<Flight>) {
+        if let Some(place) = self.flights.get(thread) {
+            *place.lock() = flight;
+        }
+    }
+
+    /// Settles what has waited past its deadline, in the queue or in the backend. Gives how long the oldest call into
+    /// the backend has lasted.
+    pub(crate) fn expire(&self, now: Instant) -> Duration {
+        let late: Vec<Job> = {
+            let mut queue = self.queue.lock();
+            let mut late = Vec::new();
+            for rank in &mut queue.ranks {
+                if rank.iter().any(|job| job.deadline() <= now) {
+                    late.extend(rank.iter().filter(|job| job.deadline() <= now).cloned());
+                    rank.retain(|job| job.deadline() > now);
+                }
+            }
+            late
+        };
+        let mut oldest = Duration::ZERO;
+        for job in late {
+            self.failed.fetch_add(1, Ordering::Relaxed);
+            job.settle_late();
+        }
+        for flight in &self.flights {
+            let flight = flight.lock().clone();
+            if let Some(Flight { job, started }) = flight {
+                oldest = oldest.max(now.saturating_duration_since(started));
+                if job.deadline() <= now {
+                    job.settle_late();
+                }
+            }
+        }
+        oldest
+    }
+
+    /// Lets the threads end when the queue is empty.
+    pub(crate) fn close(&self) {
+        self.queue.lock().is_closed = true;
+        self.arrived.notify_all();
+    }
+
+    /// How it is doing; what the backend says of itself comes from the caller.
+    pub(crate) fn status(&self, name: String, available: bool, detail: String) -> LaneStatus {
+        let small = |count: usize| u32::try_from(count).unwrap_or(u32::MAX);
+        LaneStatus {
+            name,
+            available,
+            detail,
+            width: small(self.width()),
+            queued: small(self.queued()),
+            in_flight: small(self.in_flight()),
+            signed: self.signed.load(Ordering::Relaxed),
+            failed: self.failed.load(Ordering::Relaxed),
+            shed: self.shed.load(Ordering::Relaxed),
+            busy_us: self.busy_us.load(Ordering::Relaxed),
+        }
+    }
+}
