@@ -12,7 +12,7 @@ mod finding;
 mod linted;
 mod time_field;
 
-use crate::Tbs;
+use crate::{OcspTbs, Tbs};
 
 pub use certificate::{Context, RULES as CERTIFICATE_RULES, certificate};
 pub use certificate_view::CertificateView;
@@ -21,11 +21,16 @@ pub use crl_view::CrlView;
 pub use finding::{Finding, Report, Rule, Severity};
 pub use linted::Linted;
 
-/// Holds a view of the TBS bytes against a table of rules.
+/// Lints an OCSP response about to be signed, by rules that live with the OCSP codec.
 ///
-/// Certificates and CRLs have their own doors, [`certificate`] and [`crl`]; this one is for objects whose rules live in
-/// another crate. The view must be made of the very bytes in `tbs`.
-pub fn run<K, V>(tbs: Tbs<K>, view: &V, rules: &[Rule<V>]) -> Result<Linted<Tbs<K>>, Report> {
+/// Certificates and CRLs have their own doors, [`certificate`] and [`crl`], and no other: nobody outside can choose the
+/// rules they are held against. The view must be made of the very bytes in `tbs`.
+pub fn run<V>(tbs: Tbs<OcspTbs>, view: &V, rules: &[Rule<V>]) -> Result<Linted<Tbs<OcspTbs>>, Report> {
+    judge(tbs, view, rules)
+}
+
+/// Holds a view of the TBS bytes against a table of rules.
+fn judge<K, V>(tbs: Tbs<K>, view: &V, rules: &[Rule<V>]) -> Result<Linted<Tbs<K>>, Report> {
     let findings: Vec<Finding> = rules.iter().filter_map(|rule| rule.finding(view)).collect();
     if findings.iter().any(|finding| finding.severity == Severity::Error) {
         Err(Report { findings })

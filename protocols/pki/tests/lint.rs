@@ -10,6 +10,7 @@
 
 #[path = "lint/bytes.rs"]
 mod bytes;
+#[allow(dead_code, reason = "the tests of profiles use the rest")]
 #[path = "profile/fixture.rs"]
 mod fixture;
 #[path = "lint/lists.rs"]

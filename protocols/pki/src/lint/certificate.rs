@@ -47,7 +47,7 @@ mod version_3;
 
 use jiff::Timestamp;
 
-use crate::lint::{CertificateView, Linted, Report, Rule, run};
+use crate::lint::{CertificateView, Linted, Report, Rule, judge};
 use crate::profile::IssuerView;
 use crate::{CertificateTbs, Tbs};
 
@@ -112,7 +112,7 @@ pub fn certificate(
     context: &Context<'_>,
 ) -> Result<Linted<Tbs<CertificateTbs>>, Report> {
     match CertificateView::read(&tbs, context) {
-        Ok(view) => run(tbs, &view, RULES),
+        Ok(view) => judge(tbs, &view, RULES),
         Err(cause) => Err(Report::unreadable(
             "certificate_encoding",
             "RFC 5280 §4.1",

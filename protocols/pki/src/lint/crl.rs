@@ -22,7 +22,7 @@ mod version_2;
 use const_oid::ObjectIdentifier;
 use jiff::Timestamp;
 
-use crate::lint::{CrlView, Linted, Report, Rule, run};
+use crate::lint::{CrlView, Linted, Report, Rule, judge};
 use crate::profile::IssuerView;
 use crate::{CrlTbs, Tbs};
 
@@ -65,7 +65,7 @@ pub static RULES: &[Rule<CrlView>] = &[
 /// Lints a revocation list about to be signed.
 pub fn crl(tbs: Tbs<CrlTbs>, context: &CrlContext<'_>) -> Result<Linted<Tbs<CrlTbs>>, Report> {
     match CrlView::read(&tbs, context) {
-        Ok(view) => run(tbs, &view, RULES),
+        Ok(view) => judge(tbs, &view, RULES),
         Err(cause) => Err(Report::unreadable(
             "crl_encoding",
             "RFC 5280 §5.1",

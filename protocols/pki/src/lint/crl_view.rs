@@ -62,7 +62,7 @@ impl CrlView {
         let whole = AnyRef::from_der(tbs.der())?;
         whole.tag().assert_eq(Tag::Sequence)?;
         let mut reader = SliceReader::new(whole.value())?;
-        let version = if Header::peek(&mut reader)?.tag() == Tag::Integer {
+        let version = if Header::peek(&reader)?.tag() == Tag::Integer {
             Some(u8::decode(&mut reader)?)
         } else {
             None

@@ -28,8 +28,7 @@ pub fn build(
     serial: &Serial,
     now: Timestamp,
 ) -> Result<Tbs<CertificateTbs>, ProfileRefusal> {
-    order.admit(profile)?;
-    let subject = profile.subject.apply(&order.subject, &order.names)?;
+    let subject = order.admitted_subject(profile)?;
     let validity = Validity::decide(profile, order.validity, issuer, now)?;
     let extensions = extensions(profile, order, issuer, &subject, validity.is_short_lived)?.to_der()?;
     let der = encode::wrap(

@@ -19,7 +19,9 @@ use crate::profile::extension_ids::{
 };
 use crate::profile::general_name::general_name;
 use crate::profile::usage::{authority_key_usage, end_entity_key_usage};
-use crate::profile::{AuthorityPolicy, ExtendedKeyUsage, IssuerView, Order, Profile, ProfileRefusal, Urls};
+use crate::profile::{
+    AuthorityPolicy, CertificatePolicy, ExtendedKeyUsage, IssuerView, Order, Profile, ProfileRefusal, Urls,
+};
 
 /// Extensions being collected.
 struct Writer(Vec<Extension>);
@@ -65,7 +67,7 @@ pub(super) fn extensions(
         let policies: der::Result<Vec<_>> = profile
             .certificate_policies
             .iter()
-            .map(|policy| policy.information())
+            .map(CertificatePolicy::information)
             .collect();
         writer.put(false, &CertificatePolicies(policies?))?;
     }

@@ -48,6 +48,11 @@ pub fn order_from_csr(profile: &Profile, csr: &Verified<Csr>) -> Result<Order, P
 impl Order {
     /// Refuses an order that the profile does not allow: its kind of key, its names, its subject.
     pub fn admit(&self, profile: &Profile) -> Result<(), ProfileRefusal> {
+        self.admitted_subject(profile).map(drop)
+    }
+
+    /// The subject that the certificate will have, once everything about the order is allowed.
+    pub(super) fn admitted_subject(&self, profile: &Profile) -> Result<DistinguishedName, ProfileRefusal> {
         let algorithm = self.public_key.algorithm();
         if !profile.key_algorithms.contains(&algorithm) {
             let allowed: Vec<String> = profile.key_algorithms.iter().map(ToString::to_string).collect();
@@ -67,7 +72,7 @@ impl Order {
                 "nothing names the holder: neither the subject nor a subject alternative name is left",
             ));
         }
-        Ok(())
+        Ok(subject)
     }
 
     /// Refuses a request that asks for more than this order: another key, other names, a purpose outside the profile,

@@ -4,7 +4,7 @@ use std::fmt;
 use std::str::FromStr;
 
 use const_oid::ObjectIdentifier;
-use der::asn1::Any;
+use der::asn1::{Any, PrintableString};
 use der::{Decode, Encode, Tag, Tagged};
 use serde::{Deserialize, Serialize};
 use x509_cert::attr::AttributeTypeAndValue;
@@ -186,13 +186,17 @@ fn is_same(name: &SubjectAltName, common_name: &str) -> bool {
     }
 }
 
-/// RFC 5280 §4.1.2.4: new names are written as PrintableString or UTF8String, so the older string types that Windows
-/// and some devices still send are translated.
+/// RFC 5280 §4.1.2.4: new names are written as PrintableString or UTF8String. The older string types that Windows and
+/// some devices still send, and PrintableStrings that are none, are translated.
 fn as_utf8(value: &Any) -> der::Result<Any> {
+    let is_printable = || value.decode_as::<PrintableString>().is_ok();
     match value.tag() {
         Tag::TeletexString | Tag::BmpString => {
             let text = String::from(DirectoryString::try_from(value)?);
             Any::new(Tag::Utf8String, text.into_bytes())
+        }
+        Tag::PrintableString if value.value().is_ascii() && !is_printable() => {
+            Any::new(Tag::Utf8String, value.value())
         }
         _ => Ok(value.clone()),
     }
@@ -269,6 +273,8 @@ mod tests {
         let translated = as_utf8(&value).unwrap();
         assert_eq!(translated.tag(), Tag::Utf8String);
         assert_eq!(translated.value(), "Hé".as_bytes());
+        let value = Any::new(Tag::PrintableString, b"*.example_1.com".to_vec()).unwrap();
+        assert_eq!(as_utf8(&value).unwrap().tag(), Tag::Utf8String);
         let kept = Any::new(Tag::PrintableString, b"Hello".to_vec()).unwrap();
         assert_eq!(as_utf8(&kept).unwrap(), kept);
     }

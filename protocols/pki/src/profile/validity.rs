@@ -6,9 +6,6 @@ use jiff::{SignedDuration, Timestamp};
 
 use crate::profile::{IssuerView, Profile, ProfileRefusal};
 
-/// 9999-12-31T23:59:59Z, the last time X.509 can write (RFC 5280 §4.1.2.5).
-const LAST_SECOND: i64 = 253_402_300_799;
-
 /// The validity of a certificate, in whole seconds, both ends included.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub(super) struct Validity {
@@ -38,8 +35,7 @@ impl Validity {
         let lifetime = wish.min(profile.max_ttl.as_seconds());
         let end = start
             .saturating_add_unsigned(lifetime)
-            .min(issuer.not_after.as_second())
-            .min(LAST_SECOND);
+            .min(issuer.not_after.as_second());
         if end <= start {
             return Err(ProfileRefusal::new(
                 "issuer_expired",

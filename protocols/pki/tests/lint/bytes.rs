@@ -13,9 +13,15 @@ fn built(name: &str, view: &IssuerView) -> Tbs<CertificateTbs> {
 }
 
 fn lint(der: Vec<u8>, view: &IssuerView) -> Result<usize, Vec<String>> {
-    lint::certificate(Tbs::new(der, SignatureAlgorithm::EcdsaSha256), &Context { issuer: view, now: now() })
-        .map(|linted| linted.findings().len())
-        .map_err(|report| report.errors().map(|finding| finding.rule.clone()).collect())
+    lint::certificate(
+        Tbs::new(der, SignatureAlgorithm::EcdsaSha256),
+        &Context {
+            issuer: view,
+            now: now(),
+        },
+    )
+    .map(|linted| linted.findings().len())
+    .map_err(|report| report.errors().map(|finding| finding.rule.clone()).collect())
 }
 
 #[test]
@@ -24,10 +30,17 @@ fn what_is_cut_anywhere_is_refused() {
     let der = built("tls-server", &view).der().to_vec();
     assert_eq!(lint(der.clone(), &view), Ok(0));
     for end in 0..der.len() {
-        assert_eq!(lint(der[..end].to_vec(), &view), Err(vec!["certificate_encoding".to_owned()]), "{end}");
+        assert_eq!(
+            lint(der[..end].to_vec(), &view),
+            Err(vec!["certificate_encoding".to_owned()]),
+            "{end}"
+        );
     }
     let trailing = [der, vec![0]].concat();
-    assert_eq!(lint(trailing, &view), Err(vec!["certificate_encoding".to_owned()]));
+    assert_eq!(
+        lint(trailing, &view),
+        Err(vec!["certificate_encoding".to_owned()])
+    );
 }
 
 #[test]
@@ -40,7 +53,10 @@ fn a_certificate_for_another_issuer_is_refused() {
         key_id: key("root-p256").key_id().to_vec(),
         ..view
     };
-    assert_eq!(lint(der, &stranger), Err(vec!["issuer_name".to_owned(), "authority_key_id".to_owned()]));
+    assert_eq!(
+        lint(der, &stranger),
+        Err(vec!["issuer_name".to_owned(), "authority_key_id".to_owned()])
+    );
 }
 
 #[test]
@@ -58,9 +74,19 @@ fn the_report_names_rule_severity_and_clause() {
     let mut expired = view.clone();
     expired.not_after = now();
     let tbs = built("tls-server", &view);
-    let report = lint::certificate(tbs, &Context { issuer: &expired, now: now() }).unwrap_err();
+    let report = lint::certificate(
+        tbs,
+        &Context {
+            issuer: &expired,
+            now: now(),
+        },
+    )
+    .unwrap_err();
     let finding = report.errors().next().unwrap();
-    assert_eq!((finding.rule.as_str(), finding.severity), ("validity_within_issuer", Severity::Error));
+    assert_eq!(
+        (finding.rule.as_str(), finding.severity),
+        ("validity_within_issuer", Severity::Error)
+    );
     assert!(report.to_string().contains("RFC 5280 §6.1.3"), "{report}");
     let json = serde_json::to_value(&report).unwrap();
     assert_eq!(json["findings"][0]["severity"], "error");
@@ -71,12 +97,26 @@ fn warnings_do_not_refuse_and_are_told() {
     let mut view = issuing().view;
     view.urls = profile::Urls::default();
     let tbs = built("tls-server", &view);
-    let linted = lint::certificate(tbs, &Context { issuer: &view, now: now() }).unwrap();
-    let rules: Vec<&str> = linted.findings().iter().map(|finding| finding.rule.as_str()).collect();
+    let linted = lint::certificate(
+        tbs,
+        &Context {
+            issuer: &view,
+            now: now(),
+        },
+    )
+    .unwrap();
+    let rules: Vec<&str> = linted
+        .findings()
+        .iter()
+        .map(|finding| finding.rule.as_str())
+        .collect();
     assert_eq!(rules, ["revocation_pointer"]);
     let signature = sign("issuing-p256", linted.der());
     let der = linted.assemble(&signature);
-    pki::Certificate::from_der(&der).unwrap().verify_signed_by(&view.public_key).unwrap();
+    pki::Certificate::from_der(&der)
+        .unwrap()
+        .verify_signed_by(&view.public_key)
+        .unwrap();
 }
 
 /// The TBS of a signed certificate: the first element inside.
@@ -90,7 +130,11 @@ fn tbs_of(der: &[u8]) -> &[u8] {
 fn every_ready_certificate_passes_again_as_read() {
     for name in ["tls-server", "smime", "timestamping", "ocsp-signer"] {
         let certificate = issue_ready(name);
-        assert_eq!(lint(tbs_of(certificate.der()).to_vec(), &issuing().view), Ok(0), "{name}");
+        assert_eq!(
+            lint(tbs_of(certificate.der()).to_vec(), &issuing().view),
+            Ok(0),
+            "{name}"
+        );
     }
     let certificate = issue_ready("sub-ca");
     assert_eq!(lint(tbs_of(certificate.der()).to_vec(), &root().view), Ok(0));

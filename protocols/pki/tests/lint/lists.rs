@@ -10,7 +10,11 @@ use crate::fixture::{issuing, now, sign};
 const POINT: &str = "http://pki.example.com/.well-known/pki/crl/1";
 
 /// Lints a list after `bend` had its way with the input; the names of the broken rules when it is refused.
-fn lint(bend: impl FnOnce(&mut CrlInput<'_>), previous: Option<u64>, point: Option<&str>) -> Result<(), Vec<String>> {
+fn lint(
+    bend: impl FnOnce(&mut CrlInput<'_>),
+    previous: Option<u64>,
+    point: Option<&str>,
+) -> Result<(), Vec<String>> {
     lint_entries(&entries(), bend, previous, point)
 }
 
@@ -46,7 +50,12 @@ fn lint_entries(
     };
     bend(&mut input);
     let tbs = crl::build(&input);
-    let context = CrlContext { issuer: &view, previous_number: previous, distribution_point: point, now: now() };
+    let context = CrlContext {
+        issuer: &view,
+        previous_number: previous,
+        distribution_point: point,
+        now: now(),
+    };
     lint::crl(tbs, &context)
         .map(|linted| {
             assert_eq!(linted.findings(), []);
@@ -66,20 +75,44 @@ fn what_the_builder_makes_passes() {
     assert_eq!(lint(|_| (), None, None), Ok(()));
     assert_eq!(lint(|_| (), Some(299), None), Ok(()));
     assert_eq!(lint(|input| input.entries = &[], None, None), Ok(()));
-    let point = IssuingDistributionPoint { urls: vec![POINT.to_owned()], ..IssuingDistributionPoint::default() };
-    assert_eq!(lint(|input| input.distribution_point = Some(point), None, Some(POINT)), Ok(()));
-    assert_eq!(lint(|input| input.delta_base = Some(299), Some(299), None), Ok(()));
+    let point = IssuingDistributionPoint {
+        urls: vec![POINT.to_owned()],
+        ..IssuingDistributionPoint::default()
+    };
+    assert_eq!(
+        lint(|input| input.distribution_point = Some(point), None, Some(POINT)),
+        Ok(())
+    );
+    assert_eq!(
+        lint(|input| input.delta_base = Some(299), Some(299), None),
+        Ok(())
+    );
 }
 
 #[test]
 fn what_is_wrong_is_refused_by_its_rule() {
     assert_eq!(lint(|_| (), Some(300), None), broken(&["crl_number"]));
-    assert_eq!(lint(|input| input.delta_base = Some(300), None, None), broken(&["crl_delta_indicator"]));
-    assert_eq!(lint(|input| input.next_update = now(), None, None), broken(&["crl_updates"]));
-    assert_eq!(lint(|_| (), None, Some(POINT)), broken(&["crl_issuing_distribution_point"]));
-    assert_eq!(lint(|input| input.authority_key_id = &[1, 2, 3], None, None), broken(&["crl_authority_key_id"]));
+    assert_eq!(
+        lint(|input| input.delta_base = Some(300), None, None),
+        broken(&["crl_delta_indicator"])
+    );
+    assert_eq!(
+        lint(|input| input.next_update = now(), None, None),
+        broken(&["crl_updates"])
+    );
+    assert_eq!(
+        lint(|_| (), None, Some(POINT)),
+        broken(&["crl_issuing_distribution_point"])
+    );
+    assert_eq!(
+        lint(|input| input.authority_key_id = &[1, 2, 3], None, None),
+        broken(&["crl_authority_key_id"])
+    );
     let early = now() - SignedDuration::from_hours(2);
-    assert_eq!(lint(|input| input.this_update = early, None, None), broken(&["crl_entry_dates"]));
+    assert_eq!(
+        lint(|input| input.this_update = early, None, None),
+        broken(&["crl_entry_dates"])
+    );
 }
 
 #[test]
@@ -91,17 +124,31 @@ fn entries_are_held_to_order_and_reason() {
         invalidity_date: None,
     };
     let twice = [entry(1, None), entry(1, None)];
-    assert_eq!(lint_entries(&twice, |_| (), None, None), broken(&["crl_entries_sorted"]));
+    assert_eq!(
+        lint_entries(&twice, |_| (), None, None),
+        broken(&["crl_entries_sorted"])
+    );
     let backward = [entry(2, None), entry(1, None)];
-    assert_eq!(lint_entries(&backward, |_| (), None, None), broken(&["crl_entries_sorted"]));
+    assert_eq!(
+        lint_entries(&backward, |_| (), None, None),
+        broken(&["crl_entries_sorted"])
+    );
     let removed = [entry(1, Some(RevocationReason::RemoveFromCrl))];
-    assert_eq!(lint_entries(&removed, |_| (), None, None), broken(&["crl_entry_reasons"]));
+    assert_eq!(
+        lint_entries(&removed, |_| (), None, None),
+        broken(&["crl_entry_reasons"])
+    );
 }
 
 #[test]
 fn a_cut_list_is_refused() {
     let view = issuing().view;
-    let context = CrlContext { issuer: &view, previous_number: None, distribution_point: None, now: now() };
+    let context = CrlContext {
+        issuer: &view,
+        previous_number: None,
+        distribution_point: None,
+        now: now(),
+    };
     let tbs = crl::build(&CrlInput {
         issuer: &view.subject,
         authority_key_id: &view.key_id,

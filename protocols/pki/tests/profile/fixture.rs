@@ -16,7 +16,9 @@ pub(crate) fn now() -> Timestamp {
 }
 
 pub(crate) fn testdata(name: &str) -> PathBuf {
-    PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("testdata/profile").join(name)
+    PathBuf::from(env!("CARGO_MANIFEST_DIR"))
+        .join("testdata/profile")
+        .join(name)
 }
 
 /// The public key of a `.spki.der` file.
@@ -28,7 +30,10 @@ pub(crate) fn key(name: &str) -> PublicKey {
 pub(crate) fn sign(name: &str, message: &[u8]) -> Vec<u8> {
     let pkcs8 = std::fs::read(testdata(&format!("{name}.pk8.der"))).unwrap();
     let pair = EcdsaKeyPair::from_pkcs8(&ECDSA_P256_SHA256_ASN1_SIGNING, &pkcs8).unwrap();
-    pair.sign(&SystemRandom::new(), message).unwrap().as_ref().to_vec()
+    pair.sign(&SystemRandom::new(), message)
+        .unwrap()
+        .as_ref()
+        .to_vec()
 }
 
 pub(crate) fn ready(name: &str) -> Profile {
@@ -42,8 +47,13 @@ pub(crate) fn names(texts: &[&str]) -> Vec<SubjectAltName> {
 /// An order with a P-256 key, a full subject and the names that go with the profile.
 pub(crate) fn order(profile: &Profile) -> Order {
     let texts: &[&str] = match profile.name.as_str() {
-        "tls-server" => &["dns:www.example.com", "dns:example.com", "ip:192.0.2.1", "ip:2001:db8::1"],
-        "tls-client" => &["upn:someone@corp.example", "uri:spiffe://example.com/workload"],
+        "tls-server" => &[
+            "dns:www.example.com",
+            "dns:example.com",
+            "ip:192.0.2.1",
+            "ip:2001:db8::1",
+        ],
+        "tls-client" => &["upn:someone@corp.example", "uri:https://example.com/workload"],
         "device" => &["dns:printer.example.com"],
         "smime" => &["email:someone@example.com"],
         _ => &[],
@@ -97,7 +107,11 @@ pub(crate) fn issuing() -> Authority {
 
 fn authority(certificate: Certificate, key: &'static str) -> Authority {
     let view = IssuerView::from_certificate(&certificate, SignatureAlgorithm::EcdsaSha256, urls());
-    Authority { certificate, view, key }
+    Authority {
+        certificate,
+        view,
+        key,
+    }
 }
 
 impl Authority {
@@ -109,7 +123,14 @@ impl Authority {
 
 fn issue_with(profile: &Profile, order: &Order, view: &IssuerView, signer: &str) -> Certificate {
     let tbs = profile::build(profile, order, view, &serial(), now()).unwrap();
-    let linted = lint::certificate(tbs, &Context { issuer: view, now: now() }).unwrap();
+    let linted = lint::certificate(
+        tbs,
+        &Context {
+            issuer: view,
+            now: now(),
+        },
+    )
+    .unwrap();
     assert_eq!(linted.findings(), [], "{}", profile.name);
     let signature = sign(signer, linted.der());
     let certificate = Certificate::from_der(&linted.assemble(&signature)).unwrap();
@@ -137,7 +158,11 @@ pub(crate) fn build(profile: &Profile, order: &Order) -> Result<Vec<u8>, Profile
     build_below(profile, order, &issuing().view)
 }
 
-pub(crate) fn build_below(profile: &Profile, order: &Order, view: &IssuerView) -> Result<Vec<u8>, ProfileRefusal> {
+pub(crate) fn build_below(
+    profile: &Profile,
+    order: &Order,
+    view: &IssuerView,
+) -> Result<Vec<u8>, ProfileRefusal> {
     profile::build(profile, order, view, &serial(), now()).map(|tbs| tbs.der().to_vec())
 }
 

@@ -33,18 +33,34 @@ fn name() -> impl Strategy<Value = SubjectAltName> {
 
 /// A profile with every type of name, from one of the ready ones that allow them.
 fn open_profile() -> impl Strategy<Value = Profile> {
-    prop::sample::select(vec!["tls-client", "device", "code-signing", "timestamping", "ocsp-signer"]).prop_map(|name| {
+    prop::sample::select(vec![
+        "tls-client",
+        "device",
+        "code-signing",
+        "timestamping",
+        "ocsp-signer",
+    ])
+    .prop_map(|name| {
         let mut profile = ready(name);
         profile.names.wildcards = true;
         let any = || vec!["*".parse().unwrap()];
-        (profile.names.dns, profile.names.email, profile.names.uri, profile.names.upn) = (any(), any(), any(), any());
+        (
+            profile.names.dns,
+            profile.names.email,
+            profile.names.uri,
+            profile.names.upn,
+        ) = (any(), any(), any(), any());
         profile.names.ip = vec!["0.0.0.0/0".parse().unwrap(), "::/0".parse().unwrap()];
         profile
     })
 }
 
 fn subject() -> impl Strategy<Value = DistinguishedName> {
-    ("[A-Za-zäöüé0-9][A-Za-zäöüé0-9 .-]{0,40}[a-z]", prop::option::of("[A-Za-z][A-Za-z &-]{0,40}[a-z]"), prop::option::of("[A-Z]{2}"))
+    (
+        "[A-Za-zäöüé0-9][A-Za-zäöüé0-9 .-]{0,40}[a-z]",
+        prop::option::of("[A-Za-z][A-Za-z &-]{0,40}[a-z]"),
+        prop::option::of("[A-Z]{2}"),
+    )
         .prop_map(|(cn, o, c)| {
             let o = o.map(|o| format!(",O={o}")).unwrap_or_default();
             let c = c.map(|c| format!(",C={c}")).unwrap_or_default();
@@ -55,11 +71,19 @@ fn subject() -> impl Strategy<Value = DistinguishedName> {
 fn any_order() -> impl Strategy<Value = Order> {
     let keys = prop::sample::select(vec!["leaf-p256", "leaf-rsa2048", "leaf-ed25519"]);
     let validity = prop::option::of((1..400_000_000_u64).prop_map(Duration::from_secs));
-    (subject(), prop::collection::vec(name(), 0..8), keys, validity).prop_map(|(subject, mut names, name, validity)| {
-        names.sort();
-        names.dedup();
-        Order { subject, names, public_key: key(name), validity, ms_sid: None }
-    })
+    (subject(), prop::collection::vec(name(), 0..8), keys, validity).prop_map(
+        |(subject, mut names, name, validity)| {
+            names.sort();
+            names.dedup();
+            Order {
+                subject,
+                names,
+                public_key: key(name),
+                validity,
+                ms_sid: None,
+            }
+        },
+    )
 }
 
 /// The name as the other parser says it.
@@ -69,8 +93,14 @@ fn foreign_text(name: &GeneralName<'_>) -> String {
         GeneralName::RFC822Name(text) => format!("email:{text}"),
         GeneralName::URI(text) => format!("uri:{text}"),
         GeneralName::IPAddress(octets) => match octets.len() {
-            4 => format!("ip:{}", std::net::IpAddr::from(<[u8; 4]>::try_from(*octets).unwrap())),
-            _ => format!("ip:{}", std::net::IpAddr::from(<[u8; 16]>::try_from(*octets).unwrap())),
+            4 => format!(
+                "ip:{}",
+                std::net::IpAddr::from(<[u8; 4]>::try_from(*octets).unwrap())
+            ),
+            _ => format!(
+                "ip:{}",
+                std::net::IpAddr::from(<[u8; 16]>::try_from(*octets).unwrap())
+            ),
         },
         GeneralName::OtherName(_, value) => format!("upn:{}", String::from_utf8_lossy(&value[4..])),
         other => panic!("{other:?}"),

@@ -19,7 +19,10 @@ const NAMES: [&str; 9] = [
 
 #[test]
 fn all_are_there_and_right() {
-    let names: Vec<&str> = Profile::ready().iter().map(|profile| profile.name.as_str()).collect();
+    let names: Vec<&str> = Profile::ready()
+        .iter()
+        .map(|profile| profile.name.as_str())
+        .collect();
     assert_eq!(names, NAMES);
     for profile in Profile::ready() {
         assert_eq!(profile.check(), [], "{}", profile.name);
@@ -32,7 +35,11 @@ fn all_are_there_and_right() {
 fn they_survive_being_written_and_read() {
     for profile in Profile::ready() {
         let text = serde_json::to_string_pretty(profile).unwrap();
-        assert_eq!(serde_json::from_str::<Profile>(&text).unwrap(), *profile, "{text}");
+        assert_eq!(
+            serde_json::from_str::<Profile>(&text).unwrap(),
+            *profile,
+            "{text}"
+        );
     }
 }
 
@@ -46,7 +53,11 @@ fn their_stored_form_of_the_first_release_is_still_read() {
             std::fs::write(&path, &written).unwrap();
         }
         let stored = std::fs::read_to_string(&path).unwrap();
-        assert_eq!(serde_json::from_str::<Profile>(&stored).unwrap(), ready(name), "{name}");
+        assert_eq!(
+            serde_json::from_str::<Profile>(&stored).unwrap(),
+            ready(name),
+            "{name}"
+        );
     }
 }
 
@@ -84,13 +95,20 @@ fn the_same_arguments_give_the_same_bytes() {
         let mut view = issuing().view;
         view.path_length = None;
         let bytes = crate::fixture::build_below(&profile, &order, &view).unwrap();
-        assert_eq!(crate::fixture::build_below(&profile, &order, &view).unwrap(), bytes);
+        assert_eq!(
+            crate::fixture::build_below(&profile, &order, &view).unwrap(),
+            bytes
+        );
         let path = testdata(&format!("golden/{name}.tbs.der"));
         if std::env::var_os("BLESS").is_some() {
             std::fs::create_dir_all(path.parent().unwrap()).unwrap();
             std::fs::write(&path, &bytes).unwrap();
         }
-        assert_eq!(std::fs::read(&path).unwrap(), bytes, "{name}: BLESS=1 writes the new bytes");
+        assert_eq!(
+            std::fs::read(&path).unwrap(),
+            bytes,
+            "{name}: BLESS=1 writes the new bytes"
+        );
     }
 }
 
@@ -105,18 +123,27 @@ fn each_gives_a_certificate_that_verifies_in_its_chain() {
             "sub-ca" => vec![certificate, root],
             _ => vec![certificate, issuing, root],
         };
-        pki::chain::verify(&chain, now() + SignedDuration::from_secs(1)).unwrap_or_else(|fault| panic!("{name}: {fault}"));
+        pki::chain::verify(&chain, now() + SignedDuration::from_secs(1))
+            .unwrap_or_else(|fault| panic!("{name}: {fault}"));
     }
 }
 
 #[test]
 fn an_rsa_server_may_transport_keys_and_an_elliptic_one_may_not() {
     let profile = ready("tls-server");
-    for (name, transports) in [("leaf-rsa2048", true), ("leaf-p256", false), ("leaf-ed25519", false)] {
+    for (name, transports) in [
+        ("leaf-rsa2048", true),
+        ("leaf-p256", false),
+        ("leaf-ed25519", false),
+    ] {
         let mut order = order(&profile);
         order.public_key = key(name);
         let certificate = issuing().issue(&profile, &order);
-        assert_eq!(certificate.key_usage().unwrap().key_encipherment(), transports, "{name}");
+        assert_eq!(
+            certificate.key_usage().unwrap().key_encipherment(),
+            transports,
+            "{name}"
+        );
         assert!(certificate.key_usage().unwrap().digital_signature());
     }
 }
