@@ -8,6 +8,16 @@
     reason = "a test says what broke by panicking"
 )]
 
+#[path = "profile/algorithms.rs"]
+mod algorithms;
+#[path = "profile/field_authority.rs"]
+mod field_authority;
+#[path = "profile/field_extensions.rs"]
+mod field_extensions;
+#[path = "profile/field_names.rs"]
+mod field_names;
+#[path = "profile/field_validity.rs"]
+mod field_validity;
 #[path = "profile/fields.rs"]
 mod fields;
 #[path = "profile/fixture.rs"]

@@ -19,7 +19,11 @@ const MICROSOFT_SID: ObjectIdentifier = ObjectIdentifier::new_unwrap("1.3.6.1.4.
 /// A request of the leaf key.
 fn request(subject: &str, texts: &[&str]) -> Verified<Csr> {
     let empty = DistinguishedName::empty();
-    let subject = if subject.is_empty() { empty } else { DistinguishedName::parse(subject).unwrap() };
+    let subject = if subject.is_empty() {
+        empty
+    } else {
+        DistinguishedName::parse(subject).unwrap()
+    };
     signed(&pki::csr::request_info(
         &subject,
         &key("leaf-p256"),
