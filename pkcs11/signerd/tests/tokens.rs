@@ -78,8 +78,8 @@ fn serves(make: Make, directory: &Path, kinds: &[KeyKind]) {
     let messages: Vec<Vec<u8>> = (0..200_u16).map(|number| number.to_be_bytes().to_vec()).collect();
     let borrowed: Vec<&[u8]> = messages.iter().map(Vec::as_slice).collect();
     let key = records.first().unwrap();
-    let made = client.sign_batch(&request(key, &borrowed, Priority::PreSigning, 0));
-    for (message, signature) in messages.iter().zip(&made) {
+    let signatures = client.sign_batch(&request(key, &borrowed, Priority::PreSigning, 0));
+    for (message, signature) in messages.iter().zip(&signatures) {
         check(key, message, signature.as_ref().unwrap());
     }
     let lane = client.status().lanes.remove(0);
@@ -159,7 +159,7 @@ fn e2e_signerd_softhsm_killed_and_started_again() {
             let mut client = daemon.client();
             assert_eq!(
                 client.list(),
-                [record.clone()],
+                std::slice::from_ref(&record),
                 "the same key under the same name"
             );
             check(&record, b"again", &client.sign(&record, b"again", 0).unwrap());

@@ -172,6 +172,18 @@ impl Hsm {
         }
     }
 
+    /// Gives up this attachment, unless another thread has, and makes a new one.
+    fn attach_anew(&self, old: &Arc<Attachment>) -> Result<(), Error> {
+        {
+            let _one = self.attaching.lock();
+            let is_current = matches!(&*self.state.read(), State::Attached(now) if Arc::ptr_eq(now, old));
+            if is_current {
+                self.go_away("its sessions were closed");
+            }
+        }
+        self.attach().map(drop)
+    }
+
     fn go_away(&self, detail: &str) {
         let before = std::mem::replace(&mut *self.state.write(), State::Away(detail.to_owned()));
         if matches!(before, State::Attached(_)) {
@@ -234,7 +246,8 @@ impl Hsm {
             // fares no better.
             Recovery::Reinitialise if attempt > 0 => self.reinitialise(attachment),
             Recovery::NewSession | Recovery::Reinitialise => {
-                if names_an_object(&error) {
+                // A module may answer with a general error what is a lost login, so the second time it is looked at.
+                if attempt > 0 || names_an_object(&error) {
                     attach::find_again(self, attachment)?;
                 }
                 Ok(())

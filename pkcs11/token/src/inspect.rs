@@ -202,8 +202,16 @@ fn report(pkcs11: &Pkcs11, slot: Slot) -> Result<SlotReport, CkError> {
 
 fn token_report(pkcs11: &Pkcs11, slot: Slot) -> Result<TokenReport, CkError> {
     let token = pkcs11.get_token_info(slot)?;
+    // A token that is not initialised has no mechanisms in some modules, and an error in others.
     let mut mechanisms: Vec<String> = pkcs11
-        .get_mechanism_list(slot)?
+        .get_mechanism_list(slot)
+        .or_else(|error| {
+            if token.token_initialized() {
+                Err(error)
+            } else {
+                Ok(Vec::new())
+            }
+        })?
         .into_iter()
         .map(|mechanism| mechanism.to_string())
         .collect();

@@ -60,6 +60,7 @@ pub(super) struct Attachment {
     pub(super) generation: u64,
     pub(super) slot: Slot,
     serial: String,
+    needs_login: bool,
     anchor: Mutex<OpenSession>,
     pub(super) keys: RwLock<HashMap<KeyRef, TokenKey>>,
 }
@@ -111,6 +112,7 @@ pub(super) fn attach(hsm: &Hsm) -> Result<Attachment, Error> {
         generation,
         slot,
         serial,
+        needs_login: token.login_required(),
         anchor: Mutex::new(anchor),
         keys: RwLock::new(by_name(keys)),
     })
@@ -158,43 +160,68 @@ fn log_in(hsm: &Hsm, session: &OpenSession, serial: &str) -> Result<(), Error> {
     }
 }
 
-/// The token said that nobody is logged in: logs in, unless another thread has.
-pub(super) fn log_in_again(hsm: &Hsm, attachment: &Attachment) -> Result<(), Error> {
-    let anchor = attachment.anchor.lock();
-    let _inside = hsm.module.enter();
-    if hsm.module.generation() != attachment.generation {
-        return Ok(());
-    }
-    let state = anchor.get_session_info().map(|session| session.session_state());
-    if matches!(state, Ok(SessionState::RoUser | SessionState::RwUser)) {
-        return Ok(());
-    }
-    log_in(hsm, &anchor, &attachment.serial).inspect_err(|error| hsm.go_away(&error.to_fault().message))
+/// How the anchor was found.
+enum Anchor {
+    /// Open, and its user logged in.
+    Holds,
+    /// Its session is gone, and the login with it.
+    Lost,
+    /// It belongs to an earlier initialisation of the module.
+    Stale,
 }
 
-/// The token did not know the handle of a key: looks for the keys anew. Handles that pool sessions hold on copies go
-/// with their sessions.
+/// Looks at the anchor, and logs in on it when nobody is logged in (another thread may have done so by now).
+fn weigh(hsm: &Hsm, attachment: &Attachment, anchor: &OpenSession) -> Result<Anchor, Error> {
+    if hsm.module.generation() != attachment.generation {
+        return Ok(Anchor::Stale);
+    }
+    match anchor.get_session_info().map(|session| session.session_state()) {
+        Ok(SessionState::RoUser | SessionState::RwUser) => Ok(Anchor::Holds),
+        Ok(_) if !attachment.needs_login => Ok(Anchor::Holds),
+        Ok(_) => {
+            tracing::info!(token = hsm.name, "the token forgot its user; logging in again");
+            log_in(hsm, anchor, &attachment.serial)
+                .inspect_err(|error| hsm.go_away(&error.to_fault().message))
+                .map(|()| Anchor::Holds)
+        }
+        Err(error) => {
+            tracing::debug!(token = hsm.name, error = %describe(error), "the anchor is lost");
+            Ok(Anchor::Lost)
+        }
+    }
+}
+
+/// The token said that nobody is logged in. A login voids the handles of private keys in some tokens, so the keys are
+/// looked for again.
+pub(super) fn log_in_again(hsm: &Hsm, attachment: &Arc<Attachment>) -> Result<(), Error> {
+    find_again(hsm, attachment)
+}
+
+/// The token did not know the handle of a key: sees that its user is logged in, and looks for the keys anew. Handles
+/// that pool sessions hold on copies go with their sessions.
 pub(super) fn find_again(hsm: &Hsm, attachment: &Arc<Attachment>) -> Result<(), Error> {
     let found = {
         let anchor = attachment.anchor.lock();
         let _inside = hsm.module.enter();
-        if hsm.module.generation() != attachment.generation {
-            return Ok(());
+        match weigh(hsm, attachment, &anchor)? {
+            Anchor::Holds => keys_of(hsm, &anchor),
+            Anchor::Stale => return Ok(()),
+            Anchor::Lost => Ok(Vec::new()),
         }
-        keys_of(hsm, &anchor)
     };
     hsm.pool.drain();
     match found {
-        Ok(keys) if keys.is_empty() && hsm.is_gone() => {
+        Ok(keys) if !keys.is_empty() => {
+            *attachment.keys.write() = by_name(keys);
+            Ok(())
+        }
+        Ok(_) if hsm.is_gone() => {
             let detail = "the token was taken away";
             hsm.go_away(detail);
             Err(hsm.absent(detail.to_owned()))
         }
-        Ok(keys) => {
-            *attachment.keys.write() = by_name(keys);
-            Ok(())
-        }
-        // What is wrong with the anchor is met again, and mended, by the next attempt.
+        Ok(_) => hsm.attach_anew(attachment),
+        // What is wrong is met again, and mended, by the next attempt.
         Err(error) => {
             tracing::debug!(token = hsm.name, error = %describe(error), "the keys cannot be looked for");
             Ok(())

@@ -82,16 +82,14 @@ impl Make {
             Self::Kryoptic => {
                 let path = directory.join("kryoptic.toml");
                 let storage = directory.join("kryoptic.sql");
-                let slots: String = (0..2)
-                    .map(|slot| {
-                        let storage = storage.with_extension(format!("{slot}.sql"));
-                        format!(
-                            "[[slots]]\nslot = {slot}\ndbtype = \"sqlite\"\ndbargs = \"{}\"\n",
-                            storage.display()
-                        )
-                    })
-                    .collect();
-                fs::write(&path, slots).unwrap();
+                let slot = |number: u32| {
+                    let storage = storage.with_extension(format!("{number}.sql"));
+                    format!(
+                        "[[slots]]\nslot = {number}\ndbtype = \"sqlite\"\ndbargs = \"{}\"\n",
+                        storage.display()
+                    )
+                };
+                fs::write(&path, slot(0) + &slot(1)).unwrap();
                 ("KRYOPTIC_CONF", path)
             }
         }
@@ -145,14 +143,14 @@ pub(crate) fn in_child(make: Make, test: &str, body: impl FnOnce(&Path)) {
         .env(CHILD, directory.path())
         .output()
         .unwrap();
-    let text = format!(
+    let printed = format!(
         "{}{}",
         String::from_utf8_lossy(&output.stdout),
         String::from_utf8_lossy(&output.stderr)
     );
-    assert!(output.status.success(), "the child failed:\n{text}");
+    assert!(output.status.success(), "the child failed:\n{printed}");
     assert!(
-        text.contains("1 passed"),
-        "the child ran no test named {test}:\n{text}"
+        printed.contains("1 passed"),
+        "the child ran no test named {test}:\n{printed}"
     );
 }
