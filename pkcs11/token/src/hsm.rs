@@ -6,6 +6,7 @@
 
 mod attach;
 mod generate;
+mod mend;
 
 use std::path::Path;
 use std::sync::Arc;
@@ -24,7 +25,7 @@ use crate::find::TokenKey;
 use crate::keys::{BackendStatus, Keys};
 use crate::mechanism;
 use crate::module::{Change, Module};
-use crate::module_error::{ModuleError, describe, describe_ref};
+use crate::module_error::{ModuleError, describe};
 use crate::pin::PinSource;
 use crate::pin_memory::PinMemory;
 use crate::pool::{NoLease, Opened, Pool};
@@ -33,11 +34,10 @@ use crate::session::{OpenSession, SigningSession};
 use crate::{ecdsa, find};
 
 use attach::{Attachment, Selector};
+use mend::Trouble;
 
 /// How long a caller without a deadline waits for a session.
 const PATIENCE: Duration = Duration::from_secs(30);
-/// Attempts at one operation, with mending between them.
-const ATTEMPTS: u32 = 4;
 
 /// A PKCS#11 token.
 #[derive(Debug)]
@@ -60,23 +60,6 @@ pub struct Hsm {
 enum State {
     Attached(Arc<Attachment>),
     Away(String),
-}
-
-/// What an operation on the token met.
-#[derive(Debug)]
-enum Trouble {
-    /// The module's answer; may be mended.
-    Module(CkError),
-    /// Anything else; is not mended.
-    Final(Error),
-    /// The module was initialised anew while the operation was under way.
-    Stale,
-}
-
-impl From<CkError> for Trouble {
-    fn from(error: CkError) -> Self {
-        Self::Module(error)
-    }
 }
 
 impl Hsm {
@@ -207,73 +190,6 @@ impl Hsm {
             token: self.name.clone(),
             source: ModuleError(source),
         }
-    }
-
-    /// Runs an operation, mending what can be mended between attempts.
-    fn with_mending<T>(&self, operation: impl Fn(&Attachment) -> Result<T, Trouble>) -> Result<T, Error> {
-        let mut attempt = 0;
-        loop {
-            let attachment = self.attached()?;
-            match operation(&attachment) {
-                Ok(value) => return Ok(value),
-                Err(Trouble::Final(error)) => return Err(error),
-                Err(Trouble::Stale) if attempt + 1 < ATTEMPTS => {}
-                Err(Trouble::Stale) => return Err(self.absent("the module does not come to rest".to_owned())),
-                Err(Trouble::Module(error)) => self.mend(error, attempt, &attachment)?,
-            }
-            attempt += 1;
-        }
-    }
-
-    /// Does what the class of an error asks for; `Ok` means that another attempt is worth it.
-    fn mend(&self, error: CkError, attempt: u32, attachment: &Arc<Attachment>) -> Result<(), Error> {
-        let class = recovery_of(&error);
-        tracing::debug!(token = self.name, error = %describe_ref(&error), ?class, attempt, "a call into the module failed");
-        match class {
-            Recovery::OtherToken => {
-                if self.is_gone() {
-                    let detail = describe(error);
-                    self.go_away(&detail);
-                    return Err(self.absent(detail));
-                }
-                Err(self.failed(error))
-            }
-            Recovery::Fatal => Err(self.failed(error)),
-            _ if attempt + 1 >= ATTEMPTS => Err(self.failed(error)),
-            Recovery::Retry => Ok(()),
-            Recovery::LogInAgain => attach::log_in_again(self, attachment),
-            // A device error of one call can be the session's; the module is disturbed only when a new session
-            // fares no better.
-            Recovery::Reinitialise if attempt > 0 => self.reinitialise(attachment),
-            Recovery::NewSession | Recovery::Reinitialise => {
-                // A module may answer with a general error what is a lost login, so the second time it is looked at.
-                if attempt > 0 || names_an_object(&error) {
-                    attach::find_again(self, attachment)?;
-                }
-                Ok(())
-            }
-        }
-    }
-
-    fn reinitialise(&self, attachment: &Attachment) -> Result<(), Error> {
-        let done = {
-            let _one = self.attaching.lock();
-            self.module.reinitialise(attachment.generation)
-        };
-        match done {
-            Ok(_) => self.attach().map(drop),
-            Err(source) => {
-                let error = self.failed(source);
-                self.go_away(&error.to_fault().message);
-                Err(error)
-            }
-        }
-    }
-
-    /// Whether the token is no longer in its slot.
-    fn is_gone(&self) -> bool {
-        let _inside = self.module.enter();
-        attach::find_slot(&self.module, &self.selector).is_err()
     }
 
     fn sign_once(
@@ -441,14 +357,6 @@ fn pin_source(config: &TokenConfig) -> Result<PinSource, Error> {
             config.name
         ))),
     }
-}
-
-/// Whether the handle of a key is what the module did not like.
-const fn names_an_object(error: &CkError) -> bool {
-    matches!(
-        error,
-        CkError::Pkcs11(RvError::KeyHandleInvalid | RvError::ObjectHandleInvalid, _)
-    )
 }
 
 /// Keys by name, as the attachment keeps them.

@@ -12,8 +12,9 @@ use cryptoki::mechanism::Mechanism;
 use cryptoki::object::{Attribute, AttributeType, KeyType, MlDsaParameterSetType, ObjectClass, ObjectHandle};
 use signer_wire::{Input, KeyKind, KeyRecord, Scheme};
 
+use super::Hsm;
 use super::attach::Attachment;
-use super::{Hsm, Trouble};
+use super::mend::Trouble;
 use crate::error::Error;
 use crate::find;
 use crate::keys::{Keys, check_label};
