@@ -1,10 +1,16 @@
 //! The audit log: append-only, each entry hashed together with the one before it.
 //!
-//! An entry is written in the transaction of the change it tells of. The hash of the last entry is kept apart, so that a log
-//! cut at its end is noticed as long as that record stands; triggers refuse plain updates and deletions.
+//! An entry is written in the transaction of the change it tells of. Its hash is SHA-256 over these fields, each with its
+//! length before it as 8 octets, big-endian: `chancery audit 1`; the hash of the entry before (empty for the first); `seq` and
+//! `at` as 8 octets each, big-endian; actor, action, object, outcome and details in UTF-8.
+//!
+//! Triggers refuse updates, deletions and insertions anywhere but at the end. Who can drop triggers can rewrite, and then the
+//! chain shows where; who cuts the end off is found by the head, which is kept apart. Who rewrites every hash to the end and
+//! the head too is found only by a head noted elsewhere: [`Verdict::Sound`] carries what to note.
+
+use std::ops::ControlFlow;
 
 use aws_lc_rs::digest::{SHA256, digest};
-use jiff::Timestamp;
 
 use crate::db::{Reader, Tx};
 use crate::error::{Error, Result};
@@ -12,6 +18,7 @@ use crate::settings;
 use crate::value::Row;
 
 const HEAD: &str = "audit.head";
+const SCHEME: &[u8] = b"chancery audit 1";
 
 /// What is to be logged.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -43,6 +50,7 @@ pub struct LoggedEntry {
 
 /// How a check of the log ended.
 #[derive(Clone, Debug, PartialEq, Eq)]
+#[must_use]
 pub enum Verdict {
     /// Every entry hangs on the one before it, and the last is the recorded head.
     Sound {
@@ -60,13 +68,15 @@ pub enum Verdict {
     },
 }
 
-/// Appends an entry and gives its number.
+const COLUMNS: &str = "seq, at, actor, action, object, outcome, details, hash";
+
+/// Appends an entry and gives its number. A log whose end was tampered with takes no more entries, so that nothing changes
+/// unlogged: [`Error::Corrupt`].
 pub fn append(tx: &Tx<'_>, entry: &AuditEntry) -> Result<i64> {
-    let (last, previous) = head(tx)?;
+    let (last, previous) =
+        head(tx)?.ok_or_else(|| Error::Corrupt("the head of the audit log is missing".to_owned()))?;
     let seq = last + 1;
     let hash = chained(&previous, seq, entry);
-    let sql = "INSERT INTO audit (seq, at, actor, action, object, outcome, details, hash)
-        VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)";
     let values = [
         seq.into(),
         entry.at.into(),
@@ -77,76 +87,106 @@ pub fn append(tx: &Tx<'_>, entry: &AuditEntry) -> Result<i64> {
         (&entry.details).into(),
         (&hash).into(),
     ];
-    tx.execute(sql, &values)?;
+    let sql = format!("INSERT INTO audit ({COLUMNS}) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)");
+    tx.execute(&sql, &values).map_err(|error| match error {
+        Error::Conflict { .. } => Error::Corrupt("the audit log does not end where its head says".to_owned()),
+        other => other,
+    })?;
     settings::put(tx, HEAD, &format!("{seq} {}", hex(&hash)))?;
     Ok(seq)
 }
 
 /// Entries after a number, oldest first.
 pub fn after(reader: &Reader<'_>, seq: i64, limit: u32) -> Result<Vec<LoggedEntry>> {
-    let sql = "SELECT seq, at, actor, action, object, outcome, details, hash FROM audit WHERE seq > ?1
-        ORDER BY seq LIMIT ?2";
-    reader.all(sql, &[seq.into(), i64::from(limit).into()], read)
+    let sql = format!("SELECT {COLUMNS} FROM audit WHERE seq > ?1 ORDER BY seq LIMIT ?2");
+    reader.all(&sql, &[seq.into(), i64::from(limit).into()], read)
 }
 
 /// The number of the last entry; 0 when there is none.
 pub fn last(reader: &Reader<'_>) -> Result<i64> {
-    Ok(head(reader)?.0)
+    let last = reader.first("SELECT coalesce(max(seq), 0) FROM audit", &[], |row| row.int(0))?;
+    Ok(last.unwrap_or(0))
 }
 
-/// Checks the whole log in one pass.
+/// Checks the whole log in one pass, holding one entry at a time.
 pub fn verify(reader: &Reader<'_>) -> Result<Verdict> {
     let mut previous = Vec::new();
     let mut entries = 0;
     let mut broken = None;
-    let sql = "SELECT seq, at, actor, action, object, outcome, details, hash FROM audit ORDER BY seq";
-    reader.for_each(sql, &[], |row| {
-        if broken.is_some() {
-            return Ok(());
-        }
+    reader.for_each_until(&format!("SELECT {COLUMNS} FROM audit ORDER BY seq"), &[], |row| {
         let logged = read(row)?;
         if logged.seq != entries + 1 {
-            broken = Some((entries + 1, "the entry is missing"));
+            broken = Some(Verdict::Broken {
+                seq: entries + 1,
+                what: "the entry is missing",
+            });
         } else if logged.hash != chained(&previous, logged.seq, &logged.entry) {
-            broken = Some((logged.seq, "the entry or its hash was changed"));
+            broken = Some(Verdict::Broken {
+                seq: logged.seq,
+                what: "the entry, or the one before it, was changed",
+            });
         }
         entries = logged.seq;
         previous = logged.hash;
-        Ok(())
+        Ok(if broken.is_some() {
+            ControlFlow::Break(())
+        } else {
+            ControlFlow::Continue(())
+        })
     })?;
-    if let Some((seq, what)) = broken {
-        return Ok(Verdict::Broken { seq, what });
+    if let Some(broken) = broken {
+        return Ok(broken);
     }
-    let (recorded, head) = head(reader)?;
-    if recorded != entries || head != previous {
-        return Ok(Verdict::Broken { seq: entries + 1, what: "the log was cut at its end, or its head was changed" });
-    }
-    Ok(Verdict::Sound { entries, head })
+    let what = match head(reader) {
+        Ok(Some((last, hash))) if last == entries && hash == previous => {
+            return Ok(Verdict::Sound { entries, head: hash });
+        }
+        Ok(Some((last, _))) if last > entries => "the entry and those after it were cut off",
+        Ok(None) => "the head of the log was removed",
+        Ok(Some(_)) | Err(Error::Corrupt(_)) => "the head of the log was changed",
+        Err(other) => return Err(other),
+    };
+    Ok(Verdict::Broken {
+        seq: entries + 1,
+        what,
+    })
 }
 
-/// The number and hash of the last entry.
-fn head(reader: &Reader<'_>) -> Result<(i64, Vec<u8>)> {
-    let Some(text) = settings::find(reader, HEAD)? else { return Ok((0, Vec::new())) };
+/// The number and hash of the last entry, as noted apart from it; absent only when somebody removed it.
+fn head(reader: &Reader<'_>) -> Result<Option<(i64, Vec<u8>)>> {
+    let Some(text) = settings::find(reader, HEAD)? else {
+        return Ok(None);
+    };
     let corrupt = || Error::Corrupt("the head of the audit log".to_owned());
     let (seq, hash) = text.split_once(' ').ok_or_else(corrupt)?;
     let octets = hash.as_bytes().chunks(2).map(|pair| {
         let pair = std::str::from_utf8(pair).map_err(|_| corrupt())?;
         u8::from_str_radix(pair, 16).map_err(|_| corrupt())
     });
-    Ok((seq.parse().map_err(|_| corrupt())?, octets.collect::<Result<_>>()?))
+    Ok(Some((
+        seq.parse().map_err(|_| corrupt())?,
+        octets.collect::<Result<_>>()?,
+    )))
 }
 
-/// SHA-256 over the previous hash and the fields, each with its length before it, so that no two entries share their octets.
+/// The hash of an entry; see the head of this file for its input. The lengths keep two entries from sharing their octets.
 fn chained(previous: &[u8], seq: i64, entry: &AuditEntry) -> Vec<u8> {
     let mut octets = Vec::with_capacity(256);
     let mut field = |bytes: &[u8]| {
         octets.extend_from_slice(&(bytes.len() as u64).to_be_bytes());
         octets.extend_from_slice(bytes);
     };
+    field(SCHEME);
     field(previous);
     field(&seq.to_be_bytes());
     field(&entry.at.to_be_bytes());
-    for text in [&entry.actor, &entry.action, &entry.object, &entry.outcome, &entry.details] {
+    for text in [
+        &entry.actor,
+        &entry.action,
+        &entry.object,
+        &entry.outcome,
+        &entry.details,
+    ] {
         field(text.as_bytes());
     }
     digest(&SHA256, &octets).as_ref().to_vec()
@@ -174,11 +214,4 @@ fn read(row: &Row<'_>) -> Result<LoggedEntry> {
         },
         hash: row.blob(7)?,
     })
-}
-
-impl LoggedEntry {
-    /// When it happened.
-    pub fn at(&self) -> Timestamp {
-        Timestamp::from_millisecond(self.entry.at).unwrap_or(Timestamp::UNIX_EPOCH)
-    }
 }

@@ -1,4 +1,9 @@
-//! Certificates that were issued.
+//! Certificates that were issued, and how they are found again.
+//!
+//! A list goes through an index for each filter and continues after the last row of the page before, so that the millionth
+//! page costs as little as the first. Names are searched in lower case in a table of their own.
+
+use std::fmt::Write as _;
 
 use uuid::Uuid;
 
@@ -33,29 +38,80 @@ pub struct CertificateRow {
     pub replaces: Option<Uuid>,
     /// Epoch milliseconds.
     pub created_at: i64,
-    /// When it was revoked, epoch milliseconds; absent while it is not.
+    /// When it was revoked, epoch milliseconds; absent while it is not. Set by [`crate::revocations`] alone.
     pub revoked_at: Option<i64>,
+    /// The number of the CRLReason; present exactly when `revoked_at` is.
+    pub revocation_reason: Option<i64>,
 }
 
 const COLUMNS: &str = "id, issuer_id, serial, profile, subject, der, not_before, not_after, requester, order_id, replaces, \
-    created_at, revoked_at";
+    created_at, revoked_at, revocation_reason";
+
+/// What a certificate is worth at a time; each has exactly one.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Status {
+    /// Not revoked, and its end not yet passed.
+    Valid,
+    /// Revoked or on hold, whether or not its end has passed.
+    Revoked,
+    /// Not revoked, and its end has passed.
+    Expired,
+}
+
+impl Status {
+    /// All of them.
+    pub const ALL: [Self; 3] = [Self::Valid, Self::Revoked, Self::Expired];
+
+    /// `valid`, `revoked` or `expired`.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Valid => "valid",
+            Self::Revoked => "revoked",
+            Self::Expired => "expired",
+        }
+    }
+
+    /// From its text.
+    pub fn from_text(text: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|one| one.as_str() == text)
+    }
+}
+
+impl CertificateRow {
+    /// What it is worth at a time (epoch milliseconds).
+    pub fn status(&self, now: i64) -> Status {
+        if self.revoked_at.is_some() {
+            Status::Revoked
+        } else if self.not_after < now {
+            Status::Expired
+        } else {
+            Status::Valid
+        }
+    }
+}
 
 /// Which certificates to list. Everything given must hold.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Filter {
     /// Of this issuer.
     pub issuer_id: Option<Uuid>,
     /// Under this profile.
     pub profile: Option<String>,
-    /// `valid`, `revoked` or `expired`, judged at `now`.
-    pub status: Option<String>,
-    /// With exactly this subject alternative name, or with this text in the subject.
+    /// With this status at `now`.
+    pub status: Option<Status>,
+    /// With this text anywhere in the subject or in a subject alternative name; case does not matter.
     pub name: Option<String>,
+    /// With exactly this subject or subject alternative name (`dns:a.example`, or `a.example` for short); case does not matter.
+    pub name_exact: Option<String>,
+    /// With this serial, as recorded.
+    pub serial: Option<Vec<u8>>,
     /// Ending before this time, epoch milliseconds.
     pub expires_before: Option<i64>,
+    /// Ending at or after this time, epoch milliseconds.
+    pub expires_after: Option<i64>,
     /// Asked for by this requester.
     pub requester: Option<String>,
-    /// After this certificate, in the order of issuance.
+    /// After this certificate, in the order of issuance: the last one of the page before.
     pub after: Option<Uuid>,
     /// The time for `status`, epoch milliseconds.
     pub now: i64,
@@ -65,8 +121,9 @@ pub struct Filter {
 
 /// Records a certificate with its names (text forms such as `dns:a.example`).
 pub fn insert(tx: &Tx<'_>, certificate: &CertificateRow, names: &[String]) -> Result<()> {
-    let sql =
-        format!("INSERT INTO certificates ({COLUMNS}) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13)");
+    let sql = format!(
+        "INSERT INTO certificates ({COLUMNS}) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14)"
+    );
     let values = [
         certificate.id.into(),
         certificate.issuer_id.into(),
@@ -81,71 +138,82 @@ pub fn insert(tx: &Tx<'_>, certificate: &CertificateRow, names: &[String]) -> Re
         certificate.replaces.into(),
         certificate.created_at.into(),
         certificate.revoked_at.into(),
+        certificate.revocation_reason.into(),
     ];
     tx.execute(&sql, &values)?;
-    for name in names {
-        let sql = "INSERT INTO certificate_names (name, certificate_id) VALUES (?1, ?2) ON CONFLICT DO NOTHING";
-        tx.execute(sql, &[name.into(), certificate.id.into()])?;
+    for name in names.iter().chain([&certificate.subject]) {
+        let sql =
+            "INSERT INTO certificate_names (name, certificate_id) VALUES (?1, ?2) ON CONFLICT DO NOTHING";
+        tx.execute(sql, &[name.to_lowercase().into(), certificate.id.into()])?;
     }
     Ok(())
 }
 
 /// By identifier.
 pub fn find(reader: &Reader<'_>, id: Uuid) -> Result<Option<CertificateRow>> {
-    reader.first(&format!("SELECT {COLUMNS} FROM certificates WHERE id = ?1"), &[id.into()], read)
+    reader.first(
+        &format!("SELECT {COLUMNS} FROM certificates WHERE id = ?1"),
+        &[id.into()],
+        read,
+    )
 }
 
 /// By serial; one serial may exist under several issuers.
 pub fn with_serial(reader: &Reader<'_>, serial: &[u8]) -> Result<Vec<CertificateRow>> {
-    reader.all(&format!("SELECT {COLUMNS} FROM certificates WHERE serial = ?1"), &[serial.into()], read)
+    reader.all(
+        &format!("SELECT {COLUMNS} FROM certificates WHERE serial = ?1"),
+        &[serial.into()],
+        read,
+    )
+}
+
+/// By issuer and serial, which together name one certificate.
+pub fn of_issuer(reader: &Reader<'_>, issuer_id: Uuid, serial: &[u8]) -> Result<Option<CertificateRow>> {
+    let sql = format!("SELECT {COLUMNS} FROM certificates WHERE serial = ?1 AND issuer_id = ?2");
+    reader.first(&sql, &[serial.into(), issuer_id.into()], read)
 }
 
 /// A page of certificates in the order of issuance.
 pub fn list(reader: &Reader<'_>, filter: &Filter) -> Result<Vec<CertificateRow>> {
+    let conditions = conditions(filter);
     let mut sql = format!("SELECT {COLUMNS} FROM certificates WHERE 1 = 1");
-    let mut values: Vec<Value> = Vec::new();
-    let mut condition = |text: &str, value: Value| {
+    let mut values: Vec<Value> = Vec::with_capacity(conditions.len() + 1);
+    for (text, value) in conditions {
         values.push(value);
         sql.push_str(&text.replace('#', &format!("?{}", values.len())));
-    };
-    if let Some(issuer_id) = filter.issuer_id {
-        condition(" AND issuer_id = #", issuer_id.into());
     }
-    if let Some(profile) = &filter.profile {
-        condition(" AND profile = #", profile.into());
-    }
-    if let Some(requester) = &filter.requester {
-        condition(" AND requester = #", requester.into());
-    }
-    if let Some(name) = &filter.name {
-        let by_name = " AND (id IN (SELECT certificate_id FROM certificate_names WHERE name = # OR name = 'dns:' || #)
-            OR instr(subject, #) > 0)";
-        condition(by_name, name.into());
-    }
-    if let Some(before) = filter.expires_before {
-        condition(" AND not_after < #", before.into());
-    }
-    match filter.status.as_deref() {
-        Some("valid") => condition(" AND revoked_at IS NULL AND not_after >= #", filter.now.into()),
-        Some("revoked") => condition(" AND revoked_at IS NOT NULL AND 0 <= #", filter.now.into()),
-        Some("expired") => condition(" AND not_after < #", filter.now.into()),
-        _ => {}
-    }
-    if let Some(after) = filter.after {
-        condition(" AND id > #", after.into());
-    }
-    condition(" ORDER BY id LIMIT #", i64::from(filter.limit).into());
+    values.push(i64::from(filter.limit).into());
+    // Writing to a String cannot fail.
+    let _ = write!(sql, " ORDER BY id LIMIT ?{}", values.len());
     reader.all(&sql, &values, read)
 }
 
-/// Calls `each` with (issuer, serial, end of validity) of every certificate, without loading them.
-pub fn for_each_serial(
-    reader: &Reader<'_>,
-    mut each: impl FnMut(Uuid, Vec<u8>, i64) -> Result<()>,
-) -> Result<()> {
-    reader.for_each("SELECT issuer_id, serial, not_after FROM certificates", &[], |row| {
-        each(row.uuid(0)?, row.blob(1)?, row.int(2)?)
-    })
+/// Each condition with its value, which stands for the `#` in it.
+fn conditions(filter: &Filter) -> Vec<(&'static str, Value)> {
+    let mut found: Vec<(&'static str, Value)> = Vec::new();
+    let mut add = |text, value: Option<Value>| found.extend(value.map(|value| (text, value)));
+    add(" AND issuer_id = #", filter.issuer_id.map(Value::from));
+    add(" AND profile = #", filter.profile.as_ref().map(Value::from));
+    add(" AND requester = #", filter.requester.as_ref().map(Value::from));
+    add(" AND serial = #", filter.serial.as_ref().map(Value::from));
+    add(" AND not_after < #", filter.expires_before.map(Value::from));
+    add(" AND not_after >= #", filter.expires_after.map(Value::from));
+    add(" AND id > #", filter.after.map(Value::from));
+    let part = " AND id IN (SELECT certificate_id FROM certificate_names WHERE instr(name, #) > 0)";
+    add(part, filter.name.as_ref().map(|name| name.to_lowercase().into()));
+    let whole = " AND id IN (SELECT certificate_id FROM certificate_names
+        WHERE name IN (#, 'dns:' || #, 'ip:' || #, 'email:' || #, 'uri:' || #, 'upn:' || #))";
+    add(
+        whole,
+        filter.name_exact.as_ref().map(|name| name.to_lowercase().into()),
+    );
+    let by_status = filter.status.map(|status| match status {
+        Status::Valid => " AND revoked_at IS NULL AND not_after >= #",
+        Status::Revoked => " AND revoked_at IS NOT NULL AND # IS NOT NULL",
+        Status::Expired => " AND revoked_at IS NULL AND not_after < #",
+    });
+    found.extend(by_status.map(|text| (text, Value::Int(filter.now))));
+    found
 }
 
 fn read(row: &Row<'_>) -> Result<CertificateRow> {
@@ -163,5 +231,6 @@ fn read(row: &Row<'_>) -> Result<CertificateRow> {
         replaces: row.opt_uuid(10)?,
         created_at: row.int(11)?,
         revoked_at: row.opt_int(12)?,
+        revocation_reason: row.opt_int(13)?,
     })
 }

@@ -30,7 +30,10 @@ pub struct CrlRow {
 pub fn insert(tx: &Tx<'_>, crl: &CrlRow) -> Result<()> {
     let last = last_number(tx, crl.issuer_id)?;
     if crl.number <= last {
-        return Err(Error::CrlNumber { offered: crl.number, last });
+        return Err(Error::CrlNumber {
+            offered: crl.number,
+            last,
+        });
     }
     let sql = "INSERT INTO crls (issuer_id, number, this_update, next_update, entries, der)
         VALUES (?1, ?2, ?3, ?4, ?5, ?6)";
@@ -45,7 +48,8 @@ pub fn insert(tx: &Tx<'_>, crl: &CrlRow) -> Result<()> {
     ];
     tx.execute(sql, &values)?;
     let sql = "DELETE FROM crls WHERE issuer_id = ?1 AND number <= ?2";
-    tx.execute(sql, &[crl.issuer_id.into(), number.saturating_sub(KEPT).into()]).map(|_| ())
+    tx.execute(sql, &[crl.issuer_id.into(), number.saturating_sub(KEPT).into()])
+        .map(|_| ())
 }
 
 /// The last number of an issuer; 0 when it has published none.
@@ -53,6 +57,14 @@ pub fn last_number(reader: &Reader<'_>, issuer_id: Uuid) -> Result<u64> {
     let sql = "SELECT coalesce(max(number), 0) FROM crls WHERE issuer_id = ?1";
     let last = reader.first(sql, &[issuer_id.into()], |row| row.int(0))?;
     Ok(last.and_then(|last| u64::try_from(last).ok()).unwrap_or(0))
+}
+
+/// The newest CRL of one issuer.
+pub fn newest_of(reader: &Reader<'_>, issuer_id: Uuid) -> Result<Option<CrlRow>> {
+    let sql =
+        "SELECT issuer_id, number, this_update, next_update, entries, der FROM crls WHERE issuer_id = ?1
+        ORDER BY number DESC LIMIT 1";
+    reader.first(sql, &[issuer_id.into()], read)
 }
 
 /// The newest CRL of every issuer.

@@ -1,43 +1,59 @@
-//! The database underneath: SQLite in WAL mode. The only file that knows a dialect.
+//! The database underneath: SQLite in WAL mode. This file and its folder are the only ones that know a dialect.
+//!
+//! One connection writes, on a thread of its own; readers stand beside it, each with a snapshot that no write disturbs.
 
-use std::fs::{File, OpenOptions};
-use std::ops::Deref;
-use std::os::unix::fs::{OpenOptionsExt as _, PermissionsExt as _};
+mod open;
+mod transaction;
+
+use std::fs::File;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::time::Duration;
 
 use parking_lot::Mutex;
-use rusqlite::{Connection, OpenFlags};
+use rusqlite::Connection;
+use tokio::sync::Semaphore;
 
 use crate::error::{Error, Result};
-use crate::value::{Row, Value};
 use crate::writer::{Counters, Writer};
 
-mod embedded {
-    refinery::embed_migrations!("migrations/sqlite");
-}
+pub use transaction::{Reader, Tx};
 
-/// Where the store is and how large it may grow.
-#[derive(Clone, Debug)]
+/// Where the store is and how much it may use.
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct StoreConfig {
     /// The database file; its folder must exist.
     pub path: PathBuf,
     /// The most pages of 4096 octets the file may have; absent means no limit of its own.
     pub max_pages: Option<u32>,
+    /// The most reading jobs that run at once; at least one.
+    pub readers: usize,
 }
 
-/// The store. Cheap to clone; the writer stops when the last clone is gone.
+impl StoreConfig {
+    /// A store at a path, with eight readers and no limit of its own.
+    pub fn new(path: impl Into<PathBuf>) -> Self {
+        Self {
+            path: path.into(),
+            max_pages: None,
+            readers: 8,
+        }
+    }
+}
+
+/// The store. Cheap to clone; when the last clone goes, what was accepted is finished and the writer stops.
 #[derive(Clone, Debug)]
 pub struct Store {
     inner: Arc<Inner>,
 }
 
+/// Dropped in this order: the writer's connection is the last to close and leaves no write-ahead log behind.
 #[derive(Debug)]
 struct Inner {
     path: PathBuf,
+    idle: Mutex<Vec<Connection>>,
+    most_readers: usize,
+    turns: Arc<Semaphore>,
     writer: Option<Writer>,
-    readers: Mutex<Vec<Connection>>,
     /// Held open for its advisory lock.
     _lock: Option<File>,
 }
@@ -46,45 +62,48 @@ impl Store {
     /// Opens the store for writing, makes or migrates its schema, and starts its writer thread. A second process that tries
     /// is refused with [`Error::InUse`].
     pub fn open(config: &StoreConfig) -> Result<Self> {
-        let lock = lock(&config.path)?;
-        let mut connection = connect(&config.path, OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_CREATE)?;
-        std::fs::set_permissions(&config.path, std::fs::Permissions::from_mode(0o600))
-            .map_err(|error| unusable(&config.path, &error.to_string()))?;
-        let mode: String = connection.query_row("PRAGMA journal_mode = WAL", [], |row| row.get(0))?;
-        if mode != "wal" {
-            return Err(unusable(&config.path, "its file system does not allow write-ahead logging"));
-        }
-        connection.execute_batch("PRAGMA synchronous = FULL")?;
-        migrate(&mut connection)?;
-        if let Some(pages) = config.max_pages {
-            connection.query_row(&format!("PRAGMA max_page_count = {pages}"), [], |_| Ok(()))?;
-        }
-        let inner = Inner {
-            path: config.path.clone(),
-            writer: Some(Writer::start(connection)?),
-            readers: Mutex::default(),
-            _lock: Some(lock),
-        };
-        Ok(Self { inner: Arc::new(inner) })
+        let (connection, lock) = open::for_writing(&config.path, config.max_pages)?;
+        let writer = Writer::start(connection)?;
+        Ok(Self::assemble(
+            &config.path,
+            config.readers,
+            Some(writer),
+            Some(lock),
+        ))
     }
 
     /// Opens the store for reading only, beside a running server or without one.
     pub fn open_read_only(path: &Path) -> Result<Self> {
-        let connection = connect(path, OpenFlags::SQLITE_OPEN_READ_ONLY)?;
-        connection.query_row("SELECT count(*) FROM settings", [], |_| Ok(()))?;
-        let inner =
-            Inner { path: path.to_owned(), writer: None, readers: Mutex::new(vec![connection]), _lock: None };
-        Ok(Self { inner: Arc::new(inner) })
+        let connection = open::for_reading(path)?;
+        open::require_current_schema(&connection, path)?;
+        let store = Self::assemble(path, 1, None, None);
+        store.inner.idle.lock().push(connection);
+        Ok(store)
     }
 
-    /// Runs one all-or-nothing change. It is durable when this returns; on an error nothing of it is kept.
+    fn assemble(path: &Path, readers: usize, writer: Option<Writer>, lock: Option<File>) -> Self {
+        let most_readers = readers.clamp(1, Semaphore::MAX_PERMITS);
+        let inner = Inner {
+            path: path.to_owned(),
+            idle: Mutex::default(),
+            most_readers,
+            turns: Arc::new(Semaphore::new(most_readers)),
+            writer,
+            _lock: lock,
+        };
+        Self {
+            inner: Arc::new(inner),
+        }
+    }
+
+    /// Runs one all-or-nothing change. It is durable when this returns; on an error nothing of it is kept. A job that was
+    /// queued runs even when its caller has stopped waiting.
     pub async fn write<T, F>(&self, job: F) -> Result<T>
     where
         T: Send + 'static,
         F: FnOnce(&Tx<'_>) -> Result<T> + Send + 'static,
     {
-        let writer = self.inner.writer.as_ref().ok_or_else(|| Error::Unavailable("it is open for reading only".into()))?;
-        writer.run(job).await
+        self.inner.writer.as_ref().ok_or(Error::ReadOnly)?.run(job).await
     }
 
     /// Runs a reading job on a connection of its own, off the caller's thread.
@@ -93,127 +112,49 @@ impl Store {
         T: Send + 'static,
         F: FnOnce(&Reader<'_>) -> Result<T> + Send + 'static,
     {
+        let turn = Arc::clone(&self.inner.turns)
+            .acquire_owned()
+            .await
+            .map_err(|_| Error::Closed)?;
         let store = self.clone();
-        let task = tokio::task::spawn_blocking(move || store.read_here(job));
-        task.await.map_err(|error| Error::Unavailable(error.to_string()))?
+        let task = tokio::task::spawn_blocking(move || {
+            let outcome = store.read_here(job);
+            drop(turn);
+            outcome
+        });
+        task.await.map_err(|error| {
+            if error.is_panic() {
+                Error::Panicked
+            } else {
+                Error::Closed
+            }
+        })?
     }
 
     /// Runs a reading job on this thread; for programs without a runtime.
     pub fn read_here<T>(&self, job: impl FnOnce(&Reader<'_>) -> Result<T>) -> Result<T> {
-        let pooled = self.inner.readers.lock().pop();
-        let connection = match pooled {
+        let idle = self.inner.idle.lock().pop();
+        let connection = match idle {
             Some(connection) => connection,
-            None => connect(&self.inner.path, OpenFlags::SQLITE_OPEN_READ_ONLY)?,
+            None => open::for_reading(&self.inner.path)?,
         };
         // One snapshot for the whole job.
         connection.execute_batch("BEGIN")?;
-        let outcome = job(&Reader { connection: &connection });
+        let outcome = job(&Reader::new(&connection));
         connection.execute_batch("ROLLBACK")?;
-        self.inner.readers.lock().push(connection);
+        let mut idle = self.inner.idle.lock();
+        if idle.len() < self.inner.most_readers {
+            idle.push(connection);
+        }
         outcome
     }
 
-    /// How the writer is doing.
+    /// How the writer is doing; all zero for a store that is open for reading only.
     pub fn counters(&self) -> Counters {
-        self.inner.writer.as_ref().map(Writer::counters).unwrap_or_default()
+        self.inner
+            .writer
+            .as_ref()
+            .map(Writer::counters)
+            .unwrap_or_default()
     }
-}
-
-/// Reads inside one snapshot.
-#[derive(Debug)]
-pub struct Reader<'a> {
-    connection: &'a Connection,
-}
-
-impl Reader<'_> {
-    /// Calls `each` for every row of the answer, without keeping them.
-    pub fn for_each(&self, sql: &str, values: &[Value], mut each: impl FnMut(&Row<'_>) -> Result<()>) -> Result<()> {
-        let mut statement = self.connection.prepare_cached(sql)?;
-        let mut rows = statement.query(rusqlite::params_from_iter(values))?;
-        while let Some(row) = rows.next()? {
-            each(&Row(row))?;
-        }
-        Ok(())
-    }
-
-    /// All rows.
-    pub fn all<T>(&self, sql: &str, values: &[Value], mut read: impl FnMut(&Row<'_>) -> Result<T>) -> Result<Vec<T>> {
-        let mut found = Vec::new();
-        self.for_each(sql, values, |row| {
-            found.push(read(row)?);
-            Ok(())
-        })?;
-        Ok(found)
-    }
-
-    /// The first row.
-    pub fn first<T>(&self, sql: &str, values: &[Value], read: impl FnMut(&Row<'_>) -> Result<T>) -> Result<Option<T>> {
-        Ok(self.all(sql, values, read)?.into_iter().next())
-    }
-}
-
-/// Reads and writes inside one job.
-#[derive(Debug)]
-pub struct Tx<'a> {
-    reader: Reader<'a>,
-}
-
-impl<'a> Tx<'a> {
-    pub(crate) fn new(connection: &'a Connection) -> Self {
-        Self { reader: Reader { connection } }
-    }
-
-    /// Runs a statement and gives the number of rows it changed.
-    pub fn execute(&self, sql: &str, values: &[Value]) -> Result<usize> {
-        let mut statement = self.reader.connection.prepare_cached(sql)?;
-        Ok(statement.execute(rusqlite::params_from_iter(values))?)
-    }
-}
-
-impl<'a> Deref for Tx<'a> {
-    type Target = Reader<'a>;
-
-    fn deref(&self) -> &Reader<'a> {
-        &self.reader
-    }
-}
-
-fn connect(path: &Path, flags: OpenFlags) -> Result<Connection> {
-    let connection = Connection::open_with_flags(path, flags | OpenFlags::SQLITE_OPEN_NO_MUTEX)
-        .map_err(|error| unusable(path, &error.to_string()))?;
-    connection.busy_timeout(Duration::from_secs(5))?;
-    connection.execute_batch("PRAGMA foreign_keys = ON; PRAGMA temp_store = MEMORY; PRAGMA cache_size = -16384")?;
-    connection.set_prepared_statement_cache_capacity(128);
-    Ok(connection)
-}
-
-/// An advisory lock beside the file, so that two servers cannot write to one store. The kernel drops it with the process.
-fn lock(path: &Path) -> Result<File> {
-    let name = path.with_extension("lock");
-    let file = OpenOptions::new().create(true).truncate(false).write(true).mode(0o600).open(&name);
-    let file = file.map_err(|error| unusable(&name, &error.to_string()))?;
-    match file.try_lock() {
-        Ok(()) => Ok(file),
-        Err(std::fs::TryLockError::WouldBlock) => Err(Error::InUse(path.display().to_string())),
-        Err(std::fs::TryLockError::Error(error)) => Err(unusable(&name, &error.to_string())),
-    }
-}
-
-fn migrate(connection: &mut Connection) -> Result<()> {
-    let runner = embedded::migrations::runner();
-    let known = runner.get_migrations().iter().map(|one| i64::from(one.version())).max().unwrap_or(0);
-    let has_history = "SELECT count(*) FROM sqlite_master WHERE name = 'refinery_schema_history'";
-    if connection.query_row(has_history, [], |row| row.get::<_, i64>(0))? > 0 {
-        let found = "SELECT coalesce(max(version), 0) FROM refinery_schema_history";
-        let found: i64 = connection.query_row(found, [], |row| row.get(0))?;
-        if found > known {
-            return Err(Error::NewerSchema { found, known });
-        }
-    }
-    runner.run(connection).map_err(|error| Error::Unavailable(error.to_string()))?;
-    Ok(())
-}
-
-fn unusable(path: &Path, why: &str) -> Error {
-    Error::Unavailable(format!("{}: {why}", path.display()))
 }

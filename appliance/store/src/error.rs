@@ -1,5 +1,7 @@
 //! What can go wrong in the store, by what a caller does about it.
 
+use std::path::PathBuf;
+
 /// The outcome of a store operation.
 pub type Result<T> = std::result::Result<T, Error>;
 
@@ -10,12 +12,35 @@ pub enum Error {
     /// The disk or the allowed size is used up.
     #[error("the store is full: free disk space, then try again")]
     Full,
-    /// Another process has the store open.
-    #[error("the store {0} is in use by another process: stop it first (only one server may write to it)")]
-    InUse(String),
-    /// The change meets something that is there already.
-    #[error("the change conflicts with what is stored: {0}")]
-    Conflict(String),
+    /// Another server has the store open for writing.
+    #[error("the store {} is in use by another process: stop it first (only one server may write to it)", path.display())]
+    InUse {
+        /// The database file.
+        path: PathBuf,
+    },
+    /// A program that does not heed the lock file kept the database locked for longer than we wait; a later try may succeed.
+    #[error("the store is locked by another program: let it finish, then try again")]
+    Busy,
+    /// The change meets something that is there already, or refers to something that is not.
+    #[error("the change conflicts with what is stored: {constraint}")]
+    Conflict {
+        /// What was violated, for example `UNIQUE constraint failed: intents.issuer_id, intents.serial`.
+        constraint: String,
+    },
+    /// What was to be changed is not there, or no longer in the state that the change starts from.
+    #[error("not found: {what}")]
+    Absent {
+        /// What was looked for.
+        what: String,
+    },
+    /// A CRL number that does not rise: another publication came first.
+    #[error("CRL number {offered} does not rise above {last}")]
+    CrlNumber {
+        /// The number that was to be stored.
+        offered: u64,
+        /// The last one stored.
+        last: u64,
+    },
     /// Written by a newer program.
     #[error("the store has schema version {found}, this program knows {known}: use the newer program")]
     NewerSchema {
@@ -24,31 +49,75 @@ pub enum Error {
         /// In this program.
         known: i64,
     },
-    /// What is stored cannot be read back.
-    #[error("the store holds something that cannot be read: {0}")]
-    Corrupt(String),
-    /// A CRL number that does not rise.
-    #[error("CRL number {offered} does not rise above {last}")]
-    CrlNumber {
-        /// The number that was to be stored.
-        offered: u64,
-        /// The last one stored.
-        last: u64,
+    /// Written by an older program, and opened for reading only, so that it cannot be migrated.
+    #[error(
+        "the store has schema version {found}, this program reads {known}: start the server once to migrate it"
+    )]
+    OlderSchema {
+        /// In the file.
+        found: i64,
+        /// In this program.
+        known: i64,
     },
-    /// The file cannot be opened or the writer is gone.
-    #[error("the store cannot be used: {0}")]
-    Unavailable(String),
+    /// The file is there but was not made by this program.
+    #[error("{} is not a Chancery store ({reason}): correct the store's path, or move the file away", path.display())]
+    NotAStore {
+        /// The file.
+        path: PathBuf,
+        /// What it is instead.
+        reason: String,
+    },
+    /// The file or its folder cannot be used; the text says what to do.
+    #[error("the store {} cannot be opened: {reason}", path.display())]
+    Unusable {
+        /// The file or folder.
+        path: PathBuf,
+        /// What is wrong and what helps.
+        reason: String,
+    },
+    /// What is stored cannot be read back.
+    #[error("the store holds something that cannot be read: {0}; restore it from a backup")]
+    Corrupt(String),
+    /// Reading or writing the file failed; whether a later try succeeds depends on the disk.
+    #[error("the store's disk failed: {0}")]
+    Io(String),
+    /// A change was asked of a store that is open for reading only.
+    #[error("the store is open for reading only")]
+    ReadOnly,
+    /// The job panicked; nothing of it is kept.
+    #[error("a change broke off by a fault of the program")]
+    Panicked,
+    /// The writer is gone: the store is closing.
+    #[error("the store is closing")]
+    Closed,
+    /// The database refused for a reason that no caller can act on: a fault of the program.
+    #[error("the database refused: {0}")]
+    Internal(String),
 }
 
 impl From<rusqlite::Error> for Error {
     fn from(error: rusqlite::Error) -> Self {
         use rusqlite::ErrorCode;
-        let text = error.to_string();
+        let text = match &error {
+            rusqlite::Error::SqliteFailure(_, Some(message)) => message.clone(),
+            other => other.to_string(),
+        };
+        if let rusqlite::Error::FromSqlConversionFailure(..)
+        | rusqlite::Error::IntegralValueOutOfRange(..)
+        | rusqlite::Error::InvalidColumnType(..) = error
+        {
+            return Self::Corrupt(text);
+        }
         match error.sqlite_error_code() {
             Some(ErrorCode::DiskFull) => Self::Full,
-            Some(ErrorCode::ConstraintViolation) => Self::Conflict(text),
+            Some(ErrorCode::ConstraintViolation) => Self::Conflict { constraint: text },
+            Some(ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked) => Self::Busy,
             Some(ErrorCode::DatabaseCorrupt | ErrorCode::NotADatabase) => Self::Corrupt(text),
-            _ => Self::Unavailable(text),
+            Some(ErrorCode::SystemIoFailure | ErrorCode::CannotOpen | ErrorCode::PermissionDenied) => {
+                Self::Io(text)
+            }
+            Some(ErrorCode::ReadOnly) => Self::ReadOnly,
+            _ => Self::Internal(text),
         }
     }
 }

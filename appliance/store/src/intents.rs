@@ -6,7 +6,7 @@
 use uuid::Uuid;
 
 use crate::db::{Reader, Tx};
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::value::Row;
 
 /// One intent.
@@ -26,9 +26,16 @@ pub struct IntentRow {
     pub at: i64,
 }
 
-/// Records an intent.
+const COLUMNS: &str = "issuer_id, serial, order_id, tbs_hash, not_after, at";
+
+/// Records an intent. A serial that the issuer has ever used is refused with [`Error::Conflict`]: it must never be signed
+/// a second time (RFC 5280 §4.1.2.2).
 pub fn insert(tx: &Tx<'_>, intent: &IntentRow) -> Result<()> {
-    let sql = "INSERT INTO intents (issuer_id, serial, order_id, tbs_hash, not_after, at) VALUES (?1, ?2, ?3, ?4, ?5, ?6)";
+    let sql = format!(
+        "INSERT INTO intents ({COLUMNS}) SELECT ?1, ?2, ?3, ?4, ?5, ?6
+        WHERE NOT EXISTS (SELECT 1 FROM certificates WHERE serial = ?2 AND issuer_id = ?1)
+        AND NOT EXISTS (SELECT 1 FROM revocations WHERE issuer_id = ?1 AND serial = ?2)"
+    );
     let values = [
         intent.issuer_id.into(),
         (&intent.serial).into(),
@@ -37,18 +44,34 @@ pub fn insert(tx: &Tx<'_>, intent: &IntentRow) -> Result<()> {
         intent.not_after.into(),
         intent.at.into(),
     ];
-    tx.execute(sql, &values).map(|_| ())
+    match tx.execute(&sql, &values)? {
+        0 => Err(Error::Conflict {
+            constraint: "the issuer has used this serial before".to_owned(),
+        }),
+        _ => Ok(()),
+    }
 }
 
 /// Removes an intent: its certificate is recorded, or its serial is revoked.
 pub fn remove(tx: &Tx<'_>, issuer_id: Uuid, serial: &[u8]) -> Result<bool> {
-    Ok(tx.execute("DELETE FROM intents WHERE issuer_id = ?1 AND serial = ?2", &[issuer_id.into(), serial.into()])? > 0)
+    Ok(tx.execute(
+        "DELETE FROM intents WHERE issuer_id = ?1 AND serial = ?2",
+        &[issuer_id.into(), serial.into()],
+    )? > 0)
+}
+
+/// All intents, oldest first. At start, before anything is signed, every one of them is an orphan.
+pub fn all(reader: &Reader<'_>) -> Result<Vec<IntentRow>> {
+    reader.all(&format!("SELECT {COLUMNS} FROM intents ORDER BY at"), &[], read)
 }
 
 /// Intents recorded before a time, all of them orphans when nothing is being signed.
 pub fn before(reader: &Reader<'_>, at: i64) -> Result<Vec<IntentRow>> {
-    let sql = "SELECT issuer_id, serial, order_id, tbs_hash, not_after, at FROM intents WHERE at < ?1";
-    reader.all(sql, &[at.into()], read)
+    reader.all(
+        &format!("SELECT {COLUMNS} FROM intents WHERE at < ?1 ORDER BY at"),
+        &[at.into()],
+        read,
+    )
 }
 
 fn read(row: &Row<'_>) -> Result<IntentRow> {

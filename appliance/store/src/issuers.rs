@@ -1,9 +1,10 @@
-//! Issuers: one CA certificate with its key. Generations of one CA share a name.
+//! Issuers: one CA certificate with its key. Generations of one CA share a name, and at most one of them is active: retire the
+//! old one before the new one is made active, in the same change.
 
 use uuid::Uuid;
 
 use crate::db::{Reader, Tx};
-use crate::error::{Error, Result};
+use crate::error::Result;
 use crate::value::Row;
 
 /// One issuer.
@@ -42,7 +43,9 @@ const COLUMNS: &str = "id, name, generation, state, subject, key_fingerprint, si
 
 /// Adds an issuer.
 pub fn insert(tx: &Tx<'_>, issuer: &IssuerRow) -> Result<()> {
-    let sql = format!("INSERT INTO issuers ({COLUMNS}) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13)");
+    let sql = format!(
+        "INSERT INTO issuers ({COLUMNS}) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13)"
+    );
     let values = [
         issuer.id.into(),
         (&issuer.name).into(),
@@ -65,28 +68,44 @@ pub fn insert(tx: &Tx<'_>, issuer: &IssuerRow) -> Result<()> {
 pub fn activate(tx: &Tx<'_>, id: Uuid, subject: &str, certificate: &[u8], chain: &[u8]) -> Result<()> {
     let sql = "UPDATE issuers SET state = 'active', subject = ?2, certificate = ?3, chain = ?4
         WHERE id = ?1 AND state = 'pending'";
-    let changed = tx.execute(sql, &[id.into(), subject.into(), certificate.into(), chain.into()])?;
-    if changed == 1 { Ok(()) } else { Err(Error::Conflict(format!("issuer {id} is not pending"))) }
+    let values = [id.into(), subject.into(), certificate.into(), chain.into()];
+    tx.change_one(sql, &values, || format!("pending issuer {id}"))
 }
 
 /// Sets the state of an issuer.
 pub fn set_state(tx: &Tx<'_>, id: Uuid, state: &str) -> Result<()> {
-    tx.execute("UPDATE issuers SET state = ?2 WHERE id = ?1", &[id.into(), state.into()]).map(|_| ())
+    let sql = "UPDATE issuers SET state = ?2 WHERE id = ?1";
+    tx.change_one(sql, &[id.into(), state.into()], || format!("issuer {id}"))
 }
 
 /// Sets the link certificates of an issuer.
 pub fn set_links(tx: &Tx<'_>, id: Uuid, links: &[u8]) -> Result<()> {
-    tx.execute("UPDATE issuers SET links = ?2 WHERE id = ?1", &[id.into(), links.into()]).map(|_| ())
+    let sql = "UPDATE issuers SET links = ?2 WHERE id = ?1";
+    tx.change_one(sql, &[id.into(), links.into()], || format!("issuer {id}"))
+}
+
+/// Sets the settings (JSON) of an issuer.
+pub fn set_settings(tx: &Tx<'_>, id: Uuid, settings: &str) -> Result<()> {
+    let sql = "UPDATE issuers SET settings = ?2 WHERE id = ?1";
+    tx.change_one(sql, &[id.into(), settings.into()], || format!("issuer {id}"))
 }
 
 /// All issuers, oldest first.
 pub fn all(reader: &Reader<'_>) -> Result<Vec<IssuerRow>> {
-    reader.all(&format!("SELECT {COLUMNS} FROM issuers ORDER BY created_at, generation"), &[], read)
+    reader.all(
+        &format!("SELECT {COLUMNS} FROM issuers ORDER BY created_at, generation"),
+        &[],
+        read,
+    )
 }
 
 /// One issuer.
 pub fn find(reader: &Reader<'_>, id: Uuid) -> Result<Option<IssuerRow>> {
-    reader.first(&format!("SELECT {COLUMNS} FROM issuers WHERE id = ?1"), &[id.into()], read)
+    reader.first(
+        &format!("SELECT {COLUMNS} FROM issuers WHERE id = ?1"),
+        &[id.into()],
+        read,
+    )
 }
 
 fn read(row: &Row<'_>) -> Result<IssuerRow> {

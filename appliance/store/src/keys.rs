@@ -21,10 +21,13 @@ pub struct KeyRow {
     pub created_at: i64,
 }
 
+const COLUMNS: &str = "fingerprint, algorithm, spki, backend, label, created_at";
+
 /// Adds a key; one that is there already is left as it is.
 pub fn insert(tx: &Tx<'_>, key: &KeyRow) -> Result<()> {
-    let sql = "INSERT INTO keys (fingerprint, algorithm, spki, backend, label, created_at)
-        VALUES (?1, ?2, ?3, ?4, ?5, ?6) ON CONFLICT (fingerprint) DO NOTHING";
+    let sql = format!(
+        "INSERT INTO keys ({COLUMNS}) VALUES (?1, ?2, ?3, ?4, ?5, ?6) ON CONFLICT (fingerprint) DO NOTHING"
+    );
     let values = [
         (&key.fingerprint).into(),
         (&key.algorithm).into(),
@@ -33,13 +36,25 @@ pub fn insert(tx: &Tx<'_>, key: &KeyRow) -> Result<()> {
         (&key.label).into(),
         key.created_at.into(),
     ];
-    tx.execute(sql, &values).map(|_| ())
+    tx.execute(&sql, &values).map(|_| ())
+}
+
+/// One key.
+pub fn find(reader: &Reader<'_>, fingerprint: &[u8]) -> Result<Option<KeyRow>> {
+    reader.first(
+        &format!("SELECT {COLUMNS} FROM keys WHERE fingerprint = ?1"),
+        &[fingerprint.into()],
+        read,
+    )
 }
 
 /// All keys, oldest first.
 pub fn all(reader: &Reader<'_>) -> Result<Vec<KeyRow>> {
-    let sql = "SELECT fingerprint, algorithm, spki, backend, label, created_at FROM keys ORDER BY created_at";
-    reader.all(sql, &[], read)
+    reader.all(
+        &format!("SELECT {COLUMNS} FROM keys ORDER BY created_at, fingerprint"),
+        &[],
+        read,
+    )
 }
 
 fn read(row: &Row<'_>) -> Result<KeyRow> {

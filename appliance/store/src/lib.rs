@@ -17,6 +17,7 @@ pub mod profiles;
 pub mod responders;
 pub mod revocations;
 pub mod settings;
+pub mod statuses;
 pub mod tokens;
 mod value;
 mod writer;

@@ -35,12 +35,24 @@ pub struct OrderRow {
     pub certificate_id: Option<Uuid>,
 }
 
+/// Why an order did not lead to a certificate.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Why<'a> {
+    /// The stable code.
+    pub code: &'a str,
+    /// What is told.
+    pub message: &'a str,
+    /// More of it, as JSON.
+    pub details: Option<&'a str>,
+}
+
 const COLUMNS: &str =
     "id, at, requester, profile, issuer_id, subject, names, state, code, message, details, certificate_id";
 
 /// Adds an order.
 pub fn insert(tx: &Tx<'_>, order: &OrderRow) -> Result<()> {
-    let sql = format!("INSERT INTO orders ({COLUMNS}) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12)");
+    let sql =
+        format!("INSERT INTO orders ({COLUMNS}) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12)");
     let values = [
         order.id.into(),
         order.at.into(),
@@ -60,19 +72,41 @@ pub fn insert(tx: &Tx<'_>, order: &OrderRow) -> Result<()> {
 
 /// Closes an open order as issued.
 pub fn set_issued(tx: &Tx<'_>, id: Uuid, certificate_id: Uuid) -> Result<()> {
-    let sql = "UPDATE orders SET state = 'issued', certificate_id = ?2 WHERE id = ?1";
-    tx.execute(sql, &[id.into(), certificate_id.into()]).map(|_| ())
+    let sql = "UPDATE orders SET state = 'issued', certificate_id = ?2 WHERE id = ?1 AND state = 'open'";
+    tx.change_one(sql, &[id.into(), certificate_id.into()], || {
+        format!("open order {id}")
+    })
 }
 
-/// Closes an open order as failed.
-pub fn set_failed(tx: &Tx<'_>, id: Uuid, code: &str, message: &str) -> Result<()> {
-    let sql = "UPDATE orders SET state = 'failed', code = ?2, message = ?3 WHERE id = ?1 AND state = 'open'";
-    tx.execute(sql, &[id.into(), code.into(), message.into()]).map(|_| ())
+/// Closes an open order as refused: what was asked is not allowed.
+pub fn set_refused(tx: &Tx<'_>, id: Uuid, why: &Why<'_>) -> Result<()> {
+    close(tx, id, "refused", why)
+}
+
+/// Closes an open order as failed: the request was right, carrying it out was not possible.
+pub fn set_failed(tx: &Tx<'_>, id: Uuid, why: &Why<'_>) -> Result<()> {
+    close(tx, id, "failed", why)
+}
+
+fn close(tx: &Tx<'_>, id: Uuid, state: &str, why: &Why<'_>) -> Result<()> {
+    let sql = "UPDATE orders SET state = ?2, code = ?3, message = ?4, details = ?5 WHERE id = ?1 AND state = 'open'";
+    let values = [
+        id.into(),
+        state.into(),
+        why.code.into(),
+        why.message.into(),
+        why.details.into(),
+    ];
+    tx.change_one(sql, &values, || format!("open order {id}"))
 }
 
 /// One order.
 pub fn find(reader: &Reader<'_>, id: Uuid) -> Result<Option<OrderRow>> {
-    reader.first(&format!("SELECT {COLUMNS} FROM orders WHERE id = ?1"), &[id.into()], read)
+    reader.first(
+        &format!("SELECT {COLUMNS} FROM orders WHERE id = ?1"),
+        &[id.into()],
+        read,
+    )
 }
 
 fn read(row: &Row<'_>) -> Result<OrderRow> {

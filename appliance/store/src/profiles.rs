@@ -20,9 +20,13 @@ pub struct ProfileRow {
 /// Adds a profile or replaces its body; gives the new version.
 pub fn put(tx: &Tx<'_>, name: &str, body: &str, at: i64) -> Result<i64> {
     let sql = "INSERT INTO profiles (name, version, body, updated_at) VALUES (?1, 1, ?2, ?3)
-        ON CONFLICT (name) DO UPDATE SET version = version + 1, body = excluded.body, updated_at = excluded.updated_at";
+        ON CONFLICT (name) DO UPDATE SET version = profiles.version + 1, body = excluded.body, updated_at = excluded.updated_at";
     tx.execute(sql, &[name.into(), body.into(), at.into()])?;
-    let version = tx.first("SELECT version FROM profiles WHERE name = ?1", &[name.into()], |row| row.int(0))?;
+    let version = tx.first(
+        "SELECT version FROM profiles WHERE name = ?1",
+        &[name.into()],
+        |row| row.int(0),
+    )?;
     Ok(version.unwrap_or(1))
 }
 
@@ -31,11 +35,29 @@ pub fn delete(tx: &Tx<'_>, name: &str) -> Result<bool> {
     Ok(tx.execute("DELETE FROM profiles WHERE name = ?1", &[name.into()])? > 0)
 }
 
+/// One profile.
+pub fn find(reader: &Reader<'_>, name: &str) -> Result<Option<ProfileRow>> {
+    reader.first(
+        "SELECT name, version, body, updated_at FROM profiles WHERE name = ?1",
+        &[name.into()],
+        read,
+    )
+}
+
 /// All profiles by name.
 pub fn all(reader: &Reader<'_>) -> Result<Vec<ProfileRow>> {
-    reader.all("SELECT name, version, body, updated_at FROM profiles ORDER BY name", &[], read)
+    reader.all(
+        "SELECT name, version, body, updated_at FROM profiles ORDER BY name",
+        &[],
+        read,
+    )
 }
 
 fn read(row: &Row<'_>) -> Result<ProfileRow> {
-    Ok(ProfileRow { name: row.text(0)?, version: row.int(1)?, body: row.text(2)?, updated_at: row.int(3)? })
+    Ok(ProfileRow {
+        name: row.text(0)?,
+        version: row.int(1)?,
+        body: row.text(2)?,
+        updated_at: row.int(3)?,
+    })
 }

@@ -37,7 +37,8 @@ pub fn insert(tx: &Tx<'_>, responder: &ResponderRow, now: i64) -> Result<()> {
     ];
     tx.execute(sql, &values)?;
     let sql = "DELETE FROM responders WHERE issuer_id = ?1 AND not_after < ?2";
-    tx.execute(sql, &[responder.issuer_id.into(), now.into()]).map(|_| ())
+    tx.execute(sql, &[responder.issuer_id.into(), now.into()])
+        .map(|_| ())
 }
 
 /// All responders; of one issuer the last to end comes last.

@@ -6,6 +6,9 @@ use crate::db::{Reader, Tx};
 use crate::error::Result;
 use crate::value::Row;
 
+/// certificateHold (RFC 5280 §5.3.1): the only revocation that can be taken back.
+pub const HOLD: i64 = 6;
+
 /// One revocation.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct RevocationRow {
@@ -15,7 +18,7 @@ pub struct RevocationRow {
     pub serial: Vec<u8>,
     /// Epoch milliseconds.
     pub revoked_at: i64,
-    /// The number of the CRLReason.
+    /// The number of the CRLReason; removeFromCRL (8) is no reason to be recorded.
     pub reason: i64,
     /// Epoch milliseconds.
     pub invalidity_date: Option<i64>,
@@ -44,16 +47,25 @@ pub fn put(tx: &Tx<'_>, revocation: &RevocationRow) -> Result<()> {
         i64::from(revocation.is_orphan).into(),
     ];
     tx.execute(&sql, &values)?;
-    let sql = "UPDATE certificates SET revoked_at = ?3 WHERE issuer_id = ?1 AND serial = ?2";
-    let values = [revocation.issuer_id.into(), (&revocation.serial).into(), revocation.revoked_at.into()];
+    let sql = "UPDATE certificates SET revoked_at = ?3, revocation_reason = ?4 WHERE serial = ?2 AND issuer_id = ?1";
+    let values = [
+        revocation.issuer_id.into(),
+        (&revocation.serial).into(),
+        revocation.revoked_at.into(),
+        revocation.reason.into(),
+    ];
     tx.execute(sql, &values).map(|_| ())
 }
 
-/// Removes a revocation: a hold is released.
-pub fn remove(tx: &Tx<'_>, issuer_id: Uuid, serial: &[u8]) -> Result<()> {
-    let key = [issuer_id.into(), serial.into()];
-    tx.execute("DELETE FROM revocations WHERE issuer_id = ?1 AND serial = ?2", &key)?;
-    tx.execute("UPDATE certificates SET revoked_at = NULL WHERE issuer_id = ?1 AND serial = ?2", &key).map(|_| ())
+/// Releases a hold; whether there was one. A revocation for another reason stays.
+pub fn remove(tx: &Tx<'_>, issuer_id: Uuid, serial: &[u8]) -> Result<bool> {
+    let sql = "DELETE FROM revocations WHERE issuer_id = ?1 AND serial = ?2 AND reason = ?3";
+    if tx.execute(sql, &[issuer_id.into(), serial.into(), HOLD.into()])? == 0 {
+        return Ok(false);
+    }
+    let sql = "UPDATE certificates SET revoked_at = NULL, revocation_reason = NULL WHERE serial = ?2 AND issuer_id = ?1";
+    tx.execute(sql, &[issuer_id.into(), serial.into()])?;
+    Ok(true)
 }
 
 /// The revocation of a serial.
@@ -68,11 +80,29 @@ pub fn for_each(reader: &Reader<'_>, mut each: impl FnMut(RevocationRow) -> Resu
     reader.for_each(&sql, &[], |row| each(read(row)?))
 }
 
-/// The revocations of one issuer whose certificates end at or after a time, by serial in rising order.
-pub fn of_issuer(reader: &Reader<'_>, issuer_id: Uuid, not_after: i64) -> Result<Vec<RevocationRow>> {
+/// Calls `each` with the revocations of one issuer whose certificates end at or after a time (epoch milliseconds), by the
+/// octets of the serial in rising order: the entries of its CRL, one after the other.
+pub fn for_each_of_issuer(
+    reader: &Reader<'_>,
+    issuer_id: Uuid,
+    not_after: i64,
+    mut each: impl FnMut(RevocationRow) -> Result<()>,
+) -> Result<()> {
     let sql =
         format!("SELECT {COLUMNS} FROM revocations WHERE issuer_id = ?1 AND not_after >= ?2 ORDER BY serial");
-    reader.all(&sql, &[issuer_id.into(), not_after.into()], read)
+    reader.for_each(&sql, &[issuer_id.into(), not_after.into()], |row| {
+        each(read(row)?)
+    })
+}
+
+/// What [`for_each_of_issuer`] gives, all at once.
+pub fn of_issuer(reader: &Reader<'_>, issuer_id: Uuid, not_after: i64) -> Result<Vec<RevocationRow>> {
+    let mut found = Vec::new();
+    for_each_of_issuer(reader, issuer_id, not_after, |revocation| {
+        found.push(revocation);
+        Ok(())
+    })?;
+    Ok(found)
 }
 
 fn read(row: &Row<'_>) -> Result<RevocationRow> {

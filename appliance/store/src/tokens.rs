@@ -23,13 +23,15 @@ pub struct TokenRow {
     pub expires_at: Option<i64>,
     /// Epoch milliseconds.
     pub revoked_at: Option<i64>,
+    /// Epoch milliseconds; as fresh as [`touch`] is called.
+    pub last_used_at: Option<i64>,
 }
 
-const COLUMNS: &str = "id, name, role, scopes, hash, created_at, expires_at, revoked_at";
+const COLUMNS: &str = "id, name, role, scopes, hash, created_at, expires_at, revoked_at, last_used_at";
 
 /// Adds a token.
 pub fn insert(tx: &Tx<'_>, token: &TokenRow) -> Result<()> {
-    let sql = format!("INSERT INTO api_tokens ({COLUMNS}) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)");
+    let sql = format!("INSERT INTO api_tokens ({COLUMNS}) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9)");
     let values = [
         (&token.id).into(),
         (&token.name).into(),
@@ -39,6 +41,7 @@ pub fn insert(tx: &Tx<'_>, token: &TokenRow) -> Result<()> {
         token.created_at.into(),
         token.expires_at.into(),
         token.revoked_at.into(),
+        token.last_used_at.into(),
     ];
     tx.execute(&sql, &values).map(|_| ())
 }
@@ -49,9 +52,28 @@ pub fn revoke(tx: &Tx<'_>, id: &str, at: i64) -> Result<bool> {
     Ok(tx.execute(sql, &[id.into(), at.into()])? > 0)
 }
 
+/// Notes that a token was used; the time only moves forward. Meant to be called now and then, not for every request.
+pub fn touch(tx: &Tx<'_>, id: &str, at: i64) -> Result<()> {
+    let sql = "UPDATE api_tokens SET last_used_at = ?2 WHERE id = ?1 AND coalesce(last_used_at, ?2) <= ?2";
+    tx.execute(sql, &[id.into(), at.into()]).map(|_| ())
+}
+
+/// One token.
+pub fn find(reader: &Reader<'_>, id: &str) -> Result<Option<TokenRow>> {
+    reader.first(
+        &format!("SELECT {COLUMNS} FROM api_tokens WHERE id = ?1"),
+        &[id.into()],
+        read,
+    )
+}
+
 /// All tokens, oldest first.
 pub fn all(reader: &Reader<'_>) -> Result<Vec<TokenRow>> {
-    reader.all(&format!("SELECT {COLUMNS} FROM api_tokens ORDER BY created_at, id"), &[], read)
+    reader.all(
+        &format!("SELECT {COLUMNS} FROM api_tokens ORDER BY created_at, id"),
+        &[],
+        read,
+    )
 }
 
 fn read(row: &Row<'_>) -> Result<TokenRow> {
@@ -64,5 +86,6 @@ fn read(row: &Row<'_>) -> Result<TokenRow> {
         created_at: row.int(5)?,
         expires_at: row.opt_int(6)?,
         revoked_at: row.opt_int(7)?,
+        last_used_at: row.opt_int(8)?,
     })
 }

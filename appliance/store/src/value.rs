@@ -29,6 +29,12 @@ impl From<&str> for Value {
     }
 }
 
+impl From<String> for Value {
+    fn from(value: String) -> Self {
+        Self::Text(value)
+    }
+}
+
 impl From<&String> for Value {
     fn from(value: &String) -> Self {
         Self::Text(value.clone())
@@ -109,6 +115,12 @@ impl Row<'_> {
         Ok(self.0.get(column)?)
     }
 
+    /// Octets, where they lie.
+    pub fn octets(&self, column: usize) -> Result<&[u8]> {
+        let value = self.0.get_ref(column)?;
+        value.as_blob().map_err(|error| Error::Corrupt(error.to_string()))
+    }
+
     /// Octets or NULL.
     pub fn opt_blob(&self, column: usize) -> Result<Option<Vec<u8>>> {
         Ok(self.0.get(column)?)
@@ -116,12 +128,14 @@ impl Row<'_> {
 
     /// An identifier.
     pub fn uuid(&self, column: usize) -> Result<Uuid> {
-        Uuid::from_slice(&self.blob(column)?).map_err(|error| Error::Corrupt(error.to_string()))
+        Uuid::from_slice(self.octets(column)?).map_err(|error| Error::Corrupt(error.to_string()))
     }
 
     /// An identifier or NULL.
     pub fn opt_uuid(&self, column: usize) -> Result<Option<Uuid>> {
         let octets = self.opt_blob(column)?;
-        octets.map(|octets| Uuid::from_slice(&octets).map_err(|error| Error::Corrupt(error.to_string()))).transpose()
+        octets
+            .map(|octets| Uuid::from_slice(&octets).map_err(|error| Error::Corrupt(error.to_string())))
+            .transpose()
     }
 }

@@ -1,9 +1,11 @@
 //! The one writer, with group commit: whatever is waiting shares one transaction and one fsync.
 //!
 //! Each job runs in a savepoint of its own, so a failing job undoes only itself; nobody is answered before the commit, so
-//! an answer means durable, and a failed commit means nothing of any job is kept.
+//! an answer means durable, and a failed commit means nothing of any job is kept. Jobs gather while the disk is busy with
+//! the commit before: under load the batches grow by themselves, and a lone job never waits for company.
 
 use std::fmt;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::thread::JoinHandle;
@@ -19,20 +21,19 @@ const BATCH: usize = 256;
 /// Most jobs that wait; a caller beyond that waits to enqueue.
 const QUEUE: usize = 4096;
 
-/// Tells a job's caller how the commit went.
-type Answer = Box<dyn FnOnce(Result<()>) + Send>;
-/// Runs a job, or only passes it by when there is no transaction to run it in: whether it succeeded, and how to answer.
-type Job = Box<dyn FnOnce(Option<&Tx<'_>>) -> (bool, Answer) + Send>;
-
-/// How the writer is doing, since it started.
+/// How the writer is doing, since it started. Jobs per commit are `jobs / commits`.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Counters {
     /// Transactions committed.
     pub commits: u64,
-    /// Jobs in them.
+    /// Jobs that are durable by them.
     pub jobs: u64,
-    /// Commits that failed.
+    /// Jobs that failed and undid themselves, in transactions that were committed.
+    pub undone: u64,
+    /// Transactions that failed with every job in them.
     pub failures: u64,
+    /// Most jobs that shared one transaction.
+    pub largest: u64,
     /// Jobs waiting now.
     pub waiting: u64,
 }
@@ -41,12 +42,14 @@ pub struct Counters {
 struct Counts {
     commits: AtomicU64,
     jobs: AtomicU64,
+    undone: AtomicU64,
     failures: AtomicU64,
+    largest: AtomicU64,
 }
 
 /// The writer thread and its queue.
 pub(crate) struct Writer {
-    queue: Option<mpsc::Sender<Job>>,
+    queue: Option<mpsc::Sender<Box<dyn Job>>>,
     counts: Arc<Counts>,
     thread: Option<JoinHandle<()>>,
 }
@@ -59,8 +62,12 @@ impl Writer {
         let shared = Arc::clone(&counts);
         let thread = std::thread::Builder::new().name("store-writer".to_owned());
         let thread = thread.spawn(move || serve(&connection, jobs, &shared));
-        let thread = thread.map_err(|error| Error::Unavailable(error.to_string()))?;
-        Ok(Self { queue: Some(queue), counts, thread: Some(thread) })
+        let thread = thread.map_err(|error| Error::Io(error.to_string()))?;
+        Ok(Self {
+            queue: Some(queue),
+            counts,
+            thread: Some(thread),
+        })
     }
 
     /// Runs one job and waits for its commit.
@@ -69,28 +76,28 @@ impl Writer {
         T: Send + 'static,
         F: FnOnce(&Tx<'_>) -> Result<T> + Send + 'static,
     {
-        let gone = || Error::Unavailable("the writer has stopped".to_owned());
         let (answer, outcome) = oneshot::channel();
-        let job: Job = Box::new(move |tx| {
-            let result = tx.map_or_else(|| Err(Error::Unavailable("the transaction was given up".to_owned())), job);
-            let succeeded = result.is_ok();
-            let finish: Answer = Box::new(move |commit| {
-                // A caller that went away needs no answer.
-                let _ = answer.send(commit.and(result));
-            });
-            (succeeded, finish)
+        let pending = Box::new(Pending {
+            job: Some(job),
+            result: None,
+            answer,
         });
-        let queue = self.queue.as_ref().ok_or_else(gone)?;
-        queue.send(job).await.map_err(|_| gone())?;
-        outcome.await.map_err(|_| gone())?
+        let queue = self.queue.as_ref().ok_or(Error::Closed)?;
+        queue.send(pending).await.map_err(|_| Error::Closed)?;
+        outcome.await.map_err(|_| Error::Closed)?
     }
 
     pub(crate) fn counters(&self) -> Counters {
-        let waiting = self.queue.as_ref().map_or(0, |queue| queue.max_capacity() - queue.capacity());
+        let waiting = self
+            .queue
+            .as_ref()
+            .map_or(0, |queue| queue.max_capacity() - queue.capacity());
         Counters {
             commits: self.counts.commits.load(Ordering::Relaxed),
             jobs: self.counts.jobs.load(Ordering::Relaxed),
+            undone: self.counts.undone.load(Ordering::Relaxed),
             failures: self.counts.failures.load(Ordering::Relaxed),
+            largest: self.counts.largest.load(Ordering::Relaxed),
             waiting: u64::try_from(waiting).unwrap_or(u64::MAX),
         }
     }
@@ -99,7 +106,10 @@ impl Writer {
 impl Drop for Writer {
     fn drop(&mut self) {
         drop(self.queue.take());
-        if let Some(thread) = self.thread.take() {
+        if let Some(thread) = self.thread.take()
+            // The last clone of a store may go inside one of its own jobs.
+            && thread.thread().id() != std::thread::current().id()
+        {
             // What was accepted is finished before the store closes; a panic there has been reported already.
             let _ = thread.join();
         }
@@ -108,64 +118,106 @@ impl Drop for Writer {
 
 impl fmt::Debug for Writer {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Writer").field("counters", &self.counters()).finish_non_exhaustive()
+        f.debug_struct("Writer")
+            .field("counters", &self.counters())
+            .finish_non_exhaustive()
     }
 }
 
-fn serve(connection: &Connection, mut jobs: mpsc::Receiver<Job>, counts: &Counts) {
+/// A job on its way, whatever its result is.
+trait Job: Send {
+    /// Runs it, keeps its result, and says how it went.
+    fn run(&mut self, tx: &Tx<'_>) -> Result<()>;
+    /// Tells the caller its result, or how the commit failed.
+    fn answer(self: Box<Self>, commit: &Result<()>);
+}
+
+struct Pending<T, F> {
+    job: Option<F>,
+    result: Option<Result<T>>,
+    answer: oneshot::Sender<Result<T>>,
+}
+
+impl<T, F> Job for Pending<T, F>
+where
+    T: Send,
+    F: FnOnce(&Tx<'_>) -> Result<T> + Send,
+{
+    fn run(&mut self, tx: &Tx<'_>) -> Result<()> {
+        let job = self.job.take().ok_or(Error::Closed)?;
+        // The savepoint undoes what a panicking job has done, so nothing half-made is seen after it.
+        let result = catch_unwind(AssertUnwindSafe(|| job(tx))).unwrap_or(Err(Error::Panicked));
+        let outcome = result.as_ref().map(|_| ()).map_err(Clone::clone);
+        self.result = Some(result);
+        outcome
+    }
+
+    fn answer(self: Box<Self>, commit: &Result<()>) {
+        let outcome = match commit {
+            Err(error) => Err(error.clone()),
+            Ok(()) => self.result.unwrap_or(Err(Error::Closed)),
+        };
+        // A caller that went away needs no answer.
+        let _ = self.answer.send(outcome);
+    }
+}
+
+fn serve(connection: &Connection, mut jobs: mpsc::Receiver<Box<dyn Job>>, counts: &Counts) {
     let mut batch = Vec::with_capacity(BATCH);
-    while let Some(first) = jobs.blocking_recv() {
-        batch.push(first);
-        while batch.len() < BATCH
-            && let Ok(next) = jobs.try_recv()
-        {
-            batch.push(next);
-        }
+    while jobs.blocking_recv_many(&mut batch, BATCH) > 0 {
         let size = batch.len() as u64;
-        let (answers, commit) = commit(connection, batch.drain(..));
-        match &commit {
-            Ok(()) => {
+        let outcome = commit(connection, &mut batch);
+        match &outcome {
+            Ok(kept) => {
                 counts.commits.fetch_add(1, Ordering::Relaxed);
-                counts.jobs.fetch_add(size, Ordering::Relaxed);
+                counts.jobs.fetch_add(*kept, Ordering::Relaxed);
+                counts.undone.fetch_add(size - kept, Ordering::Relaxed);
+                counts.largest.fetch_max(size, Ordering::Relaxed);
             }
             Err(_) => {
                 counts.failures.fetch_add(1, Ordering::Relaxed);
             }
         }
-        for answer in answers {
-            answer(commit.clone());
+        let outcome = outcome.map(drop);
+        for job in batch.drain(..) {
+            job.answer(&outcome);
         }
     }
 }
 
-/// Runs the jobs in one transaction.
-fn commit(connection: &Connection, jobs: impl Iterator<Item = Job>) -> (Vec<Answer>, Result<()>) {
-    let mut answers = Vec::new();
-    let mut outcome = connection.execute_batch("BEGIN IMMEDIATE").map_err(Error::from);
-    for job in jobs {
-        if outcome.is_ok() {
-            outcome = connection.execute_batch("SAVEPOINT job").map_err(Error::from);
-        }
-        let tx = Tx::new(connection);
-        let (succeeded, answer) = job(outcome.is_ok().then_some(&tx));
-        answers.push(answer);
-        if outcome.is_err() {
-            continue;
-        }
-        // A full disk makes SQLite roll the whole transaction back by itself.
-        outcome = if connection.is_autocommit() {
-            Err(Error::Full)
-        } else {
-            let end = if succeeded { "RELEASE job" } else { "ROLLBACK TO job; RELEASE job" };
-            connection.execute_batch(end).map_err(Error::from)
-        };
-    }
-    if outcome.is_ok() {
-        outcome = connection.execute_batch("COMMIT").map_err(Error::from);
-    }
+/// Runs the jobs in one transaction; gives how many of them it keeps.
+fn commit(connection: &Connection, jobs: &mut [Box<dyn Job>]) -> Result<u64> {
+    order(connection, "BEGIN IMMEDIATE")?;
+    let outcome = run_each(connection, jobs).and_then(|kept| order(connection, "COMMIT").map(|()| kept));
     if outcome.is_err() && !connection.is_autocommit() {
         // When even this fails, the next BEGIN says so.
-        let _ = connection.execute_batch("ROLLBACK");
+        let _ = order(connection, "ROLLBACK");
     }
-    (answers, outcome)
+    outcome
+}
+
+fn run_each(connection: &Connection, jobs: &mut [Box<dyn Job>]) -> Result<u64> {
+    let tx = Tx::new(connection);
+    let mut kept = 0;
+    for job in jobs {
+        order(connection, "SAVEPOINT job")?;
+        let outcome = job.run(&tx);
+        // A full or failing disk makes SQLite roll the whole transaction back by itself.
+        if connection.is_autocommit() {
+            let unknown = || Error::Internal("the transaction was rolled back under a job".to_owned());
+            return Err(outcome.err().unwrap_or_else(unknown));
+        }
+        if outcome.is_ok() {
+            kept += 1;
+        } else {
+            order(connection, "ROLLBACK TO job")?;
+        }
+        order(connection, "RELEASE job")?;
+    }
+    Ok(kept)
+}
+
+fn order(connection: &Connection, sql: &str) -> Result<()> {
+    connection.prepare_cached(sql)?.execute([])?;
+    Ok(())
 }

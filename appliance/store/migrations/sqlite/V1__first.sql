@@ -1,4 +1,4 @@
--- Times are milliseconds since 1970 in UTC; identifiers are the 16 octets of a UUIDv7.
+-- Times are milliseconds since 1970 in UTC; identifiers are the 16 octets of a UUIDv7, whose order is the order of making.
 
 CREATE TABLE settings (
     key TEXT PRIMARY KEY,
@@ -28,8 +28,11 @@ CREATE TABLE issuers (
     links BLOB NOT NULL,
     settings TEXT NOT NULL,
     created_at INTEGER NOT NULL,
-    UNIQUE (name, generation)
+    UNIQUE (name, generation),
+    CHECK (state = 'pending' OR state = 'disabled' OR certificate IS NOT NULL)
 ) STRICT;
+-- A name means one active generation.
+CREATE UNIQUE INDEX issuers_active ON issuers (name) WHERE state = 'active';
 
 CREATE TABLE profiles (
     name TEXT PRIMARY KEY,
@@ -54,6 +57,7 @@ CREATE TABLE orders (
 ) STRICT;
 CREATE INDEX orders_by_time ON orders (at);
 
+-- Only what is being signed stands here: a row goes when its certificate is recorded or its serial revoked.
 CREATE TABLE intents (
     issuer_id BLOB NOT NULL REFERENCES issuers (id),
     serial BLOB NOT NULL,
@@ -64,13 +68,13 @@ CREATE TABLE intents (
     PRIMARY KEY (issuer_id, serial)
 ) STRICT, WITHOUT ROWID;
 
+-- revoked_at and revocation_reason repeat what stands in revocations, for lists and for the index of statuses.
 CREATE TABLE certificates (
     id BLOB PRIMARY KEY,
     issuer_id BLOB NOT NULL REFERENCES issuers (id),
     serial BLOB NOT NULL,
     profile TEXT NOT NULL,
     subject TEXT NOT NULL,
-    der BLOB NOT NULL,
     not_before INTEGER NOT NULL,
     not_after INTEGER NOT NULL,
     requester TEXT NOT NULL,
@@ -78,37 +82,54 @@ CREATE TABLE certificates (
     replaces BLOB,
     created_at INTEGER NOT NULL,
     revoked_at INTEGER,
-    UNIQUE (issuer_id, serial)
+    revocation_reason INTEGER,
+    der BLOB NOT NULL,
+    CHECK ((revoked_at IS NULL) = (revocation_reason IS NULL))
 ) STRICT;
+CREATE UNIQUE INDEX certificates_by_serial ON certificates (serial, issuer_id);
+-- Holds all that the index of statuses needs, so that reading it touches no certificate.
+CREATE INDEX certificates_statuses ON certificates (issuer_id, serial, not_after, revoked_at, revocation_reason);
+CREATE INDEX certificates_by_issuer ON certificates (issuer_id, id);
+CREATE INDEX certificates_by_profile ON certificates (profile, id);
+CREATE INDEX certificates_by_requester ON certificates (requester, id);
 CREATE INDEX certificates_by_expiry ON certificates (not_after);
-CREATE INDEX certificates_by_serial ON certificates (serial);
+CREATE INDEX certificates_revoked ON certificates (id) WHERE revoked_at IS NOT NULL;
 
+-- What a certificate is found by, in lower case: its subject and every subject alternative name.
 CREATE TABLE certificate_names (
     name TEXT NOT NULL,
     certificate_id BLOB NOT NULL REFERENCES certificates (id),
     PRIMARY KEY (name, certificate_id)
 ) STRICT, WITHOUT ROWID;
 
+-- A serial may be revoked without a certificate of it: an orphan.
 CREATE TABLE revocations (
     issuer_id BLOB NOT NULL REFERENCES issuers (id),
     serial BLOB NOT NULL,
     revoked_at INTEGER NOT NULL,
-    reason INTEGER NOT NULL,
+    reason INTEGER NOT NULL CHECK (reason BETWEEN 0 AND 10 AND reason NOT IN (7, 8)),
     invalidity_date INTEGER,
     not_after INTEGER NOT NULL,
-    is_orphan INTEGER NOT NULL,
+    is_orphan INTEGER NOT NULL CHECK (is_orphan IN (0, 1)),
     PRIMARY KEY (issuer_id, serial)
 ) STRICT, WITHOUT ROWID;
 
 CREATE TABLE crls (
     issuer_id BLOB NOT NULL REFERENCES issuers (id),
-    number INTEGER NOT NULL,
+    number INTEGER NOT NULL CHECK (number > 0),
     this_update INTEGER NOT NULL,
     next_update INTEGER NOT NULL,
     entries INTEGER NOT NULL,
     der BLOB NOT NULL,
     PRIMARY KEY (issuer_id, number)
-) STRICT, WITHOUT ROWID;
+) STRICT;
+
+-- RFC 5280 section 5.2.3: the number of a CRL rises, whichever program writes it.
+CREATE TRIGGER crl_numbers_rise BEFORE INSERT ON crls
+WHEN NEW.number <= (SELECT coalesce(max(number), 0) FROM crls WHERE issuer_id = NEW.issuer_id)
+BEGIN
+    SELECT RAISE(ABORT, 'the number of a CRL must rise');
+END;
 
 CREATE TABLE responders (
     certificate_id BLOB PRIMARY KEY,
@@ -127,7 +148,8 @@ CREATE TABLE api_tokens (
     hash BLOB NOT NULL,
     created_at INTEGER NOT NULL,
     expires_at INTEGER,
-    revoked_at INTEGER
+    revoked_at INTEGER,
+    last_used_at INTEGER
 ) STRICT;
 
 CREATE TABLE audit (
@@ -140,6 +162,16 @@ CREATE TABLE audit (
     details TEXT NOT NULL,
     hash BLOB NOT NULL
 ) STRICT;
+
+-- The head of an empty log: its number and hash, kept apart so that a cut at the end shows.
+INSERT INTO settings (key, value) VALUES ('audit.head', '0 ');
+
+-- Also keeps INSERT OR REPLACE from rewriting an entry, which is no DELETE to a trigger.
+CREATE TRIGGER audit_is_appended_to BEFORE INSERT ON audit
+WHEN NEW.seq IS NULL OR NEW.seq <> (SELECT coalesce(max(seq), 0) + 1 FROM audit)
+BEGIN
+    SELECT RAISE(ABORT, 'the audit log is only appended to');
+END;
 
 CREATE TRIGGER audit_is_not_rewritten BEFORE UPDATE ON audit
 BEGIN

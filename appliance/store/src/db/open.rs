@@ -1,0 +1,211 @@
+//! How a store file is opened: lock, identity, durability settings, schema; and what is told when that fails.
+//!
+//! The file is made readable for its owner alone before SQLite sees it, and SQLite gives its companions the same mode. The
+//! application id in the header keeps us from migrating another program's database.
+
+use std::fs::{File, OpenOptions, TryLockError};
+use std::io::ErrorKind;
+use std::os::unix::fs::OpenOptionsExt as _;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use rusqlite::{Connection, OpenFlags};
+
+use crate::error::{Error, Result};
+
+mod embedded {
+    refinery::embed_migrations!("migrations/sqlite");
+}
+
+/// "CHNC" in the header of the file.
+const APPLICATION_ID: i64 = 0x4348_4e43;
+/// Pages in the write-ahead log before they are moved into the file: fewer moves, each page moved once for many commits.
+const CHECKPOINT_PAGES: u32 = 4000;
+/// The write-ahead log is cut back to this many octets after a burst.
+const LOG_LIMIT: u32 = 64 << 20;
+/// How long to wait for a lock that another program holds.
+const PATIENCE: Duration = Duration::from_secs(5);
+
+/// The writing connection, and the lock file that must be held as long as it lives.
+pub(crate) fn for_writing(path: &Path, max_pages: Option<u32>) -> Result<(Connection, File)> {
+    let lock = lock(path)?;
+    make_private(path)?;
+    let mut connection = connect(path, OpenFlags::SQLITE_OPEN_READ_WRITE, 16)?;
+    identify(&connection, path)?;
+    let mode: String = connection.query_row("PRAGMA journal_mode = WAL", [], |row| row.get(0))?;
+    if mode != "wal" {
+        let reason = "its file system does not allow write-ahead logging: put the store on a local disk";
+        return Err(unusable(path, reason));
+    }
+    connection.execute_batch("PRAGMA synchronous = FULL")?;
+    connection.query_row(
+        &format!("PRAGMA wal_autocheckpoint = {CHECKPOINT_PAGES}"),
+        [],
+        |_| Ok(()),
+    )?;
+    connection.query_row(
+        &format!("PRAGMA journal_size_limit = {LOG_LIMIT}"),
+        [],
+        |_| Ok(()),
+    )?;
+    if let Some(pages) = max_pages {
+        connection.query_row(&format!("PRAGMA max_page_count = {pages}"), [], |_| Ok(()))?;
+    }
+    migrate(&mut connection)?;
+    Ok((connection, lock))
+}
+
+/// A connection that cannot write.
+pub(crate) fn for_reading(path: &Path) -> Result<Connection> {
+    if let Err(error) = File::open(path) {
+        return Err(explain(path, &error));
+    }
+    connect(path, OpenFlags::SQLITE_OPEN_READ_ONLY, 4)
+}
+
+/// Refuses a schema that is not exactly this program's.
+pub(crate) fn require_current_schema(connection: &Connection, path: &Path) -> Result<()> {
+    identify(connection, path)?;
+    let known = known_version();
+    match stored_version(connection)? {
+        found if found > known => Err(Error::NewerSchema { found, known }),
+        found if found < known => Err(Error::OlderSchema { found, known }),
+        _ => Ok(()),
+    }
+}
+
+fn connect(path: &Path, flags: OpenFlags, cache_mebibytes: u32) -> Result<Connection> {
+    let connection = Connection::open_with_flags(path, flags | OpenFlags::SQLITE_OPEN_NO_MUTEX)
+        .map_err(|error| unusable(path, &error.to_string()))?;
+    connection.busy_timeout(PATIENCE)?;
+    connection.execute_batch("PRAGMA foreign_keys = ON; PRAGMA temp_store = MEMORY")?;
+    connection.execute_batch(&format!("PRAGMA cache_size = -{}", cache_mebibytes * 1024))?;
+    connection.set_prepared_statement_cache_capacity(128);
+    Ok(connection)
+}
+
+/// An advisory lock beside the file, so that two servers cannot write to one store. The kernel drops it with the process.
+fn lock(path: &Path) -> Result<File> {
+    let mut name = path.as_os_str().to_owned();
+    name.push("-lock");
+    let name = PathBuf::from(name);
+    let file = OpenOptions::new()
+        .create(true)
+        .truncate(false)
+        .write(true)
+        .mode(0o600)
+        .open(&name);
+    let file = file.map_err(|error| explain(path, &error))?;
+    match file.try_lock() {
+        Ok(()) => Ok(file),
+        Err(TryLockError::WouldBlock) => Err(Error::InUse {
+            path: path.to_owned(),
+        }),
+        Err(TryLockError::Error(error)) => Err(explain(&name, &error)),
+    }
+}
+
+fn make_private(path: &Path) -> Result<()> {
+    let file = OpenOptions::new()
+        .create(true)
+        .truncate(false)
+        .read(true)
+        .write(true)
+        .mode(0o600)
+        .open(path);
+    file.map(drop).map_err(|error| explain(path, &error))
+}
+
+/// Marks a fresh file as ours, and refuses one that is not.
+fn identify(connection: &Connection, path: &Path) -> Result<()> {
+    let ask = |sql: &str| {
+        connection
+            .query_row(sql, [], |row| row.get::<_, i64>(0))
+            .map_err(|error| match Error::from(error) {
+                Error::Corrupt(reason) => Error::NotAStore {
+                    path: path.to_owned(),
+                    reason,
+                },
+                // A reader that is not let in sees it at its first question, not when it opens.
+                Error::Io(reason) => unusable(path, &format!("{reason}: run as the user that owns it")),
+                other => other,
+            })
+    };
+    let tables = ask("SELECT count(*) FROM sqlite_master")?;
+    let id = ask("PRAGMA application_id")?;
+    match (tables, id) {
+        (_, APPLICATION_ID) => Ok(()),
+        (0, 0) => Ok(connection.execute_batch(&format!("PRAGMA application_id = {APPLICATION_ID}"))?),
+        _ => Err(Error::NotAStore {
+            path: path.to_owned(),
+            reason: "the SQLite database of another program".to_owned(),
+        }),
+    }
+}
+
+fn migrate(connection: &mut Connection) -> Result<()> {
+    let (found, known) = (stored_version(connection)?, known_version());
+    if found > known {
+        return Err(Error::NewerSchema { found, known });
+    }
+    let outcome = embedded::migrations::runner().run(connection);
+    outcome.map(drop).map_err(|error| {
+        let cause =
+            std::error::Error::source(&error).and_then(|cause| cause.downcast_ref::<rusqlite::Error>());
+        match cause.and_then(rusqlite::Error::sqlite_error_code) {
+            Some(rusqlite::ErrorCode::DiskFull) => Error::Full,
+            _ => Error::Internal(format!(
+                "the schema could not be brought to version {known}: {error}"
+            )),
+        }
+    })
+}
+
+fn known_version() -> i64 {
+    let known = embedded::migrations::runner();
+    known
+        .get_migrations()
+        .iter()
+        .map(|one| i64::from(one.version()))
+        .max()
+        .unwrap_or(0)
+}
+
+/// The version of the schema in the file; 0 when it has none.
+fn stored_version(connection: &Connection) -> Result<i64> {
+    let history = "SELECT count(*) FROM sqlite_master WHERE name = 'refinery_schema_history'";
+    if connection.query_row(history, [], |row| row.get::<_, i64>(0))? == 0 {
+        return Ok(0);
+    }
+    let version = "SELECT coalesce(max(version), 0) FROM refinery_schema_history";
+    Ok(connection.query_row(version, [], |row| row.get(0))?)
+}
+
+/// What a failure to open means for whoever has to mend it.
+fn explain(path: &Path, error: &std::io::Error) -> Error {
+    let folder_is_missing = path
+        .parent()
+        .is_some_and(|folder| folder != Path::new("") && !folder.exists());
+    match error.kind() {
+        ErrorKind::StorageFull | ErrorKind::QuotaExceeded => Error::Full,
+        ErrorKind::NotFound if folder_is_missing => unusable(
+            path,
+            "its folder does not exist: create it, or correct the store's path",
+        ),
+        ErrorKind::NotFound => unusable(path, "there is no such file: correct the store's path"),
+        ErrorKind::PermissionDenied => unusable(
+            path,
+            "this user may not use it: run as the user that owns it, or give it to this user",
+        ),
+        ErrorKind::IsADirectory => unusable(path, "it is a folder: name a file in it"),
+        ErrorKind::ReadOnlyFilesystem => unusable(path, "its file system is read-only: mount it for writing"),
+        _ => unusable(path, &error.to_string()),
+    }
+}
+
+fn unusable(path: &Path, reason: &str) -> Error {
+    Error::Unusable {
+        path: path.to_owned(),
+        reason: reason.to_owned(),
+    }
+}
