@@ -1,1 +1,66 @@
-//! Placeholder.
+//! The deeds of the authority: every use case, a verb each, behind [`Authority`].
+//!
+//! This is the one place where permission, policy, the signer and the store meet. It knows no HTTP and no SQL: edges turn
+//! their requests into the request types here and render what comes back, the store offers rows. Every certificate, CRL
+//! and OCSP answer is linted before the signer sees it, and verified with the public key before anybody else does.
+
+mod answer_ocsp;
+mod api_tokens;
+mod audit;
+mod authority;
+mod certificates;
+mod certify;
+mod clock;
+mod create;
+mod error;
+mod explain;
+mod health;
+mod import_from_disk;
+mod issue;
+mod issuer;
+mod keys;
+mod metrics;
+mod ocsp_cache;
+mod permit;
+mod profiles;
+mod publish_crl;
+mod recover;
+mod registry;
+mod renew;
+mod responder;
+mod revoke;
+mod rollover;
+mod seal;
+mod settings;
+pub mod signer;
+mod status_index;
+mod subordinate;
+mod tls_certificate;
+
+pub use answer_ocsp::{Freshness, OcspAnswer, OcspAnswerKind};
+pub use api_tokens::{ApiToken, NewApiToken, NewSecret};
+pub use audit::{AuditRecord, AuditVerdict};
+pub use authority::Authority;
+pub use certificates::{CertRef, CertificateEntry, CertificatePage, CertificateStatus, Filter};
+pub use clock::Clock;
+pub use create::{CreateIssuing, CreateRoot};
+pub use error::{Error, Fault, Refusal, Result};
+pub use explain::Explanation;
+pub use health::{Health, HealthProblem, Status};
+pub use import_from_disk::ImportFromDisk;
+pub use issue::{IssueRequest, Issued};
+pub use issuer::{IssuerEntry, IssuerOrigin, IssuerState};
+pub use keys::KeyEntry;
+pub use metrics::Metrics;
+pub use permit::{Principal, Role, Scope};
+pub use profiles::ProfileEntry;
+pub use publish_crl::PublishedCrl;
+pub use recover::{Orphan, Recovery};
+pub use renew::RenewRequest;
+pub use responder::ResponderEntry;
+pub use revoke::{RevokeRequest, Revoked};
+pub use rollover::Rollover;
+pub use settings::Settings;
+pub use signer::{SignFault, Signer};
+pub use subordinate::{ImportChain, Subordinate};
+pub use tls_certificate::TlsCertificate;

@@ -1,0 +1,41 @@
+//! What the operator decides about the authority as a whole. Values, checked by the program that reads them.
+
+use std::time::Duration;
+
+/// Settings of the authority.
+#[derive(Clone, Debug)]
+pub struct Settings {
+    /// Where relying parties reach the public listener, without a slash at its end: `http://pki.example`. It is written
+    /// into certificates, so it must be plain `http` and must last.
+    pub base_url: String,
+    /// How long a CRL is good for: nextUpdate − thisUpdate.
+    pub crl_lifetime: Duration,
+    /// How often a CRL is made when nothing is revoked.
+    pub crl_interval: Duration,
+    /// How long a delegated responder's certificate lives; it is renewed after half of that.
+    pub responder_lifetime: Duration,
+    /// How long an OCSP answer is good for: nextUpdate − thisUpdate; it is signed anew after half of that.
+    pub ocsp_lifetime: Duration,
+    /// Most OCSP answers kept in memory.
+    pub ocsp_cache_entries: usize,
+    /// How long a signature may take before the request is given up.
+    pub sign_deadline: Duration,
+    /// How far the clock may fall behind the latest time the store has seen before issuing is refused.
+    pub clock_tolerance: Duration,
+}
+
+impl Settings {
+    /// The defaults with this public address; a slash at its end is dropped.
+    pub fn new(base_url: &str) -> Self {
+        Self {
+            base_url: base_url.trim_end_matches('/').to_owned(),
+            crl_lifetime: Duration::from_hours(7 * 24),
+            crl_interval: Duration::from_hours(24),
+            responder_lifetime: Duration::from_hours(14 * 24),
+            ocsp_lifetime: Duration::from_hours(24),
+            ocsp_cache_entries: 100_000,
+            sign_deadline: Duration::from_secs(10),
+            clock_tolerance: Duration::from_secs(60),
+        }
+    }
+}

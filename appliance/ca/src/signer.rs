@@ -1,0 +1,169 @@
+//! The signer: the signing service behind its socket, or the same keys in this process.
+//!
+//! Only this crate can have something signed, and only what was linted (`seal.rs`) or is a request for a CA of its own.
+//! To look at keys and at the health of the tokens is open to programs.
+
+mod connection;
+mod daemon;
+mod fault;
+mod in_process;
+mod words;
+
+use std::path::Path;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
+
+use pki::{KeyAlgorithm, KeyFingerprint, SignatureAlgorithm};
+use signer_wire::{Backend, Generate, Import, KeyRecord, Priority, SecretBytes, ServiceStatus, Sign};
+use token::KeyRing;
+use zeroize::Zeroizing;
+
+use daemon::Daemon;
+pub use fault::SignFault;
+use in_process::InProcess;
+
+/// The name of the software backend.
+pub(crate) const SOFTWARE: &str = "software";
+
+/// Where the keys are. Cheap to clone.
+#[derive(Clone, Debug)]
+pub struct Signer {
+    place: Place,
+    waiting: Arc<AtomicU64>,
+}
+
+#[derive(Clone, Debug)]
+enum Place {
+    /// The signing service.
+    Daemon(Daemon),
+    /// In this process.
+    InProcess(InProcess),
+}
+
+impl Signer {
+    /// A client of the signing service at this socket. It connects when it is needed, and again when the service was
+    /// away. Must be called within a tokio runtime.
+    pub fn daemon(socket: &Path) -> Self {
+        Self::at(Place::Daemon(Daemon::new(socket)))
+    }
+
+    /// The keys of this ring, in this process.
+    pub fn in_process(ring: Arc<KeyRing>) -> Self {
+        Self::at(Place::InProcess(InProcess::new(ring)))
+    }
+
+    fn at(place: Place) -> Self {
+        Self {
+            place,
+            waiting: Arc::default(),
+        }
+    }
+
+    /// Signs a message with a key.
+    pub(crate) async fn sign(
+        &self,
+        key: KeyFingerprint,
+        algorithm: SignatureAlgorithm,
+        message: &[u8],
+        priority: Priority,
+        deadline: Duration,
+    ) -> Result<Vec<u8>, SignFault> {
+        let input = words::input(algorithm, message).ok_or_else(|| {
+            SignFault::unexpected(format!("{} octets are too many for {algorithm}", message.len()))
+        })?;
+        let item = Sign {
+            key: words::key_ref(key),
+            scheme: words::scheme(algorithm),
+            input,
+        };
+        let _counted = Counted::one(&self.waiting);
+        match &self.place {
+            Place::Daemon(daemon) => daemon.sign(item, priority, deadline).await,
+            Place::InProcess(here) => here.sign(item, deadline).await,
+        }
+    }
+
+    /// Makes a key in a token; `software` names the software backend.
+    pub(crate) async fn generate(
+        &self,
+        token: &str,
+        label: &str,
+        algorithm: KeyAlgorithm,
+    ) -> Result<KeyRecord, SignFault> {
+        let backend = if token == SOFTWARE {
+            Backend::Software
+        } else {
+            Backend::Token(token.to_owned())
+        };
+        let (label, kind) = (label.to_owned(), words::key_kind(algorithm));
+        match &self.place {
+            Place::Daemon(daemon) => daemon.generate(Generate { label, kind, backend }).await,
+            Place::InProcess(here) => here.generate(backend, label, kind).await,
+        }
+    }
+
+    /// Takes a private key (DER PKCS#8) over into the software backend.
+    pub(crate) async fn import(
+        &self,
+        label: &str,
+        pkcs8: Zeroizing<Vec<u8>>,
+    ) -> Result<KeyRecord, SignFault> {
+        let label = label.to_owned();
+        match &self.place {
+            Place::Daemon(daemon) => {
+                daemon
+                    .import(Import {
+                        label,
+                        pkcs8: SecretBytes::new(pkcs8.to_vec()),
+                    })
+                    .await
+            }
+            Place::InProcess(here) => here.import(label, pkcs8).await,
+        }
+    }
+
+    /// All keys.
+    pub async fn list(&self) -> Result<Vec<KeyRecord>, SignFault> {
+        match &self.place {
+            Place::Daemon(daemon) => daemon.list().await,
+            Place::InProcess(here) => here.list().await,
+        }
+    }
+
+    /// How the tokens are.
+    pub async fn status(&self) -> Result<ServiceStatus, SignFault> {
+        match &self.place {
+            Place::Daemon(daemon) => daemon.status().await,
+            Place::InProcess(here) => here.status().await,
+        }
+    }
+
+    /// Brings back tokens that were away; the signing service does this by itself.
+    pub async fn tend(&self) {
+        if let Place::InProcess(here) = &self.place {
+            here.tend().await;
+        }
+    }
+
+    /// Signatures that somebody waits for now.
+    pub(crate) fn waiting(&self) -> u64 {
+        self.waiting.load(Ordering::Relaxed)
+    }
+}
+
+/// Counts one for as long as it lives.
+struct Counted<'a>(&'a AtomicU64);
+
+impl<'a> Counted<'a> {
+    fn one(count: &'a AtomicU64) -> Self {
+        count.fetch_add(1, Ordering::Relaxed);
+        Self(count)
+    }
+}
+
+impl Drop for Counted<'_> {
+    fn drop(&mut self) {
+        self.0.fetch_sub(1, Ordering::Relaxed);
+    }
+}

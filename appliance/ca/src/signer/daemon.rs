@@ -1,0 +1,116 @@
+//! The client of the signing service: what a caller asks, handed to the one task that owns the connection.
+
+use std::path::Path;
+use std::time::Duration;
+
+use signer_wire::{Generate, Import, KeyRecord, Priority, Reply, Request, ServiceStatus, Sign};
+use tokio::sync::{mpsc, oneshot};
+use tokio::time::Instant;
+
+use crate::signer::connection::{self, Call, SignCall};
+use crate::signer::fault::SignFault;
+
+/// Requests that may wait for the connection; the service has its own, larger queue behind it.
+const QUEUE: usize = 4096;
+/// Making a key in a slow token takes its time (RSA-4096 in a smart card: minutes).
+const GENERATE_DEADLINE: Duration = Duration::from_secs(180);
+/// How long everything else may take.
+const LOOK_DEADLINE: Duration = Duration::from_secs(10);
+
+/// A client of the signing service. All clones share one connection.
+#[derive(Clone, Debug)]
+pub struct Daemon {
+    calls: mpsc::Sender<Call>,
+}
+
+impl Daemon {
+    pub(super) fn new(socket: &Path) -> Self {
+        let (calls, waiting) = mpsc::channel(QUEUE);
+        // The task ends when the last clone of the client is gone.
+        tokio::spawn(connection::serve(socket.to_owned(), waiting));
+        Self { calls }
+    }
+
+    pub(super) async fn sign(
+        &self,
+        item: Sign,
+        priority: Priority,
+        deadline: Duration,
+    ) -> Result<Vec<u8>, SignFault> {
+        let (answer, outcome) = oneshot::channel();
+        let until = Instant::now() + deadline;
+        self.hand_over(Call::Sign(SignCall {
+            item,
+            priority,
+            until,
+            answer,
+        }))?;
+        wait(outcome, until).await
+    }
+
+    pub(super) async fn generate(&self, generate: Generate) -> Result<KeyRecord, SignFault> {
+        match self.ask(Request::Generate(generate), GENERATE_DEADLINE).await? {
+            Reply::Key(record) => Ok(record),
+            other => Err(unexpected(&other)),
+        }
+    }
+
+    pub(super) async fn import(&self, import: Import) -> Result<KeyRecord, SignFault> {
+        match self.ask(Request::ImportSoftware(import), LOOK_DEADLINE).await? {
+            Reply::Key(record) => Ok(record),
+            other => Err(unexpected(&other)),
+        }
+    }
+
+    pub(super) async fn list(&self) -> Result<Vec<KeyRecord>, SignFault> {
+        match self.ask(Request::List, LOOK_DEADLINE).await? {
+            Reply::Keys(records) => Ok(records),
+            other => Err(unexpected(&other)),
+        }
+    }
+
+    pub(super) async fn status(&self) -> Result<ServiceStatus, SignFault> {
+        match self.ask(Request::Status, LOOK_DEADLINE).await? {
+            Reply::Status(status) => Ok(status),
+            other => Err(unexpected(&other)),
+        }
+    }
+
+    async fn ask(&self, request: Request, deadline: Duration) -> Result<Reply, SignFault> {
+        let (answer, outcome) = oneshot::channel();
+        let until = Instant::now() + deadline;
+        self.hand_over(Call::Ask { request, answer })?;
+        match wait(outcome, until).await? {
+            Reply::Fault(fault) => Err(fault.into()),
+            reply => Ok(reply),
+        }
+    }
+
+    fn hand_over(&self, call: Call) -> Result<(), SignFault> {
+        self.calls.try_send(call).map_err(|error| match error {
+            mpsc::error::TrySendError::Full(_) => SignFault::overloaded(),
+            mpsc::error::TrySendError::Closed(_) => SignFault::unreachable("its client has stopped"),
+        })
+    }
+}
+
+async fn wait<T>(outcome: oneshot::Receiver<Result<T, SignFault>>, until: Instant) -> Result<T, SignFault> {
+    match tokio::time::timeout_at(until, outcome).await {
+        Ok(Ok(outcome)) => outcome,
+        Ok(Err(_)) => Err(SignFault::cut_off("its client has stopped")),
+        Err(_) => Err(SignFault::deadline()),
+    }
+}
+
+fn unexpected(reply: &Reply) -> SignFault {
+    let kind = match reply {
+        Reply::Signatures(_) => "signatures",
+        Reply::Key(_) => "a key",
+        Reply::Keys(_) => "keys",
+        Reply::Status(_) => "a status",
+        Reply::Fault(_) => "a fault",
+    };
+    SignFault::unexpected(format!(
+        "the signing service answered with {kind}, which was not asked for"
+    ))
+}

@@ -1,0 +1,119 @@
+//! The keys in this process: for small devices, for tests, and for measuring what isolation costs.
+//!
+//! A call into a key blocks, so it runs on a blocking thread; no more run at a time than the backends sign at a time, and
+//! no more wait than a bound, so that overload is answered at once.
+
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use signer_wire::{Backend, KeyKind, KeyRecord, LaneStatus, ServiceStatus, Sign};
+use token::KeyRing;
+use tokio::sync::Semaphore;
+
+use crate::signer::fault::SignFault;
+
+/// Signatures that may wait.
+const QUEUE: usize = 4096;
+
+/// A ring of keys with bounded access.
+#[derive(Clone, Debug)]
+pub struct InProcess {
+    ring: Arc<KeyRing>,
+    at_once: Arc<Semaphore>,
+    queue: Arc<Semaphore>,
+    started: Instant,
+}
+
+impl InProcess {
+    pub(super) fn new(ring: Arc<KeyRing>) -> Self {
+        let width: usize = ring.backends().iter().map(|backend| backend.width()).sum();
+        Self {
+            ring,
+            at_once: Arc::new(Semaphore::new(width.max(1))),
+            queue: Arc::new(Semaphore::new(QUEUE)),
+            started: Instant::now(),
+        }
+    }
+
+    pub(super) async fn sign(&self, item: Sign, deadline: Duration) -> Result<Vec<u8>, SignFault> {
+        let _waiting = self.queue.try_acquire().map_err(|_| SignFault::overloaded())?;
+        let until = Instant::now() + deadline;
+        let slot = Arc::clone(&self.at_once).acquire_owned();
+        let Ok(Ok(slot)) = tokio::time::timeout(deadline, slot).await else {
+            return Err(SignFault::overloaded());
+        };
+        let ring = Arc::clone(&self.ring);
+        let call = tokio::task::spawn_blocking(move || {
+            let outcome = ring.sign(&item.key, item.scheme, &item.input, Some(until));
+            drop(slot);
+            outcome
+        });
+        match tokio::time::timeout_at(until.into(), call).await {
+            Ok(Ok(outcome)) => Ok(outcome?),
+            Ok(Err(panic)) => Err(SignFault::unexpected(panic.to_string())),
+            Err(_) => Err(SignFault::deadline()),
+        }
+    }
+
+    pub(super) async fn generate(
+        &self,
+        backend: Backend,
+        label: String,
+        kind: KeyKind,
+    ) -> Result<KeyRecord, SignFault> {
+        self.blocking(move |ring| ring.generate(&backend, &label, kind))
+            .await
+    }
+
+    pub(super) async fn import(
+        &self,
+        label: String,
+        pkcs8: zeroize::Zeroizing<Vec<u8>>,
+    ) -> Result<KeyRecord, SignFault> {
+        self.blocking(move |ring| ring.import(&label, &pkcs8)).await
+    }
+
+    pub(super) async fn list(&self) -> Result<Vec<KeyRecord>, SignFault> {
+        self.blocking(|ring| Ok(ring.list())).await
+    }
+
+    pub(super) async fn status(&self) -> Result<ServiceStatus, SignFault> {
+        let backends = self.blocking(|ring| Ok(ring.status())).await?;
+        let lanes = backends.into_iter().map(|backend| LaneStatus {
+            name: backend.name,
+            available: backend.available,
+            detail: backend.detail,
+            width: u32::try_from(backend.width).unwrap_or(u32::MAX),
+            queued: 0,
+            in_flight: 0,
+            signed: 0,
+            failed: 0,
+            shed: 0,
+            busy_us: 0,
+        });
+        Ok(ServiceStatus {
+            uptime_ms: u64::try_from(self.started.elapsed().as_millis()).unwrap_or(u64::MAX),
+            version: env!("CARGO_PKG_VERSION").to_owned(),
+            lanes: lanes.collect(),
+        })
+    }
+
+    /// Brings back tokens that are away.
+    pub(super) async fn tend(&self) {
+        // A panic in there has been reported by the runtime; the next round tries again.
+        let _ = self.blocking(|ring| Ok(ring.tend())).await;
+    }
+
+    async fn blocking<T, F>(&self, call: F) -> Result<T, SignFault>
+    where
+        T: Send + 'static,
+        F: FnOnce(&KeyRing) -> Result<T, token::Error> + Send + 'static,
+    {
+        let ring = Arc::clone(&self.ring);
+        let call = tokio::task::spawn_blocking(move || call(&ring));
+        let outcome = call
+            .await
+            .map_err(|panic| SignFault::unexpected(panic.to_string()))?;
+        Ok(outcome?)
+    }
+}
