@@ -5,7 +5,9 @@
 use libfuzzer_sys::fuzz_target;
 
 fuzz_target!(|path: &str| {
-    let Ok(der) = ocsp::get_path_to_der(path) else { return };
+    let Ok(der) = ocsp::get_path_to_der(path) else {
+        return;
+    };
     assert!(der.len() <= path.len());
     // A leading octet of 0xfc to 0xff is written with a leading slash, which is not the request's own.
     if der[0] < 0xfc {

@@ -15,7 +15,9 @@ static ISSUER: LazyLock<Certificate> = LazyLock::new(|| {
 });
 
 fuzz_target!(|input: &[u8]| {
-    let Ok(Response::Signed(response)) = Response::parse(input) else { return };
+    let Ok(Response::Signed(response)) = Response::parse(input) else {
+        return;
+    };
     let data = response.data();
     let written = data.to_der().expect("what was read can be written");
     assert_eq!(ResponseData::parse(&written).as_ref(), Ok(data));

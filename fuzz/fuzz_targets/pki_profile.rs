@@ -6,11 +6,17 @@ use libfuzzer_sys::fuzz_target;
 use pki::profile::Profile;
 
 fuzz_target!(|input: &str| {
-    let read = [serde_json::from_str::<Profile>(input).ok(), toml::from_str::<Profile>(input).ok()];
+    let read = [
+        serde_json::from_str::<Profile>(input).ok(),
+        toml::from_str::<Profile>(input).ok(),
+    ];
     for profile in read.into_iter().flatten() {
         let _ = profile.check();
         let written = serde_json::to_string(&profile).expect("what was read can be written");
         let again: Profile = serde_json::from_str(&written).expect("what was written is read");
-        assert_eq!(serde_json::to_string(&again).expect("it can be written again"), written);
+        assert_eq!(
+            serde_json::to_string(&again).expect("it can be written again"),
+            written
+        );
     }
 });

@@ -6,6 +6,8 @@ use libfuzzer_sys::fuzz_target;
 use pki::SubjectAltName;
 
 fuzz_target!(|input: &str| {
-    let Ok(name) = input.parse::<SubjectAltName>() else { return };
+    let Ok(name) = input.parse::<SubjectAltName>() else {
+        return;
+    };
     assert_eq!(name.to_string().parse(), Ok(name));
 });

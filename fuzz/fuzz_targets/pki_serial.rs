@@ -8,7 +8,9 @@ use pki::Serial;
 fuzz_target!(|input: &[u8]| {
     for serial in [
         Serial::from_unsigned(input).ok(),
-        std::str::from_utf8(input).ok().and_then(|text| text.parse::<Serial>().ok()),
+        std::str::from_utf8(input)
+            .ok()
+            .and_then(|text| text.parse::<Serial>().ok()),
     ]
     .into_iter()
     .flatten()

@@ -9,7 +9,9 @@ fuzz_target!(|body: &[u8]| {
     let (id, request) = Request::decode(body);
     if let (Some(id), Ok(request)) = (id, request) {
         let mut frame = Vec::new();
-        request.encode(id, &mut frame).expect("what was decoded is within its bounds");
+        request
+            .encode(id, &mut frame)
+            .expect("what was decoded is within its bounds");
         assert_eq!(&frame[FRAME_HEADER..], body);
     }
 });
