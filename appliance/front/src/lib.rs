@@ -1,1 +1,27 @@
-//! Placeholder.
+//! All HTTP: the public listener for relying parties, the REST API over TLS, the metrics listener.
+//!
+//! Handlers parse, call one use case of [`ca::Authority`] and render; they decide nothing. Limits hold before anything is
+//! allocated for a request.
+
+mod admin;
+mod api;
+mod auth;
+mod body;
+mod ca_certificate;
+mod conditional;
+mod crl;
+mod health;
+mod listen;
+mod metrics;
+mod ocsp;
+mod problem;
+mod public;
+mod server;
+mod settings;
+mod tls;
+
+pub use api::openapi;
+pub use listen::ListenError;
+pub use server::{Addresses, Front, FrontError};
+pub use settings::{FrontSettings, Limits};
+pub use tls::{TlsError, TlsIdentity};

@@ -1,0 +1,11 @@
+//! The handlers of the REST API, one file per noun; each parses, calls one use case, renders.
+
+pub(crate) mod api_tokens;
+pub(crate) mod audit;
+pub(crate) mod certificates;
+mod download;
+pub(crate) mod issuers;
+pub(crate) mod keys;
+pub(crate) mod orders;
+pub(crate) mod profiles;
+pub(crate) mod status;

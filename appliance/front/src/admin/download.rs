@@ -1,0 +1,138 @@
+//! Certificates as files: PEM, DER, chain, PKCS#7, and PKCS#12 around a key that the caller brings along.
+
+use axum::extract::{Path, Query, State};
+use axum::response::Response;
+use pki::Certificate;
+use pki::key_file::{self, KeyFileFault};
+use secrecy::{ExposeSecret as _, SecretString};
+use serde::Deserialize;
+use utoipa::{IntoParams, ToSchema};
+
+use super::certificates::{attachment, reference};
+use crate::api::App;
+use crate::auth::Caller;
+use crate::body::JsonBody;
+use crate::problem::{ErrorBody, Problem};
+
+/// The form of a file.
+#[derive(Clone, Copy, Debug, Default, Deserialize, ToSchema)]
+#[serde(rename_all = "lowercase")]
+pub(crate) enum Form {
+    /// The certificate in PEM.
+    #[default]
+    Pem,
+    /// The certificate in DER.
+    Der,
+    /// The certificate and those above it in PEM.
+    Chain,
+    /// The certificate and those above it as PKCS#7 in DER.
+    Pkcs7,
+}
+
+#[derive(Debug, Deserialize, IntoParams)]
+#[serde(deny_unknown_fields)]
+#[into_params(parameter_in = Query)]
+pub(crate) struct DownloadQuery {
+    /// The form of the file; PEM when absent.
+    #[serde(default)]
+    #[param(inline)]
+    format: Form,
+}
+
+/// A key to be put into a PKCS#12 file. It is not kept.
+#[derive(Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Pkcs12Body {
+    /// The private key in PEM: PKCS#8, EC PRIVATE KEY or RSA PRIVATE KEY, perhaps encrypted.
+    #[schema(value_type = String, format = Password)]
+    key_pem: SecretString,
+    /// The passphrase of an encrypted key.
+    #[schema(value_type = Option<String>, format = Password)]
+    key_passphrase: Option<SecretString>,
+    /// The password of the PKCS#12 file.
+    #[schema(value_type = String, format = Password)]
+    password: SecretString,
+    /// The name of the entry; the serial when absent.
+    alias: Option<String>,
+}
+
+impl std::fmt::Debug for Pkcs12Body {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Pkcs12Body").field("alias", &self.alias).finish_non_exhaustive()
+    }
+}
+
+/// Download a certificate as a file.
+#[utoipa::path(
+    get, path = "/api/v1/certificates/{id}/download", tag = "certificates",
+    params(("id" = String, Path, description = "Identifier or serial"), DownloadQuery),
+    responses(
+        (status = 200, description = "The file", content_type = "application/octet-stream"),
+        (status = 400, body = ErrorBody), (status = 401, body = ErrorBody), (status = 404, body = ErrorBody),
+    ),
+)]
+pub(crate) async fn download(
+    State(app): State<App>,
+    Caller(caller): Caller,
+    Path(id): Path<String>,
+    query: Result<Query<DownloadQuery>, axum::extract::rejection::QueryRejection>,
+) -> Result<Response, Problem> {
+    let Query(query) = query.map_err(|error| Problem::bad_request("invalid_query", error.body_text()))?;
+    let entry = app.authority.certificate(&caller, reference(&id)?).await?;
+    let serial = entry.serial;
+    let all = || std::iter::once(&entry.der).chain(&entry.chain);
+    Ok(match query.format {
+        Form::Pem => {
+            let pem = pki::pem::encode("CERTIFICATE", &entry.der);
+            attachment("application/x-pem-file", &format!("{serial}.pem"), pem.into_bytes())
+        }
+        Form::Der => attachment("application/pkix-cert", &format!("{serial}.crt"), entry.der),
+        Form::Chain => {
+            let pem: String = all().map(|der| pki::pem::encode("CERTIFICATE", der)).collect();
+            attachment("application/x-pem-file", &format!("{serial}-chain.pem"), pem.into_bytes())
+        }
+        Form::Pkcs7 => {
+            let bundle = pki::cms::certs_only(all().map(Vec::as_slice));
+            attachment("application/pkcs7-mime; smime-type=certs-only", &format!("{serial}.p7c"), bundle)
+        }
+    })
+}
+
+/// Put a certificate, those above it and an uploaded key into a PKCS#12 file. The key is not kept.
+#[utoipa::path(
+    post, path = "/api/v1/certificates/{id}/pkcs12", tag = "certificates", request_body = Pkcs12Body,
+    params(("id" = String, Path, description = "Identifier or serial")),
+    responses(
+        (status = 200, description = "The file", content_type = "application/x-pkcs12"),
+        (status = 400, body = ErrorBody), (status = 401, body = ErrorBody), (status = 404, body = ErrorBody),
+    ),
+)]
+pub(crate) async fn pkcs12(
+    State(app): State<App>,
+    Caller(caller): Caller,
+    Path(id): Path<String>,
+    JsonBody(body): JsonBody<Pkcs12Body>,
+) -> Result<Response, Problem> {
+    let entry = app.authority.certificate(&caller, reference(&id)?).await?;
+    let passphrase = body.key_passphrase.as_ref().map(|passphrase| passphrase.expose_secret().as_bytes());
+    let key = key_file::parse(body.key_pem.expose_secret().as_bytes(), passphrase).map_err(|fault| key_problem(&fault))?;
+    let belongs = Certificate::from_der(&entry.der)
+        .is_ok_and(|certificate| certificate.public_key().spki_der() == key.public_key.spki_der());
+    if !belongs {
+        return Err(Problem::bad_request("key_mismatch", "the key does not belong to this certificate"));
+    }
+    let chain: Vec<&[u8]> = std::iter::once(&entry.der).chain(&entry.chain).map(Vec::as_slice).collect();
+    let alias = body.alias.unwrap_or_else(|| entry.serial.to_string());
+    let file = pki::pkcs12::write(&alias, &key.pkcs8, &chain, body.password.expose_secret())
+        .map_err(|fault| Problem::bad_request("pkcs12_failed", fault.to_string()))?;
+    Ok(attachment("application/x-pkcs12", &format!("{}.p12", entry.serial), file))
+}
+
+fn key_problem(fault: &KeyFileFault) -> Problem {
+    let code = match fault {
+        KeyFileFault::PassphraseMissing => "key_passphrase_missing",
+        KeyFileFault::PassphraseWrong => "key_passphrase_wrong",
+        _ => "key_unusable",
+    };
+    Problem::bad_request(code, fault.to_string())
+}

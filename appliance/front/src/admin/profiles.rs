@@ -1,0 +1,91 @@
+//! Profiles: list, show, put, delete.
+
+use axum::Json;
+use axum::extract::{Path, State};
+use ca::ProfileEntry;
+use http::StatusCode;
+use jiff::Timestamp;
+use pki::profile::Profile;
+use serde::Serialize;
+use utoipa::ToSchema;
+use utoipa_axum::router::OpenApiRouter;
+use utoipa_axum::routes;
+
+use crate::api::App;
+use crate::auth::Caller;
+use crate::body::JsonBody;
+use crate::problem::{ErrorBody, Problem};
+
+pub(crate) fn routes() -> OpenApiRouter<App> {
+    OpenApiRouter::new().routes(routes!(list)).routes(routes!(show, put, delete))
+}
+
+/// One profile.
+#[derive(Debug, Serialize, ToSchema)]
+pub(crate) struct ProfileBody {
+    /// Counts up from 1 with every change.
+    version: i64,
+    updated_at: Timestamp,
+    /// The profile; see the manual for its fields.
+    #[schema(value_type = Object)]
+    profile: Profile,
+}
+
+/// All profiles.
+#[derive(Debug, Serialize, ToSchema)]
+pub(crate) struct ProfileList {
+    items: Vec<ProfileBody>,
+    /// Always null: there is one page.
+    next: Option<String>,
+}
+
+impl From<ProfileEntry> for ProfileBody {
+    fn from(entry: ProfileEntry) -> Self {
+        Self { version: entry.version, updated_at: entry.updated_at, profile: entry.profile }
+    }
+}
+
+/// List the profiles.
+#[utoipa::path(get, path = "/api/v1/profiles", tag = "profiles",
+    responses((status = 200, body = ProfileList), (status = 401, body = ErrorBody)))]
+async fn list(State(app): State<App>, Caller(_caller): Caller) -> Json<ProfileList> {
+    Json(ProfileList { items: app.authority.profiles().into_iter().map(Into::into).collect(), next: None })
+}
+
+/// Show a profile.
+#[utoipa::path(get, path = "/api/v1/profiles/{name}", tag = "profiles", params(("name" = String, Path)),
+    responses((status = 200, body = ProfileBody), (status = 401, body = ErrorBody), (status = 404, body = ErrorBody)))]
+async fn show(
+    State(app): State<App>,
+    Caller(_caller): Caller,
+    Path(name): Path<String>,
+) -> Result<Json<ProfileBody>, Problem> {
+    Ok(Json(app.authority.profile(&name)?.into()))
+}
+
+/// Add a profile or change it.
+#[utoipa::path(put, path = "/api/v1/profiles/{name}", tag = "profiles", params(("name" = String, Path)),
+    request_body(content = Object, description = "The profile; its name must be that of the address"),
+    responses((status = 200, body = ProfileBody), (status = 400, body = ErrorBody), (status = 401, body = ErrorBody),
+        (status = 403, body = ErrorBody), (status = 422, body = ErrorBody)))]
+async fn put(
+    State(app): State<App>,
+    Caller(caller): Caller,
+    Path(name): Path<String>,
+    JsonBody(profile): JsonBody<Profile>,
+) -> Result<Json<ProfileBody>, Problem> {
+    if profile.name != name {
+        let message = format!("the profile is named `{}`, the address names `{name}`", profile.name);
+        return Err(Problem::bad_request("profile_name_mismatch", message));
+    }
+    Ok(Json(app.authority.put_profile(&caller, profile).await?.into()))
+}
+
+/// Remove a profile; what was issued under it stays.
+#[utoipa::path(delete, path = "/api/v1/profiles/{name}", tag = "profiles", params(("name" = String, Path)),
+    responses((status = 204, description = "It is gone"), (status = 401, body = ErrorBody), (status = 403, body = ErrorBody),
+        (status = 404, body = ErrorBody), (status = 409, body = ErrorBody)))]
+async fn delete(State(app): State<App>, Caller(caller): Caller, Path(name): Path<String>) -> Result<StatusCode, Problem> {
+    app.authority.delete_profile(&caller, &name).await?;
+    Ok(StatusCode::NO_CONTENT)
+}

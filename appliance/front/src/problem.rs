@@ -1,0 +1,133 @@
+//! Errors as the API tells them: the only place that turns the office's words into HTTP.
+//!
+//! Internal text never leaves; the request id always does, so that the log entry can be found.
+
+use axum::body::Body;
+use axum::response::{IntoResponse, Response};
+use ca::Fault;
+use http::header::{CONTENT_TYPE, RETRY_AFTER, WWW_AUTHENTICATE};
+use http::{HeaderValue, StatusCode};
+use serde::Serialize;
+use serde_json::Value;
+use utoipa::ToSchema;
+use uuid::Uuid;
+
+/// The body of every error.
+#[derive(Debug, Serialize, ToSchema)]
+pub(crate) struct ErrorBody {
+    /// Always false.
+    success: bool,
+    error: ErrorText,
+}
+
+/// What went wrong.
+#[derive(Debug, Serialize, ToSchema)]
+struct ErrorText {
+    /// Stable code in snake_case.
+    code: String,
+    /// One sentence for people.
+    message: String,
+    /// Whether the same request may succeed later.
+    retryable: bool,
+    /// More of it, depending on the code; null when there is nothing more.
+    details: Value,
+    /// The order under which a refusal is recorded: see `GET /api/v1/orders/{id}`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    order_id: Option<Uuid>,
+    /// Stands in the server's log as well.
+    request_id: Uuid,
+}
+
+/// An error on its way out.
+#[derive(Clone, Debug)]
+pub(crate) struct Problem {
+    status: StatusCode,
+    code: &'static str,
+    message: String,
+    retryable: bool,
+    details: Value,
+    order_id: Option<Uuid>,
+    retry_after: Option<u64>,
+}
+
+impl Problem {
+    pub(crate) fn new(status: StatusCode, code: &'static str, message: impl Into<String>) -> Self {
+        let retryable = status == StatusCode::SERVICE_UNAVAILABLE || status == StatusCode::REQUEST_TIMEOUT;
+        let message = message.into();
+        Self { status, code, message, retryable, details: Value::Null, order_id: None, retry_after: None }
+    }
+
+    pub(crate) fn bad_request(code: &'static str, message: impl Into<String>) -> Self {
+        Self::new(StatusCode::BAD_REQUEST, code, message)
+    }
+
+    pub(crate) fn unauthenticated(message: &str) -> Self {
+        Self::new(StatusCode::UNAUTHORIZED, "unauthenticated", message)
+    }
+
+    /// The whole answer, with the id of its request.
+    pub(crate) fn render(self, request_id: Uuid) -> Response {
+        let error = ErrorText {
+            code: self.code.to_owned(),
+            message: self.message,
+            retryable: self.retryable,
+            details: self.details,
+            order_id: self.order_id,
+            request_id,
+        };
+        let body = serde_json::to_vec(&ErrorBody { success: false, error }).unwrap_or_default();
+        let mut response = Response::new(Body::from(body));
+        *response.status_mut() = self.status;
+        let headers = response.headers_mut();
+        headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
+        if self.status == StatusCode::UNAUTHORIZED {
+            headers.insert(WWW_AUTHENTICATE, HeaderValue::from_static("Bearer realm=\"chancery\""));
+        }
+        if let Some(seconds) = self.retry_after {
+            headers.insert(RETRY_AFTER, HeaderValue::from(seconds));
+        }
+        response
+    }
+}
+
+impl From<ca::Error> for Problem {
+    fn from(error: ca::Error) -> Self {
+        let (code, retryable, details, order_id) =
+            (error.code(), error.is_retryable(), error.details(), error.order_id());
+        let status = match &error {
+            ca::Error::Refused(refusal) => match refusal.fault {
+                Fault::Requester => StatusCode::BAD_REQUEST,
+                Fault::Policy => StatusCode::UNPROCESSABLE_ENTITY,
+                Fault::Us => StatusCode::SERVICE_UNAVAILABLE,
+            },
+            ca::Error::NotFound { .. } => StatusCode::NOT_FOUND,
+            ca::Error::Conflict { .. } => StatusCode::CONFLICT,
+            ca::Error::Forbidden { .. } => StatusCode::FORBIDDEN,
+            ca::Error::Unauthenticated { .. } => StatusCode::UNAUTHORIZED,
+            ca::Error::Overloaded { .. } | ca::Error::Unavailable { .. } => StatusCode::SERVICE_UNAVAILABLE,
+            _ => StatusCode::INTERNAL_SERVER_ERROR,
+        };
+        let retry_after = match &error {
+            ca::Error::Overloaded { retry_after } => Some(retry_after.as_secs().max(1)),
+            ca::Error::Unavailable { .. } if retryable => Some(5),
+            _ => None,
+        };
+        let message = if status == StatusCode::INTERNAL_SERVER_ERROR {
+            tracing::error!(%error, "a request met an internal error");
+            "Something failed inside the server; its log tells more under this request id.".to_owned()
+        } else {
+            error.to_string()
+        };
+        Self { status, code, message, retryable, details, order_id, retry_after }
+    }
+}
+
+impl IntoResponse for Problem {
+    /// The body is written by the outermost layer, which knows the request's id.
+    fn into_response(self) -> Response {
+        let mut response = Response::new(Body::empty());
+        *response.status_mut() = self.status;
+        response.extensions_mut().insert(self);
+        response
+    }
+}

@@ -1,0 +1,58 @@
+//! The TLS of the API: rustls on aws-lc-rs, hybrid post-quantum key exchange first, a certificate that can change while
+//! connections go on.
+
+use std::sync::Arc;
+
+use arc_swap::ArcSwap;
+use rustls::ServerConfig;
+use rustls::crypto::aws_lc_rs;
+use rustls::server::{ClientHello, ResolvesServerCert};
+use rustls::sign::CertifiedKey;
+use rustls_pki_types::{CertificateDer, PrivateKeyDer, PrivatePkcs8KeyDer};
+
+/// A server certificate that cannot be used.
+#[derive(Debug, thiserror::Error)]
+#[error("the server's certificate or key cannot be used")]
+pub struct TlsError(#[source] rustls::Error);
+
+/// The certificate at work; changing it touches no open connection.
+#[derive(Clone, Debug)]
+pub struct TlsIdentity {
+    current: Arc<ArcSwap<CertifiedKey>>,
+}
+
+impl TlsIdentity {
+    /// From a chain (DER, leaf first) and a PKCS#8 key.
+    pub fn new(chain: &[Vec<u8>], pkcs8: &[u8]) -> Result<Self, TlsError> {
+        Ok(Self { current: Arc::new(ArcSwap::from_pointee(certified(chain, pkcs8)?)) })
+    }
+
+    /// Takes another certificate; when it cannot be used the old one stays.
+    pub fn replace(&self, chain: &[Vec<u8>], pkcs8: &[u8]) -> Result<(), TlsError> {
+        self.current.store(Arc::new(certified(chain, pkcs8)?));
+        Ok(())
+    }
+
+    pub(crate) fn server_config(&self) -> Result<Arc<ServerConfig>, TlsError> {
+        let builder = ServerConfig::builder_with_provider(Arc::new(aws_lc_rs::default_provider()));
+        let builder = builder.with_safe_default_protocol_versions().map_err(TlsError)?;
+        let mut config = builder.with_no_client_auth().with_cert_resolver(Arc::new(self.clone()));
+        config.alpn_protocols = vec![b"h2".to_vec(), b"http/1.1".to_vec()];
+        Ok(Arc::new(config))
+    }
+}
+
+fn certified(chain: &[Vec<u8>], pkcs8: &[u8]) -> Result<CertifiedKey, TlsError> {
+    let chain = chain.iter().map(|der| CertificateDer::from(der.clone())).collect();
+    let key = PrivateKeyDer::from(PrivatePkcs8KeyDer::from(pkcs8.to_vec()));
+    let key = aws_lc_rs::sign::any_supported_type(&key).map_err(TlsError)?;
+    let certified = CertifiedKey::new(chain, key);
+    certified.keys_match().map_err(TlsError)?;
+    Ok(certified)
+}
+
+impl ResolvesServerCert for TlsIdentity {
+    fn resolve(&self, _hello: ClientHello<'_>) -> Option<Arc<CertifiedKey>> {
+        Some(self.current.load_full())
+    }
+}
