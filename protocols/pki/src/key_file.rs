@@ -11,6 +11,8 @@ use aws_lc_rs::signature::{
 use const_oid::ObjectIdentifier;
 use der::asn1::{AnyRef, OctetStringRef};
 use der::{Decode, Encode, Reader, SliceReader, Tag, TagNumber, Tagged};
+use pkcs8::pkcs5::EncryptionScheme;
+use pkcs8::pkcs5::pbes2::Kdf;
 use pkcs8::{EncryptedPrivateKeyInfoRef, PrivateKeyInfoRef};
 use zeroize::Zeroizing;
 
@@ -20,6 +22,12 @@ use crate::pem;
 
 /// Longest key file read, in octets.
 pub const MAX_KEY_FILE_LEN: usize = 64 * 1024;
+/// Most rounds of PBKDF2 that a file may ask for; OpenSSL writes 2048, the advice of 2023 is 600 000.
+const MAX_ROUNDS: u32 = 2_000_000;
+/// Most memory that a file may ask for with scrypt, in octets; OpenSSL writes N = 2^14, r = 8: 16 MiB.
+const MAX_SCRYPT_MEMORY: u64 = 64 * 1024 * 1024;
+/// Most passes over that memory.
+const MAX_SCRYPT_PARALLELISM: u16 = 4;
 
 /// Why a key file cannot be used.
 #[derive(Debug, thiserror::Error)]
@@ -37,6 +45,9 @@ pub enum KeyFileFault {
     /// It is encrypted and no passphrase was given.
     #[error("the private key is encrypted: give its passphrase")]
     PassphraseMissing,
+    /// Its passphrase is made into a key at a cost that no honest file asks for, or with parameters that mean nothing.
+    #[error("the private key is encrypted with parameters out of bounds; encrypt it again: openssl pkcs8 -topk8 -v2 aes-256-cbc")]
+    Derivation,
     /// The passphrase does not open it.
     #[error("the passphrase does not open the private key")]
     PassphraseWrong,
@@ -82,6 +93,9 @@ pub fn parse(input: &[u8], passphrase: Option<&[u8]>) -> Result<KeyFile, KeyFile
 fn from_der(der: &[u8], passphrase: Option<&[u8]>) -> Result<KeyFile, KeyFileFault> {
     if let Ok(encrypted) = EncryptedPrivateKeyInfoRef::from_der(der) {
         let passphrase = passphrase.ok_or(KeyFileFault::PassphraseMissing)?;
+        if !is_derivation_bounded(&encrypted.encryption_algorithm) {
+            return Err(KeyFileFault::Derivation);
+        }
         let opened = encrypted.decrypt(passphrase).map_err(|_| KeyFileFault::PassphraseWrong)?;
         return from_pkcs8(opened.as_bytes());
     }
@@ -92,6 +106,23 @@ fn from_der(der: &[u8], passphrase: Option<&[u8]>) -> Result<KeyFile, KeyFileFau
         return from_pkcs8(&pkcs8);
     }
     from_pkcs8(&from_pkcs1(der)?)
+}
+
+/// A file must not choose how long and with how much memory this machine works for it (RFC 8018 §8, RFC 7914 §2); a
+/// scrypt cost that is no power of two above one is none.
+fn is_derivation_bounded(scheme: &EncryptionScheme) -> bool {
+    let EncryptionScheme::Pbes2(parameters) = scheme else { return false };
+    match &parameters.kdf {
+        Kdf::Pbkdf2(pbkdf2) => pbkdf2.iteration_count <= MAX_ROUNDS,
+        Kdf::Scrypt(scrypt) => {
+            let memory = scrypt.cost_parameter.saturating_mul(u64::from(scrypt.block_size)).saturating_mul(128);
+            scrypt.cost_parameter > 1
+                && scrypt.cost_parameter.is_power_of_two()
+                && memory <= MAX_SCRYPT_MEMORY
+                && scrypt.parallelization <= MAX_SCRYPT_PARALLELISM
+        }
+        _ => false,
+    }
 }
 
 /// ECPrivateKey (RFC 5915) with its curve inside.

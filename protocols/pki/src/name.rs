@@ -57,6 +57,9 @@ impl DistinguishedName {
         if text.len() > MAX_NAME_LEN {
             return Err(NameFault::TooLong);
         }
+        if text.trim().is_empty() {
+            return Ok(Self::empty());
+        }
         let name = Name::from_str(text).map_err(|error| NameFault::Malformed(error.to_string()))?;
         let der = name.to_der().map_err(|error| NameFault::Malformed(error.to_string()))?;
         Self::from_der(&der)

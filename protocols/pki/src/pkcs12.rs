@@ -1,44 +1,22 @@
-//! PKCS#12 (RFC 7292): a key with its certificates, under a password.
+//! PKCS#12 (RFC 7292): a key with its certificates, under a password. Written only: nothing here reads what others wrote.
 
 use p12_keystore::{
-    Certificate as P12Certificate, EncryptionAlgorithm, KeyStore, KeyStoreEntry, MacAlgorithm, Pkcs12ImportPolicy, PrivateKey,
-    PrivateKeyChain,
+    Certificate as P12Certificate, EncryptionAlgorithm, KeyStore, KeyStoreEntry, MacAlgorithm, PrivateKey, PrivateKeyChain,
 };
-use zeroize::Zeroizing;
 
-/// Longest file read, in octets.
-pub const MAX_PKCS12_LEN: usize = 4 * 1024 * 1024;
 /// Rounds of the password's derivation, as OpenSSL 3 writes and Java 17 reads.
 const ROUNDS: u32 = 10_000;
 
-/// Why a PKCS#12 file cannot be written or read.
+/// Why a PKCS#12 file cannot be written.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum Pkcs12Fault {
-    /// Over [`MAX_PKCS12_LEN`].
-    #[error("the PKCS#12 file is longer than {MAX_PKCS12_LEN} octets")]
-    TooLong,
-    /// The password is wrong or the file is none.
-    #[error("the PKCS#12 file cannot be opened: the password is wrong or the file is damaged")]
-    Closed,
-    /// It has no key with a certificate.
-    #[error("the PKCS#12 file holds no key with its certificate")]
-    NoKey,
     /// The key or a certificate does not fit.
     #[error("the key and certificates cannot be written as PKCS#12: {0}")]
     Unwritable(String),
 }
 
-/// A key and its chain as they are in a file.
-#[derive(Debug)]
-pub struct Bundle {
-    /// PKCS#8.
-    pub key: Zeroizing<Vec<u8>>,
-    /// DER, leaf first.
-    pub chain: Vec<Vec<u8>>,
-}
-
-/// Writes a file with PBES2 (AES-256-CBC, HMAC-SHA256). `random` is 20 octets for the key's local identifier.
+/// Writes a file with PBES2 (AES-256-CBC, HMAC-SHA256).
 pub fn write(alias: &str, pkcs8: &[u8], chain: &[&[u8]], password: &str) -> Result<Vec<u8>, Pkcs12Fault> {
     let unwritable = |error: p12_keystore::error::Error| Pkcs12Fault::Unwritable(error.to_string());
     let certificates: Vec<P12Certificate> =
@@ -58,20 +36,6 @@ pub fn write(alias: &str, pkcs8: &[u8], chain: &[&[u8]], password: &str) -> Resu
         .mac_iterations(ROUNDS)
         .write()
         .map_err(unwritable)
-}
-
-/// Reads the first key with its chain.
-pub fn read(file: &[u8], password: &str) -> Result<Bundle, Pkcs12Fault> {
-    if file.len() > MAX_PKCS12_LEN {
-        return Err(Pkcs12Fault::TooLong);
-    }
-    let store =
-        KeyStore::from_pkcs12(file, password, Pkcs12ImportPolicy::Relaxed).map_err(|_| Pkcs12Fault::Closed)?;
-    let (_, chain) = store.private_key_chain().ok_or(Pkcs12Fault::NoKey)?;
-    Ok(Bundle {
-        key: Zeroizing::new(chain.key().as_der().to_vec()),
-        chain: chain.certs().iter().map(|certificate| certificate.as_der().to_vec()).collect(),
-    })
 }
 
 #[cfg(test)]

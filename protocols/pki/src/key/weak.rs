@@ -105,7 +105,6 @@ fn is_small_order(bits: &[u8]) -> bool {
     })
 }
 
-#[expect(clippy::indexing_slicing, reason = "constant indices into an array of 32, evaluated at compile time")]
 const fn little_endian(low: u8, middle: u8) -> [u8; 32] {
     let mut y = [middle; 32];
     y[0] = low;
@@ -120,7 +119,7 @@ fn remainder(octets: &[u8], divisor: u32) -> u32 {
 }
 
 fn is_prime(number: u32) -> bool {
-    (2..).take_while(|divisor| divisor * divisor <= number).all(|divisor| !number.is_multiple_of(divisor))
+    (2..number).take_while(|divisor| divisor * divisor <= number).all(|divisor| !number.is_multiple_of(divisor))
 }
 
 fn is_power_of_65537(residue: u32, prime: u32) -> bool {
