@@ -3,7 +3,7 @@
 
 use std::collections::VecDeque;
 use std::sync::Arc;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use parking_lot::{Condvar, Mutex};
 use signer_wire::{Fault, FaultClass, Generate, Import, KeyRecord, Reply};
@@ -32,7 +32,8 @@ struct Ticket {
 #[derive(Debug, Default)]
 struct Pile {
     waiting: VecDeque<Ticket>,
-    is_working: bool,
+    /// Since when an errand is being done.
+    working: Option<Instant>,
     is_closed: bool,
 }
 
@@ -71,7 +72,7 @@ impl Desk {
     pub(crate) fn work(&self, ring: &KeyRing, audit: &Audit) {
         while let Some(ticket) = self.take() {
             ticket.run(ring, audit);
-            self.pile.lock().is_working = false;
+            self.pile.lock().working = None;
         }
     }
 
@@ -79,7 +80,7 @@ impl Desk {
         let mut pile = self.pile.lock();
         loop {
             if let Some(ticket) = pile.waiting.pop_front() {
-                pile.is_working = true;
+                pile.working = Some(Instant::now());
                 return Some(ticket);
             }
             if pile.is_closed {
@@ -91,7 +92,13 @@ impl Desk {
 
     pub(crate) fn is_idle(&self) -> bool {
         let pile = self.pile.lock();
-        pile.waiting.is_empty() && !pile.is_working
+        pile.waiting.is_empty() && pile.working.is_none()
+    }
+
+    /// How long the errand that is being done has taken.
+    pub(crate) fn oldest(&self, now: Instant) -> Duration {
+        let since = self.pile.lock().working;
+        since.map_or(Duration::ZERO, |since| now.saturating_duration_since(since))
     }
 
     pub(crate) fn close(&self) {

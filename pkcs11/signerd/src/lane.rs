@@ -43,6 +43,15 @@ struct Flight {
     started: Instant,
 }
 
+/// What the watch sees in a lane.
+#[derive(Debug, Default)]
+pub(crate) struct Seen {
+    /// How long the oldest call into the backend has lasted.
+    pub(crate) oldest_call: Duration,
+    /// Calls that outlasted their deadline since it was looked at last.
+    pub(crate) stalls: usize,
+}
+
 /// What a thread of a lane made of a job.
 pub(crate) enum Landing {
     /// It is settled.
@@ -220,35 +229,37 @@ impl Lane {
         }
     }
 
-    /// Settles what has waited past its deadline, in the queue or in the backend. Gives how long the oldest call into
-    /// the backend has lasted.
-    pub(crate) fn expire(&self, now: Instant) -> Duration {
-        let late: Vec<Job> = {
-            let mut queue = self.queue.lock();
-            let mut late = Vec::new();
-            for rank in &mut queue.ranks {
-                if rank.iter().any(|job| job.deadline() <= now) {
-                    late.extend(rank.iter().filter(|job| job.deadline() <= now).cloned());
-                    rank.retain(|job| job.deadline() > now);
-                }
-            }
-            late
-        };
-        let mut oldest = Duration::ZERO;
-        for job in late {
+    /// Settles what has waited past its deadline, in the queue or in the backend.
+    pub(crate) fn expire(&self, now: Instant) -> Seen {
+        for job in self.take_out(|job| job.deadline() <= now) {
             self.failed.fetch_add(1, Ordering::Relaxed);
             job.settle_late();
         }
+        let mut seen = Seen::default();
         for flight in &self.flights {
             let flight = flight.lock().clone();
             if let Some(Flight { job, started }) = flight {
-                oldest = oldest.max(now.saturating_duration_since(started));
-                if job.deadline() <= now {
-                    job.settle_late();
+                seen.oldest_call = seen.oldest_call.max(now.saturating_duration_since(started));
+                if job.deadline() <= now && job.settle_late() {
+                    seen.stalls += 1;
                 }
             }
         }
-        oldest
+        seen
+    }
+
+    /// Takes jobs out of the queue.
+    pub(crate) fn take_out(&self, which: impl Fn(&Job) -> bool) -> Vec<Job> {
+        let mut queue = self.queue.lock();
+        let mut out = Vec::new();
+        for rank in &mut queue.ranks {
+            if rank.iter().any(&which) {
+                let (taken, kept): (VecDeque<Job>, _) = std::mem::take(rank).into_iter().partition(&which);
+                *rank = kept;
+                out.extend(taken);
+            }
+        }
+        out
     }
 
     /// Lets the threads end when the queue is empty.

@@ -96,7 +96,7 @@ fn start_workers(service: &Arc<Service>) -> anyhow::Result<Vec<JoinHandle<()>>> 
             workers.push(std::thread::Builder::new().name(name).spawn(move || {
                 if let Some(lane) = service.lanes().get(lane) {
                     lane.work(thread, service.ring(), |job, error| {
-                        service.elsewhere(job, &error);
+                        service.elsewhere(job, error.to_fault());
                     });
                 }
             })?);

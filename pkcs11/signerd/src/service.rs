@@ -3,8 +3,8 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use signer_wire::{Fault, FaultClass, KeyRef, Reply, Request, ServiceStatus, SignBatch};
-use token::{Candidate, Config, Error, KeyRing};
+use signer_wire::{Fault, FaultClass, KeyRef, Priority, Reply, Request, ServiceStatus, SignBatch};
+use token::{Candidate, Config, KeyRing};
 
 use crate::audit::Audit;
 use crate::batch::{Batch, Job};
@@ -12,6 +12,9 @@ use crate::connection::Connection;
 use crate::desk::{Desk, Errand};
 use crate::guard::Guard;
 use crate::lane::Lane;
+
+/// How many times longer than a signature the making of a key may take before it counts as hung.
+const DESK_PATIENCE: u32 = 20;
 
 /// Everything the threads of this program share.
 #[derive(Debug)]
@@ -114,44 +117,77 @@ impl Service {
             return;
         };
         let holders = self.ring.holders(&key);
-        match holders.as_slice() {
-            [] => {
-                let fault = self.ring.no_holder(&key).to_fault();
-                for job in jobs {
-                    job.settle(Err(fault.clone()));
-                }
+        if holders.is_empty() {
+            let fault = self.ring.no_holder(&key).to_fault();
+            for job in jobs {
+                job.settle(Err(fault.clone()));
             }
-            [only] => {
-                if let Some(lane) = self.lane(*only) {
-                    lane.enqueue(priority, jobs);
-                }
-            }
+            return;
+        }
+        let mut jobs = jobs.into_iter();
+        if let Some(lane) = holders.trial.and_then(|candidate| self.lane(candidate)) {
+            lane.enqueue(priority, jobs.next());
+        }
+        let spread = if holders.ready.is_empty() {
+            holders.resting
+        } else {
+            holders.ready
+        };
+        match spread.as_slice() {
+            [] => self.enqueue(holders.trial, priority, jobs),
+            [only] => self.enqueue(Some(*only), priority, jobs),
             several => {
-                for (place, job) in jobs.into_iter().enumerate() {
-                    let candidate = several.get(place % several.len()).or(several.first());
-                    if let Some(lane) = candidate.and_then(|candidate| self.lane(*candidate)) {
-                        lane.enqueue(priority, [job]);
-                    }
+                for (job, candidate) in jobs.zip(several.iter().cycle()) {
+                    self.enqueue(Some(*candidate), priority, [job]);
                 }
             }
         }
     }
 
+    fn enqueue(&self, candidate: Option<Candidate>, priority: Priority, jobs: impl IntoIterator<Item = Job>) {
+        if let Some(lane) = candidate.and_then(|candidate| self.lane(candidate)) {
+            lane.enqueue(priority, jobs);
+        }
+    }
+
+    /// Settles what is past its deadline. A backend whose call does not return is left out, and what waits for it
+    /// goes to others that hold the key. Gives how long the oldest call into any backend has lasted.
+    pub(crate) fn keep_time(&self, now: Instant) -> Duration {
+        let mut oldest = Duration::ZERO;
+        for lane in &self.lanes {
+            let seen = lane.expire(now);
+            oldest = oldest.max(seen.oldest_call);
+            if seen.stalls == 0 {
+                continue;
+            }
+            self.ring.stalled(lane.candidate());
+            for job in lane.take_out(|job| {
+                job.item()
+                    .is_some_and(|item| self.ring.has_other_holder(lane.candidate(), &item.key))
+            }) {
+                job.try_on(lane.candidate().0);
+                let fault = Fault::new(
+                    FaultClass::Retryable,
+                    "the token that holds the key does not answer",
+                );
+                self.elsewhere(job, fault);
+            }
+        }
+        oldest.max(self.desk.oldest(now) / DESK_PATIENCE)
+    }
+
     /// A backend failed: the next one that holds the key and has not tried takes over; without one the failure is
     /// the outcome.
-    pub(crate) fn elsewhere(&self, job: Job, error: &Error) {
+    pub(crate) fn elsewhere(&self, job: Job, fault: Fault) {
         let untried = job.item().and_then(|item| {
             let holders = self.ring.holders(&item.key);
             holders
-                .into_iter()
+                .in_order()
                 .find(|candidate| !job.was_tried_on(candidate.0))
         });
         match untried.and_then(|candidate| self.lane(candidate)) {
-            Some(lane) => {
-                let priority = job.priority();
-                lane.enqueue(priority, [job]);
-            }
-            None => drop(job.settle(Err(error.to_fault()))),
+            Some(lane) => lane.enqueue(job.priority(), [job]),
+            None => drop(job.settle(Err(fault))),
         }
     }
 

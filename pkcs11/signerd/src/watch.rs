@@ -42,12 +42,7 @@ impl Watch {
         let mut last_ping = Instant::now();
         while !self.wait(TICK) {
             let now = Instant::now();
-            let oldest = service
-                .lanes()
-                .iter()
-                .map(|lane| lane.expire(now))
-                .max()
-                .unwrap_or_default();
+            let oldest = service.keep_time(now);
             let tended = self
                 .tending
                 .lock()

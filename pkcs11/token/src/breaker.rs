@@ -21,6 +21,17 @@ enum Circuit {
     Trial { until: Instant, pause: Duration },
 }
 
+/// What a circuit breaker says to a request.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Admission {
+    /// All is well.
+    Ready,
+    /// It may try whether the token works again; no other may for a while.
+    Trial,
+    /// The token is left alone.
+    Resting,
+}
+
 /// The circuit breaker of one token.
 #[derive(Debug)]
 pub(crate) struct Breaker {
@@ -36,19 +47,33 @@ impl Breaker {
 
     /// Whether a request may go to the token now. The one that is let through while the circuit is open is the
     /// trial.
-    pub(crate) fn admits(&self, now: Instant) -> bool {
+    pub(crate) fn admit(&self, now: Instant) -> Admission {
         let mut circuit = self.circuit.lock();
         match *circuit {
-            Circuit::Closed { .. } => true,
+            Circuit::Closed { .. } => Admission::Ready,
             Circuit::Open { until, pause } | Circuit::Trial { until, pause } if now >= until => {
                 *circuit = Circuit::Trial {
                     until: now + pause,
                     pause,
                 };
-                true
+                Admission::Trial
             }
-            Circuit::Open { .. } | Circuit::Trial { .. } => false,
+            Circuit::Open { .. } | Circuit::Trial { .. } => Admission::Resting,
         }
+    }
+
+    /// A call into the token does not return: no failures in a row are waited for.
+    pub(crate) fn stalled(&self, now: Instant) {
+        let mut circuit = self.circuit.lock();
+        if matches!(*circuit, Circuit::Closed { .. }) {
+            *circuit = Circuit::Open {
+                until: now + FIRST_PAUSE,
+                pause: FIRST_PAUSE,
+            };
+            return;
+        }
+        drop(circuit);
+        self.failed(now);
     }
 
     /// A request succeeded.
@@ -94,15 +119,15 @@ mod tests {
         }
         breaker.succeeded();
         for _ in 0..FAILURES {
-            assert!(breaker.admits(start));
+            assert_eq!(breaker.admit(start), Admission::Ready);
             breaker.failed(start);
         }
-        assert!(!breaker.admits(start), "open");
+        assert_eq!(breaker.admit(start), Admission::Resting);
         let later = start + FIRST_PAUSE;
-        assert!(breaker.admits(later), "one trial");
-        assert!(!breaker.admits(later), "and only one");
+        assert_eq!(breaker.admit(later), Admission::Trial);
+        assert_eq!(breaker.admit(later), Admission::Resting, "one trial at a time");
         breaker.succeeded();
-        assert!(breaker.admits(later) && breaker.admits(later), "closed again");
+        assert_eq!(breaker.admit(later), Admission::Ready, "closed again");
     }
 
     #[test]
@@ -113,9 +138,9 @@ mod tests {
         }
         let mut pause = FIRST_PAUSE;
         for _ in 0..12 {
-            assert!(!breaker.admits(now + pause.checked_sub(Duration::from_millis(1)).unwrap_or_default()));
+            assert_eq!(breaker.admit(now), Admission::Resting);
             now += pause;
-            assert!(breaker.admits(now));
+            assert_eq!(breaker.admit(now), Admission::Trial);
             breaker.failed(now);
             pause = (pause * 2).min(LONGEST_PAUSE);
         }
@@ -128,8 +153,23 @@ mod tests {
         for _ in 0..FAILURES {
             breaker.failed(start);
         }
-        assert!(breaker.admits(start + FIRST_PAUSE));
-        assert!(!breaker.admits(start + FIRST_PAUSE));
-        assert!(breaker.admits(start + FIRST_PAUSE * 2));
+        assert_eq!(breaker.admit(start + FIRST_PAUSE), Admission::Trial);
+        assert_eq!(breaker.admit(start + FIRST_PAUSE), Admission::Resting);
+        assert_eq!(breaker.admit(start + FIRST_PAUSE * 2), Admission::Trial);
+    }
+
+    #[test]
+    fn a_stall_opens_it_at_once() {
+        let (breaker, start) = (Breaker::new(), Instant::now());
+        breaker.stalled(start);
+        assert_eq!(breaker.admit(start), Admission::Resting);
+        breaker.stalled(start);
+        assert_eq!(breaker.admit(start + FIRST_PAUSE), Admission::Trial);
+        breaker.stalled(start + FIRST_PAUSE);
+        assert_eq!(
+            breaker.admit(start + FIRST_PAUSE * 2),
+            Admission::Resting,
+            "and a stalled trial doubles the pause"
+        );
     }
 }

@@ -140,3 +140,62 @@ impl Error {
         Fault::new(self.fault_class(), text)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use cryptoki::context::Function;
+    use cryptoki::error::{Error as CkError, RvError};
+
+    use super::*;
+
+    fn of_module(code: RvError) -> Error {
+        Error::Module {
+            token: "t".into(),
+            source: ModuleError(CkError::Pkcs11(code, Function::Sign)),
+        }
+    }
+
+    #[test]
+    fn a_client_is_told_whether_to_try_again() {
+        let full = Error::TokenFull { token: "t".into() };
+        let absent = Error::TokenAbsent {
+            token: "t".into(),
+            detail: String::new(),
+        };
+        let rejected = Error::PinRejected {
+            token: "t".into(),
+            detail: String::new(),
+        };
+        for (error, class, concerns_one_token) in [
+            (full, FaultClass::TokenFull, false),
+            (absent, FaultClass::TokenAbsent, true),
+            (rejected, FaultClass::PinRejected, true),
+            (
+                Error::KeyNotFound(KeyRef::new([0; 32])),
+                FaultClass::KeyNotFound,
+                false,
+            ),
+            (Error::NoSession { token: "t".into() }, FaultClass::Deadline, true),
+            (Error::Refused("no".into()), FaultClass::Refused, false),
+            (of_module(RvError::DeviceRemoved), FaultClass::Retryable, true),
+            (
+                of_module(RvError::SessionHandleInvalid),
+                FaultClass::Retryable,
+                true,
+            ),
+            (of_module(RvError::MechanismInvalid), FaultClass::Internal, false),
+        ] {
+            assert_eq!(
+                (error.fault_class(), error.concerns_one_token()),
+                (class, concerns_one_token),
+                "{error}"
+            );
+        }
+    }
+
+    #[test]
+    fn a_fault_tells_its_causes_in_one_line() {
+        let fault = of_module(RvError::DeviceError).to_fault();
+        assert_eq!(fault.message, "the token t failed: CKR_DEVICE_ERROR from C_Sign");
+    }
+}

@@ -33,7 +33,8 @@ use crate::recovery::{Recovery, recovery_of};
 use crate::session::{OpenSession, SigningSession};
 use crate::{ecdsa, find};
 
-use attach::{Attachment, Selector};
+use attach::Attachment;
+pub(crate) use attach::{Selector, find_slot};
 use mend::Trouble;
 
 /// How long a caller without a deadline waits for a session.
@@ -75,7 +76,7 @@ impl Hsm {
         config: &TokenConfig,
         state_directory: Option<&Path>,
     ) -> Result<Self, Error> {
-        let hsm = Self::away(module, config, pin_source(config)?, state_directory)?;
+        let hsm = Self::away(module, config, PinSource::of(config)?, state_directory)?;
         match hsm.tend() {
             Ok(()) => Ok(hsm),
             Err(error @ (Error::TokenAbsent { .. } | Error::Module { .. })) => {
@@ -345,17 +346,6 @@ impl Keys for Hsm {
             outcome => return outcome.map(drop),
         }
         self.attach().map(drop)
-    }
-}
-
-fn pin_source(config: &TokenConfig) -> Result<PinSource, Error> {
-    match (&config.pin_file, &config.pin_credential) {
-        (Some(path), None) => Ok(PinSource::File(path.clone())),
-        (None, Some(name)) => Ok(PinSource::Credential(name.clone())),
-        _ => Err(Error::Refused(format!(
-            "tokens.{}: give one of pin_file and pin_credential",
-            config.name
-        ))),
     }
 }
 

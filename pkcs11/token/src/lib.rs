@@ -28,6 +28,7 @@ mod session;
 mod software;
 
 pub mod inspect;
+pub mod raw;
 
 pub use config::{Config, ConfigError, Limits, SoftwareConfig, TokenConfig};
 pub use error::Error;
@@ -37,7 +38,7 @@ pub use module_error::ModuleError;
 pub use pin::PinSource;
 pub use public_key::verify;
 pub use recovery::{Recovery, recovery};
-pub use ring::{Candidate, KeyRing};
+pub use ring::{Candidate, Holders, KeyRing};
 pub use software::Software;
 
 pub use signer_wire::{

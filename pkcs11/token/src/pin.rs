@@ -12,6 +12,7 @@ use std::path::{Path, PathBuf};
 use secrecy::{ExposeSecret, SecretString};
 use zeroize::Zeroizing;
 
+use crate::config::TokenConfig;
 use crate::error::Error;
 
 /// More than any PIN has; a file that is longer is not a PIN file.
@@ -42,6 +43,18 @@ impl fmt::Debug for PinSource {
 }
 
 impl PinSource {
+    /// Where the configuration of a token says its PIN is.
+    pub(crate) fn of(config: &TokenConfig) -> Result<Self, Error> {
+        match (&config.pin_file, &config.pin_credential) {
+            (Some(path), None) => Ok(Self::File(path.clone())),
+            (None, Some(name)) => Ok(Self::Credential(name.clone())),
+            _ => Err(Error::Refused(format!(
+                "tokens.{}: give one of pin_file and pin_credential",
+                config.name
+            ))),
+        }
+    }
+
     /// The secret now; `None` where the token asks for it itself.
     pub(crate) fn read(&self) -> Result<Option<SecretString>, Error> {
         match self {

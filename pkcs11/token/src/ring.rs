@@ -11,7 +11,7 @@ use std::time::Instant;
 
 use signer_wire::{Backend, Input, KeyKind, KeyRecord, KeyRef, Scheme};
 
-use crate::breaker::Breaker;
+use crate::breaker::{Admission, Breaker};
 use crate::config::Config;
 use crate::error::Error;
 use crate::hsm::Hsm;
@@ -22,6 +22,29 @@ use crate::software::{self, Software};
 /// The place of a backend in [`KeyRing::backends`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct Candidate(pub usize);
+
+/// The backends that hold a key.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Holders {
+    /// Those that work.
+    pub ready: Vec<Candidate>,
+    /// One that failed, and may be tried with one request.
+    pub trial: Option<Candidate>,
+    /// Those that failed and are left alone for a while.
+    pub resting: Vec<Candidate>,
+}
+
+impl Holders {
+    /// All of them, in the order in which one request tries them.
+    pub fn in_order(self) -> impl Iterator<Item = Candidate> {
+        self.trial.into_iter().chain(self.ready).chain(self.resting)
+    }
+
+    /// Whether nobody holds the key.
+    pub fn is_empty(&self) -> bool {
+        self.ready.is_empty() && self.trial.is_none() && self.resting.is_empty()
+    }
+}
 
 /// Several backends behind one door. All calls block, as those of [`Keys`] do.
 pub struct KeyRing {
@@ -153,7 +176,7 @@ impl KeyRing {
         deadline: Option<Instant>,
     ) -> Result<Vec<u8>, Error> {
         let mut last = None;
-        for candidate in self.holders(key) {
+        for candidate in self.holders(key).in_order() {
             match self.sign_on(candidate, key, scheme, input, deadline) {
                 Err(error) if error.concerns_one_token() => last = Some(error),
                 outcome => return outcome,
@@ -162,23 +185,49 @@ impl KeyRing {
         Err(last.unwrap_or_else(|| self.no_holder(key)))
     }
 
-    /// The backends that hold a key, in the order in which to try them now: each call begins with the next one, and
-    /// those whose circuit is open come last.
-    pub fn holders(&self, key: &KeyRef) -> Vec<Candidate> {
-        let mut holders: Vec<Candidate> = (0..self.backends.len())
-            .map(Candidate)
-            .filter(|candidate| {
-                self.backend(*candidate)
-                    .is_some_and(|backend| backend.kind(key).is_some())
-            })
-            .collect();
-        if holders.len() > 1 {
-            let start = self.turn.fetch_add(1, Ordering::Relaxed) % holders.len();
-            holders.rotate_left(start);
-            let now = Instant::now();
-            holders.sort_by_key(|candidate| !self.breakers.get(candidate.0).is_some_and(|b| b.admits(now)));
+    /// The backends that hold a key, sorted by what may be asked of them now; each call begins with the next one.
+    pub fn holders(&self, key: &KeyRef) -> Holders {
+        let holds = |candidate: &Candidate| self.backend(*candidate).is_some_and(|b| b.kind(key).is_some());
+        let mut all: Vec<Candidate> = (0..self.backends.len()).map(Candidate).filter(holds).collect();
+        if all.len() < 2 {
+            return Holders {
+                ready: all,
+                ..Holders::default()
+            };
+        }
+        let start = self.turn.fetch_add(1, Ordering::Relaxed) % all.len();
+        all.rotate_left(start);
+        let now = Instant::now();
+        let mut holders = Holders::default();
+        for candidate in all {
+            match self
+                .breakers
+                .get(candidate.0)
+                .map_or(Admission::Ready, |breaker| breaker.admit(now))
+            {
+                Admission::Ready => holders.ready.push(candidate),
+                Admission::Trial if holders.trial.is_none() => holders.trial = Some(candidate),
+                Admission::Trial | Admission::Resting => holders.resting.push(candidate),
+            }
         }
         holders
+    }
+
+    /// Whether a backend besides this one holds a key.
+    pub fn has_other_holder(&self, candidate: Candidate, key: &KeyRef) -> bool {
+        let mut others = self
+            .backends
+            .iter()
+            .enumerate()
+            .filter(|(place, _)| *place != candidate.0);
+        others.any(|(_, backend)| backend.kind(key).is_some())
+    }
+
+    /// A call into this backend has outlasted its deadline: others are preferred from now on.
+    pub fn stalled(&self, candidate: Candidate) {
+        if let Some(breaker) = self.breakers.get(candidate.0) {
+            breaker.stalled(Instant::now());
+        }
     }
 
     /// Signs with one backend, and tells its circuit breaker how it went.

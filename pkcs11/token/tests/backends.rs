@@ -16,6 +16,7 @@ use std::fs;
 use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 use std::process::Command;
+use std::time::Duration;
 
 use soft_tokens::{Make, PIN, SO_PIN, in_child, secret_file};
 use token::inspect::{self, NewToken};
@@ -356,6 +357,12 @@ fn e2e_inspect_softhsm() {
         assert_eq!(
             (tests.len(), tests[0].outcome.as_str(), &tests[0].key),
             (1, "ok", &made.key.to_string())
+        );
+
+        let raw = token::raw::rate(&config, &made.key, 2, Duration::from_millis(50)).unwrap();
+        assert!(
+            raw.signatures > 0 && raw.elapsed >= Duration::from_millis(50),
+            "{raw:?}"
         );
 
         let again = NewToken {

@@ -25,7 +25,15 @@ impl KeyRef {
 
 impl fmt::Display for KeyRef {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        self.0.iter().try_for_each(|byte| write!(f, "{byte:02x}"))
+        const DIGITS: &[u8; 16] = b"0123456789abcdef";
+        // Put together in place: an audit line prints a name for each signature.
+        let mut text = [0; 64];
+        for (pair, octet) in text.chunks_exact_mut(2).zip(self.0) {
+            for (digit, half) in pair.iter_mut().zip([octet >> 4, octet & 15]) {
+                *digit = DIGITS.get(usize::from(half)).copied().unwrap_or_default();
+            }
+        }
+        f.write_str(core::str::from_utf8(&text).map_err(|_| fmt::Error)?)
     }
 }
 

@@ -32,7 +32,7 @@ pub(crate) enum Selector {
 }
 
 impl Selector {
-    pub(super) fn of(config: &TokenConfig) -> Result<Self, Error> {
+    pub(crate) fn of(config: &TokenConfig) -> Result<Self, Error> {
         match (&config.label, &config.serial, config.slot) {
             (Some(label), None, None) => Ok(Self::Label(label.clone())),
             (None, Some(serial), None) => Ok(Self::Serial(serial.clone())),

@@ -156,7 +156,7 @@ fn make(
         return Err(Trouble::Stale);
     }
     let session = OpenSession::read_write(&hsm.module, attachment.slot)?;
-    let (public, private) = make_pair(&session, recipe, label, id).map_err(|error| full(hsm, error))?;
+    let (public, private) = make_pair(&session, recipe, label, id).map_err(|error| full(&hsm.name, error))?;
     let kept = read_back(hsm, &session, public, private);
     match kept {
         Ok(key) => {
@@ -210,10 +210,10 @@ const fn blames_template(error: &CkError) -> bool {
 }
 
 /// A token that is full, in words of its own.
-fn full(hsm: &Hsm, error: CkError) -> Trouble {
+fn full(token: &str, error: CkError) -> Trouble {
     match error {
         CkError::Pkcs11(RvError::DeviceMemory, _) => Trouble::Final(Error::TokenFull {
-            token: hsm.name.clone(),
+            token: token.to_owned(),
         }),
         other => Trouble::Module(other),
     }
@@ -286,5 +286,28 @@ fn destroy(session: &OpenSession, objects: &[ObjectHandle]) {
         if let Err(error) = session.destroy_object(*object) {
             tracing::warn!(%error, "an object cannot be destroyed");
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use cryptoki::context::Function;
+
+    use super::*;
+
+    #[test]
+    fn a_full_token_is_called_full_and_is_not_mended() {
+        let said = |code| full("hsm-1", CkError::Pkcs11(code, Function::GenerateKeyPair));
+        assert!(
+            matches!(said(RvError::DeviceMemory), Trouble::Final(Error::TokenFull { token }) if token == "hsm-1")
+        );
+        assert!(matches!(said(RvError::SessionClosed), Trouble::Module(_)));
+    }
+
+    #[test]
+    fn another_template_is_tried_only_when_the_template_is_blamed() {
+        let blamed = |code| blames_template(&CkError::Pkcs11(code, Function::GenerateKeyPair));
+        assert!(blamed(RvError::TemplateInconsistent) && blamed(RvError::AttributeTypeInvalid));
+        assert!(!blamed(RvError::DeviceMemory) && !blamed(RvError::MechanismInvalid));
     }
 }
