@@ -75,13 +75,30 @@ pub(crate) fn require_current_schema(connection: &Connection, path: &Path) -> Re
 }
 
 fn connect(path: &Path, flags: OpenFlags, cache_mebibytes: u32) -> Result<Connection> {
-    let connection = Connection::open_with_flags(path, flags | OpenFlags::SQLITE_OPEN_NO_MUTEX)
-        .map_err(|error| unusable(path, &error.to_string()))?;
-    connection.busy_timeout(PATIENCE)?;
-    connection.execute_batch("PRAGMA foreign_keys = ON; PRAGMA temp_store = MEMORY")?;
-    connection.execute_batch(&format!("PRAGMA cache_size = -{}", cache_mebibytes * 1024))?;
-    connection.set_prepared_statement_cache_capacity(128);
-    Ok(connection)
+    let opened =
+        Connection::open_with_flags(path, flags | OpenFlags::SQLITE_OPEN_NO_MUTEX).and_then(|connection| {
+            connection.busy_timeout(PATIENCE)?;
+            connection.execute_batch("PRAGMA foreign_keys = ON; PRAGMA temp_store = MEMORY")?;
+            connection.execute_batch(&format!("PRAGMA cache_size = -{}", cache_mebibytes * 1024))?;
+            connection.set_prepared_statement_cache_capacity(128);
+            Ok(connection)
+        });
+    opened.map_err(|error| refused(path, error))
+}
+
+/// What SQLite's refusal of a file means while we are opening it. It reads the file at the first question, not before.
+fn refused(path: &Path, error: rusqlite::Error) -> Error {
+    match Error::from(error) {
+        Error::Corrupt(reason) => Error::NotAStore {
+            path: path.to_owned(),
+            reason,
+        },
+        Error::Io(reason) => unusable(
+            path,
+            &format!("{reason}: run as the user that owns it, and check the disk"),
+        ),
+        other => other,
+    }
 }
 
 /// An advisory lock beside the file, so that two servers cannot write to one store. The kernel drops it with the process.
@@ -118,18 +135,10 @@ fn make_private(path: &Path) -> Result<()> {
 
 /// Marks a fresh file as ours, and refuses one that is not.
 fn identify(connection: &Connection, path: &Path) -> Result<()> {
-    let ask = |sql: &str| {
+    let ask = |sql| {
         connection
             .query_row(sql, [], |row| row.get::<_, i64>(0))
-            .map_err(|error| match Error::from(error) {
-                Error::Corrupt(reason) => Error::NotAStore {
-                    path: path.to_owned(),
-                    reason,
-                },
-                // A reader that is not let in sees it at its first question, not when it opens.
-                Error::Io(reason) => unusable(path, &format!("{reason}: run as the user that owns it")),
-                other => other,
-            })
+            .map_err(|error| refused(path, error))
     };
     let tables = ask("SELECT count(*) FROM sqlite_master")?;
     let id = ask("PRAGMA application_id")?;

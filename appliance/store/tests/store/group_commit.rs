@@ -1,0 +1,213 @@
+//! Waiting jobs share a commit, and yet each stands or falls alone.
+
+use store::{Error, Store, settings};
+
+use crate::fixture::{Gate, Place, find, put};
+
+#[tokio::test]
+async fn waiting_jobs_share_one_commit() {
+    let place = Place::new();
+    let store = place.open();
+    let before = store.counters();
+    let gate = Gate::shut(&store).await;
+    let jobs: Vec<_> = (0..200).map(|job| put(&store, &format!("k{job}"), "v")).collect();
+    gate.open_when_waiting(&store, 200).await;
+    for job in jobs {
+        job.await.unwrap().unwrap();
+    }
+    let after = store.counters();
+    assert_eq!(
+        after.commits - before.commits,
+        2,
+        "one for the gate, one for all that waited"
+    );
+    assert_eq!(
+        (after.jobs, after.undone, after.failures, after.waiting),
+        (201, 0, 0, 0)
+    );
+    assert_eq!(after.largest, 200);
+    assert_eq!(find(&store, "k199").await.as_deref(), Some("v"));
+}
+
+#[tokio::test]
+async fn a_batch_is_bounded() {
+    let place = Place::new();
+    let store = place.open();
+    let gate = Gate::shut(&store).await;
+    let jobs: Vec<_> = (0..600).map(|job| put(&store, &format!("k{job}"), "v")).collect();
+    gate.open_when_waiting(&store, 600).await;
+    for job in jobs {
+        job.await.unwrap().unwrap();
+    }
+    let after = store.counters();
+    assert_eq!((after.commits, after.largest), (1 + 3, 256));
+}
+
+#[tokio::test]
+async fn a_failing_job_undoes_only_itself() {
+    let place = Place::new();
+    let store = place.open();
+    let gate = Gate::shut(&store).await;
+    let first = put(&store, "first", "v");
+    let failing = spawn(&store, |tx| {
+        settings::put(tx, "half", "v")?;
+        tx.execute("INSERT INTO settings (key, value) VALUES ('half', 'again')", &[])
+            .map(|_| ())
+    });
+    let absent = spawn(&store, |tx| {
+        settings::put(tx, "half", "v")?;
+        Err(Error::Absent {
+            what: "something".to_owned(),
+        })
+    });
+    let last = put(&store, "last", "v");
+    gate.open_when_waiting(&store, 4).await;
+
+    first.await.unwrap().unwrap();
+    last.await.unwrap().unwrap();
+    let error = failing.await.unwrap().unwrap_err();
+    assert_eq!(
+        error,
+        Error::Conflict {
+            constraint: "UNIQUE constraint failed: settings.key".to_owned()
+        }
+    );
+    assert_eq!(
+        absent.await.unwrap().unwrap_err(),
+        Error::Absent {
+            what: "something".to_owned()
+        }
+    );
+    let after = store.counters();
+    assert_eq!((after.commits, after.jobs, after.undone), (2, 3, 2));
+    assert_eq!(find(&store, "first").await.as_deref(), Some("v"));
+    assert_eq!(find(&store, "half").await, None);
+    assert_eq!(find(&store, "last").await.as_deref(), Some("v"));
+}
+
+#[tokio::test]
+async fn a_panicking_job_undoes_only_itself() {
+    let place = Place::new();
+    let store = place.open();
+    let gate = Gate::shut(&store).await;
+    let first = put(&store, "first", "v");
+    let panicking = spawn(&store, |tx| {
+        settings::put(tx, "half", "v")?;
+        panic!("meant to be here");
+    });
+    let last = put(&store, "last", "v");
+    gate.open_when_waiting(&store, 3).await;
+
+    assert_eq!(panicking.await.unwrap().unwrap_err(), Error::Panicked);
+    first.await.unwrap().unwrap();
+    last.await.unwrap().unwrap();
+    assert_eq!(find(&store, "half").await, None);
+    put(&store, "later", "v").await.unwrap().unwrap();
+    assert_eq!(find(&store, "later").await.as_deref(), Some("v"));
+}
+
+#[tokio::test]
+async fn when_the_commit_fails_nobody_is_told_otherwise() {
+    let place = Place::new();
+    let store = place.open();
+    let gate = Gate::shut(&store).await;
+    let innocent = put(&store, "innocent", "v");
+    // A violation that SQLite looks for no sooner than at the commit.
+    let culprit = spawn(&store, |tx| {
+        tx.execute("PRAGMA defer_foreign_keys = ON", &[])?;
+        let sql = "INSERT INTO certificate_names (name, certificate_id) VALUES ('n', x'00')";
+        tx.execute(sql, &[]).map(|_| ())
+    });
+    gate.open_when_waiting(&store, 2).await;
+
+    let expected = Error::Conflict {
+        constraint: "FOREIGN KEY constraint failed".to_owned(),
+    };
+    assert_eq!(innocent.await.unwrap().unwrap_err(), expected);
+    assert_eq!(culprit.await.unwrap().unwrap_err(), expected);
+    let after = store.counters();
+    assert_eq!(
+        (after.commits, after.failures),
+        (1, 1),
+        "the gate's, and the failed one"
+    );
+    assert_eq!(find(&store, "innocent").await, None);
+    put(&store, "later", "v").await.unwrap().unwrap();
+    assert_eq!(find(&store, "later").await.as_deref(), Some("v"));
+}
+
+#[tokio::test]
+async fn a_queued_job_is_done_although_its_caller_left() {
+    let place = Place::new();
+    let store = place.open();
+    let gate = Gate::shut(&store).await;
+    let left = put(&store, "left", "v");
+    let queued = async {
+        while store.counters().waiting < 1 {
+            tokio::task::yield_now().await;
+        }
+    };
+    queued.await;
+    left.abort();
+    assert!(left.await.unwrap_err().is_cancelled());
+    gate.open_when_waiting(&store, 1).await;
+    put(&store, "next", "v").await.unwrap().unwrap();
+    assert_eq!(find(&store, "left").await.as_deref(), Some("v"));
+}
+
+#[tokio::test]
+async fn closing_finishes_what_was_accepted() {
+    let place = Place::new();
+    let store = place.open();
+    let jobs: Vec<_> = (0..50).map(|job| put(&store, &format!("k{job}"), "v")).collect();
+    drop(store);
+    for job in jobs {
+        job.await.unwrap().unwrap();
+    }
+    // The last clone went with the last task; the lock is free again and the log folded into the file.
+    let mut again = Store::open(&place.config);
+    while let Err(Error::InUse { .. }) = again {
+        tokio::task::yield_now().await;
+        again = Store::open(&place.config);
+    }
+    assert_eq!(find(&again.unwrap(), "k49").await.as_deref(), Some("v"));
+}
+
+#[tokio::test]
+async fn the_last_clone_may_go_inside_a_job() {
+    let place = Place::new();
+    let store = place.open();
+    let gate = Gate::shut(&store).await;
+    let clone = store.clone();
+    let job = spawn(&store, move |tx| {
+        settings::put(tx, "k", "v")?;
+        drop(clone);
+        Ok(())
+    });
+    gate.open_when_waiting(&store, 1).await;
+    job.await.unwrap().unwrap();
+    assert_eq!(find(&store, "k").await.as_deref(), Some("v"));
+}
+
+#[tokio::test]
+async fn durability_is_set_as_promised() {
+    let place = Place::new();
+    let store = place.open();
+    let read = |sql: &'static str| store.write(move |tx| tx.first(sql, &[], |row| row.int(0)));
+    assert_eq!(
+        read("PRAGMA synchronous").await.unwrap(),
+        Some(2),
+        "FULL: one fsync for each commit"
+    );
+    assert_eq!(read("PRAGMA foreign_keys").await.unwrap(), Some(1));
+    let mode = store.write(|tx| tx.first("PRAGMA journal_mode", &[], |row| row.text(0)));
+    assert_eq!(mode.await.unwrap().as_deref(), Some("wal"));
+}
+
+fn spawn<F>(store: &Store, job: F) -> tokio::task::JoinHandle<store::Result<()>>
+where
+    F: FnOnce(&store::Tx<'_>) -> store::Result<()> + Send + 'static,
+{
+    let store = store.clone();
+    tokio::spawn(async move { store.write(job).await })
+}

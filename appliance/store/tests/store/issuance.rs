@@ -1,0 +1,449 @@
+//! What an issuance leaves: intents, certificates, revocations, CRLs, and the fences between them.
+
+use std::sync::Arc;
+
+use store::certificates::Status;
+use store::revocations::HOLD;
+use store::{Error, Store, Tx, certificates, crls, intents, orders, revocations, statuses};
+use tokio::sync::Barrier;
+use uuid::Uuid;
+
+use crate::fixture::{ISSUER, OTHER_ISSUER, Place, certificate, crl, intent, revocation, serial};
+
+/// Runs a job that must succeed.
+async fn done<T: Send + 'static>(
+    store: &Store,
+    job: impl FnOnce(&Tx<'_>) -> store::Result<T> + Send + 'static,
+) -> T {
+    store.write(job).await.unwrap()
+}
+
+#[tokio::test]
+async fn a_serial_is_signed_once() {
+    let place = Place::new();
+    let store = place.with_issuers().await;
+    done(&store, |tx| intents::insert(tx, &intent(1))).await;
+    let again = store
+        .write(|tx| intents::insert(tx, &intent(1)))
+        .await
+        .unwrap_err();
+    assert!(
+        matches!(&again, Error::Conflict { constraint } if constraint.contains("intents")),
+        "{again:?}"
+    );
+
+    done(&store, |tx| {
+        certificates::insert(tx, &certificate(1), &[])?;
+        assert!(intents::remove(tx, ISSUER, &serial(1))?);
+        assert!(!intents::remove(tx, ISSUER, &serial(1))?, "it was removed twice");
+        Ok(())
+    })
+    .await;
+    let used = Error::Conflict {
+        constraint: "the issuer has used this serial before".to_owned(),
+    };
+    assert_eq!(
+        store
+            .write(|tx| intents::insert(tx, &intent(1)))
+            .await
+            .unwrap_err(),
+        used
+    );
+
+    done(&store, |tx| revocations::put(tx, &revocation(2, 1))).await;
+    assert_eq!(
+        store
+            .write(|tx| intents::insert(tx, &intent(2)))
+            .await
+            .unwrap_err(),
+        used,
+        "an orphan's serial"
+    );
+
+    let mut elsewhere = intent(1);
+    elsewhere.issuer_id = OTHER_ISSUER;
+    done(&store, move |tx| intents::insert(tx, &elsewhere)).await;
+}
+
+#[tokio::test]
+async fn a_certificate_stands_once_under_its_serial() {
+    let place = Place::new();
+    let store = place.with_issuers().await;
+    done(&store, |tx| certificates::insert(tx, &certificate(1), &[])).await;
+    let mut second = certificate(2);
+    second.serial = serial(1);
+    let mut elsewhere = second.clone();
+    let error = store
+        .write(move |tx| certificates::insert(tx, &second, &[]))
+        .await
+        .unwrap_err();
+    assert!(matches!(error, Error::Conflict { .. }), "{error:?}");
+    elsewhere.issuer_id = OTHER_ISSUER;
+    done(&store, move |tx| certificates::insert(tx, &elsewhere, &[])).await;
+    let found = store
+        .read(|reader| certificates::with_serial(reader, &serial(1)))
+        .await
+        .unwrap();
+    assert_eq!(found.len(), 2);
+    let of_one = store
+        .read(|reader| certificates::of_issuer(reader, OTHER_ISSUER, &serial(1)))
+        .await
+        .unwrap();
+    assert_eq!(of_one.unwrap().id, certificate(2).id);
+}
+
+#[tokio::test]
+async fn nothing_is_recorded_under_an_unknown_issuer() {
+    let place = Place::new();
+    let store = place.open();
+    let expected = Error::Conflict {
+        constraint: "FOREIGN KEY constraint failed".to_owned(),
+    };
+    assert_eq!(
+        store
+            .write(|tx| intents::insert(tx, &intent(1)))
+            .await
+            .unwrap_err(),
+        expected
+    );
+    let job = store.write(|tx| certificates::insert(tx, &certificate(1), &[]));
+    assert_eq!(job.await.unwrap_err(), expected);
+    assert_eq!(
+        store
+            .write(|tx| revocations::put(tx, &revocation(1, 1)))
+            .await
+            .unwrap_err(),
+        expected
+    );
+    assert_eq!(
+        store.write(|tx| crls::insert(tx, &crl(1))).await.unwrap_err(),
+        expected
+    );
+}
+
+#[tokio::test]
+async fn orphans_are_what_is_left_of_intents() {
+    let place = Place::new();
+    let store = place.with_issuers().await;
+    done(&store, |tx| {
+        for (number, at) in [(1, 300), (2, 100), (3, 200)] {
+            let mut intent = intent(number);
+            intent.at = at;
+            intents::insert(tx, &intent)?;
+        }
+        intents::remove(tx, ISSUER, &serial(3))
+    })
+    .await;
+    let serials = |rows: Vec<intents::IntentRow>| rows.into_iter().map(|row| row.serial).collect::<Vec<_>>();
+    assert_eq!(
+        serials(store.read(intents::all).await.unwrap()),
+        [serial(2), serial(1)]
+    );
+    assert_eq!(
+        serials(store.read(|reader| intents::before(reader, 300)).await.unwrap()),
+        [serial(2)]
+    );
+}
+
+#[tokio::test]
+async fn a_revocation_marks_the_certificate_and_a_hold_can_be_released() {
+    let place = Place::new();
+    let store = place.with_issuers().await;
+    done(&store, |tx| certificates::insert(tx, &certificate(1), &[])).await;
+    let found = |store: &Store| {
+        let store = store.clone();
+        async move {
+            store
+                .read(|reader| certificates::find(reader, certificate(1).id))
+                .await
+                .unwrap()
+                .unwrap()
+        }
+    };
+    assert_eq!(found(&store).await.status(9_000), Status::Valid);
+    assert_eq!(found(&store).await.status(9_001), Status::Expired);
+
+    done(&store, |tx| revocations::put(tx, &revocation(1, HOLD))).await;
+    let held = found(&store).await;
+    assert_eq!(
+        (held.revoked_at, held.revocation_reason),
+        (Some(2_000), Some(HOLD))
+    );
+    assert_eq!(held.status(9_001), Status::Revoked);
+
+    assert!(done(&store, |tx| revocations::remove(tx, ISSUER, &serial(1))).await);
+    assert_eq!(found(&store).await, certificate(1));
+    assert_eq!(
+        store
+            .read(|reader| revocations::find(reader, ISSUER, &serial(1)))
+            .await
+            .unwrap(),
+        None
+    );
+    assert!(
+        !done(&store, |tx| revocations::remove(tx, ISSUER, &serial(1))).await,
+        "nothing is left to release"
+    );
+
+    // From hold to a reason that lasts.
+    done(&store, |tx| revocations::put(tx, &revocation(1, HOLD))).await;
+    done(&store, |tx| revocations::put(tx, &revocation(1, 1))).await;
+    assert!(
+        !done(&store, |tx| revocations::remove(tx, ISSUER, &serial(1))).await,
+        "only a hold is released"
+    );
+    assert_eq!(found(&store).await.revocation_reason, Some(1));
+    let row = store
+        .read(|reader| revocations::find(reader, ISSUER, &serial(1)))
+        .await
+        .unwrap();
+    assert_eq!(row, Some(revocation(1, 1)));
+}
+
+#[tokio::test]
+async fn a_reason_that_does_not_exist_is_refused() {
+    let place = Place::new();
+    let store = place.with_issuers().await;
+    for reason in [-1, 7, 8, 11] {
+        let error = store
+            .write(move |tx| revocations::put(tx, &revocation(1, reason)))
+            .await
+            .unwrap_err();
+        assert!(matches!(error, Error::Conflict { .. }), "{reason}: {error:?}");
+    }
+    for reason in [0, 1, 2, 3, 4, 5, 6, 9, 10] {
+        done(&store, move |tx| revocations::put(tx, &revocation(1, reason))).await;
+    }
+}
+
+#[tokio::test]
+async fn the_entries_of_a_crl_come_in_order() {
+    let place = Place::new();
+    let store = place.with_issuers().await;
+    done(&store, |tx| {
+        for number in [300, 2, 70_000, 9] {
+            let mut row = revocation(number, 1);
+            row.not_after = i64::try_from(number).unwrap();
+            revocations::put(tx, &row)?;
+        }
+        let mut elsewhere = revocation(5, 1);
+        elsewhere.issuer_id = OTHER_ISSUER;
+        revocations::put(tx, &elsewhere)
+    })
+    .await;
+    let (some, all) = store
+        .read(|reader| {
+            let some: Vec<_> = revocations::of_issuer(reader, ISSUER, 9)?
+                .into_iter()
+                .map(|row| row.serial)
+                .collect();
+            let mut all = Vec::new();
+            revocations::for_each(reader, |row| {
+                all.push((row.issuer_id, row.serial));
+                Ok(())
+            })?;
+            Ok((some, all))
+        })
+        .await
+        .unwrap();
+    assert_eq!(some, [serial(9), serial(300), serial(70_000)]);
+    assert_eq!(all.len(), 5);
+    assert!(all.is_sorted());
+}
+
+#[tokio::test]
+async fn crl_numbers_rise() {
+    let place = Place::new();
+    let store = place.with_issuers().await;
+    done(&store, |tx| crls::insert(tx, &crl(5))).await;
+    for offered in [0, 4, 5] {
+        let error = store
+            .write(move |tx| crls::insert(tx, &crl(offered)))
+            .await
+            .unwrap_err();
+        assert_eq!(error, Error::CrlNumber { offered, last: 5 });
+    }
+    let mut elsewhere = crl(1);
+    elsewhere.issuer_id = OTHER_ISSUER;
+    done(&store, move |tx| crls::insert(tx, &elsewhere)).await;
+    let behind = "INSERT INTO crls SELECT issuer_id, 3, this_update, next_update, entries, der FROM crls WHERE number = 5";
+    let error = store.write(move |tx| tx.execute(behind, &[])).await.unwrap_err();
+    assert_eq!(
+        error,
+        Error::Conflict {
+            constraint: "the number of a CRL must rise".to_owned()
+        }
+    );
+    assert_eq!(
+        store
+            .read(|reader| crls::last_number(reader, ISSUER))
+            .await
+            .unwrap(),
+        5
+    );
+}
+
+#[tokio::test]
+async fn of_two_who_publish_the_same_number_one_is_fenced_off() {
+    let place = Place::new();
+    let store = place.with_issuers().await;
+    done(&store, |tx| crls::insert(tx, &crl(41))).await;
+    // Both look before either has written, as two would who sign meanwhile.
+    let both_have_looked = Arc::new(Barrier::new(2));
+    let publishers: Vec<_> = (0..2_u8)
+        .map(|who| {
+            let (store, both_have_looked) = (store.clone(), Arc::clone(&both_have_looked));
+            tokio::spawn(async move {
+                let number = 1 + store
+                    .read(|reader| crls::last_number(reader, ISSUER))
+                    .await
+                    .unwrap();
+                assert_eq!(number, 42);
+                both_have_looked.wait().await;
+                let mut row = crl(number);
+                row.der = vec![who];
+                store.write(move |tx| crls::insert(tx, &row)).await
+            })
+        })
+        .collect();
+    let mut outcomes = Vec::new();
+    for publisher in publishers {
+        outcomes.push(publisher.await.unwrap());
+    }
+    let winner = outcomes.iter().position(Result::is_ok).expect("nobody won");
+    let loser = outcomes.into_iter().find_map(Result::err).expect("both won");
+    assert_eq!(
+        loser,
+        Error::CrlNumber {
+            offered: 42,
+            last: 42
+        }
+    );
+    let newest = store
+        .read(|reader| crls::newest_of(reader, ISSUER))
+        .await
+        .unwrap()
+        .unwrap();
+    assert_eq!(newest.der, [u8::try_from(winner).unwrap()]);
+}
+
+#[tokio::test]
+async fn old_crls_go_and_the_newest_stays() {
+    let place = Place::new();
+    let store = place.with_issuers().await;
+    for number in 1..=25 {
+        done(&store, move |tx| crls::insert(tx, &crl(number))).await;
+    }
+    let mut elsewhere = crl(7);
+    elsewhere.issuer_id = OTHER_ISSUER;
+    let expected = [crl(25), elsewhere.clone()];
+    done(&store, move |tx| crls::insert(tx, &elsewhere)).await;
+    let (mut newest, kept) = store
+        .read(|reader| {
+            let kept = reader.all("SELECT number FROM crls ORDER BY number DESC", &[], |row| {
+                row.int(0)
+            })?;
+            Ok((crls::newest(reader)?, kept))
+        })
+        .await
+        .unwrap();
+    newest.sort_by_key(|row| row.issuer_id);
+    assert_eq!(newest, expected);
+    assert_eq!(kept, (16..=25).rev().chain([7]).collect::<Vec<_>>());
+}
+
+#[tokio::test]
+async fn the_stream_of_statuses_holds_every_serial_once() {
+    let place = Place::new();
+    let store = place.with_issuers().await;
+    done(&store, |tx| {
+        for number in 1..=4 {
+            certificates::insert(tx, &certificate(number), &[])?;
+        }
+        revocations::put(tx, &revocation(2, 4))?;
+        let mut orphan = revocation(9, 1);
+        orphan.is_orphan = true;
+        revocations::put(tx, &orphan)
+    })
+    .await;
+    let found = store.read(|reader| {
+        let mut found = Vec::new();
+        statuses::for_each(reader, |status| {
+            assert_eq!((status.issuer_id, status.not_after), (ISSUER, 9_000));
+            found.push((status.serial.to_vec(), status.revoked));
+            Ok(())
+        })?;
+        Ok(found)
+    });
+    let expected = [
+        (serial(1), None),
+        (serial(2), Some((2_000, 4))),
+        (serial(3), None),
+        (serial(4), None),
+        (serial(9), Some((2_000, 1))),
+    ];
+    assert_eq!(found.await.unwrap(), expected);
+}
+
+#[tokio::test]
+async fn an_order_is_closed_once() {
+    let place = Place::new();
+    let store = place.open();
+    let order = |number: u128| orders::OrderRow {
+        id: Uuid::from_u128(number),
+        at: 1,
+        requester: "alice".to_owned(),
+        profile: "tls-server".to_owned(),
+        issuer_id: Some(ISSUER),
+        subject: "CN=a.example".to_owned(),
+        names: "dns:a.example dns:b.example".to_owned(),
+        state: "open".to_owned(),
+        code: None,
+        message: None,
+        details: None,
+        certificate_id: None,
+    };
+    let why = orders::Why {
+        code: "key_too_weak",
+        message: "RSA 1024",
+        details: Some("{\"bits\":1024}"),
+    };
+    done(&store, move |tx| {
+        (1..=3).try_for_each(|number| orders::insert(tx, &order(number)))
+    })
+    .await;
+    done(&store, |tx| {
+        orders::set_issued(tx, Uuid::from_u128(1), Uuid::from_u128(77))
+    })
+    .await;
+    done(&store, move |tx| {
+        orders::set_refused(tx, Uuid::from_u128(2), &why)
+    })
+    .await;
+    done(&store, move |tx| orders::set_failed(tx, Uuid::from_u128(3), &why)).await;
+    for number in 1..=4 {
+        let error = store
+            .write(move |tx| orders::set_failed(tx, Uuid::from_u128(number), &why))
+            .await
+            .unwrap_err();
+        assert_eq!(
+            error,
+            Error::Absent {
+                what: format!("open order {}", Uuid::from_u128(number))
+            }
+        );
+    }
+    let find = |number| store.read(move |reader| orders::find(reader, Uuid::from_u128(number)));
+    let mut issued = order(1);
+    issued.state = "issued".to_owned();
+    issued.certificate_id = Some(Uuid::from_u128(77));
+    assert_eq!(find(1).await.unwrap(), Some(issued));
+    let mut refused = order(2);
+    refused.state = "refused".to_owned();
+    refused.code = Some("key_too_weak".to_owned());
+    refused.message = Some("RSA 1024".to_owned());
+    refused.details = Some("{\"bits\":1024}".to_owned());
+    assert_eq!(find(2).await.unwrap(), Some(refused));
+    assert_eq!(find(3).await.unwrap().unwrap().state, "failed");
+    assert_eq!(find(4).await.unwrap(), None);
+}
