@@ -48,8 +48,8 @@ struct Flight {
 pub(crate) struct Seen {
     /// How long the oldest call into the backend has lasted.
     pub(crate) oldest_call: Duration,
-    /// Calls that outlasted their deadline since it was looked at last.
-    pub(crate) stalls: usize,
+    /// What is being signed past its deadline and is not settled yet.
+    pub(crate) stalled: Vec<Job>,
 }
 
 /// What a thread of a lane made of a job.
@@ -229,7 +229,7 @@ impl Lane {
         }
     }
 
-    /// Settles what has waited past its deadline, in the queue or in the backend.
+    /// Settles what has waited past its deadline in the queue, and gives what is so in the backend.
     pub(crate) fn expire(&self, now: Instant) -> Seen {
         for job in self.take_out(|job| job.deadline() <= now) {
             self.failed.fetch_add(1, Ordering::Relaxed);
@@ -240,8 +240,8 @@ impl Lane {
             let flight = flight.lock().clone();
             if let Some(Flight { job, started }) = flight {
                 seen.oldest_call = seen.oldest_call.max(now.saturating_duration_since(started));
-                if job.deadline() <= now && job.settle_late() {
-                    seen.stalls += 1;
+                if job.deadline() <= now && !job.is_settled() {
+                    seen.stalled.push(job);
                 }
             }
         }

@@ -157,10 +157,14 @@ impl Service {
         for lane in &self.lanes {
             let seen = lane.expire(now);
             oldest = oldest.max(seen.oldest_call);
-            if seen.stalls == 0 {
+            if seen.stalled.is_empty() {
                 continue;
             }
+            // First the backend is left out, then its client is told: his next request must not come here again.
             self.ring.stalled(lane.candidate());
+            for job in seen.stalled {
+                job.settle_late();
+            }
             for job in lane.take_out(|job| {
                 job.item()
                     .is_some_and(|item| self.ring.has_other_holder(lane.candidate(), &item.key))

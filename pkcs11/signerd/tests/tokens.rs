@@ -305,9 +305,15 @@ fn e2e_signerd_softhsm_hang_ends_the_process_and_nobody_waits_for_it() {
             // SoftHSM locks the file of a key before it reads it, and waits for the lock for ever.
             let locks = hold_locks(&token_storage(directory));
             let start = Instant::now();
-            let ids: Vec<u64> = (0..20)
-                .map(|_| client.send(&request(&in_token, &[b"tbs"], Priority::Issuance, 1000)))
-                .collect();
+            let one = request(&in_token, &[b"tbs"], Priority::Issuance, 1000);
+            let mut ids = vec![client.send(&one), client.send(&one)];
+            while client.first_lane().in_flight < 2 {
+                assert!(
+                    start.elapsed() < Duration::from_millis(900),
+                    "both sessions are taken"
+                );
+            }
+            ids.extend((0..18).map(|_| client.send(&one)));
             let mut faults = Vec::new();
             for _ in &ids {
                 let (_, reply) = client.receive().expect("every request is answered");

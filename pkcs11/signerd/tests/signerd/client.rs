@@ -8,8 +8,8 @@ use std::path::Path;
 use std::time::Duration;
 
 use signer_wire::{
-    Backend, FRAME_HEADER, Fault, Generate, Input, KeyKind, KeyRecord, Priority, Reply, Request, Scheme,
-    ServiceStatus, Sign, SignBatch, body_length,
+    Backend, FRAME_HEADER, Fault, Generate, Input, KeyKind, KeyRecord, LaneStatus, Priority, Reply, Request,
+    Scheme, ServiceStatus, Sign, SignBatch, body_length,
 };
 
 /// A connection to the service.
@@ -87,6 +87,11 @@ impl Client {
             Reply::Status(status) => status,
             other => panic!("{other:?}"),
         }
+    }
+
+    /// How the first backend is, where no other reply is on its way.
+    pub(crate) fn first_lane(&mut self) -> LaneStatus {
+        self.status().lanes.remove(0)
     }
 
     /// One signature over a message, in the scheme of the key's kind.
