@@ -1,11 +1,21 @@
 //! API tokens: made, listed, revoked, and held against what a caller brings.
 
+use std::collections::HashMap;
+use std::sync::Arc;
+
 use jiff::Timestamp;
 use secrecy::SecretString;
+use serde::{Deserialize, Serialize};
+use serde_json::json;
+use store::tokens::TokenRow;
+use subtle::ConstantTimeEq as _;
+use zeroize::Zeroizing;
 
+use crate::audit::{self, hexadecimal};
 use crate::authority::Authority;
-use crate::error::Result;
-use crate::permit::{Principal, Role, Scope};
+use crate::clock::from_millis;
+use crate::error::{Error, Refusal, Result};
+use crate::permit::{self, Permit, Principal, Role, Scope, action};
 
 /// A token to be made.
 #[derive(Clone, Debug)]
@@ -52,25 +62,239 @@ pub struct NewSecret {
     pub secret: SecretString,
 }
 
+/// A token as it is kept in memory.
+#[derive(Clone, Debug)]
+pub(crate) struct StoredToken {
+    token: ApiToken,
+    hash: Vec<u8>,
+}
+
+/// The issuers and profiles of a token.
+// stored: as JSON in api_tokens.scopes
+#[derive(Default, Deserialize, Serialize)]
+struct Scopes {
+    #[serde(default)]
+    issuers: Scope,
+    #[serde(default)]
+    profiles: Scope,
+}
+
+/// What every token's text begins with.
+const PREFIX: &str = "chy_";
+/// Octets of the identifier and of the secret.
+const ID_LEN: usize = 8;
+const SECRET_LEN: usize = 32;
+
 impl Authority {
     /// Makes a token.
     pub async fn create_api_token(&self, principal: &Principal, new: NewApiToken) -> Result<NewSecret> {
-        todo!()
+        let permit = permit::to_manage_tokens(principal)?;
+        let at = self.inner().clock.now();
+        if new.name.trim().is_empty() || new.name.len() > 100 || new.name.chars().any(char::is_control) {
+            let message = "a token needs a name of at most 100 characters";
+            return Err(Refusal::of_requester("name_invalid", message).into());
+        }
+        if new.expires_at.is_some_and(|end| end <= at) {
+            return Err(
+                Refusal::of_requester("expiry_invalid", "the token would end before it begins").into(),
+            );
+        }
+        let (id, secret) = (random::<ID_LEN>()?, random::<SECRET_LEN>()?);
+        let (id, secret) = (hexadecimal(&*id), Zeroizing::new(hexadecimal(&*secret)));
+        let token = ApiToken {
+            id: id.clone(),
+            name: new.name,
+            role: new.role,
+            issuers: new.issuers,
+            profiles: new.profiles,
+            created_at: at,
+            expires_at: new.expires_at,
+            revoked_at: None,
+        };
+        let stored = StoredToken {
+            token: token.clone(),
+            hash: hash_of(&secret),
+        };
+        self.to_the_end(|authority| async move { authority.keep_token(&permit, stored).await })
+            .await?;
+        Ok(NewSecret {
+            token,
+            secret: SecretString::from(format!("{PREFIX}{id}_{}", *secret)),
+        })
     }
 
     /// All tokens, oldest first, the revoked ones too.
     pub async fn list_api_tokens(&self, principal: &Principal) -> Result<Vec<ApiToken>> {
-        todo!()
+        permit::check_reads_tokens(principal)?;
+        let tokens = self.inner().tokens.load();
+        let mut tokens: Vec<ApiToken> = tokens.values().map(|stored| stored.token.clone()).collect();
+        tokens.sort_by(|one, other| (one.created_at, &one.id).cmp(&(other.created_at, &other.id)));
+        Ok(tokens)
     }
 
     /// Revokes a token. Revoking it again changes nothing.
     pub async fn revoke_api_token(&self, principal: &Principal, id: &str) -> Result<ApiToken> {
-        todo!()
+        let permit = permit::to_manage_tokens(principal)?;
+        let id = id.to_owned();
+        self.to_the_end(|authority| async move { authority.end_token(&permit, id).await })
+            .await
     }
 
     /// The principal that a bearer token stands for. From memory; the comparison takes the same time wherever the
     /// difference is.
     pub fn authenticate(&self, bearer: &str) -> Result<Principal> {
-        todo!()
+        let refused = |code, message: &str| Error::Unauthenticated {
+            code,
+            message: message.to_owned(),
+        };
+        let unknown = || refused("token_invalid", "the token is not known");
+        let (id, secret) = bearer
+            .strip_prefix(PREFIX)
+            .and_then(|rest| rest.split_once('_'))
+            .ok_or_else(unknown)?;
+        let tokens = self.inner().tokens.load();
+        let stored = tokens.get(id).ok_or_else(unknown)?;
+        if !bool::from(hash_of(secret).ct_eq(&stored.hash)) {
+            return Err(unknown());
+        }
+        let token = &stored.token;
+        if token.revoked_at.is_some() {
+            return Err(refused("token_revoked", "the token was revoked"));
+        }
+        if token
+            .expires_at
+            .is_some_and(|end| end <= self.inner().clock.now())
+        {
+            return Err(refused("token_expired", "the token has ended"));
+        }
+        Ok(Principal {
+            id: token.id.clone(),
+            name: token.name.clone(),
+            role: token.role,
+            issuers: token.issuers.clone(),
+            profiles: token.profiles.clone(),
+        })
+    }
+
+    async fn keep_token(&self, permit: &Permit<action::ManageTokens>, stored: StoredToken) -> Result<()> {
+        let _one_at_a_time = self.inner().table_changes.lock().await;
+        let token = &stored.token;
+        let scopes = Scopes {
+            issuers: token.issuers.clone(),
+            profiles: token.profiles.clone(),
+        };
+        let scopes = serde_json::to_string(&scopes).map_err(Error::internal)?;
+        let details = json!({
+            "name": token.name, "role": token.role, "scopes": scopes,
+            "expires_at": token.expires_at.map(|end| end.to_string()),
+        });
+        let entry = audit::entry(
+            token.created_at,
+            permit.actor(),
+            "token.create",
+            &token.id,
+            audit::OK,
+            &details,
+        );
+        let row = TokenRow {
+            id: token.id.clone(),
+            name: token.name.clone(),
+            role: token.role.to_string(),
+            scopes,
+            hash: stored.hash.clone(),
+            created_at: token.created_at.as_millisecond(),
+            expires_at: token.expires_at.map(Timestamp::as_millisecond),
+            revoked_at: None,
+            last_used_at: None,
+        };
+        self.change(entry, move |tx| store::tokens::insert(tx, &row))
+            .await?;
+        self.change_tokens(stored);
+        Ok(())
+    }
+
+    async fn end_token(&self, permit: &Permit<action::ManageTokens>, id: String) -> Result<ApiToken> {
+        let _one_at_a_time = self.inner().table_changes.lock().await;
+        let stored = self.inner().tokens.load().get(&id).cloned();
+        let mut stored = stored.ok_or_else(|| Error::not_found("API token", &id))?;
+        if stored.token.revoked_at.is_some() {
+            return Ok(stored.token);
+        }
+        let at = self.inner().clock.now();
+        let details = json!({ "name": stored.token.name });
+        let entry = audit::entry(at, permit.actor(), "token.revoke", &id, audit::OK, &details);
+        self.change(entry, move |tx| {
+            store::tokens::revoke(tx, &id, at.as_millisecond())
+        })
+        .await?;
+        stored.token.revoked_at = Some(at);
+        self.change_tokens(stored.clone());
+        Ok(stored.token)
+    }
+
+    fn change_tokens(&self, stored: StoredToken) {
+        self.inner().tokens.rcu(|tokens| {
+            let mut tokens = HashMap::clone(tokens);
+            tokens.insert(stored.token.id.clone(), stored.clone());
+            tokens
+        });
+    }
+
+    pub(crate) async fn load_tokens(&self) -> Result<()> {
+        let rows = self.inner().store.read(store::tokens::all).await?;
+        let tokens = rows
+            .into_iter()
+            .map(|row| Ok((row.id.clone(), StoredToken::from_row(row)?)));
+        let tokens: HashMap<String, StoredToken> = tokens.collect::<Result<_>>()?;
+        self.inner().tokens.store(Arc::new(tokens));
+        Ok(())
+    }
+}
+
+impl StoredToken {
+    fn from_row(row: TokenRow) -> Result<Self> {
+        let corrupt =
+            |what: &str| Error::Internal(format!("the stored token {} has an unreadable {what}", row.id));
+        let scopes: Scopes = serde_json::from_str(&row.scopes).map_err(|_| corrupt("scope"))?;
+        let token = ApiToken {
+            role: row.role.parse().map_err(|_| corrupt("role"))?,
+            issuers: scopes.issuers,
+            profiles: scopes.profiles,
+            created_at: from_millis(row.created_at),
+            expires_at: row.expires_at.map(from_millis),
+            revoked_at: row.revoked_at.map(from_millis),
+            id: row.id,
+            name: row.name,
+        };
+        Ok(Self {
+            token,
+            hash: row.hash,
+        })
+    }
+}
+
+/// The secret has 256 random bits, so one round of SHA-256 is enough: there is nothing to guess.
+fn hash_of(secret: &str) -> Vec<u8> {
+    pki::DigestAlgorithm::Sha256.digest(secret.as_bytes())
+}
+
+fn random<const N: usize>() -> Result<Zeroizing<[u8; N]>> {
+    let mut octets = Zeroizing::new([0; N]);
+    aws_lc_rs::rand::fill(&mut *octets).map_err(|_| Error::internal("the system gives no random octets"))?;
+    Ok(octets)
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, reason = "a test says what broke by panicking")]
+
+    use super::*;
+
+    #[test]
+    fn the_oldest_scopes_are_read() {
+        let scopes: Scopes = serde_json::from_str("{}").unwrap();
+        assert_eq!((scopes.issuers, scopes.profiles), (Scope::All, Scope::All));
+        let scopes: Scopes = serde_json::from_str(r#"{"issuers":{"only":["a"]},"profiles":"all"}"#).unwrap();
+        assert!(scopes.issuers.contains("a") && !scopes.issuers.contains("b"));
     }
 }

@@ -1,11 +1,20 @@
 //! The audit log, read and checked. It is written by the use cases, in the transaction of each change.
 
+use std::fmt::Write as _;
+
 use jiff::Timestamp;
 use serde_json::Value;
+use store::audit::{AuditEntry, Verdict};
 
 use crate::authority::Authority;
+use crate::clock::from_millis;
 use crate::error::Result;
-use crate::permit::Principal;
+use crate::permit::{self, Principal};
+
+/// The outcome of what succeeded.
+pub(crate) const OK: &str = "ok";
+/// Most entries given at once.
+const MOST: u32 = 1000;
 
 /// One entry.
 #[derive(Clone, Debug, PartialEq)]
@@ -55,11 +64,74 @@ impl Authority {
         after: i64,
         limit: u32,
     ) -> Result<Vec<AuditRecord>> {
-        todo!()
+        permit::check_reads_audit(principal)?;
+        let limit = limit.min(MOST);
+        let entries = self
+            .inner()
+            .store
+            .read(move |reader| store::audit::after(reader, after, limit))
+            .await?;
+        let record = |logged: store::audit::LoggedEntry| AuditRecord {
+            seq: logged.seq,
+            at: from_millis(logged.entry.at),
+            details: serde_json::from_str(&logged.entry.details).unwrap_or_default(),
+            actor: logged.entry.actor,
+            action: logged.entry.action,
+            object: logged.entry.object,
+            outcome: logged.entry.outcome,
+            hash: hexadecimal(&logged.hash),
+        };
+        Ok(entries.into_iter().map(record).collect())
+    }
+
+    /// The number of the last entry; 0 when there is none.
+    pub async fn audit_last(&self, principal: &Principal) -> Result<i64> {
+        permit::check_reads_audit(principal)?;
+        Ok(self.inner().store.read(store::audit::last).await?)
     }
 
     /// Checks the hash chain of the whole log.
     pub async fn audit_verify(&self, principal: &Principal) -> Result<AuditVerdict> {
-        todo!()
+        permit::check_reads_audit(principal)?;
+        Ok(match self.inner().store.read(store::audit::verify).await? {
+            Verdict::Sound { entries, head } => AuditVerdict::Sound {
+                entries,
+                head: hexadecimal(&head),
+            },
+            Verdict::Broken { seq, what } => AuditVerdict::Broken {
+                seq,
+                what: what.to_string(),
+            },
+        })
     }
+}
+
+/// An entry to be written with a change.
+pub(crate) fn entry(
+    at: Timestamp,
+    actor: &str,
+    action: &str,
+    object: impl ToString,
+    outcome: &str,
+    details: &Value,
+) -> AuditEntry {
+    AuditEntry {
+        at: at.as_millisecond(),
+        actor: actor.to_owned(),
+        action: action.to_owned(),
+        object: object.to_string(),
+        outcome: outcome.to_owned(),
+        details: details.to_string(),
+    }
+}
+
+/// Octets as lower-case hexadecimal digits.
+pub(crate) fn hexadecimal(octets: &[u8]) -> String {
+    octets
+        .iter()
+        .fold(String::with_capacity(octets.len() * 2), |mut text, octet| {
+            // Writing to a String cannot fail.
+            let _ = write!(text, "{octet:02x}");
+            text
+        })
 }

@@ -1,18 +1,29 @@
-//! The authority: what all use cases share.
+//! The authority: what all use cases share, how it is loaded, and how a change is written.
 
-use std::sync::Arc;
+use std::collections::{BTreeMap, HashMap};
+use std::future::Future;
+use std::sync::{Arc, OnceLock};
 
-use store::Store;
+use arc_swap::ArcSwap;
+use pki::Serial;
+use store::audit::AuditEntry;
+use store::{Store, Tx};
 use tokio::sync::Notify;
-use uuid::Uuid;
 
-use crate::clock::Clock;
-use crate::error::Result;
-use crate::issuer::IssuerEntry;
+use crate::api_tokens::StoredToken;
+use crate::certify::InFlight;
+use crate::clock::{Clock, ClockGuard, HIGH_WATER};
+use crate::error::{Error, Result};
+use crate::health::SignerLook;
+use crate::issuer::Issuer;
 use crate::metrics::Metrics;
+use crate::ocsp_cache::OcspCache;
+use crate::profiles::ProfileEntry;
 use crate::recover::Recovery;
+use crate::registry::{self, Registry};
 use crate::settings::Settings;
 use crate::signer::Signer;
+use crate::status_index::State;
 
 /// The use cases, over one store and one signer. Cheap to clone; all clones are one.
 #[derive(Clone, Debug)]
@@ -27,18 +38,61 @@ pub(crate) struct Inner {
     pub(crate) clock: Clock,
     pub(crate) metrics: Metrics,
     pub(crate) settings: Settings,
+    pub(crate) guard: ClockGuard,
+    pub(crate) registry: Registry,
+    pub(crate) profiles: ArcSwap<BTreeMap<String, ProfileEntry>>,
+    pub(crate) tokens: ArcSwap<HashMap<String, StoredToken>>,
+    pub(crate) in_flight: InFlight,
+    pub(crate) ocsp_cache: OcspCache,
+    pub(crate) signer_look: SignerLook,
+    /// One change of the set of issuers at a time.
+    pub(crate) issuer_changes: tokio::sync::Mutex<()>,
+    /// One change of the profiles and tokens in memory at a time.
+    pub(crate) table_changes: tokio::sync::Mutex<()>,
+    pub(crate) crl_nudge: Arc<Notify>,
+    recovered: OnceLock<Recovery>,
 }
 
 impl Authority {
     /// Loads everything from the store, seeds the ready-made profiles, and settles what a crash left behind, so that
     /// whoever holds an authority holds one without orphans; [`Authority::recovered`] says what was found.
     pub async fn open(store: Store, signer: Signer, clock: Clock, settings: Settings) -> Result<Self> {
-        todo!()
+        let high_water = store
+            .read(|reader| store::settings::number(reader, HIGH_WATER))
+            .await?;
+        let inner = Inner {
+            guard: ClockGuard::new(high_water.unwrap_or(0), settings.clock_tolerance),
+            ocsp_cache: OcspCache::new(settings.ocsp_cache_entries),
+            registry: Registry::default(),
+            profiles: ArcSwap::default(),
+            tokens: ArcSwap::default(),
+            in_flight: InFlight::default(),
+            signer_look: SignerLook::default(),
+            issuer_changes: tokio::sync::Mutex::default(),
+            table_changes: tokio::sync::Mutex::default(),
+            crl_nudge: Arc::default(),
+            recovered: OnceLock::new(),
+            metrics: Metrics::new().map_err(Error::internal)?,
+            store,
+            signer,
+            clock,
+            settings,
+        };
+        let authority = Self {
+            inner: Arc::new(inner),
+        };
+        authority.load_issuers().await?;
+        authority.load_profiles().await?;
+        authority.load_tokens().await?;
+        authority.disable_unfinished_issuers().await?;
+        let recovery = authority.recover().await?;
+        authority.inner.recovered.get_or_init(|| recovery);
+        Ok(authority)
     }
 
     /// What was settled when the authority was opened.
     pub fn recovered(&self) -> &Recovery {
-        todo!()
+        self.inner.recovered.get_or_init(Recovery::default)
     }
 
     /// The settings it runs with.
@@ -56,23 +110,93 @@ impl Authority {
         &self.inner.metrics
     }
 
+    /// Its signer, to look at keys and tokens.
+    pub fn signer(&self) -> &Signer {
+        &self.inner.signer
+    }
+
     /// Told when a CRL is due before its time, because something was revoked.
     pub fn crl_nudge(&self) -> Arc<Notify> {
-        todo!()
+        Arc::clone(&self.inner.crl_nudge)
     }
 
-    /// All issuers, oldest first.
-    pub fn issuers(&self) -> Vec<Arc<IssuerEntry>> {
-        todo!()
+    pub(crate) fn inner(&self) -> &Inner {
+        &self.inner
     }
 
-    /// An issuer by its identifier, or by its name: then the active generation, or the pending one when none is active.
-    pub fn issuer(&self, id_or_name: &str) -> Result<Arc<IssuerEntry>> {
-        todo!()
+    /// Writes one change and its audit entry in one transaction; gives what the change gave, and the entry's number.
+    pub(crate) async fn change<T, F>(&self, entry: AuditEntry, change: F) -> Result<(T, i64)>
+    where
+        T: Send + 'static,
+        F: FnOnce(&Tx<'_>) -> store::Result<T> + Send + 'static,
+    {
+        let at = entry.at;
+        let write = self.inner.store.write(move |tx| {
+            let outcome = change(tx)?;
+            store::settings::raise(tx, HIGH_WATER, at)?;
+            Ok((outcome, store::audit::append(tx, &entry)?))
+        });
+        let (outcome, seq) = write.await?;
+        self.inner.metrics.audited(seq);
+        Ok((outcome, seq))
     }
 
-    /// An issuer with a certificate, for the public addresses. From memory.
-    pub fn ca_certificate(&self, issuer_id: Uuid) -> Option<Arc<IssuerEntry>> {
-        todo!()
+    /// Runs to its end what must not stop half-way when its caller goes away.
+    pub(crate) async fn to_the_end<T, F, W>(&self, work: F) -> Result<T>
+    where
+        T: Send + 'static,
+        F: FnOnce(Self) -> W,
+        W: Future<Output = Result<T>> + Send + 'static,
+    {
+        tokio::spawn(work(self.clone())).await.map_err(Error::internal)?
+    }
+
+    /// Issuers, the status of every serial, CRLs and responders.
+    async fn load_issuers(&self) -> Result<()> {
+        let read = self
+            .inner
+            .store
+            .read(|reader| Ok((store::issuers::all(reader)?, store::keys::all(reader)?)));
+        let (issuers, keys) = read.await?;
+        for row in &issuers {
+            let key = keys.iter().find(|key| key.fingerprint == row.key_fingerprint);
+            let key = key.ok_or_else(|| {
+                Error::Internal(format!("the key of the stored issuer {} is missing", row.id))
+            })?;
+            let entry = registry::entry_from_rows(row, key, &self.inner.settings.base_url)?;
+            self.inner.registry.add(Issuer::new(entry));
+        }
+        let authority = self.clone();
+        let read = self
+            .inner
+            .store
+            .read(move |reader| store::statuses::for_each(reader, |row| authority.take_status(&row)));
+        read.await?;
+        self.load_crls().await?;
+        self.load_responders().await
+    }
+
+    fn take_status(&self, row: &store::statuses::SerialStatus<'_>) -> store::Result<()> {
+        let corrupt = |what: &str| store::Error::Corrupt(format!("{what} of an issuer {}", row.issuer_id));
+        let issuer = self
+            .inner
+            .registry
+            .find(row.issuer_id)
+            .ok_or_else(|| corrupt("a serial"))?;
+        let serial = Serial::from_unsigned(row.serial).map_err(|_| corrupt("an unreadable serial"))?;
+        let state = match row.revoked {
+            None => State::Good,
+            Some((at, reason)) => {
+                let reason = u8::try_from(reason)
+                    .ok()
+                    .and_then(pki::RevocationReason::from_code);
+                State::Revoked {
+                    at,
+                    reason: reason.ok_or_else(|| corrupt("an unknown revocation reason"))?,
+                }
+            }
+        };
+        issuer.statuses.apply(serial, state, 0);
+        Ok(())
     }
 }

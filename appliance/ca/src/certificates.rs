@@ -6,10 +6,12 @@ use std::str::FromStr;
 use jiff::Timestamp;
 use pki::crl::RevocationReason;
 use pki::{Serial, SerialFault};
+use store::certificates::{CertificateRow, Status};
 use uuid::Uuid;
 
 use crate::authority::Authority;
-use crate::error::Result;
+use crate::clock::from_millis;
+use crate::error::{Error, Refusal, Result};
 use crate::permit::Principal;
 
 /// How a certificate is named: a UUID with its hyphens, or a serial.
@@ -55,8 +57,6 @@ pub enum CertificateStatus {
         at: Timestamp,
         /// Why.
         reason: RevocationReason,
-        /// Since when its key is suspected.
-        invalidity_date: Option<Timestamp>,
     },
 }
 
@@ -109,7 +109,7 @@ pub struct CertificateEntry {
 /// Which certificates to list. Everything given must hold.
 #[derive(Clone, Debug, Default)]
 pub struct Filter {
-    /// Of this issuer, by identifier or name (then of all its generations).
+    /// Of this issuer, by identifier or name (then of its active generation).
     pub issuer: Option<String>,
     /// Under this profile.
     pub profile: Option<String>,
@@ -136,14 +136,144 @@ pub struct CertificatePage {
     pub next: Option<Uuid>,
 }
 
+/// Certificates on a page when nothing else is said, and at most.
+const PAGE: u32 = 100;
+const MOST: u32 = 1000;
+
 impl Authority {
     /// One certificate.
     pub async fn certificate(&self, principal: &Principal, reference: CertRef) -> Result<CertificateEntry> {
-        todo!()
+        let row = self.certificate_row(principal, reference).await?;
+        self.certificate_entry(row)
     }
 
     /// A page of certificates. A requester sees its own.
     pub async fn certificates(&self, principal: &Principal, filter: Filter) -> Result<CertificatePage> {
-        todo!()
+        let limit = filter.limit.unwrap_or(PAGE).clamp(1, MOST);
+        let issuer_id = filter
+            .issuer
+            .as_deref()
+            .map(|issuer| self.inner().registry.resolve(issuer))
+            .transpose()?;
+        let status = filter.status.as_deref().map(|text| {
+            let message = format!("`{text}` is no status: write valid, revoked or expired");
+            Status::from_text(text)
+                .ok_or_else(|| Error::from(Refusal::of_requester("status_invalid", message)))
+        });
+        let own = (!principal.sees_everything()).then(|| principal.name.clone());
+        if let (Some(own), Some(asked)) = (&own, &filter.requester)
+            && own != asked
+        {
+            return Ok(CertificatePage {
+                items: Vec::new(),
+                next: None,
+            });
+        }
+        let wanted = store::certificates::Filter {
+            issuer_id: issuer_id.map(|issuer| issuer.entry().id),
+            profile: filter.profile,
+            status: status.transpose()?,
+            name: filter.name,
+            expires_before: filter.expires_before.map(Timestamp::as_millisecond),
+            requester: own.or(filter.requester),
+            after: filter.cursor,
+            now: self.inner().clock.now().as_millisecond(),
+            // One more tells whether there is another page.
+            limit: limit + 1,
+            ..store::certificates::Filter::default()
+        };
+        let mut rows = self
+            .inner()
+            .store
+            .read(move |reader| store::certificates::list(reader, &wanted))
+            .await?;
+        let has_more = rows.len() > usize::try_from(limit).unwrap_or(usize::MAX);
+        if has_more {
+            rows.pop();
+        }
+        let next = rows.last().map(|row| row.id).filter(|_| has_more);
+        let items = rows
+            .into_iter()
+            .map(|row| self.certificate_entry(row))
+            .collect::<Result<_>>()?;
+        Ok(CertificatePage { items, next })
+    }
+
+    /// The row of a certificate that the caller may see. What belongs to others does not exist for a requester.
+    pub(crate) async fn certificate_row(
+        &self,
+        principal: &Principal,
+        reference: CertRef,
+    ) -> Result<CertificateRow> {
+        let read = self.inner().store.read(move |reader| match reference {
+            CertRef::Id(id) => Ok(store::certificates::find(reader, id)?.into_iter().collect()),
+            CertRef::Serial(serial) => store::certificates::with_serial(reader, serial.as_bytes()),
+        });
+        let mut rows: Vec<CertificateRow> = read.await?;
+        rows.retain(|row| principal.sees_everything() || row.requester == principal.name);
+        if rows.len() > 1 {
+            let message =
+                format!("several issuers have a certificate {reference}: name it by its identifier");
+            return Err(Error::conflict("serial_ambiguous", message));
+        }
+        rows.pop()
+            .ok_or_else(|| Error::not_found("certificate", reference))
+    }
+
+    fn certificate_entry(&self, row: CertificateRow) -> Result<CertificateEntry> {
+        let issuer = self.inner().registry.find(row.issuer_id);
+        let issuer = issuer
+            .ok_or_else(|| Error::internal("a certificate of no issuer"))?
+            .entry();
+        let status = match (row.revoked_at, row.revocation_reason) {
+            (Some(at), Some(reason)) => CertificateStatus::Revoked {
+                at: from_millis(at),
+                reason: reason_of(reason),
+            },
+            _ if row.not_after < self.inner().clock.now().as_millisecond() => CertificateStatus::Expired,
+            _ => CertificateStatus::Valid,
+        };
+        Ok(CertificateEntry {
+            id: row.id,
+            serial: Serial::from_unsigned(&row.serial).map_err(Error::internal)?,
+            issuer_id: row.issuer_id,
+            issuer_name: issuer.name.clone(),
+            profile: row.profile,
+            subject: row.subject,
+            status,
+            not_before: from_millis(row.not_before),
+            not_after: from_millis(row.not_after),
+            requester: row.requester,
+            order_id: row.order_id,
+            replaces: row.replaces,
+            created_at: from_millis(row.created_at),
+            der: row.der,
+            chain: issuer.chain_for_leaf(),
+        })
+    }
+}
+
+/// A stored reason; the store holds only numbers of RFC 5280.
+pub(crate) fn reason_of(code: i64) -> RevocationReason {
+    u8::try_from(code)
+        .ok()
+        .and_then(RevocationReason::from_code)
+        .unwrap_or(RevocationReason::Unspecified)
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, reason = "a test says what broke by panicking")]
+
+    use super::*;
+
+    #[test]
+    fn a_serial_of_sixteen_octets_is_not_taken_for_a_uuid() {
+        let id = "0193b3c2-7f00-7000-8000-000000000001";
+        assert_eq!(id.parse::<CertRef>().unwrap(), CertRef::Id(id.parse().unwrap()));
+        let serial = id.replace('-', "");
+        assert!(matches!(serial.parse::<CertRef>().unwrap(), CertRef::Serial(_)));
+        assert!(matches!("5A:01".parse::<CertRef>().unwrap(), CertRef::Serial(_)));
+        assert!("no".parse::<CertRef>().is_err());
     }
 }

@@ -1,1 +1,373 @@
-//! Placeholder.
+//! The one door: how every certificate is made, whoever asked for it.
+//!
+//! order → TBS → lint → intent recorded durably → signature, verified → certificate and audit entry recorded in one
+//! transaction → handed out. From the intent on, the work runs to its end although the caller may be gone. An intent
+//! whose signature may exist without being recorded becomes an orphan: its serial is revoked.
+
+use std::collections::HashSet;
+use std::sync::Arc;
+
+use jiff::Timestamp;
+use parking_lot::Mutex;
+use pki::lint::Context;
+use pki::profile::{IssuerView, Order, Profile};
+use pki::{Certificate, CertificateTbs, DigestAlgorithm, Linted, Serial, Tbs};
+use serde_json::json;
+use store::certificates::CertificateRow;
+use store::intents::IntentRow;
+use store::orders::OrderRow;
+use uuid::Uuid;
+
+use crate::audit;
+use crate::authority::Authority;
+use crate::clock;
+use crate::error::{Error, Result};
+use crate::issue::Issued;
+use crate::issuer::Issuer;
+use crate::permit::{Permit, action};
+use crate::registry;
+use crate::seal::{Purpose, Signing};
+use crate::status_index::State;
+
+/// A certificate to be made.
+#[derive(Debug)]
+pub(crate) struct Certification {
+    /// Who signs.
+    pub(crate) issuer: Arc<Issuer>,
+    /// The signer as the certificate will see it; for a self-signed root not the issuer's stored view, which is not there
+    /// yet.
+    pub(crate) view: IssuerView,
+    pub(crate) profile: Profile,
+    pub(crate) order: Order,
+    pub(crate) order_id: Uuid,
+    /// Whose it will be.
+    pub(crate) requester: String,
+    /// The certificate it renews.
+    pub(crate) replaces: Option<Uuid>,
+    /// What the audit log calls it.
+    pub(crate) action: &'static str,
+    /// What else becomes true with it.
+    pub(crate) companion: Companion,
+}
+
+/// What is recorded in the same transaction as a certificate.
+#[derive(Clone, Debug)]
+pub(crate) enum Companion {
+    /// Nothing.
+    None,
+    /// A pending issuer becomes active with it.
+    Activation(Activation),
+    /// It is the certificate of the issuer's OCSP responder.
+    Responder,
+}
+
+/// A pending issuer that becomes active.
+#[derive(Clone, Debug)]
+pub(crate) struct Activation {
+    pub(crate) issuer_id: Uuid,
+    /// The certificates above it.
+    pub(crate) chain: Vec<Vec<u8>>,
+    /// Link certificates to the root before it.
+    pub(crate) links: Vec<Vec<u8>>,
+    /// The generation that retires.
+    pub(crate) retires: Option<Uuid>,
+}
+
+/// A certification that passed the lint.
+#[derive(Debug)]
+pub(crate) struct Prepared {
+    certification: Certification,
+    serial: Serial,
+    linted: Linted<Tbs<CertificateTbs>>,
+    at: Timestamp,
+    actor: String,
+}
+
+/// Serials that this process is working on; their intents are no orphans.
+#[derive(Debug, Default)]
+pub(crate) struct InFlight(Mutex<HashSet<(Uuid, Serial)>>);
+
+impl InFlight {
+    pub(crate) fn contains(&self, issuer_id: Uuid, serial: Serial) -> bool {
+        self.0.lock().contains(&(issuer_id, serial))
+    }
+}
+
+impl Authority {
+    /// Builds and lints. Nothing is recorded yet.
+    pub(crate) fn prepare(
+        &self,
+        permit: &Permit<action::Issue>,
+        certification: Certification,
+    ) -> Result<Prepared> {
+        let at = self.inner().clock.now();
+        self.inner().guard.admit(at)?;
+        let mut random = [0; 16];
+        aws_lc_rs::rand::fill(&mut random)
+            .map_err(|_| Error::internal("the system gives no random octets"))?;
+        let serial = Serial::from_random(random);
+        let Certification {
+            profile, order, view, ..
+        } = &certification;
+        let tbs = pki::profile::build(profile, order, view, &serial, at)?;
+        let linted = pki::lint::certificate(
+            tbs,
+            &Context {
+                issuer: view,
+                now: at,
+            },
+        )?;
+        Ok(Prepared {
+            certification,
+            serial,
+            linted,
+            at,
+            actor: permit.actor().to_owned(),
+        })
+    }
+
+    /// Records the intent, signs, records the certificate.
+    pub(crate) async fn carry_out(&self, prepared: Prepared) -> Result<Issued> {
+        self.to_the_end(|authority| async move { authority.certify(prepared).await })
+            .await
+    }
+
+    async fn certify(&self, prepared: Prepared) -> Result<Issued> {
+        let issuer_id = prepared.certification.issuer.entry().id;
+        let key = (issuer_id, prepared.serial);
+        self.inner().in_flight.0.lock().insert(key);
+        let outcome = self.intend_sign_record(issuer_id, prepared).await;
+        self.inner().in_flight.0.lock().remove(&key);
+        outcome
+    }
+
+    async fn intend_sign_record(&self, issuer_id: Uuid, prepared: Prepared) -> Result<Issued> {
+        let certification = &prepared.certification;
+        let not_after = tbs_not_after(&prepared)?;
+        let order = open_order(issuer_id, &prepared);
+        let intent = IntentRow {
+            issuer_id,
+            serial: prepared.serial.as_bytes().to_vec(),
+            order_id: certification.order_id,
+            tbs_hash: DigestAlgorithm::Sha256.digest(prepared.linted.der()),
+            not_after: not_after.as_millisecond(),
+            at: prepared.at.as_millisecond(),
+        };
+        let recorded = intent.clone();
+        let high_water = intent.at;
+        let write = self.inner().store.write(move |tx| {
+            store::orders::insert(tx, &order)?;
+            store::settings::raise(tx, clock::HIGH_WATER, high_water)?;
+            store::intents::insert(tx, &recorded)
+        });
+        write.await?;
+        let signing = Signing {
+            key: certification.view.public_key.fingerprint(),
+            public_key: certification.view.public_key.clone(),
+        };
+        match self.seal(&signing, &prepared.linted, Purpose::Certificate).await {
+            Ok(signature) => self.record(issuer_id, prepared, &signature).await,
+            Err(fault) => {
+                let error = Error::from(fault.clone());
+                self.settle_failure(&prepared, intent, &error, fault.may_have_signed())
+                    .await;
+                Err(error)
+            }
+        }
+    }
+
+    /// Records the certificate. When that fails, the intent stays and becomes an orphan.
+    async fn record(&self, issuer_id: Uuid, prepared: Prepared, signature: &[u8]) -> Result<Issued> {
+        let Prepared {
+            certification,
+            serial,
+            linted,
+            at,
+            actor,
+        } = prepared;
+        let findings = linted.findings().to_vec();
+        let certificate = Certificate::from_der(&linted.assemble(signature)).map_err(Error::internal)?;
+        let names = certificate.subject_alt_names().map_err(Error::internal)?;
+        let names: Vec<String> = names.iter().map(ToString::to_string).collect();
+        let row = certificate_row(issuer_id, &certification, &certificate, at);
+        let id = row.id;
+        let details = json!({
+            "certificate_id": id, "serial": serial.to_string(), "issuer_id": issuer_id, "subject": row.subject,
+            "names": names, "profile": row.profile, "not_after": certificate.not_after().to_string(),
+            "requester": row.requester, "order_id": row.order_id, "replaces": row.replaces,
+        });
+        let entry = audit::entry(at, &actor, certification.action, id, audit::OK, &details);
+        let companion = certification.companion.clone();
+        let recorded = certificate.clone();
+        let (_, seq) = self
+            .change(entry, move |tx| {
+                // Gone means that it was taken for an orphan: what was signed must not be handed out.
+                if !store::intents::remove(tx, issuer_id, &row.serial)? {
+                    let constraint = "the intent was settled as an orphan".to_owned();
+                    return Err(store::Error::Conflict { constraint });
+                }
+                store::certificates::insert(tx, &row, &names)?;
+                store::orders::set_issued(tx, row.order_id, row.id)?;
+                companion.record(tx, &row, &recorded)
+            })
+            .await?;
+        certification.issuer.statuses.apply(serial, State::Good, seq);
+        let issuer = certification.issuer.entry();
+        self.inner()
+            .metrics
+            .issued(&issuer.name, &certification.profile.name);
+        tracing::info!(%id, %serial, issuer = issuer.name, profile = certification.profile.name, actor, "certificate issued");
+        Ok(Issued {
+            id,
+            order_id: certification.order_id,
+            serial,
+            issuer_id,
+            profile: certification.profile.name,
+            not_before: certificate.not_before(),
+            not_after: certificate.not_after(),
+            certificate_der: certificate.der().to_vec(),
+            chain_der: issuer.chain_for_leaf(),
+            findings,
+        })
+    }
+
+    /// After a failed signature: the intent goes when nothing can have been signed, and becomes an orphan otherwise.
+    async fn settle_failure(
+        &self,
+        prepared: &Prepared,
+        intent: IntentRow,
+        error: &Error,
+        may_have_signed: bool,
+    ) {
+        let (code, message) = (error.code(), error.to_string());
+        if may_have_signed {
+            if let Err(error) = self.revoke_orphan(intent, code, &message).await {
+                tracing::error!(%error, serial = %prepared.serial, "an orphan could not be revoked yet; it will be");
+            }
+            return;
+        }
+        let details =
+            json!({ "order_id": intent.order_id, "issuer_id": intent.issuer_id, "message": message });
+        let action = prepared.certification.action;
+        let entry = audit::entry(
+            prepared.at,
+            &prepared.actor,
+            action,
+            intent.order_id,
+            code,
+            &details,
+        );
+        let settled = self.change(entry, move |tx| {
+            let why = store::orders::Why {
+                code,
+                message: &message,
+                details: None,
+            };
+            store::orders::set_failed(tx, intent.order_id, &why)?;
+            store::intents::remove(tx, intent.issuer_id, &intent.serial)
+        });
+        if let Err(error) = settled.await {
+            tracing::error!(%error, serial = %prepared.serial, "a failed order could not be closed; it becomes an orphan");
+        }
+    }
+}
+
+impl Companion {
+    fn record(
+        &self,
+        tx: &store::Tx<'_>,
+        row: &CertificateRow,
+        certificate: &Certificate,
+    ) -> store::Result<()> {
+        match self {
+            Self::None => Ok(()),
+            Self::Activation(activation) => activation.record(tx, &row.subject, certificate),
+            Self::Responder => {
+                let responder = store::responders::ResponderRow {
+                    certificate_id: row.id,
+                    issuer_id: row.issuer_id,
+                    key_fingerprint: certificate.public_key().fingerprint().0.to_vec(),
+                    certificate: row.der.clone(),
+                    not_before: row.not_before,
+                    not_after: row.not_after,
+                };
+                store::responders::insert(tx, &responder, row.created_at)
+            }
+        }
+    }
+}
+
+impl Activation {
+    /// The old generation retires first: a name has one active generation.
+    pub(crate) fn record(
+        &self,
+        tx: &store::Tx<'_>,
+        subject: &str,
+        certificate: &Certificate,
+    ) -> store::Result<()> {
+        if let Some(old) = self.retires {
+            store::issuers::set_state(tx, old, "retired")?;
+        }
+        let chain = registry::bundle_to_stored(&self.chain);
+        store::issuers::activate(tx, self.issuer_id, subject, certificate.der(), &chain)?;
+        store::issuers::set_links(tx, self.issuer_id, &registry::bundle_to_stored(&self.links))
+    }
+}
+
+fn open_order(issuer_id: Uuid, prepared: &Prepared) -> OrderRow {
+    let Certification {
+        order,
+        order_id,
+        requester,
+        profile,
+        ..
+    } = &prepared.certification;
+    let names: Vec<String> = order.names.iter().map(ToString::to_string).collect();
+    OrderRow {
+        id: *order_id,
+        at: prepared.at.as_millisecond(),
+        requester: requester.clone(),
+        profile: profile.name.clone(),
+        issuer_id: Some(issuer_id),
+        subject: order.subject.to_string(),
+        names: names.join(" "),
+        state: "open".to_owned(),
+        code: None,
+        message: None,
+        details: None,
+        certificate_id: None,
+    }
+}
+
+fn certificate_row(
+    issuer_id: Uuid,
+    certification: &Certification,
+    certificate: &Certificate,
+    at: Timestamp,
+) -> CertificateRow {
+    CertificateRow {
+        id: clock::new_id(),
+        issuer_id,
+        serial: certificate.serial().as_bytes().to_vec(),
+        profile: certification.profile.name.clone(),
+        subject: certificate.subject().to_string(),
+        der: certificate.der().to_vec(),
+        not_before: certificate.not_before().as_millisecond(),
+        not_after: certificate.not_after().as_millisecond(),
+        requester: certification.requester.clone(),
+        order_id: certification.order_id,
+        replaces: certification.replaces,
+        created_at: at.as_millisecond(),
+        revoked_at: None,
+        revocation_reason: None,
+    }
+}
+
+/// The end of validity as it stands in the bytes to be signed: an orphan stays on the CRL until then.
+fn tbs_not_after(prepared: &Prepared) -> Result<Timestamp> {
+    // The signature plays no part in reading a certificate, so an empty one will do.
+    let unsigned = prepared.linted.clone().assemble(&[]);
+    Ok(Certificate::from_der(&unsigned)
+        .map_err(Error::internal)?
+        .not_after())
+}

@@ -1,11 +1,17 @@
 //! Whether the authority can do its work, and a look at all of its parts.
 
+use std::time::{Duration, Instant};
+
 use jiff::Timestamp;
+use serde_json::json;
 use signer_wire::ServiceStatus;
 
+use crate::audit;
 use crate::authority::Authority;
+use crate::clock::{HIGH_WATER, from_millis};
 use crate::error::Result;
-use crate::permit::Principal;
+use crate::permit::{self, Principal};
+use crate::signer::SignFault;
 
 /// One thing that is wrong.
 #[derive(Clone, Debug, Eq, PartialEq)]
@@ -49,19 +55,173 @@ pub struct Status {
     pub store_jobs: u64,
 }
 
+/// For how long what the signer said is believed.
+const LOOK_INTERVAL: Duration = Duration::from_secs(3);
+/// How long the signer is waited for.
+const LOOK_DEADLINE: Duration = Duration::from_secs(2);
+
+/// What the signer said of itself.
+type SignerSays = std::result::Result<ServiceStatus, SignFault>;
+
+/// What the signer said when it was asked last, so that many callers of `/readyz` cost it little.
+#[derive(Debug, Default)]
+pub(crate) struct SignerLook(tokio::sync::Mutex<Option<(Instant, SignerSays)>>);
+
 impl Authority {
     /// Whether it can do its work. Asks the signer at most every few seconds.
     pub async fn health(&self) -> Health {
-        todo!()
+        let mut problems = Vec::new();
+        match self.look_at_signer().await {
+            Err(fault) => problems.push(HealthProblem::fatal(fault.code(), fault.to_string())),
+            Ok(status) => problems.extend(status.lanes.into_iter().filter(|lane| !lane.available).map(
+                |lane| {
+                    let is_needed = self
+                        .issuers()
+                        .iter()
+                        .any(|issuer| issuer.answers() && issuer.token == lane.name);
+                    let message = format!("the token {} is away: {}", lane.name, lane.detail);
+                    HealthProblem {
+                        code: "hsm_unavailable",
+                        message,
+                        is_fatal: is_needed,
+                    }
+                },
+            )),
+        }
+        if let Err(error) = self
+            .inner()
+            .store
+            .read(|reader| store::settings::find(reader, HIGH_WATER))
+            .await
+        {
+            problems.push(HealthProblem::fatal("store_unavailable", error.to_string()));
+        }
+        let now = self.inner().clock.now();
+        let behind = self.inner().guard.behind(now);
+        if behind > self.inner().settings.clock_tolerance {
+            let message = format!(
+                "the clock stands {} s behind the latest time seen",
+                behind.as_secs()
+            );
+            problems.push(HealthProblem::fatal("clock_set_back", message));
+        }
+        problems.extend(self.issuer_problems(now));
+        problems.sort_by_key(|problem| !problem.is_fatal);
+        Health {
+            is_ready: !problems.iter().any(|problem| problem.is_fatal),
+            problems,
+        }
     }
 
     /// A look at everything.
     pub async fn status(&self, principal: &Principal) -> Result<Status> {
-        todo!()
+        permit::check_reads_system(principal)?;
+        let counters = self.inner().store.counters();
+        let issuers = self.inner().registry.all();
+        Ok(Status {
+            health: self.health().await,
+            now: self.inner().clock.now(),
+            signer: self.look_at_signer().await.map_err(|fault| fault.to_string()),
+            issuers: issuers.len(),
+            serials: issuers.iter().map(|issuer| issuer.statuses.len()).sum(),
+            audit_entries: self.inner().store.read(store::audit::last).await?,
+            store_commits: counters.commits,
+            store_jobs: counters.jobs,
+        })
     }
 
     /// Takes the clock as it is, after it was set back; issuing goes on.
     pub async fn accept_clock(&self, principal: &Principal) -> Result<()> {
-        todo!()
+        let permit = permit::to_accept_clock(principal)?;
+        let now = self.inner().clock.now();
+        let was = from_millis(self.inner().guard.high_water());
+        let details = json!({ "latest_time_seen": was.to_string(), "accepted": now.to_string() });
+        let entry = audit::entry(now, permit.actor(), "clock.accept", "clock", audit::OK, &details);
+        let mark = now.as_millisecond().to_string();
+        self.change(entry, move |tx| store::settings::put(tx, HIGH_WATER, &mark))
+            .await?;
+        self.inner().guard.accept(now);
+        tracing::warn!(%was, %now, "the clock was accepted as it is");
+        Ok(())
+    }
+
+    /// Remembers the time, so that a clock set back is noticed after a quiet day, too.
+    pub async fn mark_time(&self) -> Result<()> {
+        let now = self.inner().clock.now();
+        self.inner().guard.admit(now)?;
+        let mark = now.as_millisecond();
+        self.inner()
+            .store
+            .write(move |tx| store::settings::raise(tx, HIGH_WATER, mark))
+            .await?;
+        Ok(())
+    }
+
+    async fn look_at_signer(&self) -> SignerSays {
+        let mut look = self.inner().signer_look.0.lock().await;
+        if let Some((at, said)) = look.as_ref()
+            && at.elapsed() < LOOK_INTERVAL
+        {
+            return said.clone();
+        }
+        let asked = tokio::time::timeout(LOOK_DEADLINE, self.inner().signer.status()).await;
+        let said = asked.unwrap_or_else(|_| Err(SignFault::deadline()));
+        *look = Some((Instant::now(), said.clone()));
+        said
+    }
+
+    fn issuer_problems(&self, now: Timestamp) -> Vec<HealthProblem> {
+        let mut problems = Vec::new();
+        for issuer in self.inner().registry.all() {
+            let entry = issuer.entry();
+            if !entry.answers()
+                || entry
+                    .certificate
+                    .as_ref()
+                    .is_some_and(|own| own.not_after() < now)
+            {
+                continue;
+            }
+            let mut problem = |code, message| {
+                problems.push(HealthProblem {
+                    code,
+                    message,
+                    is_fatal: false,
+                })
+            };
+            let name = format!("{} {}", entry.name, entry.generation);
+            if issuer
+                .crl
+                .load()
+                .as_ref()
+                .is_none_or(|crl| crl.next_update <= now)
+            {
+                problem(
+                    "crl_expired",
+                    format!("there is no current CRL of the issuer {name}"),
+                );
+            }
+            let responder = issuer.responder.load();
+            if responder
+                .as_ref()
+                .is_none_or(|one| !one.certificate.is_valid_at(now))
+            {
+                problem(
+                    "no_responder",
+                    format!("there is no OCSP responder of the issuer {name}"),
+                );
+            }
+        }
+        problems
+    }
+}
+
+impl HealthProblem {
+    fn fatal(code: &'static str, message: String) -> Self {
+        Self {
+            code,
+            message,
+            is_fatal: true,
+        }
     }
 }

@@ -1,15 +1,24 @@
 //! Issuing a certificate for a request that somebody made.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use jiff::Timestamp;
-use pki::Serial;
 use pki::lint::Finding;
+use pki::profile::{Profile, order_from_csr};
+use pki::{Csr, CsrFault, Serial, Verified};
+use serde_json::json;
+use store::orders::OrderRow;
 use uuid::Uuid;
 
+use crate::audit;
 use crate::authority::Authority;
-use crate::error::Result;
-use crate::permit::Principal;
+use crate::certify::{Certification, Companion, Prepared};
+use crate::clock;
+use crate::error::{Error, Refusal, Result};
+use crate::issuer::{Issuer, IssuerState};
+use crate::permit::{self, Principal, Role};
+use crate::status_index::State;
 
 /// A certificate that is asked for.
 #[derive(Clone, Debug, Default)]
@@ -52,9 +61,211 @@ pub struct Issued {
     pub findings: Vec<Finding>,
 }
 
+/// What is known of an order when it is refused.
+#[derive(Debug, Default)]
+pub(crate) struct Attempt {
+    pub(crate) order_id: Uuid,
+    pub(crate) action: &'static str,
+    pub(crate) profile: String,
+    pub(crate) issuer_id: Option<Uuid>,
+    pub(crate) subject: String,
+    pub(crate) names: String,
+}
+
 impl Authority {
     /// Issues a certificate. A refusal is recorded, and explained by its order's identifier.
     pub async fn issue(&self, principal: &Principal, request: IssueRequest) -> Result<Issued> {
-        todo!()
+        let mut attempt = Attempt {
+            order_id: clock::new_id(),
+            action: "certificate.issue",
+            profile: request.profile.chars().take(64).collect(),
+            ..Attempt::default()
+        };
+        match self.admit(principal, &request, &mut attempt) {
+            Ok(prepared) => self.carry_out(prepared).await,
+            Err(error) => Err(self.record_refusal(principal, attempt, error).await),
+        }
+    }
+
+    /// Everything before the intent.
+    fn admit(
+        &self,
+        principal: &Principal,
+        request: &IssueRequest,
+        attempt: &mut Attempt,
+    ) -> Result<Prepared> {
+        let profile = self.profile_of_request(&request.profile)?;
+        let issuer = self.issuer_for(principal, request.issuer.as_deref())?;
+        let entry = issuer.entry();
+        attempt.issuer_id = Some(entry.id);
+        let permit = permit::to_issue(principal, &entry, &profile)?;
+        let csr = verified_csr(&request.csr)?;
+        attempt.subject = csr.subject().to_string();
+        attempt.names = names_of(&csr);
+        let mut order = order_from_csr(&profile, &csr)?;
+        order.validity = request.validity;
+        order.ms_sid = vouched_sid(principal, request)?;
+        let certification = Certification {
+            view: self.view_of_active(&issuer)?,
+            issuer,
+            profile,
+            order,
+            order_id: attempt.order_id,
+            requester: principal.name.clone(),
+            replaces: None,
+            action: attempt.action,
+            companion: Companion::None,
+        };
+        self.prepare(&permit, certification)
+    }
+
+    pub(crate) fn profile_of_request(&self, name: &str) -> Result<Profile> {
+        let profiles = self.inner().profiles.load();
+        let entry = profiles.get(name).ok_or_else(|| {
+            let known: Vec<&str> = profiles.keys().map(String::as_str).collect();
+            let shown: String = name.chars().take(64).collect();
+            let message = format!("there is no profile `{shown}`; there are {}", known.join(", "));
+            Error::from(Refusal::of_requester("unknown_profile", message))
+        })?;
+        Ok(entry.profile.clone())
+    }
+
+    /// The named issuer; or the only one that comes into question: active, in the caller's scope, and not a root when
+    /// there is any other.
+    fn issuer_for(&self, principal: &Principal, named: Option<&str>) -> Result<Arc<Issuer>> {
+        if let Some(name) = named {
+            return self.inner().registry.resolve(name).map_err(|_| {
+                let shown: String = name.chars().take(64).collect();
+                Refusal::of_requester("unknown_issuer", format!("there is no issuer `{shown}`")).into()
+            });
+        }
+        let mut candidates = self.inner().registry.all();
+        candidates.retain(|issuer| {
+            let entry = issuer.entry();
+            entry.state == IssuerState::Active && principal.may_use_issuer(&entry)
+        });
+        let is_root = |issuer: &Arc<Issuer>| {
+            issuer
+                .entry()
+                .certificate
+                .as_ref()
+                .is_some_and(|one| one.issuer() == one.subject())
+        };
+        if candidates.iter().any(|issuer| !is_root(issuer)) {
+            candidates.retain(|issuer| !is_root(issuer));
+        }
+        match candidates.as_slice() {
+            [only] => Ok(Arc::clone(only)),
+            [] => {
+                Err(Refusal::of_us("no_issuer", "there is no active issuer that the caller may use").into())
+            }
+            several => {
+                let names: Vec<String> = several.iter().map(|issuer| issuer.entry().name.clone()).collect();
+                let message = format!(
+                    "several issuers come into question, name one: {}",
+                    names.join(", ")
+                );
+                Err(Refusal::of_requester("issuer_required", message).into())
+            }
+        }
+    }
+
+    /// The view of an issuer that may issue now: active, and not revoked by its own issuer here.
+    pub(crate) fn view_of_active(&self, issuer: &Issuer) -> Result<pki::profile::IssuerView> {
+        let entry = issuer.entry();
+        let view = entry
+            .view()
+            .filter(|_| entry.state == IssuerState::Active)
+            .ok_or_else(|| {
+                let message = format!("the issuer {} is {} and issues nothing", entry.name, entry.state);
+                Error::from(Refusal::of_policy("issuer_not_active", message))
+            })?;
+        let parent = entry.parent.and_then(|parent| self.inner().registry.find(parent));
+        let own = entry.certificate.as_ref().map(pki::Certificate::serial);
+        let status = parent
+            .zip(own)
+            .and_then(|(parent, serial)| parent.statuses.find(&serial));
+        if matches!(status.map(|status| status.state), Some(State::Revoked { .. })) {
+            let message = format!("the certificate of the issuer {} is revoked", entry.name);
+            return Err(Refusal::of_policy("issuer_revoked", message).into());
+        }
+        Ok(view)
+    }
+
+    /// Records why an order came to nothing, and gives the error back with the order's identifier.
+    pub(crate) async fn record_refusal(
+        &self,
+        principal: &Principal,
+        attempt: Attempt,
+        error: Error,
+    ) -> Error {
+        self.inner().metrics.refused(error.code());
+        let (code, message, details) = (error.code(), error.to_string(), error.details());
+        let at = self.inner().clock.now();
+        let order_id = attempt.order_id;
+        let order = OrderRow {
+            id: order_id,
+            at: at.as_millisecond(),
+            requester: principal.name.clone(),
+            profile: attempt.profile,
+            issuer_id: attempt.issuer_id,
+            subject: attempt.subject,
+            names: attempt.names,
+            state: "refused".to_owned(),
+            code: Some(code.to_owned()),
+            message: Some(message.clone()),
+            details: (!details.is_null()).then(|| details.to_string()),
+            certificate_id: None,
+        };
+        let logged = json!({ "message": message, "profile": order.profile, "subject": order.subject });
+        let entry = audit::entry(at, &principal.actor(), attempt.action, order_id, code, &logged);
+        tracing::info!(%order_id, code, message, actor = principal.actor(), "certificate refused");
+        if let Err(failure) = self
+            .change(entry, move |tx| store::orders::insert(tx, &order))
+            .await
+        {
+            tracing::warn!(%failure, %order_id, "the refusal could not be recorded");
+            return error;
+        }
+        match error {
+            Error::Refused(mut refusal) => {
+                refusal.order_id = Some(order_id);
+                Error::Refused(refusal)
+            }
+            other => other,
+        }
+    }
+}
+
+/// Reads a request and checks its signature.
+pub(crate) fn verified_csr(csr: &[u8]) -> Result<Verified<Csr>> {
+    let refused = |fault: CsrFault| {
+        let mut message = fault.to_string();
+        if let Some(cause) = std::error::Error::source(&fault) {
+            message = format!("{message}: {cause}");
+        }
+        Error::from(Refusal::of_requester(fault.code(), message))
+    };
+    Csr::parse(csr).map_err(refused)?.verify().map_err(refused)
+}
+
+/// The names a request asks for, as far as they can be read.
+pub(crate) fn names_of(csr: &Verified<Csr>) -> String {
+    let names = csr.subject_alt_names().unwrap_or_default();
+    names
+        .iter()
+        .map(ToString::to_string)
+        .collect::<Vec<_>>()
+        .join(" ")
+}
+
+fn vouched_sid(principal: &Principal, request: &IssueRequest) -> Result<Option<String>> {
+    match (&request.microsoft_sid, principal.role) {
+        (None, _) => Ok(None),
+        (Some(sid), Role::Admin | Role::Operator) => Ok(Some(sid.clone())),
+        (Some(_), _) => {
+            let message = "only an admin or operator may vouch for a security identifier";
+            Err(Error::forbidden("role_insufficient", message))
+        }
     }
 }

@@ -2,11 +2,23 @@
 
 use std::fmt;
 use std::str::FromStr;
+use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
 
+use arc_swap::{ArcSwap, ArcSwapOption};
 use jiff::Timestamp;
-use pki::{Certificate, KeyAlgorithm, KeyFingerprint, SignatureAlgorithm};
+use ocsp::{HashAlgorithm, IssuerHash};
+use pki::profile::{IssuerView, Urls};
+use pki::{Certificate, KeyAlgorithm, KeyFingerprint, PublicKey, SignatureAlgorithm};
 use serde::{Deserialize, Serialize};
+use tokio::sync::Mutex;
 use uuid::Uuid;
+
+use crate::error::{Error, Result};
+use crate::publish_crl::PublishedCrl;
+use crate::responder::Responder;
+use crate::seal::Signing;
+use crate::status_index::StatusIndex;
 
 /// Where an issuer stands in its life.
 #[derive(Clone, Copy, Debug, Deserialize, Eq, PartialEq, Serialize)]
@@ -36,7 +48,7 @@ impl fmt::Display for IssuerState {
 impl FromStr for IssuerState {
     type Err = ();
 
-    fn from_str(text: &str) -> Result<Self, ()> {
+    fn from_str(text: &str) -> std::result::Result<Self, ()> {
         [Self::Pending, Self::Active, Self::Retired, Self::Disabled]
             .into_iter()
             .find(|state| state.to_string() == text)
@@ -100,4 +112,151 @@ pub struct IssuerEntry {
     pub crl_url: String,
     /// When it was made here.
     pub created_at: Timestamp,
+    pub(crate) public_key: PublicKey,
+    /// The profile its certificates are made by, when they are made here.
+    pub(crate) profile: Option<String>,
+}
+
+impl IssuerEntry {
+    /// Whether it signs CRLs and OCSP answers: it has a certificate and was not switched off.
+    pub fn answers(&self) -> bool {
+        self.certificate.is_some() && matches!(self.state, IssuerState::Active | IssuerState::Retired)
+    }
+
+    /// What building and linting need to know of it; nothing while it has no certificate.
+    pub(crate) fn view(&self) -> Option<IssuerView> {
+        let certificate = self.certificate.as_ref()?;
+        Some(IssuerView::from_certificate(
+            certificate,
+            self.signature_algorithm,
+            self.urls(),
+        ))
+    }
+
+    /// How it signs.
+    pub(crate) fn signing(&self) -> Signing {
+        Signing {
+            key: self.key,
+            public_key: self.public_key.clone(),
+        }
+    }
+
+    /// Its certificate and those above it, nearest first, without a self-signed root: what a leaf is handed out with.
+    pub(crate) fn chain_for_leaf(&self) -> Vec<Vec<u8>> {
+        let own = self
+            .certificate
+            .iter()
+            .map(|certificate| certificate.der().to_vec());
+        let chain = own.chain(self.chain.iter().cloned());
+        chain
+            .filter(|der| !Certificate::from_der(der).is_ok_and(|one| one.is_self_signed()))
+            .collect()
+    }
+
+    /// Its certificate and everything above it.
+    pub(crate) fn whole_chain(&self) -> Vec<Vec<u8>> {
+        let own = self
+            .certificate
+            .iter()
+            .map(|certificate| certificate.der().to_vec());
+        own.chain(self.chain.iter().cloned()).collect()
+    }
+
+    fn urls(&self) -> Urls {
+        Urls {
+            ca_issuers: vec![self.ca_url.clone()],
+            ocsp: vec![self.ocsp_url.clone()],
+            crl: vec![self.crl_url.clone()],
+        }
+    }
+}
+
+/// An issuer as it lives in memory: its entry, and everything that is answered without asking the store.
+#[derive(Debug)]
+pub(crate) struct Issuer {
+    entry: ArcSwap<IssuerEntry>,
+    hashes: ArcSwapOption<Hashes>,
+    /// The status of every serial it ever signed.
+    pub(crate) statuses: StatusIndex,
+    pub(crate) crl: ArcSwapOption<PublishedCrl>,
+    /// Whether something was revoked since the last CRL.
+    pub(crate) is_crl_due: AtomicBool,
+    /// One CRL at a time.
+    pub(crate) publishing: Mutex<()>,
+    pub(crate) responder: ArcSwapOption<Responder>,
+    /// One responder at a time.
+    pub(crate) responding: Mutex<()>,
+}
+
+#[derive(Debug)]
+struct Hashes {
+    sha1: IssuerHash,
+    sha256: IssuerHash,
+}
+
+impl Issuer {
+    pub(crate) fn new(entry: IssuerEntry) -> Self {
+        let issuer = Self {
+            hashes: ArcSwapOption::empty(),
+            entry: ArcSwap::from_pointee(entry),
+            statuses: StatusIndex::default(),
+            crl: ArcSwapOption::empty(),
+            is_crl_due: AtomicBool::new(false),
+            publishing: Mutex::default(),
+            responder: ArcSwapOption::empty(),
+            responding: Mutex::default(),
+        };
+        issuer.replace(issuer.entry.load_full());
+        issuer
+    }
+
+    pub(crate) fn entry(&self) -> Arc<IssuerEntry> {
+        self.entry.load_full()
+    }
+
+    /// Changes the entry, after the store has.
+    pub(crate) fn update(&self, change: impl FnOnce(&mut IssuerEntry)) -> Arc<IssuerEntry> {
+        let mut entry = IssuerEntry::clone(&self.entry.load());
+        change(&mut entry);
+        let entry = Arc::new(entry);
+        self.replace(Arc::clone(&entry));
+        entry
+    }
+
+    fn replace(&self, entry: Arc<IssuerEntry>) {
+        let hashes = entry.certificate.as_ref().map(|certificate| {
+            let hash = |algorithm| {
+                IssuerHash::for_issuer(algorithm, certificate.subject().der(), certificate.public_key())
+            };
+            Arc::new(Hashes {
+                sha1: hash(HashAlgorithm::Sha1),
+                sha256: hash(HashAlgorithm::Sha256),
+            })
+        });
+        self.hashes.store(hashes);
+        self.entry.store(entry);
+    }
+
+    /// Its half of a CertID; nothing while it has no certificate.
+    pub(crate) fn hash(&self, algorithm: HashAlgorithm) -> Option<IssuerHash> {
+        let hashes = self.hashes.load();
+        let hashes = hashes.as_ref()?;
+        Some(match algorithm {
+            HashAlgorithm::Sha1 => hashes.sha1,
+            HashAlgorithm::Sha256 => hashes.sha256,
+        })
+    }
+}
+
+/// A CA's name: lower-case letters, digits and hyphens, 1 to 64 of them.
+pub(crate) fn check_name(name: &str) -> Result<()> {
+    let fits = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'-';
+    if (1..=64).contains(&name.len()) && name.bytes().all(fits) {
+        return Ok(());
+    }
+    let message = format!("`{name}` is no name for a CA: take 1 to 64 of a-z, 0-9 and hyphen");
+    Err(Error::from(crate::error::Refusal::of_requester(
+        "name_invalid",
+        message,
+    )))
 }

@@ -1,10 +1,12 @@
 //! The keys that the signer holds, and what they are used for.
 
 use pki::KeyFingerprint;
+use signer_wire::KeyRecord;
 
 use crate::authority::Authority;
 use crate::error::Result;
-use crate::permit::Principal;
+use crate::issuer::Issuer;
+use crate::permit::{self, Principal};
 
 /// A key.
 #[derive(Clone, Debug, Eq, PartialEq)]
@@ -30,6 +32,37 @@ pub struct KeyEntry {
 impl Authority {
     /// All keys of the signer.
     pub async fn keys(&self, principal: &Principal) -> Result<Vec<KeyEntry>> {
-        todo!()
+        permit::check_reads_system(principal)?;
+        let records = self.inner().signer.list().await?;
+        let issuers = self.inner().registry.all();
+        let entry = |record: KeyRecord| {
+            let fingerprint = KeyFingerprint(*record.key.as_bytes());
+            KeyEntry {
+                used_by: issuers
+                    .iter()
+                    .flat_map(|issuer| uses(issuer, fingerprint))
+                    .collect(),
+                fingerprint,
+                label: record.label,
+                algorithm: record.kind.to_string(),
+                tokens: record.tokens,
+                extractable: record.attributes.extractable,
+                sensitive: record.attributes.sensitive,
+                local: record.attributes.local,
+            }
+        };
+        Ok(records.into_iter().map(entry).collect())
     }
+}
+
+fn uses(issuer: &Issuer, key: KeyFingerprint) -> Vec<String> {
+    let entry = issuer.entry();
+    let name = format!("{} {}", entry.name, entry.generation);
+    let responder = issuer.responder.load();
+    let as_issuer = (entry.key == key).then(|| format!("issuer {name}"));
+    let as_responder = responder
+        .as_ref()
+        .filter(|one| one.signing.key == key)
+        .map(|_| format!("responder of {name}"));
+    as_issuer.into_iter().chain(as_responder).collect()
 }

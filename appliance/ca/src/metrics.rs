@@ -1,23 +1,254 @@
-//! Metrics of the authority.
+//! Metrics of the authority, in one Prometheus registry that edges add theirs to.
+//!
+//! Counters count where things happen; gauges are brought up to date when somebody looks.
 
-use prometheus::Registry;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicI64, Ordering};
+use std::time::Duration;
 
-/// The metrics and the registry they are in.
+use prometheus::{
+    GaugeVec, HistogramOpts, HistogramVec, IntCounter, IntCounterVec, IntGauge, IntGaugeVec, Opts, Registry,
+    TextEncoder,
+};
+
+use crate::answer_ocsp::OcspAnswerKind;
+use crate::authority::Authority;
+use crate::seal::Purpose;
+use crate::signer::SignFault;
+
+/// The bounds of the signer's histogram, in seconds: from a software key to a slow token.
+const SECONDS: [f64; 12] = [
+    0.000_1, 0.000_25, 0.000_5, 0.001, 0.002_5, 0.005, 0.01, 0.025, 0.1, 0.5, 2.5, 10.0,
+];
+
+/// The metrics and the registry they are in. Clones are one.
 #[derive(Clone, Debug)]
 pub struct Metrics {
     registry: Registry,
+    issued: IntCounterVec,
+    refused: IntCounterVec,
+    revoked: IntCounterVec,
+    orphans: IntCounter,
+    ocsp_answers: IntCounterVec,
+    ocsp_cache: IntCounterVec,
+    ocsp_cache_entries: IntGauge,
+    crl_number: IntGaugeVec,
+    crl_age: GaugeVec,
+    crl_octets: IntGaugeVec,
+    crl_entries: IntGaugeVec,
+    signer_seconds: HistogramVec,
+    signer_errors: IntCounterVec,
+    signer_waiting: IntGauge,
+    store_commits: IntCounter,
+    store_jobs: IntCounter,
+    store_failures: IntCounter,
+    store_waiting: IntGauge,
+    audit_entries: IntGauge,
+    audit_seq: Arc<AtomicI64>,
+    clock_behind: IntGauge,
 }
 
 impl Metrics {
+    pub(crate) fn new() -> prometheus::Result<Self> {
+        let registry = Registry::new();
+        let make = Maker(&registry);
+        let crl = ["issuer", "generation"];
+        Ok(Self {
+            issued: make.counters(
+                "certificates_issued_total",
+                "Certificates issued",
+                &["issuer", "profile"],
+            )?,
+            refused: make.counters("certificates_refused_total", "Orders refused, by code", &["code"])?,
+            revoked: make.counters(
+                "certificates_revoked_total",
+                "Certificates revoked or put on hold",
+                &["issuer", "reason"],
+            )?,
+            orphans: make.counter(
+                "orphans_total",
+                "Serials revoked because something may have been signed unrecorded",
+            )?,
+            ocsp_answers: make.counters("ocsp_answers_total", "OCSP answers, by what they say", &["kind"])?,
+            ocsp_cache: make.counters(
+                "ocsp_cache_total",
+                "OCSP answers looked for in memory",
+                &["outcome"],
+            )?,
+            ocsp_cache_entries: make.gauge("ocsp_cache_entries", "OCSP answers in memory")?,
+            crl_number: make.gauges("crl_number", "Number of the published CRL", &crl)?,
+            crl_age: make.float_gauges("crl_age_seconds", "Age of the published CRL", &crl)?,
+            crl_octets: make.gauges("crl_size_bytes", "Size of the published CRL", &crl)?,
+            crl_entries: make.gauges("crl_entries", "Entries of the published CRL", &crl)?,
+            signer_seconds: make.histogram(
+                "signer_seconds",
+                "Time from asking the signer to a verified signature",
+                &["purpose"],
+            )?,
+            signer_errors: make.counters(
+                "signer_errors_total",
+                "Signatures that failed, by code",
+                &["code"],
+            )?,
+            signer_waiting: make.gauge("signer_waiting", "Signatures waited for now")?,
+            store_commits: make.counter("store_commits_total", "Transactions committed")?,
+            store_jobs: make.counter("store_jobs_total", "Jobs in committed transactions")?,
+            store_failures: make.counter("store_failures_total", "Commits that failed")?,
+            store_waiting: make.gauge("store_waiting", "Jobs waiting for the store's writer")?,
+            audit_entries: make.gauge("audit_entries", "Entries of the audit log")?,
+            audit_seq: Arc::default(),
+            clock_behind: make.gauge(
+                "clock_behind_seconds",
+                "How far the clock stands behind the latest time seen",
+            )?,
+            registry,
+        })
+    }
+
     /// The registry; edges add their own metrics to it.
     pub fn registry(&self) -> &Registry {
         &self.registry
     }
+
+    pub(crate) fn issued(&self, issuer: &str, profile: &str) {
+        self.issued.with_label_values(&[issuer, profile]).inc();
+    }
+
+    pub(crate) fn refused(&self, code: &str) {
+        self.refused.with_label_values(&[code]).inc();
+    }
+
+    pub(crate) fn revoked(&self, issuer: &str, reason: &str) {
+        self.revoked.with_label_values(&[issuer, reason]).inc();
+    }
+
+    pub(crate) fn orphaned(&self) {
+        self.orphans.inc();
+    }
+
+    pub(crate) fn ocsp_answered(&self, kind: OcspAnswerKind) {
+        self.ocsp_answers.with_label_values(&[kind.name()]).inc();
+    }
+
+    pub(crate) fn ocsp_looked_up(&self, is_hit: bool) {
+        self.ocsp_cache
+            .with_label_values(&[if is_hit { "hit" } else { "miss" }])
+            .inc();
+    }
+
+    pub(crate) fn signed(&self, purpose: Purpose, took: Duration, fault: Option<&SignFault>) {
+        match fault {
+            None => self
+                .signer_seconds
+                .with_label_values(&[purpose.name()])
+                .observe(took.as_secs_f64()),
+            Some(fault) => self.signer_errors.with_label_values(&[fault.code()]).inc(),
+        }
+    }
+
+    pub(crate) fn audited(&self, seq: i64) {
+        self.audit_seq.fetch_max(seq, Ordering::Relaxed);
+    }
+
+    pub(crate) fn audit_entries(&self) -> i64 {
+        self.audit_seq.load(Ordering::Relaxed)
+    }
 }
 
-impl crate::Authority {
+/// Registers under one prefix.
+struct Maker<'a>(&'a Registry);
+
+impl Maker<'_> {
+    fn keep<M: prometheus::core::Collector + Clone + 'static>(&self, metric: M) -> prometheus::Result<M> {
+        self.0.register(Box::new(metric.clone()))?;
+        Ok(metric)
+    }
+
+    fn counter(&self, name: &str, help: &str) -> prometheus::Result<IntCounter> {
+        self.keep(IntCounter::with_opts(opts(name, help))?)
+    }
+
+    fn counters(&self, name: &str, help: &str, labels: &[&str]) -> prometheus::Result<IntCounterVec> {
+        self.keep(IntCounterVec::new(opts(name, help), labels)?)
+    }
+
+    fn gauge(&self, name: &str, help: &str) -> prometheus::Result<IntGauge> {
+        self.keep(IntGauge::with_opts(opts(name, help))?)
+    }
+
+    fn gauges(&self, name: &str, help: &str, labels: &[&str]) -> prometheus::Result<IntGaugeVec> {
+        self.keep(IntGaugeVec::new(opts(name, help), labels)?)
+    }
+
+    fn float_gauges(&self, name: &str, help: &str, labels: &[&str]) -> prometheus::Result<GaugeVec> {
+        self.keep(GaugeVec::new(opts(name, help), labels)?)
+    }
+
+    fn histogram(&self, name: &str, help: &str, labels: &[&str]) -> prometheus::Result<HistogramVec> {
+        let opts = HistogramOpts {
+            common_opts: opts(name, help),
+            buckets: SECONDS.to_vec(),
+        };
+        self.keep(HistogramVec::new(opts, labels)?)
+    }
+}
+
+fn opts(name: &str, help: &str) -> Opts {
+    Opts::new(format!("chancery_{name}"), help)
+}
+
+/// Brings a counter up to a total that is counted elsewhere.
+fn raise(counter: &IntCounter, total: u64) {
+    counter.inc_by(total.saturating_sub(counter.get()));
+}
+
+impl Authority {
     /// Everything in the registry as text (Prometheus exposition format 0.0.4), with the gauges brought up to date.
     pub fn metrics_text(&self) -> String {
-        todo!()
+        self.update_gauges();
+        let families = self.inner().metrics.registry.gather();
+        TextEncoder::new().encode_to_string(&families).unwrap_or_default()
+    }
+
+    fn update_gauges(&self) {
+        let inner = self.inner();
+        let metrics = &inner.metrics;
+        let now = inner.clock.now();
+        for issuer in inner.registry.all() {
+            let Some(crl) = issuer.crl.load_full() else {
+                continue;
+            };
+            let entry = issuer.entry();
+            let labels = [entry.name.as_str(), &entry.generation.to_string()];
+            let count = |count: usize| i64::try_from(count).unwrap_or(i64::MAX);
+            metrics
+                .crl_number
+                .with_label_values(&labels)
+                .set(i64::try_from(crl.number).unwrap_or(i64::MAX));
+            metrics
+                .crl_age
+                .with_label_values(&labels)
+                .set(now.duration_since(crl.this_update).as_secs_f64());
+            metrics
+                .crl_octets
+                .with_label_values(&labels)
+                .set(count(crl.der.len()));
+            metrics
+                .crl_entries
+                .with_label_values(&labels)
+                .set(count(crl.entries));
+        }
+        let gauge = |value: u64| i64::try_from(value).unwrap_or(i64::MAX);
+        let counters = inner.store.counters();
+        raise(&metrics.store_commits, counters.commits);
+        raise(&metrics.store_jobs, counters.jobs);
+        raise(&metrics.store_failures, counters.failures);
+        metrics.store_waiting.set(gauge(counters.waiting));
+        metrics.signer_waiting.set(gauge(inner.signer.waiting()));
+        metrics
+            .ocsp_cache_entries
+            .set(i64::try_from(inner.ocsp_cache.len()).unwrap_or(i64::MAX));
+        metrics.audit_entries.set(metrics.audit_entries());
+        metrics.clock_behind.set(gauge(inner.guard.behind(now).as_secs()));
     }
 }

@@ -170,6 +170,13 @@ impl<A> Permit<A> {
     }
 }
 
+impl Permit<action::ManageIssuers> {
+    /// Whoever manages issuers may have their certificates made.
+    pub(crate) fn to_issue(&self) -> Permit<action::Issue> {
+        Permit::for_actor(self.actor.clone())
+    }
+}
+
 /// The authority's own duties need permits too: renewing responders, publishing on schedule, revoking orphans.
 pub(crate) fn of_duty<A>(duty: &str) -> Permit<A> {
     Permit::for_actor(format!("chancery ({duty})"))

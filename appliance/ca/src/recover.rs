@@ -2,10 +2,20 @@
 
 use jiff::Timestamp;
 use pki::Serial;
+use pki::crl::RevocationReason;
+use serde_json::json;
+use std::sync::atomic::Ordering;
+use store::intents::IntentRow;
+use store::revocations::RevocationRow;
 use uuid::Uuid;
 
+use crate::audit;
 use crate::authority::Authority;
-use crate::error::Result;
+use crate::clock::from_millis;
+use crate::error::{Error, Result};
+use crate::issuer::IssuerState;
+use crate::permit::{self, Permit, action};
+use crate::status_index::State;
 
 /// A serial under which something may have been signed that was never recorded. It is revoked.
 #[derive(Clone, Debug, Eq, PartialEq)]
@@ -31,6 +41,136 @@ impl Authority {
     /// Revokes and reports every intent that nothing in this process is working on. Runs when the authority is opened,
     /// and from time to time.
     pub async fn recover(&self) -> Result<Recovery> {
-        todo!()
+        let mut recovery = Recovery::default();
+        for intent in self.inner().store.read(store::intents::all).await? {
+            let serial = serial_of(&intent)?;
+            // A serial enters the set before its intent is recorded and leaves it after it is settled.
+            if self.inner().in_flight.contains(intent.issuer_id, serial) {
+                continue;
+            }
+            let (order_id, issuer_id) = (intent.order_id, intent.issuer_id);
+            let intended_at = from_millis(intent.at);
+            let message = "the process ended between the intent and the certificate";
+            if self.revoke_orphan(intent, "orphaned", message).await? {
+                recovery.orphans.push(Orphan {
+                    issuer_id,
+                    serial,
+                    order_id,
+                    intended_at,
+                });
+            }
+        }
+        Ok(recovery)
     }
+
+    /// Revokes what may have been signed for an intent; whether the intent was still there.
+    pub(crate) async fn revoke_orphan(
+        &self,
+        intent: IntentRow,
+        code: &'static str,
+        message: &str,
+    ) -> Result<bool> {
+        let permit: Permit<action::Revoke> = permit::of_duty("recovery");
+        let (serial, issuer_id, order_id) = (serial_of(&intent)?, intent.issuer_id, intent.order_id);
+        let at = self.inner().clock.now();
+        let details = json!({
+            "serial": serial.to_string(), "issuer_id": issuer_id, "order_id": order_id, "cause": code,
+            "message": message, "intended_at": from_millis(intent.at).to_string(),
+        });
+        let entry = audit::entry(
+            at,
+            permit.actor(),
+            "certificate.orphan",
+            serial,
+            audit::OK,
+            &details,
+        );
+        let message = message.to_owned();
+        let change = self.change(entry, move |tx| {
+            if !store::intents::remove(tx, intent.issuer_id, &intent.serial)? {
+                return Err(store::Error::Absent {
+                    what: "the intent".to_owned(),
+                });
+            }
+            let revocation = RevocationRow {
+                issuer_id: intent.issuer_id,
+                serial: intent.serial,
+                revoked_at: at.as_millisecond(),
+                reason: RevocationReason::Unspecified.code().into(),
+                invalidity_date: None,
+                not_after: intent.not_after,
+                is_orphan: true,
+            };
+            store::revocations::put(tx, &revocation)?;
+            let why = store::orders::Why {
+                code,
+                message: &message,
+                details: None,
+            };
+            match store::orders::set_failed(tx, intent.order_id, &why) {
+                // Revoking matters more than the order's last word.
+                Err(store::Error::Absent { .. }) => Ok(()),
+                outcome => outcome,
+            }
+        });
+        let seq = match change.await {
+            Ok(((), seq)) => seq,
+            // It was settled in the meantime.
+            Err(Error::Conflict { .. }) => return Ok(false),
+            Err(error) => return Err(error),
+        };
+        tracing::warn!(%serial, %issuer_id, %order_id, code, "an orphan was revoked");
+        self.inner().metrics.orphaned();
+        if let Some(issuer) = self.inner().registry.find(issuer_id) {
+            let state = State::Revoked {
+                at: at.as_millisecond(),
+                reason: RevocationReason::Unspecified,
+            };
+            issuer.statuses.apply(serial, state, seq);
+            issuer.is_crl_due.store(true, Ordering::SeqCst);
+            self.inner().crl_nudge.notify_one();
+        }
+        Ok(true)
+    }
+
+    /// Issuers whose making broke off: a key, and neither a certificate nor a request for one. They are switched off, and
+    /// their names are free again.
+    pub(crate) async fn disable_unfinished_issuers(&self) -> Result<()> {
+        for issuer in self.inner().registry.all() {
+            let entry = issuer.entry();
+            if entry.state == IssuerState::Pending && entry.csr.is_none() {
+                self.disable_unfinished(entry.id).await?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Switches off an issuer that did not get its certificate.
+    pub(crate) async fn disable_unfinished(&self, issuer_id: Uuid) -> Result<()> {
+        let permit: Permit<action::ManageIssuers> = permit::of_duty("recovery");
+        let at = self.inner().clock.now();
+        let details = json!({ "why": "its making broke off" });
+        let entry = audit::entry(
+            at,
+            permit.actor(),
+            "issuer.disable",
+            issuer_id,
+            audit::OK,
+            &details,
+        );
+        self.change(entry, move |tx| {
+            store::issuers::set_state(tx, issuer_id, "disabled")
+        })
+        .await?;
+        if let Some(issuer) = self.inner().registry.find(issuer_id) {
+            issuer.update(|entry| entry.state = IssuerState::Disabled);
+        }
+        tracing::warn!(%issuer_id, "an issuer whose making broke off was switched off");
+        Ok(())
+    }
+}
+
+fn serial_of(intent: &IntentRow) -> Result<Serial> {
+    Serial::from_unsigned(&intent.serial)
+        .map_err(|_| Error::internal("a stored intent has an unreadable serial"))
 }

@@ -1,11 +1,26 @@
 //! Delegated OCSP responders: one per issuer, renewed with overlap (RFC 6960 §4.2.2.2).
+//!
+//! A responder's key is made once, where the issuer's key is, and certified again at each renewal: keys cannot be removed
+//! through the signer, and a token that gets a new one every week is full one day. The certificate lives briefly, because
+//! nothing revokes it (it carries OCSP no-check).
 
-use jiff::Timestamp;
+use std::sync::Arc;
+
+use jiff::{SignedDuration, Timestamp};
+use pki::profile::Order;
+use pki::{Certificate, DistinguishedName, KeyFingerprint, PublicKey, SignatureAlgorithm};
+use serde_json::json;
+use store::keys::KeyRow;
 use uuid::Uuid;
 
+use crate::audit;
 use crate::authority::Authority;
-use crate::error::Result;
-use crate::permit::Principal;
+use crate::certify::{Certification, Companion};
+use crate::clock::{self, from_millis};
+use crate::error::{Error, Result};
+use crate::issuer::{Issuer, IssuerEntry};
+use crate::permit::{self, Permit, Principal, action};
+use crate::seal::Signing;
 
 /// A responder.
 #[derive(Clone, Debug)]
@@ -20,14 +35,197 @@ pub struct ResponderEntry {
     pub not_after: Timestamp,
 }
 
+/// A responder as it lives in memory.
+#[derive(Debug)]
+pub(crate) struct Responder {
+    pub(crate) certificate_id: Uuid,
+    pub(crate) certificate: Certificate,
+    pub(crate) signing: Signing,
+    pub(crate) algorithm: SignatureAlgorithm,
+    pub(crate) lint: ocsp::lint::Responder,
+}
+
+impl Responder {
+    fn new(certificate_id: Uuid, certificate: Certificate) -> Self {
+        let public_key = certificate.public_key().clone();
+        Self {
+            certificate_id,
+            algorithm: SignatureAlgorithm::default_for(public_key.algorithm()),
+            lint: ocsp::lint::Responder::delegated(&certificate),
+            signing: Signing {
+                key: public_key.fingerprint(),
+                public_key,
+            },
+            certificate,
+        }
+    }
+
+    /// Whether half of its life is over.
+    fn is_due(&self, now: Timestamp) -> bool {
+        let (begin, end) = (self.certificate.not_before(), self.certificate.not_after());
+        let half = SignedDuration::from_secs(end.duration_since(begin).as_secs() / 2);
+        begin.saturating_add(half).is_ok_and(|middle| middle <= now)
+    }
+}
+
 impl Authority {
     /// The responder that answers for an issuer now.
     pub fn responder(&self, principal: &Principal, issuer_id: Uuid) -> Result<Option<ResponderEntry>> {
-        todo!()
+        permit::check_reads_system(principal)?;
+        let issuer = self
+            .inner()
+            .registry
+            .find(issuer_id)
+            .ok_or_else(|| Error::not_found("issuer", issuer_id))?;
+        Ok(issuer.responder.load().as_ref().map(|responder| ResponderEntry {
+            certificate_id: responder.certificate_id,
+            certificate: responder.certificate.der().to_vec(),
+            not_before: responder.certificate.not_before(),
+            not_after: responder.certificate.not_after(),
+        }))
     }
 
-    /// Makes and renews the responders that need it; gives how many.
+    /// Makes and renews the responders that need it; gives how many. Tries all of them and gives the last error.
     pub async fn renew_due_responders(&self) -> Result<usize> {
-        todo!()
+        let (mut renewed, mut failure) = (0, None);
+        for issuer in self.inner().registry.all() {
+            match self.renew_responder_if_due(&issuer).await {
+                Ok(was_due) => renewed += usize::from(was_due),
+                Err(error) => {
+                    tracing::warn!(%error, issuer = issuer.entry().name, "the OCSP responder could not be renewed");
+                    failure = Some(error);
+                }
+            }
+        }
+        failure.map_or(Ok(renewed), Err)
+    }
+
+    /// Renews the responder of an issuer when half of its life is over or there is none.
+    pub(crate) async fn renew_responder_if_due(&self, issuer: &Arc<Issuer>) -> Result<bool> {
+        let _one_at_a_time = issuer.responding.lock().await;
+        let (entry, now) = (issuer.entry(), self.inner().clock.now());
+        let has_ended = entry
+            .certificate
+            .as_ref()
+            .is_none_or(|certificate| certificate.not_after() <= now);
+        let current = issuer.responder.load_full();
+        if !entry.answers() || has_ended || current.as_ref().is_some_and(|one| !one.is_due(now)) {
+            return Ok(false);
+        }
+        let permit: Permit<action::Issue> = permit::of_duty("OCSP responder");
+        let public_key = match current {
+            Some(current) => current.signing.public_key.clone(),
+            None => self.make_responder_key(&permit, &entry).await?,
+        };
+        self.certify_responder(&permit, issuer, public_key).await?;
+        Ok(true)
+    }
+
+    async fn make_responder_key(
+        &self,
+        permit: &Permit<action::Issue>,
+        issuer: &IssuerEntry,
+    ) -> Result<PublicKey> {
+        let label = format!(
+            "{:.32}-{}-ocsp-{}",
+            issuer.name,
+            issuer.generation,
+            clock::new_id().simple()
+        );
+        let label: String = label.chars().take(64).collect();
+        let (row, public_key) = self.make_key(&issuer.token, &label, issuer.key_algorithm).await?;
+        let at = self.inner().clock.now();
+        let details = json!({ "label": row.label, "token": row.backend, "for": "OCSP responder", "issuer_id": issuer.id });
+        let object = public_key.fingerprint();
+        let entry = audit::entry(at, permit.actor(), "key.generate", object, audit::OK, &details);
+        self.change(entry, move |tx| store::keys::insert(tx, &row))
+            .await?;
+        Ok(public_key)
+    }
+
+    async fn certify_responder(
+        &self,
+        permit: &Permit<action::Issue>,
+        issuer: &Arc<Issuer>,
+        public_key: PublicKey,
+    ) -> Result<()> {
+        let entry = issuer.entry();
+        let subject = format!("CN=OCSP responder of {} {}", entry.name, entry.generation);
+        let order = Order {
+            subject: DistinguishedName::parse(&subject).map_err(Error::internal)?,
+            names: Vec::new(),
+            public_key,
+            validity: Some(self.inner().settings.responder_lifetime),
+            ms_sid: None,
+        };
+        let certification = Certification {
+            issuer: Arc::clone(issuer),
+            view: entry
+                .view()
+                .ok_or_else(|| Error::internal("an issuer without a certificate has no responder"))?,
+            profile: self.own_profile("ocsp-signer")?,
+            order,
+            order_id: clock::new_id(),
+            requester: "chancery".to_owned(),
+            replaces: issuer
+                .responder
+                .load()
+                .as_ref()
+                .map(|responder| responder.certificate_id),
+            action: "responder.renew",
+            companion: Companion::Responder,
+        };
+        let issued = self.carry_out(self.prepare(permit, certification)?).await?;
+        let certificate = Certificate::from_der(&issued.certificate_der).map_err(Error::internal)?;
+        issuer
+            .responder
+            .store(Some(Arc::new(Responder::new(issued.id, certificate))));
+        Ok(())
+    }
+
+    /// Makes a key in a token, and gives the row that records it.
+    pub(crate) async fn make_key(
+        &self,
+        token: &str,
+        label: &str,
+        algorithm: pki::KeyAlgorithm,
+    ) -> Result<(KeyRow, PublicKey)> {
+        let record = self.inner().signer.generate(token, label, algorithm).await?;
+        let public_key = PublicKey::from_spki_der(&record.spki).map_err(Error::internal)?;
+        if public_key.algorithm() != algorithm {
+            return Err(Error::internal(format!(
+                "the token {token} made a key of another kind than {algorithm}"
+            )));
+        }
+        Ok((
+            key_row(token, label, &public_key, self.inner().clock.now()),
+            public_key,
+        ))
+    }
+
+    pub(crate) async fn load_responders(&self) -> Result<()> {
+        for row in self.inner().store.read(store::responders::all).await? {
+            let certificate = Certificate::from_der(&row.certificate).map_err(Error::internal)?;
+            let Some(issuer) = self.inner().registry.find(row.issuer_id) else {
+                continue;
+            };
+            // Of one issuer the last to end comes last, and stays.
+            issuer
+                .responder
+                .store(Some(Arc::new(Responder::new(row.certificate_id, certificate))));
+        }
+        Ok(())
+    }
+}
+
+pub(crate) fn key_row(token: &str, label: &str, public_key: &PublicKey, at: Timestamp) -> KeyRow {
+    let KeyFingerprint(fingerprint) = public_key.fingerprint();
+    KeyRow {
+        fingerprint: fingerprint.to_vec(),
+        algorithm: public_key.algorithm().to_string(),
+        spki: public_key.spki_der().to_vec(),
+        backend: token.to_owned(),
+        label: label.to_owned(),
+        created_at: from_millis(at.as_millisecond()).as_millisecond(),
     }
 }

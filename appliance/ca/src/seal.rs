@@ -1,1 +1,74 @@
-//! Placeholder.
+//! Sealing: linted bytes go to the signer, and a signature comes back that has been verified.
+//!
+//! A token that signs with the wrong key, or garbles a signature, is found here, before anybody else sees it.
+
+use std::time::Instant;
+
+use pki::{KeyFingerprint, Linted, PublicKey, Tbs};
+use signer_wire::Priority;
+
+use crate::authority::Authority;
+use crate::signer::SignFault;
+
+/// Who signs: the key's name for the signer, and its public half for the check.
+#[derive(Clone, Debug)]
+pub(crate) struct Signing {
+    pub(crate) key: KeyFingerprint,
+    pub(crate) public_key: PublicKey,
+}
+
+/// What is signed, for the metrics and the signer's queue.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(crate) enum Purpose {
+    Certificate,
+    Crl,
+    Ocsp,
+}
+
+impl Purpose {
+    pub(crate) fn name(self) -> &'static str {
+        match self {
+            Self::Certificate => "certificate",
+            Self::Crl => "crl",
+            Self::Ocsp => "ocsp",
+        }
+    }
+
+    fn priority(self) -> Priority {
+        match self {
+            Self::Certificate => Priority::Issuance,
+            Self::Crl => Priority::Revocation,
+            Self::Ocsp => Priority::OcspOnDemand,
+        }
+    }
+}
+
+impl Authority {
+    /// Signs linted bytes and verifies the signature with the public key.
+    pub(crate) async fn seal<K>(
+        &self,
+        signing: &Signing,
+        linted: &Linted<Tbs<K>>,
+        purpose: Purpose,
+    ) -> Result<Vec<u8>, SignFault> {
+        let inner = self.inner();
+        let started = Instant::now();
+        let (algorithm, deadline) = (linted.algorithm(), inner.settings.sign_deadline);
+        let outcome = inner
+            .signer
+            .sign(signing.key, algorithm, linted.der(), purpose.priority(), deadline)
+            .await;
+        let outcome = outcome.and_then(|signature| {
+            match signing.public_key.verify(algorithm, linted.der(), &signature) {
+                Ok(()) => Ok(signature),
+                Err(_) => Err(SignFault::unexpected(
+                    "the signer's signature does not verify with the issuer's public key",
+                )),
+            }
+        });
+        inner
+            .metrics
+            .signed(purpose, started.elapsed(), outcome.as_ref().err());
+        outcome
+    }
+}

@@ -1,10 +1,18 @@
 //! The appliance's own server certificate, from its own CA through the one door.
 
-use jiff::Timestamp;
+use std::net::IpAddr;
+
+use aws_lc_rs::encoding::AsDer as _;
+use aws_lc_rs::rand::SystemRandom;
+use aws_lc_rs::signature::{ECDSA_P256_SHA256_ASN1_SIGNING, EcdsaKeyPair, KeyPair as _};
+use jiff::{SignedDuration, Timestamp};
+use pki::{DistinguishedName, PublicKey, SignatureAlgorithm, SubjectAltName};
 use zeroize::Zeroizing;
 
 use crate::authority::Authority;
-use crate::error::Result;
+use crate::error::{Error, Refusal, Result};
+use crate::issue::IssueRequest;
+use crate::permit::Principal;
 
 /// A server certificate and its key.
 #[derive(Debug)]
@@ -21,10 +29,55 @@ pub struct TlsCertificate {
     pub not_after: Timestamp,
 }
 
+/// Who asks for it, in orders and the audit log.
+const REQUESTER: &str = "chancery-tls";
+
 impl Authority {
     /// Issues a server certificate for these host names and addresses, from `issuer` (by identifier or name) or the only
     /// one that comes into question.
     pub async fn tls_certificate(&self, names: &[String], issuer: Option<&str>) -> Result<TlsCertificate> {
-        todo!()
+        let names = names
+            .iter()
+            .map(|name| host_name(name))
+            .collect::<Result<Vec<_>>>()?;
+        let (pair, key_pkcs8) = new_key()?;
+        let spki = pair.public_key().as_der().map_err(Error::internal)?;
+        let public_key = PublicKey::from_spki_der(spki.as_ref()).map_err(Error::internal)?;
+        let info = pki::csr::request_info(&DistinguishedName::empty(), &public_key, false, &names);
+        let signature = pair.sign(&SystemRandom::new(), &info).map_err(Error::internal)?;
+        let request = IssueRequest {
+            csr: pki::csr::assemble(&info, SignatureAlgorithm::EcdsaSha256, signature.as_ref()),
+            profile: "tls-server".to_owned(),
+            issuer: issuer.map(str::to_owned),
+            ..IssueRequest::default()
+        };
+        let issued = self.issue(&Principal::local(REQUESTER), request).await?;
+        let now = self.inner().clock.now();
+        let two_thirds = SignedDuration::from_secs(issued.not_after.duration_since(now).as_secs() / 3 * 2);
+        Ok(TlsCertificate {
+            renew_at: now.saturating_add(two_thirds).unwrap_or(now),
+            not_after: issued.not_after,
+            certificate_der: issued.certificate_der,
+            chain_der: issued.chain_der,
+            key_pkcs8,
+        })
     }
+}
+
+fn new_key() -> Result<(EcdsaKeyPair, Zeroizing<Vec<u8>>)> {
+    let pkcs8 = EcdsaKeyPair::generate_pkcs8(&ECDSA_P256_SHA256_ASN1_SIGNING, &SystemRandom::new());
+    let pkcs8 = Zeroizing::new(pkcs8.map_err(Error::internal)?.as_ref().to_vec());
+    let pair = EcdsaKeyPair::from_pkcs8(&ECDSA_P256_SHA256_ASN1_SIGNING, &pkcs8).map_err(Error::internal)?;
+    Ok((pair, pkcs8))
+}
+
+/// A DNS name or an address.
+fn host_name(text: &str) -> Result<SubjectAltName> {
+    let typed = match text.parse::<IpAddr>() {
+        Ok(address) => format!("ip:{address}"),
+        Err(_) => format!("dns:{text}"),
+    };
+    typed
+        .parse()
+        .map_err(|fault: pki::SanFault| Refusal::of_requester("name_invalid", fault.to_string()).into())
 }

@@ -1,32 +1,26 @@
 //! Background duties of the authority: a table of jobs and the runner that supervises them.
+//!
+//! A job is idempotent and takes no input but the authority's own state; it runs when the program starts, on a timer, and
+//! on a nudge where it has one. What it does is a use case of `ca`; here is only when.
 
-use std::fmt;
-use std::future::Future;
-use std::pin::Pin;
-use std::sync::Arc;
+mod clock_mark;
+mod crl_schedule;
+mod job;
+mod orphan_sweep;
+mod responder_renewal;
+mod runner;
+mod tls_renewal;
+mod token_health;
 
-use ca::Authority;
-use tokio_util::sync::CancellationToken;
+pub use job::{Context, Hook, Hooks, Job};
+pub use runner::{run, run_table};
 
-/// What a duty of an edge does when its time comes; the text of an error is logged.
-pub type Hook = Arc<dyn Fn() -> Pin<Box<dyn Future<Output = Result<(), String>> + Send>> + Send + Sync>;
-
-/// Duties that belong to an edge.
-#[derive(Clone, Default)]
-pub struct Hooks {
-    /// Looks whether the appliance's own TLS certificate is due, and renews it.
-    pub tls_renewal: Option<Hook>,
-}
-
-impl fmt::Debug for Hooks {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Hooks")
-            .field("tls_renewal", &self.tls_renewal.is_some())
-            .finish()
-    }
-}
-
-/// Runs all jobs until `cancel` is cancelled; returns when the runs under way have ended.
-pub async fn run(authority: Authority, hooks: Hooks, cancel: CancellationToken) {
-    todo!()
-}
+/// Every job, in the order they are started.
+pub static JOBS: &[Job] = &[
+    clock_mark::JOB,
+    token_health::JOB,
+    orphan_sweep::JOB,
+    responder_renewal::JOB,
+    crl_schedule::JOB,
+    tls_renewal::JOB,
+];

@@ -19,7 +19,7 @@ const LOOK_DEADLINE: Duration = Duration::from_secs(10);
 
 /// A client of the signing service. All clones share one connection.
 #[derive(Clone, Debug)]
-pub struct Daemon {
+pub(super) struct Daemon {
     calls: mpsc::Sender<Call>,
 }
 

@@ -17,7 +17,7 @@ const QUEUE: usize = 4096;
 
 /// A ring of keys with bounded access.
 #[derive(Clone, Debug)]
-pub struct InProcess {
+pub(super) struct InProcess {
     ring: Arc<KeyRing>,
     at_once: Arc<Semaphore>,
     queue: Arc<Semaphore>,
