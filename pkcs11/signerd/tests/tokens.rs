@@ -21,7 +21,7 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::{Duration, Instant};
 
-use client::request;
+use client::{Client, request};
 use daemon::{Daemon, run_to_end, write_config};
 use signer_wire::{Backend, FaultClass, KeyKind, KeyRecord, Priority, Reply, Scheme};
 use soft_tokens::{Make, PIN, in_child, secret_file};
@@ -304,46 +304,7 @@ fn e2e_signerd_softhsm_hang_ends_the_process_and_nobody_waits_for_it() {
 
             // SoftHSM locks the file of a key before it reads it, and waits for the lock for ever.
             let locks = hold_locks(&token_storage(directory));
-            let start = Instant::now();
-            let one = request(&in_token, &[b"tbs"], Priority::Issuance, 1000);
-            let mut ids = vec![client.send(&one), client.send(&one)];
-            while client.first_lane().in_flight < 2 {
-                assert!(
-                    start.elapsed() < Duration::from_millis(900),
-                    "both sessions are taken"
-                );
-            }
-            ids.extend((0..18).map(|_| client.send(&one)));
-            let mut faults = Vec::new();
-            for _ in &ids {
-                let (_, reply) = client.receive().expect("every request is answered");
-                let Reply::Signatures(mut outcomes) = reply else {
-                    panic!("{reply:?}")
-                };
-                faults.push((outcomes.remove(0).unwrap_err(), start.elapsed()));
-            }
-            let overloaded: Vec<_> = faults
-                .iter()
-                .filter(|(fault, _)| fault.class == FaultClass::Overloaded)
-                .collect();
-            let late = faults
-                .iter()
-                .filter(|(fault, _)| fault.class == FaultClass::Deadline)
-                .count();
-            assert_eq!(
-                (overloaded.len(), late),
-                (14, 6),
-                "two in the token, four in the queue: {faults:?}"
-            );
-            assert!(
-                overloaded
-                    .iter()
-                    .all(|(fault, at)| fault.retry_after_ms > 0 && *at < Duration::from_millis(800))
-            );
-            assert!(
-                faults.iter().all(|(_, at)| *at < Duration::from_millis(2500)),
-                "answered at the deadline"
-            );
+            two_hang_four_wait_the_rest_is_shed(&mut client, &in_token);
             check(
                 &in_software,
                 b"tbs",
@@ -364,6 +325,50 @@ fn e2e_signerd_softhsm_hang_ends_the_process_and_nobody_waits_for_it() {
                     .expect("the next process signs"),
             );
         },
+    );
+}
+
+/// Twenty requests to a token with two sessions that hang and a queue of four.
+fn two_hang_four_wait_the_rest_is_shed(client: &mut Client, key: &KeyRecord) {
+    let start = Instant::now();
+    let one = request(key, &[b"tbs"], Priority::Issuance, 1000);
+    let mut ids = vec![client.send(&one), client.send(&one)];
+    while client.first_lane().in_flight < 2 {
+        assert!(
+            start.elapsed() < Duration::from_millis(900),
+            "both sessions are taken"
+        );
+    }
+    ids.extend((0..18).map(|_| client.send(&one)));
+    let mut faults = Vec::new();
+    for _ in &ids {
+        let (_, reply) = client.receive().expect("every request is answered");
+        let Reply::Signatures(mut outcomes) = reply else {
+            panic!("{reply:?}")
+        };
+        faults.push((outcomes.remove(0).unwrap_err(), start.elapsed()));
+    }
+    let overloaded: Vec<_> = faults
+        .iter()
+        .filter(|(fault, _)| fault.class == FaultClass::Overloaded)
+        .collect();
+    let late = faults
+        .iter()
+        .filter(|(fault, _)| fault.class == FaultClass::Deadline)
+        .count();
+    assert_eq!(
+        (overloaded.len(), late),
+        (14, 6),
+        "two in the token, four in the queue: {faults:?}"
+    );
+    assert!(
+        overloaded
+            .iter()
+            .all(|(fault, at)| fault.retry_after_ms > 0 && *at < Duration::from_millis(800))
+    );
+    assert!(
+        faults.iter().all(|(_, at)| *at < Duration::from_millis(2500)),
+        "answered at the deadline"
     );
 }
 
