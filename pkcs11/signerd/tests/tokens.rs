@@ -138,7 +138,7 @@ fn e2e_signerd_softhsm_killed_and_started_again() {
             let record = daemon.client().generate("ca", KeyKind::P256, on_token());
             let (socket, signed) = (daemon.socket.clone(), record.clone());
             let loop_of_signatures = std::thread::spawn(move || {
-                let (mut client, mut made) = (client::Client::connect(&socket), 0_u32);
+                let (mut client, mut made) = (Client::connect(&socket), 0_u32);
                 while let Some(reply) = client.try_call(&request(&signed, &[b"tbs"], Priority::Issuance, 0)) {
                     let Reply::Signatures(outcomes) = reply else {
                         panic!("{reply:?}")
