@@ -119,7 +119,8 @@ pub struct Filter {
     pub limit: u32,
 }
 
-/// Records a certificate with its names (text forms such as `dns:a.example`).
+/// Records a certificate with its names (text forms such as `dns:a.example`). A serial that the issuer's certificates have
+/// already is refused with [`crate::Error::Conflict`].
 pub fn insert(tx: &Tx<'_>, certificate: &CertificateRow, names: &[String]) -> Result<()> {
     let sql = format!(
         "INSERT INTO certificates ({COLUMNS}) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14)"
@@ -169,12 +170,17 @@ pub fn with_serial(reader: &Reader<'_>, serial: &[u8]) -> Result<Vec<Certificate
 
 /// By issuer and serial, which together name one certificate.
 pub fn of_issuer(reader: &Reader<'_>, issuer_id: Uuid, serial: &[u8]) -> Result<Option<CertificateRow>> {
-    let sql = format!("SELECT {COLUMNS} FROM certificates WHERE serial = ?1 AND issuer_id = ?2");
-    reader.first(&sql, &[serial.into(), issuer_id.into()], read)
+    let sql = format!("SELECT {COLUMNS} FROM certificates WHERE issuer_id = ?1 AND serial = ?2");
+    reader.first(&sql, &[issuer_id.into(), serial.into()], read)
 }
 
 /// A page of certificates in the order of issuance.
 pub fn list(reader: &Reader<'_>, filter: &Filter) -> Result<Vec<CertificateRow>> {
+    let (sql, values) = query(filter);
+    reader.all(&sql, &values, read)
+}
+
+fn query(filter: &Filter) -> (String, Vec<Value>) {
     let conditions = conditions(filter);
     let mut sql = format!("SELECT {COLUMNS} FROM certificates WHERE 1 = 1");
     let mut values: Vec<Value> = Vec::with_capacity(conditions.len() + 1);
@@ -185,7 +191,7 @@ pub fn list(reader: &Reader<'_>, filter: &Filter) -> Result<Vec<CertificateRow>>
     values.push(i64::from(filter.limit).into());
     // Writing to a String cannot fail.
     let _ = write!(sql, " ORDER BY id LIMIT ?{}", values.len());
-    reader.all(&sql, &values, read)
+    (sql, values)
 }
 
 /// Each condition with its value, which stands for the `#` in it.
@@ -195,7 +201,10 @@ fn conditions(filter: &Filter) -> Vec<(&'static str, Value)> {
     add(" AND issuer_id = #", filter.issuer_id.map(Value::from));
     add(" AND profile = #", filter.profile.as_ref().map(Value::from));
     add(" AND requester = #", filter.requester.as_ref().map(Value::from));
-    add(" AND serial = #", filter.serial.as_ref().map(Value::from));
+    add(
+        " AND issuer_id IN (SELECT id FROM issuers) AND serial = #",
+        filter.serial.as_ref().map(Value::from),
+    );
     add(" AND not_after < #", filter.expires_before.map(Value::from));
     add(" AND not_after >= #", filter.expires_after.map(Value::from));
     add(" AND id > #", filter.after.map(Value::from));
@@ -233,4 +242,95 @@ fn read(row: &Row<'_>) -> Result<CertificateRow> {
         revoked_at: row.opt_int(12)?,
         revocation_reason: row.opt_int(13)?,
     })
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(
+        clippy::unwrap_used,
+        reason = "a test that meets something unexpected should stop there"
+    )]
+
+    use super::*;
+    use crate::{Store, StoreConfig, statuses};
+
+    /// How the database goes about a query.
+    fn plan(sql: &str, values: &[Value]) -> String {
+        let folder = tempfile::tempdir().unwrap();
+        let store = Store::open(&StoreConfig::new(folder.path().join("chancery.db"))).unwrap();
+        let steps = store
+            .read_here(|reader| reader.all(&format!("EXPLAIN QUERY PLAN {sql}"), values, |row| row.text(3)));
+        steps.unwrap().join("; ")
+    }
+
+    #[test]
+    fn a_page_is_read_in_order_and_not_sorted() {
+        let filters = [
+            Filter::default(),
+            Filter {
+                after: Some(Uuid::from_u128(1)),
+                ..Filter::default()
+            },
+            Filter {
+                issuer_id: Some(Uuid::from_u128(1)),
+                ..Filter::default()
+            },
+            Filter {
+                profile: Some("p".to_owned()),
+                after: Some(Uuid::from_u128(1)),
+                ..Filter::default()
+            },
+            Filter {
+                requester: Some("r".to_owned()),
+                ..Filter::default()
+            },
+            Filter {
+                status: Some(Status::Revoked),
+                ..Filter::default()
+            },
+        ];
+        for filter in filters {
+            let (sql, values) = query(&filter);
+            let plan = plan(&sql, &values);
+            assert!(
+                !plan.contains("TEMP B-TREE") && plan.contains("USING INDEX"),
+                "{filter:?}: {plan}"
+            );
+        }
+    }
+
+    #[test]
+    fn a_serial_is_looked_up() {
+        let (sql, values) = query(&Filter {
+            serial: Some(vec![1]),
+            ..Filter::default()
+        });
+        let plan = plan(&sql, &values);
+        assert!(
+            plan.contains("certificates_by_serial (issuer_id=? AND serial=?)"),
+            "{plan}"
+        );
+    }
+
+    #[test]
+    fn an_exact_name_is_looked_up() {
+        let (sql, values) = query(&Filter {
+            name_exact: Some("a".to_owned()),
+            ..Filter::default()
+        });
+        let plan = plan(&sql, &values);
+        assert!(
+            plan.contains("certificate_names USING PRIMARY KEY (name=?)"),
+            "{plan}"
+        );
+    }
+
+    #[test]
+    fn the_stream_of_statuses_touches_no_certificate() {
+        let plan = plan(statuses::OF_CERTIFICATES, &[]);
+        assert_eq!(
+            plan,
+            "SCAN certificates USING COVERING INDEX certificates_by_serial"
+        );
+    }
 }

@@ -33,7 +33,7 @@ const COLUMNS: &str = "issuer_id, serial, order_id, tbs_hash, not_after, at";
 pub fn insert(tx: &Tx<'_>, intent: &IntentRow) -> Result<()> {
     let sql = format!(
         "INSERT INTO intents ({COLUMNS}) SELECT ?1, ?2, ?3, ?4, ?5, ?6
-        WHERE NOT EXISTS (SELECT 1 FROM certificates WHERE serial = ?2 AND issuer_id = ?1)
+        WHERE NOT EXISTS (SELECT 1 FROM certificates WHERE issuer_id = ?1 AND serial = ?2)
         AND NOT EXISTS (SELECT 1 FROM revocations WHERE issuer_id = ?1 AND serial = ?2)"
     );
     let values = [

@@ -47,7 +47,7 @@ pub fn put(tx: &Tx<'_>, revocation: &RevocationRow) -> Result<()> {
         i64::from(revocation.is_orphan).into(),
     ];
     tx.execute(&sql, &values)?;
-    let sql = "UPDATE certificates SET revoked_at = ?3, revocation_reason = ?4 WHERE serial = ?2 AND issuer_id = ?1";
+    let sql = "UPDATE certificates SET revoked_at = ?3, revocation_reason = ?4 WHERE issuer_id = ?1 AND serial = ?2";
     let values = [
         revocation.issuer_id.into(),
         (&revocation.serial).into(),
@@ -63,7 +63,7 @@ pub fn remove(tx: &Tx<'_>, issuer_id: Uuid, serial: &[u8]) -> Result<bool> {
     if tx.execute(sql, &[issuer_id.into(), serial.into(), HOLD.into()])? == 0 {
         return Ok(false);
     }
-    let sql = "UPDATE certificates SET revoked_at = NULL, revocation_reason = NULL WHERE serial = ?2 AND issuer_id = ?1";
+    let sql = "UPDATE certificates SET revoked_at = NULL, revocation_reason = NULL WHERE issuer_id = ?1 AND serial = ?2";
     tx.execute(sql, &[issuer_id.into(), serial.into()])?;
     Ok(true)
 }

@@ -20,14 +20,14 @@ pub struct SerialStatus<'a> {
     pub revoked: Option<(i64, i64)>,
 }
 
+pub(crate) const OF_CERTIFICATES: &str = "SELECT issuer_id, serial, not_after, revoked_at, revocation_reason FROM certificates ORDER BY issuer_id, serial";
+const OF_ORPHANS: &str = "SELECT issuer_id, serial, not_after, revoked_at, reason FROM revocations
+    WHERE is_orphan = 1 ORDER BY issuer_id, serial";
+
 /// Calls `each` with every certificate's serial, then with every revoked serial that has no certificate. Each serial of an
 /// issuer comes once.
 pub fn for_each(reader: &Reader<'_>, mut each: impl FnMut(SerialStatus<'_>) -> Result<()>) -> Result<()> {
-    let certificates = "SELECT issuer_id, serial, not_after, revoked_at, revocation_reason FROM certificates
-        ORDER BY issuer_id, serial";
-    let orphans = "SELECT issuer_id, serial, not_after, revoked_at, reason FROM revocations AS one
-        WHERE is_orphan = 1 ORDER BY issuer_id, serial";
-    for sql in [certificates, orphans] {
+    for sql in [OF_CERTIFICATES, OF_ORPHANS] {
         reader.for_each(sql, &[], |row| {
             each(SerialStatus {
                 issuer_id: row.uuid(0)?,

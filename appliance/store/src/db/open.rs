@@ -218,3 +218,31 @@ fn unusable(path: &Path, reason: &str) -> Error {
         reason: reason.to_owned(),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    #![allow(
+        clippy::panic,
+        reason = "a test that meets something unexpected should stop there"
+    )]
+
+    use super::*;
+
+    #[test]
+    fn a_failure_to_open_says_what_helps() {
+        let path = Path::new("/");
+        let cases = [
+            (ErrorKind::PermissionDenied, "run as the user that owns it"),
+            (ErrorKind::ReadOnlyFilesystem, "mount it for writing"),
+            (ErrorKind::IsADirectory, "name a file in it"),
+            (ErrorKind::NotFound, "correct the store's path"),
+        ];
+        for (kind, help) in cases {
+            let Error::Unusable { reason, .. } = explain(path, &kind.into()) else {
+                panic!("{kind:?}")
+            };
+            assert!(reason.contains(help), "{kind:?}: {reason}");
+        }
+        assert_eq!(explain(path, &ErrorKind::StorageFull.into()), Error::Full);
+    }
+}
