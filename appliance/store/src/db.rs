@@ -98,6 +98,9 @@ impl Store {
 
     /// Runs one all-or-nothing change. It is durable when this returns; on an error nothing of it is kept. A job that was
     /// queued runs even when its caller has stopped waiting.
+    ///
+    /// After [`Error::Io`] a disk that failed in its last moment may hold the change all the same when the machine comes
+    /// back: whoever must know looks again, as for a crash.
     pub async fn write<T, F>(&self, job: F) -> Result<T>
     where
         T: Send + 'static,
