@@ -2,8 +2,10 @@
 
 pub(crate) mod api_tokens;
 pub(crate) mod audit;
+mod certificate_body;
 pub(crate) mod certificates;
 mod download;
+mod issuer_body;
 pub(crate) mod issuers;
 pub(crate) mod keys;
 pub(crate) mod orders;

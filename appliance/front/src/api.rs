@@ -1,61 +1,43 @@
 //! The REST API: one router, one OpenAPI document, both from the same handlers.
 
-use std::sync::Arc;
+use std::net::SocketAddr;
+use std::panic::AssertUnwindSafe;
 
-use axum::Json;
+use axum::body::Bytes;
 use axum::extract::{MatchedPath, Request, State};
 use axum::middleware::{Next, from_fn_with_state};
-use axum::response::Response;
+use axum::response::{IntoResponse as _, Response};
 use ca::Authority;
+use futures_util::FutureExt as _;
+use http::header::{ALLOW, CACHE_CONTROL, CONTENT_TYPE, X_CONTENT_TYPE_OPTIONS};
 use http::{HeaderName, HeaderValue, Method, StatusCode};
-use utoipa::openapi::security::{HttpAuthScheme, HttpBuilder, SecurityScheme};
-use utoipa::{Modify, OpenApi};
+use tracing::{Instrument as _, field};
+use utoipa::OpenApi as _;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 use uuid::Uuid;
 
-use crate::metrics::HttpMetrics;
+use crate::metrics::{HttpMetrics, Timed};
+use crate::openapi::{Document, complete};
 use crate::problem::Problem;
 use crate::settings::Limits;
 use crate::{admin, health};
 
 const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
+const LISTENER: &str = "api";
 
 /// What every handler works with.
 #[derive(Clone, Debug)]
 pub(crate) struct App {
     pub(crate) authority: Authority,
     pub(crate) limits: Limits,
-    metrics: Arc<HttpMetrics>,
+    metrics: HttpMetrics,
+    document: Bytes,
 }
 
-#[derive(OpenApi)]
-#[openapi(
-    info(
-        title = "Chancery",
-        description = "A certification authority whose keys live in an HSM. Every error has the form of `ErrorBody` with a stable code."
-    ),
-    modifiers(&Security),
-    security(("token" = [])),
-    components(schemas(crate::problem::ErrorBody)),
-    tags(
-        (name = "certificates", description = "Issue, renew, revoke, find and download certificates"),
-        (name = "issuers", description = "Certification authorities and their generations"),
-        (name = "profiles", description = "What may be asked for and what it looks like"),
-        (name = "administration", description = "Tokens, keys, audit log, state"),
-        (name = "health", description = "Whether the server lives and can work"),
-    )
-)]
-struct Document;
-
-struct Security;
-
-impl Modify for Security {
-    fn modify(&self, document: &mut utoipa::openapi::OpenApi) {
-        let scheme = HttpBuilder::new().scheme(HttpAuthScheme::Bearer).description(Some("An API token")).build();
-        document.components.get_or_insert_default().add_security_scheme("token", SecurityScheme::Http(scheme));
-    }
-}
+/// Where a request comes from.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Peer(pub(crate) SocketAddr);
 
 fn routes() -> OpenApiRouter<App> {
     OpenApiRouter::with_openapi(Document::openapi())
@@ -74,21 +56,29 @@ fn routes() -> OpenApiRouter<App> {
 
 /// The OpenAPI 3.1 description of the API.
 pub fn openapi() -> utoipa::openapi::OpenApi {
-    routes().split_for_parts().1
+    let mut document = routes().into_openapi();
+    complete(&mut document);
+    document
 }
 
 /// This description.
 #[utoipa::path(
-    get, path = "/api/v1/openapi.json", tag = "health", security(()),
+    get, path = "/api/v1/openapi.json", operation_id = "describeApi", tag = "health", security(()),
     responses((status = 200, description = "OpenAPI 3.1", body = serde_json::Value)),
 )]
-async fn document() -> Json<utoipa::openapi::OpenApi> {
-    Json(openapi())
+async fn document(State(app): State<App>) -> Response {
+    ([(CONTENT_TYPE, "application/json")], app.document).into_response()
 }
 
 /// The whole API as a service.
-pub(crate) fn router(authority: Authority, metrics: Arc<HttpMetrics>, limits: Limits) -> axum::Router {
-    let app = App { authority, limits, metrics };
+pub(crate) fn router(authority: Authority, metrics: HttpMetrics, limits: Limits) -> axum::Router {
+    let document = serde_json::to_vec(&openapi()).unwrap_or_default().into();
+    let app = App {
+        authority,
+        limits,
+        metrics,
+        document,
+    };
     let (router, _) = routes().split_for_parts();
     router
         .fallback(no_such_address)
@@ -107,6 +97,7 @@ async fn no_such_address(request: Request) -> Problem {
 }
 
 async fn method_not_allowed(method: Method) -> Problem {
+    let method: String = method.as_str().chars().take(40).collect();
     let message = format!("the method {method} is not allowed at this address; see /api/v1/openapi.json");
     Problem::new(StatusCode::METHOD_NOT_ALLOWED, "method_not_allowed", message)
 }
@@ -115,33 +106,55 @@ async fn method_not_allowed(method: Method) -> Problem {
 async fn watch(State(app): State<App>, request: Request, next: Next) -> Response {
     let request_id = Uuid::new_v4();
     let method = request.method().clone();
-    let route = request.extensions().get::<MatchedPath>().map_or("none", MatchedPath::as_str).to_owned();
-    let timed = app.metrics.begin("api");
-    let mut response = next.run(request).await;
-    if let Some(problem) = response.extensions_mut().remove::<Problem>() {
-        let allow = response.headers_mut().remove(http::header::ALLOW);
-        response = problem.render(request_id);
-        if let Some(allow) = allow {
-            response.headers_mut().insert(http::header::ALLOW, allow);
-        }
-    }
-    if let Ok(value) = HeaderValue::from_str(&request_id.to_string()) {
-        response.headers_mut().insert(REQUEST_ID, value);
-    }
-    response.headers_mut().insert(
-        http::header::STRICT_TRANSPORT_SECURITY,
-        HeaderValue::from_static("max-age=31536000"),
+    let route = request
+        .extensions()
+        .get::<MatchedPath>()
+        .map_or("none", MatchedPath::as_str)
+        .to_owned();
+    let peer = request
+        .extensions()
+        .get::<Peer>()
+        .map(|peer| field::display(peer.0));
+    let span = tracing::info_span!("request", id = %request_id, %method, route, peer, caller = field::Empty);
+    let timed = Timed::begin(app.metrics.in_flight(LISTENER));
+    let answer = AssertUnwindSafe(next.run(request))
+        .catch_unwind()
+        .instrument(span.clone())
+        .await;
+    let (response, code) = finish(
+        answer.unwrap_or_else(|_| Problem::panicked().into_response()),
+        request_id,
     );
-    let status = response.status().as_u16();
-    let took = timed.end(&route, method_name(&method), status);
-    tracing::info!(%request_id, %method, route, status, took_us = took.as_micros(), "api request");
+    let (status, took) = (response.status(), timed.elapsed());
+    app.metrics.count(LISTENER, &route, &method, status, took);
+    span.in_scope(|| {
+        tracing::info!(
+            status = status.as_u16(),
+            code,
+            took_us = took.as_micros(),
+            "answered"
+        )
+    });
     response
 }
 
-/// Only known methods become label values; anybody may invent others.
-fn method_name(method: &Method) -> &str {
-    match *method {
-        Method::GET | Method::HEAD | Method::POST | Method::PUT | Method::DELETE => method.as_str(),
-        _ => "other",
+/// Writes the body of an error, and the headers that every answer has.
+fn finish(mut response: Response, request_id: Uuid) -> (Response, Option<&'static str>) {
+    let problem = response.extensions_mut().remove::<Problem>();
+    let code = problem.as_ref().map(Problem::code);
+    if let Some(problem) = problem {
+        let allow = response.headers_mut().remove(ALLOW);
+        response = problem.render(request_id);
+        if let Some(allow) = allow {
+            response.headers_mut().insert(ALLOW, allow);
+        }
     }
+    let headers = response.headers_mut();
+    if let Ok(value) = HeaderValue::from_str(&request_id.to_string()) {
+        headers.insert(REQUEST_ID, value);
+    }
+    // What the API tells is for who asked, and for now.
+    headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
+    headers.insert(X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
+    (response, code)
 }

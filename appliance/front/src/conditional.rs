@@ -1,55 +1,90 @@
-//! Cacheable answers: validators, freshness and the answers to conditional requests (RFC 9110 §13, RFC 9111, RFC 9919 §6).
+//! Cacheable answers: validators, freshness, and the answers to conditional requests (RFC 9110 §13, RFC 9111, RFC 9919 §7.2).
+//!
+//! The headers of one answer are written into one buffer and shared out of it: two allocations, whatever their number.
 
-use bytes::Bytes;
-use http::header::{CACHE_CONTROL, CONTENT_LENGTH, CONTENT_TYPE, ETAG, EXPIRES, IF_MODIFIED_SINCE, IF_NONE_MATCH, LAST_MODIFIED};
-use http::{HeaderMap, HeaderValue, Response, StatusCode};
+use bytes::{Bytes, BytesMut};
+use http::header::{
+    CACHE_CONTROL, CONTENT_LENGTH, CONTENT_TYPE, ETAG, EXPIRES, IF_MODIFIED_SINCE, IF_NONE_MATCH,
+    LAST_MODIFIED,
+};
+use http::{HeaderMap, HeaderName, HeaderValue, Method, Response, StatusCode};
 use http_body_util::Full;
 use jiff::Timestamp;
 
 /// Something that may be kept by caches.
 #[derive(Clone, Debug)]
-pub(crate) struct Cacheable {
+pub(crate) struct Cacheable<'a> {
     /// The body.
     pub(crate) body: Bytes,
     /// Its media type.
     pub(crate) media_type: &'static str,
     /// A strong validator, in quotes.
-    pub(crate) etag: String,
+    pub(crate) etag: &'a str,
     /// When it was made.
     pub(crate) modified: Timestamp,
     /// Until when it may be used; absent for what does not end by itself.
     pub(crate) expires: Option<Timestamp>,
 }
 
-/// Longest time a cache may keep what has no end of its own.
+/// Longest time a cache may keep what has no end of its own, in seconds.
 const DEFAULT_MAX_AGE: i64 = 24 * 3600;
 
-impl Cacheable {
-    /// The answer to a GET or HEAD with these headers.
-    pub(crate) fn respond(self, request: &HeaderMap, now: Timestamp) -> Response<Full<Bytes>> {
-        let is_fresh_at_client = is_unchanged(request, &self.etag, self.modified);
-        let max_age = self.expires.map_or(DEFAULT_MAX_AGE, |end| (end.as_second() - now.as_second()).max(0));
-        let mut response = Response::new(Full::new(if is_fresh_at_client { Bytes::new() } else { self.body.clone() }));
-        *response.status_mut() = if is_fresh_at_client { StatusCode::NOT_MODIFIED } else { StatusCode::OK };
+impl Cacheable<'_> {
+    /// The answer to a request with this method and these headers.
+    pub(crate) fn respond(
+        self,
+        method: &Method,
+        request: &HeaderMap,
+        now: Timestamp,
+    ) -> Response<Full<Bytes>> {
+        // RFC 9110 §13.2.1: conditions are for methods that select a representation.
+        let is_conditional = *method == Method::GET || *method == Method::HEAD;
+        let is_unchanged = is_conditional && is_unchanged(request, self.etag, self.modified);
+        // A clock that stands before thisUpdate must not stretch the age.
+        let max_age = self.expires.map_or(DEFAULT_MAX_AGE, |end| {
+            (end.as_second() - now.as_second()).clamp(0, (end.as_second() - self.modified.as_second()).max(0))
+        });
+        let mut response = Response::new(Full::default());
         let headers = response.headers_mut();
-        // RFC 9919 §6: public, bounded by nextUpdate, never changed on the way.
-        put(headers, CACHE_CONTROL, &format!("max-age={max_age}, public, no-transform, must-revalidate"));
-        put(headers, ETAG, &self.etag);
-        put(headers, LAST_MODIFIED, &http_date(self.modified));
+        headers.reserve(7);
+        let mut lines = Lines {
+            headers,
+            buffer: BytesMut::with_capacity(256),
+        };
+        // RFC 9919 §7.2: public, bounded by nextUpdate, never changed on the way.
+        lines.put(CACHE_CONTROL, |buffer| {
+            buffer.extend_from_slice(b"max-age=");
+            decimal(buffer, max_age);
+            buffer.extend_from_slice(b", public, no-transform, must-revalidate");
+        });
+        lines.put(ETAG, |buffer| buffer.extend_from_slice(self.etag.as_bytes()));
+        lines.put(LAST_MODIFIED, |buffer| http_date(buffer, self.modified));
         if let Some(end) = self.expires {
-            put(headers, EXPIRES, &http_date(end));
+            lines.put(EXPIRES, |buffer| http_date(buffer, end));
         }
-        if !is_fresh_at_client {
+        if is_unchanged {
+            *response.status_mut() = StatusCode::NOT_MODIFIED;
+        } else {
             headers.insert(CONTENT_TYPE, HeaderValue::from_static(self.media_type));
             headers.insert(CONTENT_LENGTH, HeaderValue::from(self.body.len()));
+            *response.body_mut() = Full::new(self.body);
         }
         response
     }
 }
 
-fn put(headers: &mut HeaderMap, name: http::HeaderName, value: &str) {
-    if let Ok(value) = HeaderValue::from_str(value) {
-        headers.insert(name, value);
+/// Header lines that share one buffer.
+struct Lines<'a> {
+    headers: &'a mut HeaderMap,
+    buffer: BytesMut,
+}
+
+impl Lines<'_> {
+    fn put(&mut self, name: HeaderName, write: impl FnOnce(&mut BytesMut)) {
+        write(&mut self.buffer);
+        if let Ok(value) = HeaderValue::from_maybe_shared(self.buffer.split().freeze()) {
+            self.headers.insert(name, value);
+        }
     }
 }
 
@@ -57,26 +92,74 @@ fn put(headers: &mut HeaderMap, name: http::HeaderName, value: &str) {
 fn is_unchanged(request: &HeaderMap, etag: &str, modified: Timestamp) -> bool {
     let mut tags = request.get_all(IF_NONE_MATCH).iter().peekable();
     if tags.peek().is_some() {
-        return tags.filter_map(|tags| tags.to_str().ok()).flat_map(|tags| tags.split(',')).any(|tag| {
-            let tag = tag.trim();
-            tag == "*" || tag.strip_prefix("W/").unwrap_or(tag) == etag
-        });
+        return tags
+            .filter_map(|tags| tags.to_str().ok())
+            .flat_map(|tags| tags.split(','))
+            .any(|tag| {
+                let tag = tag.trim();
+                tag == "*" || tag.strip_prefix("W/").unwrap_or(tag) == etag
+            });
     }
-    let since = request.get(IF_MODIFIED_SINCE).and_then(|date| date.to_str().ok()).and_then(parse_http_date);
+    let since = request
+        .get(IF_MODIFIED_SINCE)
+        .and_then(|date| date.to_str().ok())
+        .and_then(parse_http_date);
     since.is_some_and(|since| modified.as_second() <= since.as_second())
 }
 
+const DAYS: [&str; 7] = ["Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun"];
+const MONTHS: [&str; 12] = [
+    "Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec",
+];
+
 /// IMF-fixdate, RFC 9110 §5.6.7.
-pub(crate) fn http_date(at: Timestamp) -> String {
-    at.to_zoned(jiff::tz::TimeZone::UTC).strftime("%a, %d %b %Y %H:%M:%S GMT").to_string()
+fn http_date(buffer: &mut BytesMut, at: Timestamp) {
+    let civil = jiff::tz::Offset::UTC.to_datetime(at);
+    let text = |names: &[&'static str], place: i8| {
+        usize::try_from(place)
+            .ok()
+            .and_then(|place| names.get(place).copied())
+            .unwrap_or_default()
+    };
+    let two = |number: i8| {
+        [
+            b'0' + number.unsigned_abs() / 10,
+            b'0' + number.unsigned_abs() % 10,
+        ]
+    };
+    buffer.extend_from_slice(text(&DAYS, civil.weekday().to_monday_zero_offset()).as_bytes());
+    buffer.extend_from_slice(b", ");
+    buffer.extend_from_slice(&two(civil.day()));
+    buffer.extend_from_slice(b" ");
+    buffer.extend_from_slice(text(&MONTHS, civil.month() - 1).as_bytes());
+    buffer.extend_from_slice(b" ");
+    decimal(buffer, i64::from(civil.year()));
+    for (separator, number) in [
+        (b" ", civil.hour()),
+        (b":", civil.minute()),
+        (b":", civil.second()),
+    ] {
+        buffer.extend_from_slice(separator);
+        buffer.extend_from_slice(&two(number));
+    }
+    buffer.extend_from_slice(b" GMT");
+}
+
+fn decimal(buffer: &mut BytesMut, number: i64) {
+    use std::fmt::Write as _;
+    // Writing to a buffer that grows cannot fail.
+    let _ = write!(buffer, "{number}");
 }
 
 fn parse_http_date(text: &str) -> Option<Timestamp> {
     let civil = jiff::civil::DateTime::strptime("%a, %d %b %Y %H:%M:%S GMT", text).ok()?;
-    civil.to_zoned(jiff::tz::TimeZone::UTC).ok().map(|zoned| zoned.timestamp())
+    civil
+        .to_zoned(jiff::tz::TimeZone::UTC)
+        .ok()
+        .map(|zoned| zoned.timestamp())
 }
 
-/// A strong validator from the body's digest.
+/// A strong validator from the digest of a body.
 pub(crate) fn etag(digest: &[u8]) -> String {
     use std::fmt::Write as _;
     let mut tag = String::with_capacity(34);
@@ -92,43 +175,100 @@ pub(crate) fn etag(digest: &[u8]) -> String {
 #[cfg(test)]
 mod tests {
     #![allow(clippy::unwrap_used, reason = "a test says what broke by panicking")]
+
     use super::*;
 
-    fn cacheable() -> Cacheable {
+    const MADE: i64 = 1_700_000_000;
+
+    fn respond(method: &Method, headers: &[(HeaderName, &str)], now: i64) -> Response<Full<Bytes>> {
+        let pairs = headers
+            .iter()
+            .map(|(name, value)| (name.clone(), HeaderValue::from_str(value).unwrap()));
         Cacheable {
             body: Bytes::from_static(b"body"),
             media_type: "application/pkix-crl",
-            etag: "\"0102\"".to_owned(),
-            modified: Timestamp::from_second(1_700_000_000).unwrap(),
-            expires: Some(Timestamp::from_second(1_700_000_600).unwrap()),
+            etag: "\"0102\"",
+            modified: Timestamp::from_second(MADE).unwrap(),
+            expires: Some(Timestamp::from_second(MADE + 600).unwrap()),
         }
+        .respond(method, &pairs.collect(), Timestamp::from_second(now).unwrap())
     }
 
-    fn status(name: http::HeaderName, value: &str) -> StatusCode {
-        let mut headers = HeaderMap::new();
-        headers.insert(name, HeaderValue::from_str(value).unwrap());
-        cacheable().respond(&headers, Timestamp::from_second(1_700_000_100).unwrap()).status()
+    fn status(name: HeaderName, value: &str) -> StatusCode {
+        respond(&Method::GET, &[(name, value)], MADE + 100).status()
     }
 
     #[test]
     fn freshness_is_bounded_by_the_end() {
-        let response = cacheable().respond(&HeaderMap::new(), Timestamp::from_second(1_700_000_100).unwrap());
-        let cache = response.headers().get(CACHE_CONTROL).unwrap().to_str().unwrap().to_owned();
-        assert_eq!(cache, "max-age=500, public, no-transform, must-revalidate");
-        assert_eq!(response.headers().get(LAST_MODIFIED).unwrap(), "Tue, 14 Nov 2023 22:13:20 GMT");
-        assert_eq!(response.headers().get(EXPIRES).unwrap(), "Tue, 14 Nov 2023 22:23:20 GMT");
-        let late = cacheable().respond(&HeaderMap::new(), Timestamp::from_second(1_700_009_999).unwrap());
-        assert!(late.headers().get(CACHE_CONTROL).unwrap().to_str().unwrap().starts_with("max-age=0,"));
+        let max_age = |now| {
+            respond(&Method::GET, &[], now)
+                .headers()
+                .get(CACHE_CONTROL)
+                .unwrap()
+                .clone()
+        };
+        assert_eq!(
+            max_age(MADE + 100),
+            "max-age=500, public, no-transform, must-revalidate"
+        );
+        assert_eq!(
+            max_age(MADE + 9999),
+            "max-age=0, public, no-transform, must-revalidate"
+        );
+        assert_eq!(
+            max_age(MADE - 9999),
+            "max-age=600, public, no-transform, must-revalidate"
+        );
+    }
+
+    #[test]
+    fn the_headers_are_those_of_the_field() {
+        let response = respond(&Method::GET, &[], MADE + 100);
+        let header = |name: HeaderName| response.headers().get(name).unwrap().clone();
+        assert_eq!(header(LAST_MODIFIED), "Tue, 14 Nov 2023 22:13:20 GMT");
+        assert_eq!(header(EXPIRES), "Tue, 14 Nov 2023 22:23:20 GMT");
+        assert_eq!(header(ETAG), "\"0102\"");
+        assert_eq!(header(CONTENT_TYPE), "application/pkix-crl");
+        assert_eq!(header(CONTENT_LENGTH), "4");
+    }
+
+    #[test]
+    fn dates_of_every_month_are_read_back() {
+        for day in 0..800 {
+            let at = Timestamp::from_second(951_782_399 + day * 86_400).unwrap();
+            let mut buffer = BytesMut::new();
+            http_date(&mut buffer, at);
+            let text = std::str::from_utf8(&buffer).unwrap();
+            assert_eq!(at.strftime("%a, %d %b %Y %H:%M:%S GMT").to_string(), text);
+            assert_eq!(parse_http_date(text), Some(at));
+        }
     }
 
     #[test]
     fn validators_decide() {
         assert_eq!(status(IF_NONE_MATCH, "\"0102\""), StatusCode::NOT_MODIFIED);
-        assert_eq!(status(IF_NONE_MATCH, "\"x\", W/\"0102\""), StatusCode::NOT_MODIFIED);
+        assert_eq!(
+            status(IF_NONE_MATCH, "\"x\", W/\"0102\""),
+            StatusCode::NOT_MODIFIED
+        );
         assert_eq!(status(IF_NONE_MATCH, "*"), StatusCode::NOT_MODIFIED);
         assert_eq!(status(IF_NONE_MATCH, "\"x\""), StatusCode::OK);
-        assert_eq!(status(IF_MODIFIED_SINCE, "Tue, 14 Nov 2023 22:13:20 GMT"), StatusCode::NOT_MODIFIED);
-        assert_eq!(status(IF_MODIFIED_SINCE, "Tue, 14 Nov 2023 22:13:19 GMT"), StatusCode::OK);
+        assert_eq!(
+            status(IF_MODIFIED_SINCE, "Tue, 14 Nov 2023 22:13:20 GMT"),
+            StatusCode::NOT_MODIFIED
+        );
+        assert_eq!(
+            status(IF_MODIFIED_SINCE, "Tue, 14 Nov 2023 22:13:19 GMT"),
+            StatusCode::OK
+        );
         assert_eq!(status(IF_MODIFIED_SINCE, "yesterday"), StatusCode::OK);
+    }
+
+    #[test]
+    fn if_none_match_comes_first_and_post_knows_no_conditions() {
+        let late = (IF_MODIFIED_SINCE, "Tue, 14 Nov 2023 22:13:20 GMT");
+        let both = [(IF_NONE_MATCH, "\"x\""), late.clone()];
+        assert_eq!(respond(&Method::GET, &both, MADE).status(), StatusCode::OK);
+        assert_eq!(respond(&Method::POST, &[late], MADE).status(), StatusCode::OK);
     }
 }

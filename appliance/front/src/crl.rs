@@ -1,23 +1,32 @@
-//! `GET /.well-known/pki/crl/{issuer}`: the CRL of an issuer in DER (RFC 5280 §4.2.1.13, RFC 2585), or in PEM when asked.
+//! `GET /.well-known/pki/crl/{issuer}`: the CRL of an issuer in DER (RFC 5280 §4.2.1.13, RFC 2585 §3).
 
-use ca::{Authority, IssuerEntry};
-use http::{Request, StatusCode};
-use hyper::body::Incoming;
+use http::StatusCode;
+use http::request::Parts;
 
-use crate::ca_certificate::wants_pem;
 use crate::conditional::Cacheable;
-use crate::public::{Answer, plain};
+use crate::public::{Answer, Public, not_found, plain};
 
-pub(crate) fn answer(authority: &Authority, issuer: &IssuerEntry, request: &Request<Incoming>) -> Answer {
-    let Some(crl) = authority.current_crl(issuer.id) else {
-        return plain(StatusCode::NOT_FOUND, "This issuer has not published a CRL yet.\n");
+/// The answer for the issuer of this path segment; a file name suffix that some clients want to see is no part of it.
+pub(crate) fn answer(public: &Public, segment: &str, head: &Parts) -> Answer {
+    let key = segment
+        .strip_suffix(".crl")
+        .or_else(|| segment.strip_suffix(".der"))
+        .unwrap_or(segment);
+    let Some(issuer) = public.issuer(key) else {
+        return not_found();
     };
-    let (body, media_type, etag) = if wants_pem(request) {
-        let pem = pki::pem::encode("X509 CRL", &crl.der);
-        (pem.into(), "application/x-pem-file", crl.etag.replacen('"', "\"pem-", 1))
-    } else {
-        (crl.der.clone(), "application/pkix-crl", crl.etag.clone())
+    let Some(crl) = public.authority.current_crl(issuer.id) else {
+        return plain(
+            StatusCode::NOT_FOUND,
+            "This issuer has not published a CRL yet.\n",
+        );
     };
-    Cacheable { body, media_type, etag, modified: crl.this_update, expires: Some(crl.next_update) }
-        .respond(request.headers(), authority.clock().now())
+    let answer = Cacheable {
+        body: crl.der.clone(),
+        media_type: "application/pkix-crl",
+        etag: &crl.etag,
+        modified: crl.this_update,
+        expires: Some(crl.next_update),
+    };
+    answer.respond(&head.method, &head.headers, public.authority.clock().now())
 }

@@ -33,23 +33,30 @@ impl From<ca::Health> for Readiness {
             message: problem.message,
             fatal: problem.is_fatal,
         });
-        Self { ready: health.is_ready, problems: problems.collect() }
+        Self {
+            ready: health.is_ready,
+            problems: problems.collect(),
+        }
     }
 }
 
 /// Whether the process lives.
-#[utoipa::path(get, path = "/healthz", tag = "health", responses((status = 200, description = "It lives")))]
+#[utoipa::path(get, path = "/healthz", operation_id = "isAlive", tag = "health", responses((status = 200, description = "It lives")))]
 pub(crate) async fn healthz() -> &'static str {
     "ok\n"
 }
 
 /// Whether it can issue: signer, store, clock, CRLs.
 #[utoipa::path(
-    get, path = "/readyz", tag = "health",
+    get, path = "/readyz", operation_id = "isReady", tag = "health",
     responses((status = 200, body = Readiness), (status = 503, description = "Something is wrong", body = Readiness)),
 )]
 pub(crate) async fn readyz(State(app): State<App>) -> (StatusCode, Json<Readiness>) {
     let health = app.authority.health().await;
-    let status = if health.is_ready { StatusCode::OK } else { StatusCode::SERVICE_UNAVAILABLE };
+    let status = if health.is_ready {
+        StatusCode::OK
+    } else {
+        StatusCode::SERVICE_UNAVAILABLE
+    };
     (status, Json(health.into()))
 }

@@ -1,18 +1,27 @@
-//! Listening and accepting: bounded connections, slow heads cut off, a drain at the end.
+//! Listening and accepting: bounded connections, silent ones cut off, a drain at the end.
 
+use std::future::{Future, pending};
 use std::net::SocketAddr;
+use std::pin::pin;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
 
+use http::{Request, Response};
+use hyper::body::{Body, Incoming};
+use hyper::server::conn::{http1, http2};
+use hyper::service::{Service, service_fn};
 use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
-use hyper_util::server::conn::auto::Builder;
-use hyper_util::server::graceful::GracefulShutdown;
-use socket2::{Domain, Protocol, Socket, Type};
+use hyper_util::server::graceful::GracefulConnection;
+use socket2::{Domain, Protocol, Socket, TcpKeepalive, Type};
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::{TcpListener, TcpStream};
-use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tokio::sync::Semaphore;
 use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
 
-use crate::settings::Limits;
+use crate::ending::Ending;
+use crate::settings::{HEAD, Limits};
 
 /// A listener cannot be opened.
 #[derive(Debug, thiserror::Error)]
@@ -28,18 +37,28 @@ pub struct ListenError {
 fn remedy(cause: &std::io::Error) -> &'static str {
     match cause.kind() {
         std::io::ErrorKind::AddrInUse => "; another program uses this port: stop it or choose another port",
-        std::io::ErrorKind::PermissionDenied => "; ports below 1024 need CAP_NET_BIND_SERVICE: use the unit in systemd/ or a higher port",
+        std::io::ErrorKind::PermissionDenied => {
+            "; ports below 1024 need CAP_NET_BIND_SERVICE: use the unit in systemd/ or a higher port"
+        }
         std::io::ErrorKind::AddrNotAvailable => "; this machine has no such address",
         _ => "",
     }
 }
 
-/// Opens a listening socket.
+/// A peer that takes none of what is sent to it is given up after this time.
+const UNTAKEN: Duration = Duration::from_secs(30);
+
+/// Opens a listening socket. What is set on it holds for the connections it accepts: a small answer does not wait for
+/// more to be sent, and a dead peer is noticed.
 pub(crate) fn bind(address: SocketAddr) -> Result<TcpListener, ListenError> {
     let open = || {
         let socket = Socket::new(Domain::for_address(address), Type::STREAM, Some(Protocol::TCP))?;
         socket.set_reuse_address(true)?;
         socket.set_nonblocking(true)?;
+        socket.set_tcp_nodelay(true)?;
+        socket.set_tcp_keepalive(&TcpKeepalive::new().with_time(Duration::from_secs(60)))?;
+        #[cfg(target_os = "linux")]
+        socket.set_tcp_user_timeout(Some(UNTAKEN))?;
         socket.bind(&address.into())?;
         socket.listen(1024)?;
         TcpListener::from_std(socket.into())
@@ -56,71 +75,186 @@ pub(crate) struct Door {
 }
 
 impl Door {
-    /// Accepts connections until told to stop, then lets the open ones finish. `connect` is given each accepted stream, a
-    /// builder and its place among the connections, and serves it in a task of its own.
-    pub(crate) async fn serve(self, connect: impl Fn(TcpStream, Served)) {
+    /// Accepts connections until told to stop, then lets the open ones finish. `receive` serves one connection.
+    pub(crate) async fn serve<F>(self, receive: impl Fn(TcpStream, Visit) -> F)
+    where
+        F: Future<Output = ()> + Send + 'static,
+    {
         let places = Arc::new(Semaphore::new(self.limits.connections));
-        let graceful = Arc::new(GracefulShutdown::new());
-        let mut builder = Builder::new(TokioExecutor::new());
-        builder.http1().timer(TokioTimer::new()).header_read_timeout(self.limits.header_timeout).keep_alive(true);
-        builder.http2().timer(TokioTimer::new()).max_concurrent_streams(100).max_header_list_size(16 * 1024);
-        let builder = Arc::new(builder);
+        let visits = TaskTracker::new();
+        let (ending, cut) = (Ending::default(), Ending::default());
         loop {
-            let place = tokio::select! {
-                () = self.stop.cancelled() => break,
-                place = Arc::clone(&places).acquire_owned() => place,
+            let arrival = async {
+                let place = Arc::clone(&places).acquire_owned().await;
+                (place, self.listener.accept().await)
             };
-            let Ok(place) = place else { break };
-            let accepted = tokio::select! {
+            let (place, accepted) = tokio::select! {
                 () = self.stop.cancelled() => break,
-                accepted = self.listener.accept() => accepted,
+                arrived = arrival => arrived,
             };
             match accepted {
-                Ok((stream, _)) => {
-                    // A small answer should not wait for more to be sent.
-                    let _ = stream.set_nodelay(true);
-                    connect(stream, Served { builder: Arc::clone(&builder), graceful: graceful.watcher(), place });
+                Ok((stream, peer)) => {
+                    let visit = Visit {
+                        peer,
+                        limits: self.limits,
+                        ending: ending.clone(),
+                        cut: cut.clone(),
+                    };
+                    let served = receive(stream, visit);
+                    visits.spawn(async move {
+                        served.await;
+                        drop(place);
+                    });
                 }
                 // Out of descriptors, or a connection that was gone already: neither ends the server.
                 Err(error) => {
                     tracing::warn!(%error, "a connection could not be accepted");
-                    tokio::time::sleep(std::time::Duration::from_millis(20)).await;
+                    tokio::time::sleep(Duration::from_millis(20)).await;
                 }
             }
         }
         drop(self.listener);
-        if let Ok(graceful) = Arc::try_unwrap(graceful)
-            && tokio::time::timeout(self.limits.drain, graceful.shutdown()).await.is_err()
+        ending.come();
+        visits.close();
+        if tokio::time::timeout(self.limits.drain, visits.wait())
+            .await
+            .is_err()
         {
-            tracing::warn!("connections were cut off: they did not end in time");
+            tracing::warn!(
+                open = visits.len(),
+                "connections are cut off: they did not end in time"
+            );
+        }
+        cut.come();
+    }
+}
+
+/// One accepted connection: who it is, and within which limits it is served.
+#[derive(Debug)]
+pub(crate) struct Visit {
+    pub(crate) peer: SocketAddr,
+    pub(crate) limits: Limits,
+    ending: Ending,
+    cut: Ending,
+}
+
+impl Visit {
+    /// The listener's end; for what comes before the first request.
+    pub(crate) async fn ended(&self) {
+        self.ending.wait().await;
+    }
+
+    /// Speaks HTTP/1.1 to the end of the connection.
+    pub(crate) async fn http1<I, S, B>(self, io: I, service: S)
+    where
+        I: AsyncRead + AsyncWrite + Unpin + Send + 'static,
+        S: Service<Request<Incoming>, Response = Response<B>> + Send + 'static,
+        S::Error: Into<Box<dyn std::error::Error + Send + Sync>>,
+        B: Body + Send + 'static,
+        B::Error: Into<Box<dyn std::error::Error + Send + Sync>>,
+    {
+        let mut builder = http1::Builder::new();
+        builder
+            .timer(TokioTimer::new())
+            .header_read_timeout(self.limits.header_timeout)
+            .max_buf_size(HEAD);
+        self.run(builder.serve_connection(TokioIo::new(io), service), pending())
+            .await;
+    }
+
+    /// Speaks HTTP/2 to the end of the connection. hyper knows no time limit for a client that opens a connection and
+    /// asks nothing, so this watches that there are requests.
+    pub(crate) async fn http2<I, S, B>(self, io: I, service: S)
+    where
+        I: AsyncRead + AsyncWrite + Unpin + Send + 'static,
+        S: Service<Request<Incoming>, Response = Response<B>> + Send + 'static,
+        S::Future: Send + 'static,
+        S::Error: Into<Box<dyn std::error::Error + Send + Sync>>,
+        B: Body + Send + 'static,
+        B::Data: Send,
+        B::Error: Into<Box<dyn std::error::Error + Send + Sync>>,
+    {
+        let activity = Arc::new(Activity::default());
+        let patience = self.limits.header_timeout;
+        let mut builder = http2::Builder::new(TokioExecutor::new());
+        builder
+            .timer(TokioTimer::new())
+            .max_concurrent_streams(100)
+            .max_header_list_size(16 * 1024);
+        builder
+            .keep_alive_interval(Some(UNTAKEN))
+            .keep_alive_timeout(UNTAKEN);
+        let watched = {
+            let activity = Arc::clone(&activity);
+            service_fn(move |request| {
+                let (asked, answer) = (activity.begin(), service.call(request));
+                async move {
+                    let answer = answer.await;
+                    drop(asked);
+                    answer
+                }
+            })
+        };
+        let connection = builder.serve_connection(TokioIo::new(io), watched);
+        self.run(connection, async move { activity.lull(patience).await })
+            .await;
+    }
+
+    async fn run<C>(self, connection: C, bored: impl Future<Output = ()>)
+    where
+        C: GracefulConnection<Error = hyper::Error>,
+    {
+        let log = |ended: Result<(), hyper::Error>| {
+            if let Err(error) = ended {
+                tracing::debug!(%error, peer = %self.peer, "a connection ended badly");
+            }
+        };
+        let mut connection = pin!(connection);
+        tokio::select! {
+            ended = connection.as_mut() => return log(ended),
+            () = self.ending.wait() => {}
+            () = bored => {}
+        }
+        connection.as_mut().graceful_shutdown();
+        tokio::select! {
+            ended = connection => log(ended),
+            () = self.cut.wait() => {}
+            () = tokio::time::sleep(self.limits.drain) => {}
         }
     }
 }
 
-/// What a connection is served with.
-#[derive(Debug)]
-pub(crate) struct Served {
-    builder: Arc<Builder<TokioExecutor>>,
-    graceful: hyper_util::server::graceful::Watcher,
-    place: OwnedSemaphorePermit,
+/// What goes on in a connection.
+#[derive(Debug, Default)]
+struct Activity {
+    begun: AtomicU64,
+    ended: AtomicU64,
 }
 
-impl Served {
-    /// Serves one connection to its end.
-    pub(crate) async fn run<I, S, B>(self, io: I, service: S)
-    where
-        I: AsyncRead + AsyncWrite + Unpin + Send + 'static,
-        S: hyper::service::Service<http::Request<hyper::body::Incoming>, Response = http::Response<B>> + Send + 'static,
-        S::Future: Send + 'static,
-        S::Error: Into<Box<dyn std::error::Error + Send + Sync>>,
-        B: hyper::body::Body + Send + 'static,
-        B::Data: Send,
-        B::Error: Into<Box<dyn std::error::Error + Send + Sync>>,
-    {
-        let connection = self.builder.serve_connection(TokioIo::new(io), service).into_owned();
-        if let Err(error) = self.graceful.watch(connection).await {
-            tracing::debug!(%error, "a connection ended badly");
+impl Activity {
+    fn begin(self: &Arc<Self>) -> Asked {
+        self.begun.fetch_add(1, Ordering::Relaxed);
+        Asked(Arc::clone(self))
+    }
+
+    /// Returns when nothing was asked, and nothing was being answered, for this long.
+    async fn lull(&self, patience: Duration) {
+        loop {
+            let before = self.begun.load(Ordering::Relaxed);
+            tokio::time::sleep(patience).await;
+            let begun = self.begun.load(Ordering::Relaxed);
+            if begun == before && self.ended.load(Ordering::Relaxed) == begun {
+                return;
+            }
         }
-        drop(self.place);
+    }
+}
+
+/// A request that is being answered.
+struct Asked(Arc<Activity>);
+
+impl Drop for Asked {
+    fn drop(&mut self) {
+        self.0.ended.fetch_add(1, Ordering::Relaxed);
     }
 }

@@ -1,82 +1,131 @@
-//! OCSP over HTTP (RFC 6960 appendix A, RFC 9919): GET and POST, and the short address `/{serial}` for people and scripts.
+//! OCSP over HTTP (RFC 6960 appendix A, RFC 9919 §6): GET and POST, and the short address `/{serial}` for people and
+//! scripts.
 
-use bytes::Bytes;
-use ca::{IssuerEntry, OcspAnswer};
-use http::header::{CACHE_CONTROL, CONTENT_LENGTH, CONTENT_TYPE};
-use http::{HeaderValue, Method, Request, Response, StatusCode};
-use http_body_util::{BodyExt as _, Full, Limited};
+use bytes::{Bytes, BytesMut};
+use ca::{IssuerEntry, OcspAnswer, OcspAnswerKind};
+use http::header::{CACHE_CONTROL, CONTENT_TYPE};
+use http::request::Parts;
+use http::{HeaderValue, Method, Response, StatusCode};
+use http_body_util::Full;
 use hyper::body::Incoming;
 use ocsp::{ErrorStatus, get_path_to_der};
 use pki::Serial;
 
 use crate::conditional::Cacheable;
+use crate::limits::{self, BodyFault};
 use crate::public::{Answer, Public, not_allowed, plain};
 use crate::settings::OCSP_BODY;
 
 const MEDIA_TYPE: &str = "application/ocsp-response";
 
+/// The answer of an issuer's responder; `rest` is the path behind the issuer.
 pub(crate) async fn answer(
     public: &Public,
     issuer: &IssuerEntry,
     rest: Option<&str>,
-    request: Request<Incoming>,
+    head: &Parts,
+    body: Incoming,
 ) -> Answer {
-    match *request.method() {
-        Method::POST => post(public, issuer, request).await,
-        Method::GET | Method::HEAD => get(public, issuer, rest.unwrap_or_default(), &request).await,
+    match head.method {
+        Method::POST => post(public, issuer, head, body).await,
+        Method::GET | Method::HEAD => get(public, issuer, rest.unwrap_or_default(), head).await,
         _ => not_allowed("GET, HEAD, POST"),
     }
 }
 
-async fn post(public: &Public, issuer: &IssuerEntry, request: Request<Incoming>) -> Answer {
-    let body = Limited::new(request.into_body(), OCSP_BODY).collect();
-    match tokio::time::timeout(public.limits.body_timeout, body).await {
-        Ok(Ok(body)) => signed(public.authority.answer_ocsp(issuer.id, &body.to_bytes()).await.der),
-        Ok(Err(_)) => plain(StatusCode::PAYLOAD_TOO_LARGE, "An OCSP request has at most 65536 octets.\n"),
-        Err(_) => plain(StatusCode::REQUEST_TIMEOUT, "The request did not arrive in time.\n"),
+async fn post(public: &Public, issuer: &IssuerEntry, head: &Parts, body: Incoming) -> Answer {
+    match request(public, head, body).await {
+        Ok(request) => render(
+            public,
+            &public.authority.answer_ocsp(issuer.id, &request).await,
+            head,
+        ),
+        Err(BodyFault::TooLarge) => plain(
+            StatusCode::PAYLOAD_TOO_LARGE,
+            "An OCSP request has at most 65536 octets.\n",
+        ),
+        Err(BodyFault::TooSlow) => plain(
+            StatusCode::REQUEST_TIMEOUT,
+            "The request did not arrive in time.\n",
+        ),
+        Err(BodyFault::Broken) => plain(StatusCode::BAD_REQUEST, "The request broke off.\n"),
     }
 }
 
-async fn get(public: &Public, issuer: &IssuerEntry, rest: &str, request: &Request<Incoming>) -> Answer {
+/// The body of a request, which nearly always comes in one piece.
+async fn request(public: &Public, head: &Parts, body: Incoming) -> Result<Bytes, BodyFault> {
+    let mut whole = Bytes::new();
+    let take = |piece: Bytes| {
+        if whole.is_empty() {
+            whole = piece;
+        } else {
+            let mut joined = BytesMut::from(std::mem::take(&mut whole));
+            joined.extend_from_slice(&piece);
+            whole = joined.freeze();
+        }
+    };
+    limits::read(head, body, OCSP_BODY, public.limits.body_timeout, take).await?;
+    Ok(whole)
+}
+
+async fn get(public: &Public, issuer: &IssuerEntry, rest: &str, head: &Parts) -> Answer {
     let authority = &public.authority;
     let answer = if let Some(serial) = serial(rest) {
         authority.answer_ocsp_serial(issuer.id, serial).await
     } else {
         match get_path_to_der(rest) {
             Ok(der) => authority.answer_ocsp(issuer.id, &der).await,
-            Err(_) => return signed(Bytes::from_static(ErrorStatus::MalformedRequest.der())),
+            Err(_) => {
+                return uncached(
+                    Bytes::from_static(ErrorStatus::MalformedRequest.der()),
+                    "no-store",
+                );
+            }
         }
     };
-    render(public, answer, request)
+    render(public, &answer, head)
 }
 
 /// The short address: a serial in hexadecimal. A request is never mistaken for one: its base64 begins with `M`.
 fn serial(rest: &str) -> Option<Serial> {
-    (rest.len() <= 64 && !rest.starts_with('M')).then(|| rest.parse().ok()).flatten()
+    (rest.len() <= 64 && !rest.starts_with('M'))
+        .then(|| rest.parse().ok())
+        .flatten()
 }
 
-fn render(public: &Public, answer: OcspAnswer, request: &Request<Incoming>) -> Answer {
-    match answer.cacheable {
-        Some(fresh) => Cacheable {
-            body: answer.der,
-            media_type: MEDIA_TYPE,
-            etag: fresh.etag,
-            modified: fresh.this_update,
-            expires: Some(fresh.next_update),
-        }
-        .respond(request.headers(), public.authority.clock().now()),
-        None => signed(answer.der),
-    }
+fn render(public: &Public, answer: &OcspAnswer, head: &Parts) -> Answer {
+    let body = answer.der.clone();
+    let Some(fresh) = &answer.cacheable else {
+        // RFC 9919 §7.2: a signed answer must not carry no-store or no-cache, an unsigned one should.
+        let is_signed = matches!(
+            answer.kind,
+            OcspAnswerKind::Good | OcspAnswerKind::Revoked | OcspAnswerKind::Unknown
+        );
+        return uncached(
+            body,
+            if is_signed {
+                "max-age=0, public, no-transform, must-revalidate"
+            } else {
+                "no-store"
+            },
+        );
+    };
+    let answer = Cacheable {
+        body,
+        media_type: MEDIA_TYPE,
+        etag: &fresh.etag,
+        modified: fresh.this_update,
+        expires: Some(fresh.next_update),
+    };
+    answer.respond(&head.method, &head.headers, public.authority.clock().now())
 }
 
-/// An answer that no cache may keep: to a POST, with a nonce, or an error.
-fn signed(der: Bytes) -> Answer {
-    let length = der.len();
+/// An answer that is of no use to anybody else: with a nonce, or an error.
+fn uncached(der: Bytes, cache_control: &'static str) -> Answer {
     let mut answer = Response::new(Full::new(der));
     let headers = answer.headers_mut();
     headers.insert(CONTENT_TYPE, HeaderValue::from_static(MEDIA_TYPE));
-    headers.insert(CONTENT_LENGTH, HeaderValue::from(length));
-    headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
+    headers.insert(CACHE_CONTROL, HeaderValue::from_static(cache_control));
     answer
 }
 

@@ -38,6 +38,9 @@ struct ErrorText {
     request_id: Uuid,
 }
 
+/// All that is told of a fault of the server.
+const INTERNAL: &str = "Something failed inside the server; its log tells more under this request id.";
+
 /// An error on its way out.
 #[derive(Clone, Debug)]
 pub(crate) struct Problem {
@@ -54,7 +57,15 @@ impl Problem {
     pub(crate) fn new(status: StatusCode, code: &'static str, message: impl Into<String>) -> Self {
         let retryable = status == StatusCode::SERVICE_UNAVAILABLE || status == StatusCode::REQUEST_TIMEOUT;
         let message = message.into();
-        Self { status, code, message, retryable, details: Value::Null, order_id: None, retry_after: None }
+        Self {
+            status,
+            code,
+            message,
+            retryable,
+            details: Value::Null,
+            order_id: None,
+            retry_after: None,
+        }
     }
 
     pub(crate) fn bad_request(code: &'static str, message: impl Into<String>) -> Self {
@@ -63,6 +74,26 @@ impl Problem {
 
     pub(crate) fn unauthenticated(message: &str) -> Self {
         Self::new(StatusCode::UNAUTHORIZED, "unauthenticated", message)
+    }
+
+    /// A handler ran into a fault of the program; the panic hook has logged it.
+    pub(crate) fn panicked() -> Self {
+        Self::new(StatusCode::INTERNAL_SERVER_ERROR, "internal_error", INTERNAL)
+    }
+
+    pub(crate) fn with_details(mut self, details: Value) -> Self {
+        self.details = details;
+        self
+    }
+
+    /// The stable code.
+    pub(crate) fn code(&self) -> &'static str {
+        self.code
+    }
+
+    #[cfg(test)]
+    pub(crate) fn details(&self) -> &Value {
+        &self.details
     }
 
     /// The whole answer, with the id of its request.
@@ -75,13 +106,20 @@ impl Problem {
             order_id: self.order_id,
             request_id,
         };
-        let body = serde_json::to_vec(&ErrorBody { success: false, error }).unwrap_or_default();
+        let body = serde_json::to_vec(&ErrorBody {
+            success: false,
+            error,
+        })
+        .unwrap_or_default();
         let mut response = Response::new(Body::from(body));
         *response.status_mut() = self.status;
         let headers = response.headers_mut();
         headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
         if self.status == StatusCode::UNAUTHORIZED {
-            headers.insert(WWW_AUTHENTICATE, HeaderValue::from_static("Bearer realm=\"chancery\""));
+            headers.insert(
+                WWW_AUTHENTICATE,
+                HeaderValue::from_static("Bearer realm=\"chancery\""),
+            );
         }
         if let Some(seconds) = self.retry_after {
             headers.insert(RETRY_AFTER, HeaderValue::from(seconds));
@@ -92,8 +130,12 @@ impl Problem {
 
 impl From<ca::Error> for Problem {
     fn from(error: ca::Error) -> Self {
-        let (code, retryable, details, order_id) =
-            (error.code(), error.is_retryable(), error.details(), error.order_id());
+        let (code, retryable, details, order_id) = (
+            error.code(),
+            error.is_retryable(),
+            error.details(),
+            error.order_id(),
+        );
         let status = match &error {
             ca::Error::Refused(refusal) => match refusal.fault {
                 Fault::Requester => StatusCode::BAD_REQUEST,
@@ -114,11 +156,19 @@ impl From<ca::Error> for Problem {
         };
         let message = if status == StatusCode::INTERNAL_SERVER_ERROR {
             tracing::error!(%error, "a request met an internal error");
-            "Something failed inside the server; its log tells more under this request id.".to_owned()
+            INTERNAL.to_owned()
         } else {
             error.to_string()
         };
-        Self { status, code, message, retryable, details, order_id, retry_after }
+        Self {
+            status,
+            code,
+            message,
+            retryable,
+            details,
+            order_id,
+            retry_after,
+        }
     }
 }
 

@@ -3,18 +3,21 @@
 //! Paths (all under `/.well-known/pki/`): `crl/{issuer}`, `ocsp/{issuer}[/…]`, `ca/{issuer}`. The issuer is named by its
 //! identifier or its name. What these serve is signed, so plain HTTP is right: RFC 5280 §8 warns of the loops HTTPS makes.
 
+use std::net::SocketAddr;
 use std::sync::Arc;
 
 use bytes::Bytes;
 use ca::{Authority, IssuerEntry};
 use http::header::{ALLOW, CONTENT_TYPE};
+use http::request::Parts;
 use http::{HeaderValue, Method, Request, Response, StatusCode};
 use http_body_util::Full;
 use hyper::body::Incoming;
 
-use crate::metrics::HttpMetrics;
+use crate::ca_certificate::CaFiles;
+use crate::metrics::{PublicMetrics, Route};
 use crate::settings::Limits;
-use crate::{ca_certificate, crl, ocsp};
+use crate::{crl, ocsp};
 
 const PREFIX: &str = "/.well-known/pki/";
 
@@ -22,81 +25,82 @@ const PREFIX: &str = "/.well-known/pki/";
 pub(crate) type Answer = Response<Full<Bytes>>;
 
 /// What the public listener answers with.
-#[derive(Clone, Debug)]
+#[derive(Debug)]
 pub(crate) struct Public {
     pub(crate) authority: Authority,
     pub(crate) limits: Limits,
-    metrics: Arc<HttpMetrics>,
+    pub(crate) ca_files: CaFiles,
+    metrics: PublicMetrics,
 }
 
 impl Public {
-    pub(crate) fn new(authority: Authority, metrics: Arc<HttpMetrics>, limits: Limits) -> Self {
-        Self { authority, limits, metrics }
+    pub(crate) fn new(authority: Authority, metrics: PublicMetrics, limits: Limits) -> Self {
+        Self {
+            authority,
+            limits,
+            ca_files: CaFiles::default(),
+            metrics,
+        }
     }
 
-    /// Answers one request; there is always an answer.
-    pub(crate) async fn answer(&self, request: Request<Incoming>) -> Answer {
-        let timed = self.metrics.begin("public");
-        let method = request.method().clone();
-        let (route, mut answer) = self.route(request).await;
-        if method == Method::HEAD {
-            *answer.body_mut() = Full::default();
-        }
-        let name = if [Method::GET, Method::HEAD, Method::POST].contains(&method) { method.as_str() } else { "other" };
-        timed.end(route, name, answer.status().as_u16());
+    /// Answers one request; there is always an answer. Of an answer to HEAD hyper sends the head alone.
+    pub(crate) async fn answer(&self, request: Request<Incoming>, peer: SocketAddr) -> Answer {
+        let timed = self.metrics.begin();
+        let (head, body) = request.into_parts();
+        let (route, answer) = self.route(&head, body).await;
+        let status = answer.status();
+        self.metrics.end(&timed, route, &head.method, status);
+        tracing::debug!(
+            %peer, method = %head.method, path = head.uri.path(), status = status.as_u16(),
+            took_us = timed.elapsed().as_micros(), "public request",
+        );
         answer
     }
 
-    async fn route(&self, request: Request<Incoming>) -> (&'static str, Answer) {
-        let path = request.uri().path();
+    async fn route(&self, head: &Parts, body: Incoming) -> (Route, Answer) {
+        let path = head.uri.path();
         if path == "/healthz" {
-            return ("healthz", plain(StatusCode::OK, "ok\n"));
+            return (Route::Healthz, get(head, || plain(StatusCode::OK, "ok\n")));
         }
-        let Some(rest) = path.strip_prefix(PREFIX) else { return ("none", not_found()) };
+        let Some(rest) = path.strip_prefix(PREFIX) else {
+            return (Route::Nowhere, not_found());
+        };
         let (service, rest) = rest.split_once('/').unwrap_or((rest, ""));
-        let (issuer, rest) = rest.split_once('/').map_or((rest, None), |(issuer, rest)| (issuer, Some(rest)));
+        let (issuer, rest) = rest
+            .split_once('/')
+            .map_or((rest, None), |(issuer, rest)| (issuer, Some(rest)));
         match (service, rest) {
-            ("ocsp", rest) => {
-                let rest = rest.map(ToOwned::to_owned);
-                let Some(issuer) = self.issuer(issuer) else { return ("ocsp", not_found()) };
-                ("ocsp", ocsp::answer(self, &issuer, rest.as_deref(), request).await)
-            }
-            ("crl", None) => ("crl", self.get(&request, issuer, crl::answer)),
-            ("ca", None) => ("ca", self.get(&request, issuer, ca_certificate::answer)),
-            _ => ("none", not_found()),
+            ("ocsp", rest) => match self.issuer(issuer) {
+                Some(issuer) => (Route::Ocsp, ocsp::answer(self, &issuer, rest, head, body).await),
+                None => (Route::Ocsp, not_found()),
+            },
+            ("crl", None) => (Route::Crl, get(head, || crl::answer(self, issuer, head))),
+            ("ca", None) => (Route::Ca, get(head, || self.ca_files.answer(self, issuer, head))),
+            _ => (Route::Nowhere, not_found()),
         }
     }
 
-    fn get(
-        &self,
-        request: &Request<Incoming>,
-        issuer: &str,
-        answer: fn(&Authority, &IssuerEntry, &Request<Incoming>) -> Answer,
-    ) -> Answer {
-        if request.method() != Method::GET && request.method() != Method::HEAD {
-            return not_allowed("GET, HEAD");
-        }
-        match self.issuer(strip_suffix(issuer)) {
-            Some(issuer) => answer(&self.authority, &issuer, request),
-            None => not_found(),
-        }
-    }
-
-    fn issuer(&self, key: &str) -> Option<Arc<IssuerEntry>> {
+    pub(crate) fn issuer(&self, key: &str) -> Option<Arc<IssuerEntry>> {
         self.authority.issuer(key).ok()
     }
 }
 
-/// File name suffixes that some clients and proxies want to see.
-fn strip_suffix(issuer: &str) -> &str {
-    [".crl", ".crt", ".cer", ".der", ".pem"].iter().find_map(|suffix| issuer.strip_suffix(suffix)).unwrap_or(issuer)
+fn get(head: &Parts, answer: impl FnOnce() -> Answer) -> Answer {
+    if head.method == Method::GET || head.method == Method::HEAD {
+        answer()
+    } else {
+        not_allowed("GET, HEAD")
+    }
 }
 
 /// A short text for people.
 pub(crate) fn plain(status: StatusCode, text: &'static str) -> Answer {
     let mut answer = Response::new(Full::from(text));
     *answer.status_mut() = status;
-    answer.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static("text/plain; charset=utf-8"));
+    answer.headers_mut().insert(
+        CONTENT_TYPE,
+        HeaderValue::from_static("text/plain; charset=utf-8"),
+    );
     answer
 }
 
@@ -105,7 +109,12 @@ pub(crate) fn not_found() -> Answer {
 }
 
 pub(crate) fn not_allowed(methods: &'static str) -> Answer {
-    let mut answer = plain(StatusCode::METHOD_NOT_ALLOWED, "This method is not allowed at this address.\n");
-    answer.headers_mut().insert(ALLOW, HeaderValue::from_static(methods));
+    let mut answer = plain(
+        StatusCode::METHOD_NOT_ALLOWED,
+        "This method is not allowed at this address.\n",
+    );
+    answer
+        .headers_mut()
+        .insert(ALLOW, HeaderValue::from_static(methods));
     answer
 }

@@ -4,20 +4,23 @@ use std::convert::Infallible;
 use std::net::SocketAddr;
 use std::sync::Arc;
 
+use axum::Router;
 use axum::body::Body;
 use ca::Authority;
-use hyper::service::service_fn;
+use http::Request;
+use hyper::body::Incoming;
+use hyper::service::{Service as _, service_fn};
 use hyper_util::service::TowerToHyperService;
 use tokio::net::TcpListener;
 use tokio_rustls::TlsAcceptor;
 use tokio_util::sync::CancellationToken;
 
-use crate::api;
+use crate::api::{self, Peer};
 use crate::listen::{Door, ListenError, bind};
-use crate::metrics::HttpMetrics;
+use crate::metrics::{HttpMetrics, PublicMetrics};
 use crate::public::Public;
 use crate::settings::FrontSettings;
-use crate::tls::{TlsError, TlsIdentity};
+use crate::tls::{HTTP2, TlsError, TlsIdentity};
 
 /// Why the listeners cannot be opened.
 #[derive(Debug, thiserror::Error)]
@@ -51,7 +54,7 @@ pub struct Front {
     settings: FrontSettings,
     authority: Authority,
     acceptor: Arc<rustls::ServerConfig>,
-    metrics: Arc<HttpMetrics>,
+    metrics: HttpMetrics,
     public: TcpListener,
     api: TcpListener,
     scrape: TcpListener,
@@ -59,13 +62,17 @@ pub struct Front {
 
 impl Front {
     /// Opens all sockets; nothing is answered yet. Port 0 takes a free one. Needs a runtime.
-    pub fn bind(settings: FrontSettings, authority: Authority, identity: &TlsIdentity) -> Result<Self, FrontError> {
+    pub fn bind(
+        settings: FrontSettings,
+        authority: Authority,
+        identity: &TlsIdentity,
+    ) -> Result<Self, FrontError> {
         Ok(Self {
             public: bind(settings.public)?,
             api: bind(settings.api)?,
             scrape: bind(settings.metrics)?,
             acceptor: identity.server_config()?,
-            metrics: Arc::new(HttpMetrics::new(authority.metrics().registry())?),
+            metrics: HttpMetrics::new(authority.metrics().registry())?,
             settings,
             authority,
         })
@@ -84,10 +91,24 @@ impl Front {
     /// Serves until told to stop, then lets open connections finish within the drain time.
     pub async fn serve(self, stop: CancellationToken) {
         let limits = self.settings.limits;
-        let door = |listener| Door { listener, limits, stop: stop.clone() };
-        let public = serve_public(door(self.public), Public::new(self.authority.clone(), Arc::clone(&self.metrics), limits));
-        let api = api::router(self.authority.clone(), Arc::clone(&self.metrics), limits);
-        let api = serve_api(door(self.api), api, TlsAcceptor::from(self.acceptor), self.metrics, limits.header_timeout);
+        let door = |listener| Door {
+            listener,
+            limits,
+            stop: stop.clone(),
+        };
+        let public = Public::new(
+            self.authority.clone(),
+            PublicMetrics::new(self.metrics.clone()),
+            limits,
+        );
+        let public = serve_public(door(self.public), public);
+        let api = api::router(self.authority.clone(), self.metrics.clone(), limits);
+        let api = serve_api(
+            door(self.api),
+            api,
+            TlsAcceptor::from(self.acceptor),
+            self.metrics,
+        );
         let scrape = serve_metrics(door(self.scrape), self.authority);
         tokio::join!(public, api, scrape);
     }
@@ -95,52 +116,68 @@ impl Front {
 
 async fn serve_public(door: Door, public: Public) {
     let public = Arc::new(public);
-    door.serve(|stream, served| {
-        let public = Arc::clone(&public);
-        tokio::spawn(async move {
-            let service = service_fn(move |request| {
-                let public = Arc::clone(&public);
-                async move { Ok::<_, Infallible>(public.answer(request).await) }
-            });
-            served.run(stream, service).await;
+    door.serve(|stream, visit| {
+        let (public, peer) = (Arc::clone(&public), visit.peer);
+        let service = service_fn(move |request| {
+            let public = Arc::clone(&public);
+            async move { Ok::<_, Infallible>(public.answer(request, peer).await) }
         });
+        visit.http1(stream, service)
     })
     .await;
 }
 
-async fn serve_api(
-    door: Door,
-    router: axum::Router,
-    acceptor: TlsAcceptor,
-    metrics: Arc<HttpMetrics>,
-    handshake: std::time::Duration,
-) {
-    door.serve(|stream, served| {
-        let (acceptor, metrics) = (acceptor.clone(), Arc::clone(&metrics));
-        let service = TowerToHyperService::new(router.clone());
-        tokio::spawn(async move {
-            match tokio::time::timeout(handshake, acceptor.accept(stream)).await {
-                Ok(Ok(stream)) => served.run(stream, service).await,
-                Ok(Err(error)) => {
-                    metrics.tls_failures.inc();
-                    tracing::debug!(%error, "a TLS handshake failed");
-                }
-                Err(_) => metrics.tls_failures.inc(),
+async fn serve_api(door: Door, router: Router, acceptor: TlsAcceptor, metrics: HttpMetrics) {
+    door.serve(|stream, visit| {
+        let (acceptor, metrics) = (acceptor.clone(), metrics.clone());
+        let router = TowerToHyperService::new(router.clone());
+        async move {
+            let handshake = tokio::time::timeout(visit.limits.header_timeout, acceptor.accept(stream));
+            let stream = tokio::select! {
+                () = visit.ended() => return,
+                shaken = handshake => match shaken {
+                    Ok(Ok(stream)) => stream,
+                    failed => {
+                        metrics.tls_failures.inc();
+                        let reason = failed.map_or_else(|_| "too slow".to_owned(), |failed| describe(failed.err()));
+                        tracing::debug!(peer = %visit.peer, reason, "a TLS handshake failed");
+                        return;
+                    }
+                },
+            };
+            let peer = Peer(visit.peer);
+            let service = service_fn(move |mut request: Request<Incoming>| {
+                request.extensions_mut().insert(peer);
+                router.call(request)
+            });
+            if stream.get_ref().1.alpn_protocol() == Some(HTTP2) {
+                visit.http2(stream, service).await;
+            } else {
+                visit.http1(stream, service).await;
             }
-        });
+        }
     })
     .await;
+}
+
+fn describe(error: Option<std::io::Error>) -> String {
+    error.map(|error| error.to_string()).unwrap_or_default()
 }
 
 async fn serve_metrics(door: Door, authority: Authority) {
     let scrape = move || {
         let text = authority.metrics_text();
-        async move { ([(http::header::CONTENT_TYPE, "text/plain; version=0.0.4; charset=utf-8")], Body::from(text)) }
+        async move {
+            (
+                [(
+                    http::header::CONTENT_TYPE,
+                    "text/plain; version=0.0.4; charset=utf-8",
+                )],
+                Body::from(text),
+            )
+        }
     };
-    let router = axum::Router::new().route("/metrics", axum::routing::get(scrape));
-    door.serve(|stream, served| {
-        let service = TowerToHyperService::new(router.clone());
-        tokio::spawn(served.run(stream, service));
-    })
-    .await;
+    let router = Router::new().route("/metrics", axum::routing::get(scrape));
+    door.serve(|stream, visit| visit.http1(stream, TowerToHyperService::new(router.clone())))
+        .await;
 }

@@ -19,11 +19,12 @@ pub struct FrontSettings {
 /// Limits that hold before anything is allocated for a request.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Limits {
-    /// Connections at the same time, for each listener.
+    /// Connections at the same time, for each listener; further ones wait in the system's queue.
     pub connections: usize,
     /// Octets of the body of an API request.
     pub api_body: usize,
-    /// How long a client may take to send the head of a request.
+    /// How long a client may take for a TLS handshake, and for the head of a request, counted from the end of the request
+    /// before it.
     pub header_timeout: Duration,
     /// How long a client may take to send the body of a request.
     pub body_timeout: Duration,
@@ -45,3 +46,7 @@ impl Default for Limits {
 
 /// Longest body of an OCSP request, in octets.
 pub(crate) const OCSP_BODY: usize = 64 * 1024;
+/// Longest head of a request, in octets.
+pub(crate) const HEAD: usize = 32 * 1024;
+/// Most of a body that is read and thrown away so that its sender gets to see the refusal, in octets.
+pub(crate) const DISCARD: usize = 16 * 1024 * 1024;

@@ -10,6 +10,9 @@ use rustls::server::{ClientHello, ResolvesServerCert};
 use rustls::sign::CertifiedKey;
 use rustls_pki_types::{CertificateDer, PrivateKeyDer, PrivatePkcs8KeyDer};
 
+/// The name of HTTP/2 in ALPN (RFC 7301, RFC 9113 §3.2).
+pub(crate) const HTTP2: &[u8] = b"h2";
+
 /// A server certificate that cannot be used.
 #[derive(Debug, thiserror::Error)]
 #[error("the server's certificate or key cannot be used")]
@@ -24,7 +27,9 @@ pub struct TlsIdentity {
 impl TlsIdentity {
     /// From a chain (DER, leaf first) and a PKCS#8 key.
     pub fn new(chain: &[Vec<u8>], pkcs8: &[u8]) -> Result<Self, TlsError> {
-        Ok(Self { current: Arc::new(ArcSwap::from_pointee(certified(chain, pkcs8)?)) })
+        Ok(Self {
+            current: Arc::new(ArcSwap::from_pointee(certified(chain, pkcs8)?)),
+        })
     }
 
     /// Takes another certificate; when it cannot be used the old one stays.
@@ -36,14 +41,19 @@ impl TlsIdentity {
     pub(crate) fn server_config(&self) -> Result<Arc<ServerConfig>, TlsError> {
         let builder = ServerConfig::builder_with_provider(Arc::new(aws_lc_rs::default_provider()));
         let builder = builder.with_safe_default_protocol_versions().map_err(TlsError)?;
-        let mut config = builder.with_no_client_auth().with_cert_resolver(Arc::new(self.clone()));
-        config.alpn_protocols = vec![b"h2".to_vec(), b"http/1.1".to_vec()];
+        let mut config = builder
+            .with_no_client_auth()
+            .with_cert_resolver(Arc::new(self.clone()));
+        config.alpn_protocols = vec![HTTP2.to_vec(), b"http/1.1".to_vec()];
         Ok(Arc::new(config))
     }
 }
 
 fn certified(chain: &[Vec<u8>], pkcs8: &[u8]) -> Result<CertifiedKey, TlsError> {
-    let chain = chain.iter().map(|der| CertificateDer::from(der.clone())).collect();
+    let chain = chain
+        .iter()
+        .map(|der| CertificateDer::from(der.clone()))
+        .collect();
     let key = PrivateKeyDer::from(PrivatePkcs8KeyDer::from(pkcs8.to_vec()));
     let key = aws_lc_rs::sign::any_supported_type(&key).map_err(TlsError)?;
     let certified = CertifiedKey::new(chain, key);

@@ -1,7 +1,7 @@
 //! API tokens: make, list, revoke.
 
 use axum::Json;
-use axum::extract::{Path, State};
+use axum::extract::State;
 use ca::{ApiToken, NewApiToken, Role, Scope};
 use http::StatusCode;
 use jiff::Timestamp;
@@ -13,11 +13,13 @@ use utoipa_axum::routes;
 
 use crate::api::App;
 use crate::auth::Caller;
-use crate::body::JsonBody;
-use crate::problem::{ErrorBody, Problem};
+use crate::extract::{JsonBody, Segment};
+use crate::problem::Problem;
 
 pub(crate) fn routes() -> OpenApiRouter<App> {
-    OpenApiRouter::new().routes(routes!(list, create)).routes(routes!(revoke))
+    OpenApiRouter::new()
+        .routes(routes!(list, create))
+        .routes(routes!(revoke))
 }
 
 /// A token to be made.
@@ -72,9 +74,8 @@ pub(crate) struct TokenList {
 }
 
 /// Make a token; its secret is shown once.
-#[utoipa::path(post, path = "/api/v1/api-tokens", tag = "administration", request_body = TokenRequest,
-    responses((status = 201, body = NewTokenBody), (status = 400, body = ErrorBody), (status = 401, body = ErrorBody),
-        (status = 403, body = ErrorBody)))]
+#[utoipa::path(post, path = "/api/v1/api-tokens", operation_id = "createApiToken", tag = "administration", request_body = TokenRequest,
+    responses((status = 201, body = NewTokenBody)))]
 async fn create(
     State(app): State<App>,
     Caller(caller): Caller,
@@ -89,22 +90,34 @@ async fn create(
     };
     let made = app.authority.create_api_token(&caller, new).await?;
     let secret = made.secret.expose_secret().to_owned();
-    Ok((StatusCode::CREATED, Json(NewTokenBody { token: made.token.into(), secret })))
+    Ok((
+        StatusCode::CREATED,
+        Json(NewTokenBody {
+            token: made.token.into(),
+            secret,
+        }),
+    ))
 }
 
 /// List the tokens, the revoked ones too.
-#[utoipa::path(get, path = "/api/v1/api-tokens", tag = "administration",
-    responses((status = 200, body = TokenList), (status = 401, body = ErrorBody), (status = 403, body = ErrorBody)))]
+#[utoipa::path(get, path = "/api/v1/api-tokens", operation_id = "listApiTokens", tag = "administration",
+    responses((status = 200, body = TokenList)))]
 async fn list(State(app): State<App>, Caller(caller): Caller) -> Result<Json<TokenList>, Problem> {
     let tokens = app.authority.list_api_tokens(&caller).await?;
-    Ok(Json(TokenList { items: tokens.into_iter().map(Into::into).collect(), next: None }))
+    Ok(Json(TokenList {
+        items: tokens.into_iter().map(Into::into).collect(),
+        next: None,
+    }))
 }
 
 /// Revoke a token.
-#[utoipa::path(delete, path = "/api/v1/api-tokens/{id}", tag = "administration", params(("id" = String, Path)),
-    responses((status = 200, body = TokenBody), (status = 401, body = ErrorBody), (status = 403, body = ErrorBody),
-        (status = 404, body = ErrorBody)))]
-async fn revoke(State(app): State<App>, Caller(caller): Caller, Path(id): Path<String>) -> Result<Json<TokenBody>, Problem> {
+#[utoipa::path(delete, path = "/api/v1/api-tokens/{id}", operation_id = "revokeApiToken", tag = "administration", params(("id" = String, Path)),
+    responses((status = 200, body = TokenBody)))]
+async fn revoke(
+    State(app): State<App>,
+    Caller(caller): Caller,
+    Segment(id): Segment,
+) -> Result<Json<TokenBody>, Problem> {
     Ok(Json(app.authority.revoke_api_token(&caller, &id).await?.into()))
 }
 

@@ -1,7 +1,7 @@
 //! The audit log: read and verify.
 
 use axum::Json;
-use axum::extract::{Query, State};
+use axum::extract::State;
 use ca::AuditVerdict;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
@@ -12,7 +12,8 @@ use utoipa_axum::routes;
 
 use crate::api::App;
 use crate::auth::Caller;
-use crate::problem::{ErrorBody, Problem};
+use crate::extract::QueryOf;
+use crate::problem::Problem;
 
 pub(crate) fn routes() -> OpenApiRouter<App> {
     OpenApiRouter::new().routes(routes!(list)).routes(routes!(verify))
@@ -69,15 +70,13 @@ pub(crate) struct VerdictBody {
 }
 
 /// Read the audit log, oldest first.
-#[utoipa::path(get, path = "/api/v1/audit", tag = "administration", params(AuditQuery),
-    responses((status = 200, body = AuditList), (status = 400, body = ErrorBody), (status = 401, body = ErrorBody),
-        (status = 403, body = ErrorBody)))]
+#[utoipa::path(get, path = "/api/v1/audit", operation_id = "readAuditLog", tag = "administration", params(AuditQuery),
+    responses((status = 200, body = AuditList)))]
 async fn list(
     State(app): State<App>,
     Caller(caller): Caller,
-    query: Result<Query<AuditQuery>, axum::extract::rejection::QueryRejection>,
+    QueryOf(query): QueryOf<AuditQuery>,
 ) -> Result<Json<AuditList>, Problem> {
-    let Query(query) = query.map_err(|error| Problem::bad_request("invalid_query", error.body_text()))?;
     let limit = query.limit.unwrap_or(100).clamp(1, 1000);
     let records = app.authority.audit_tail(&caller, query.after, limit).await?;
     let is_full = u32::try_from(records.len()).is_ok_and(|count| count == limit);
@@ -92,19 +91,30 @@ async fn list(
         details: record.details,
         hash: record.hash,
     });
-    Ok(Json(AuditList { items: items.collect(), next }))
+    Ok(Json(AuditList {
+        items: items.collect(),
+        next,
+    }))
 }
 
 /// Check the hash chain of the whole log.
-#[utoipa::path(get, path = "/api/v1/audit/verify", tag = "administration",
-    responses((status = 200, body = VerdictBody), (status = 401, body = ErrorBody), (status = 403, body = ErrorBody)))]
+#[utoipa::path(get, path = "/api/v1/audit/verify", operation_id = "verifyAuditLog", tag = "administration",
+    responses((status = 200, body = VerdictBody)))]
 async fn verify(State(app): State<App>, Caller(caller): Caller) -> Result<Json<VerdictBody>, Problem> {
     Ok(Json(match app.authority.audit_verify(&caller).await? {
-        AuditVerdict::Sound { entries, head } => {
-            VerdictBody { sound: true, entries, head: Some(head), broken_at: None, problem: None }
-        }
-        AuditVerdict::Broken { seq, what } => {
-            VerdictBody { sound: false, entries: seq - 1, head: None, broken_at: Some(seq), problem: Some(what) }
-        }
+        AuditVerdict::Sound { entries, head } => VerdictBody {
+            sound: true,
+            entries,
+            head: Some(head),
+            broken_at: None,
+            problem: None,
+        },
+        AuditVerdict::Broken { seq, what } => VerdictBody {
+            sound: false,
+            entries: seq - 1,
+            head: None,
+            broken_at: Some(seq),
+            problem: Some(what),
+        },
     }))
 }

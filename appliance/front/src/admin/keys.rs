@@ -9,7 +9,7 @@ use utoipa_axum::routes;
 
 use crate::api::App;
 use crate::auth::Caller;
-use crate::problem::{ErrorBody, Problem};
+use crate::problem::Problem;
 
 pub(crate) fn routes() -> OpenApiRouter<App> {
     OpenApiRouter::new().routes(routes!(list))
@@ -43,9 +43,8 @@ pub(crate) struct KeyList {
 }
 
 /// List the keys of the signer.
-#[utoipa::path(get, path = "/api/v1/keys", tag = "administration",
-    responses((status = 200, body = KeyList), (status = 401, body = ErrorBody), (status = 403, body = ErrorBody),
-        (status = 503, body = ErrorBody)))]
+#[utoipa::path(get, path = "/api/v1/keys", operation_id = "listKeys", tag = "administration",
+    responses((status = 200, body = KeyList)))]
 async fn list(State(app): State<App>, Caller(caller): Caller) -> Result<Json<KeyList>, Problem> {
     let keys = app.authority.keys(&caller).await?;
     let items = keys.into_iter().map(|key| KeyBody {
@@ -58,5 +57,8 @@ async fn list(State(app): State<App>, Caller(caller): Caller) -> Result<Json<Key
         local: key.local,
         used_by: key.used_by,
     });
-    Ok(Json(KeyList { items: items.collect(), next: None }))
+    Ok(Json(KeyList {
+        items: items.collect(),
+        next: None,
+    }))
 }

@@ -1,7 +1,7 @@
 //! Orders: what became of a request, and why it was refused.
 
 use axum::Json;
-use axum::extract::{Path, State};
+use axum::extract::State;
 use jiff::Timestamp;
 use serde::Serialize;
 use serde_json::Value;
@@ -12,7 +12,8 @@ use uuid::Uuid;
 
 use crate::api::App;
 use crate::auth::Caller;
-use crate::problem::{ErrorBody, Problem};
+use crate::extract::Segment;
+use crate::problem::Problem;
 
 pub(crate) fn routes() -> OpenApiRouter<App> {
     OpenApiRouter::new().routes(routes!(show))
@@ -39,12 +40,17 @@ pub(crate) struct OrderBody {
 }
 
 /// Explain an order, named by its own identifier or by that of its certificate.
-#[utoipa::path(get, path = "/api/v1/orders/{id}", tag = "certificates",
+#[utoipa::path(get, path = "/api/v1/orders/{id}", operation_id = "explainOrder", tag = "certificates",
     params(("id" = Uuid, Path, description = "The order_id of an answer, or a certificate's id")),
-    responses((status = 200, body = OrderBody), (status = 400, body = ErrorBody), (status = 401, body = ErrorBody),
-        (status = 404, body = ErrorBody)))]
-async fn show(State(app): State<App>, Caller(caller): Caller, Path(id): Path<String>) -> Result<Json<OrderBody>, Problem> {
-    let id = id.parse().map_err(|_| Problem::bad_request("id_invalid", "an order is named by its identifier, a UUID"))?;
+    responses((status = 200, body = OrderBody)))]
+async fn show(
+    State(app): State<App>,
+    Caller(caller): Caller,
+    Segment(id): Segment,
+) -> Result<Json<OrderBody>, Problem> {
+    let id = id
+        .parse()
+        .map_err(|_| Problem::bad_request("id_invalid", "an order is named by its identifier, a UUID"))?;
     let order = app.authority.explain(&caller, id).await?;
     Ok(Json(OrderBody {
         id: order.order_id,

@@ -1,7 +1,7 @@
 //! Profiles: list, show, put, delete.
 
 use axum::Json;
-use axum::extract::{Path, State};
+use axum::extract::State;
 use ca::ProfileEntry;
 use http::StatusCode;
 use jiff::Timestamp;
@@ -13,11 +13,13 @@ use utoipa_axum::routes;
 
 use crate::api::App;
 use crate::auth::Caller;
-use crate::body::JsonBody;
-use crate::problem::{ErrorBody, Problem};
+use crate::extract::{JsonBody, Segment};
+use crate::problem::Problem;
 
 pub(crate) fn routes() -> OpenApiRouter<App> {
-    OpenApiRouter::new().routes(routes!(list)).routes(routes!(show, put, delete))
+    OpenApiRouter::new()
+        .routes(routes!(list))
+        .routes(routes!(show, put, delete))
 }
 
 /// One profile.
@@ -41,51 +43,63 @@ pub(crate) struct ProfileList {
 
 impl From<ProfileEntry> for ProfileBody {
     fn from(entry: ProfileEntry) -> Self {
-        Self { version: entry.version, updated_at: entry.updated_at, profile: entry.profile }
+        Self {
+            version: entry.version,
+            updated_at: entry.updated_at,
+            profile: entry.profile,
+        }
     }
 }
 
 /// List the profiles.
-#[utoipa::path(get, path = "/api/v1/profiles", tag = "profiles",
-    responses((status = 200, body = ProfileList), (status = 401, body = ErrorBody)))]
+#[utoipa::path(get, path = "/api/v1/profiles", operation_id = "listProfiles", tag = "profiles",
+    responses((status = 200, body = ProfileList)))]
 async fn list(State(app): State<App>, Caller(_caller): Caller) -> Json<ProfileList> {
-    Json(ProfileList { items: app.authority.profiles().into_iter().map(Into::into).collect(), next: None })
+    Json(ProfileList {
+        items: app.authority.profiles().into_iter().map(Into::into).collect(),
+        next: None,
+    })
 }
 
 /// Show a profile.
-#[utoipa::path(get, path = "/api/v1/profiles/{name}", tag = "profiles", params(("name" = String, Path)),
-    responses((status = 200, body = ProfileBody), (status = 401, body = ErrorBody), (status = 404, body = ErrorBody)))]
+#[utoipa::path(get, path = "/api/v1/profiles/{name}", operation_id = "showProfile", tag = "profiles", params(("name" = String, Path)),
+    responses((status = 200, body = ProfileBody)))]
 async fn show(
     State(app): State<App>,
     Caller(_caller): Caller,
-    Path(name): Path<String>,
+    Segment(name): Segment,
 ) -> Result<Json<ProfileBody>, Problem> {
     Ok(Json(app.authority.profile(&name)?.into()))
 }
 
 /// Add a profile or change it.
-#[utoipa::path(put, path = "/api/v1/profiles/{name}", tag = "profiles", params(("name" = String, Path)),
+#[utoipa::path(put, path = "/api/v1/profiles/{name}", operation_id = "putProfile", tag = "profiles", params(("name" = String, Path)),
     request_body(content = Object, description = "The profile; its name must be that of the address"),
-    responses((status = 200, body = ProfileBody), (status = 400, body = ErrorBody), (status = 401, body = ErrorBody),
-        (status = 403, body = ErrorBody), (status = 422, body = ErrorBody)))]
+    responses((status = 200, body = ProfileBody)))]
 async fn put(
     State(app): State<App>,
     Caller(caller): Caller,
-    Path(name): Path<String>,
+    Segment(name): Segment,
     JsonBody(profile): JsonBody<Profile>,
 ) -> Result<Json<ProfileBody>, Problem> {
     if profile.name != name {
-        let message = format!("the profile is named `{}`, the address names `{name}`", profile.name);
+        let message = format!(
+            "the profile is named `{}`, the address names `{name}`",
+            profile.name
+        );
         return Err(Problem::bad_request("profile_name_mismatch", message));
     }
     Ok(Json(app.authority.put_profile(&caller, profile).await?.into()))
 }
 
 /// Remove a profile; what was issued under it stays.
-#[utoipa::path(delete, path = "/api/v1/profiles/{name}", tag = "profiles", params(("name" = String, Path)),
-    responses((status = 204, description = "It is gone"), (status = 401, body = ErrorBody), (status = 403, body = ErrorBody),
-        (status = 404, body = ErrorBody), (status = 409, body = ErrorBody)))]
-async fn delete(State(app): State<App>, Caller(caller): Caller, Path(name): Path<String>) -> Result<StatusCode, Problem> {
+#[utoipa::path(delete, path = "/api/v1/profiles/{name}", operation_id = "deleteProfile", tag = "profiles", params(("name" = String, Path)),
+    responses((status = 204, description = "It is gone")))]
+async fn delete(
+    State(app): State<App>,
+    Caller(caller): Caller,
+    Segment(name): Segment,
+) -> Result<StatusCode, Problem> {
     app.authority.delete_profile(&caller, &name).await?;
     Ok(StatusCode::NO_CONTENT)
 }

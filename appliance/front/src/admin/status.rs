@@ -12,10 +12,12 @@ use utoipa_axum::routes;
 use crate::api::App;
 use crate::auth::Caller;
 use crate::health::Readiness;
-use crate::problem::{ErrorBody, Problem};
+use crate::problem::Problem;
 
 pub(crate) fn routes() -> OpenApiRouter<App> {
-    OpenApiRouter::new().routes(routes!(show)).routes(routes!(accept_clock))
+    OpenApiRouter::new()
+        .routes(routes!(show))
+        .routes(routes!(accept_clock))
 }
 
 /// The state of the server.
@@ -49,8 +51,8 @@ pub(crate) struct TokenStatus {
 }
 
 /// Look at everything.
-#[utoipa::path(get, path = "/api/v1/status", tag = "administration",
-    responses((status = 200, body = StatusBody), (status = 401, body = ErrorBody), (status = 403, body = ErrorBody)))]
+#[utoipa::path(get, path = "/api/v1/status", operation_id = "showStatus", tag = "administration",
+    responses((status = 200, body = StatusBody)))]
 async fn show(State(app): State<App>, Caller(caller): Caller) -> Result<Json<StatusBody>, Problem> {
     let status = app.authority.status(&caller).await?;
     let (tokens, signer_error) = match status.signer {
@@ -79,8 +81,8 @@ async fn show(State(app): State<App>, Caller(caller): Caller) -> Result<Json<Sta
 }
 
 /// Accept the clock as it is after it was set back; issuing goes on.
-#[utoipa::path(post, path = "/api/v1/clock/accept", tag = "administration",
-    responses((status = 204, description = "Accepted"), (status = 401, body = ErrorBody), (status = 403, body = ErrorBody)))]
+#[utoipa::path(post, path = "/api/v1/clock/accept", operation_id = "acceptClock", tag = "administration",
+    responses((status = 204, description = "Accepted")))]
 async fn accept_clock(State(app): State<App>, Caller(caller): Caller) -> Result<StatusCode, Problem> {
     app.authority.accept_clock(&caller).await?;
     Ok(StatusCode::NO_CONTENT)

@@ -1,0 +1,300 @@
+//! Issuers and what is asked about them, as JSON.
+
+use std::time::Duration;
+
+use ca::{CreateIssuing, CreateRoot, ImportFromDisk, IssuerEntry, Rollover, Subordinate};
+use jiff::Timestamp;
+use pki::{KeyAlgorithm, SignatureAlgorithm};
+use secrecy::{ExposeSecret as _, SecretSlice, SecretString};
+use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
+use uuid::Uuid;
+
+/// A CA to be made or taken over.
+#[derive(Deserialize, ToSchema)]
+#[serde(tag = "kind", rename_all = "snake_case", deny_unknown_fields)]
+pub(crate) enum CreateBody {
+    /// A self-signed root with a new key.
+    Root(RootBody),
+    /// A CA under a local issuer with a new key.
+    Issuing(IssuingBody),
+    /// A CA under a foreign authority: a new key and a request for it.
+    Subordinate(SubordinateBody),
+    /// A CA that exists as certificate and key.
+    FromDisk(FromDiskBody),
+}
+
+/// A self-signed root.
+#[derive(Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct RootBody {
+    /// Lower-case letters, digits and hyphens.
+    pub(super) name: String,
+    /// RFC 4514, for example `CN=Example Root,O=Example,C=CH`.
+    pub(super) subject: String,
+    /// `ec-p256`, `rsa-3072`, `ml-dsa-65`, …; `ec-p256` when absent.
+    #[schema(value_type = Option<String>)]
+    pub(super) key_algorithm: Option<KeyAlgorithm>,
+    /// What goes with the key when absent.
+    #[schema(value_type = Option<String>)]
+    pub(super) signature_algorithm: Option<SignatureAlgorithm>,
+    /// The token that makes the key; `software` for the software backend.
+    pub(super) token: String,
+    /// The profile's default when absent.
+    pub(super) validity_days: Option<u32>,
+    /// `root` when absent.
+    pub(super) profile: Option<String>,
+}
+
+/// A CA under a local issuer.
+#[derive(Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct IssuingBody {
+    /// Lower-case letters, digits and hyphens.
+    pub(super) name: String,
+    /// The issuer above it, by identifier or name.
+    pub(super) parent: String,
+    /// RFC 4514.
+    pub(super) subject: String,
+    /// `ec-p256` when absent.
+    #[schema(value_type = Option<String>)]
+    pub(super) key_algorithm: Option<KeyAlgorithm>,
+    /// What goes with the key when absent.
+    #[schema(value_type = Option<String>)]
+    pub(super) signature_algorithm: Option<SignatureAlgorithm>,
+    /// The token that makes the key; `software` for the software backend.
+    pub(super) token: String,
+    /// The profile's default when absent.
+    pub(super) validity_days: Option<u32>,
+    /// `sub-ca` when absent.
+    pub(super) profile: Option<String>,
+}
+
+/// A CA under a foreign authority.
+#[derive(Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct SubordinateBody {
+    /// Lower-case letters, digits and hyphens.
+    pub(super) name: String,
+    /// RFC 4514.
+    pub(super) subject: String,
+    /// `ec-p256` when absent.
+    #[schema(value_type = Option<String>)]
+    pub(super) key_algorithm: Option<KeyAlgorithm>,
+    /// What goes with the key when absent.
+    #[schema(value_type = Option<String>)]
+    pub(super) signature_algorithm: Option<SignatureAlgorithm>,
+    /// The token that makes the key; `software` for the software backend.
+    pub(super) token: String,
+}
+
+/// A CA that exists as certificate and key.
+#[derive(Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct FromDiskBody {
+    /// Lower-case letters, digits and hyphens.
+    pub(super) name: String,
+    /// Its certificate in PEM.
+    pub(super) certificate_pem: String,
+    /// The certificates above it in PEM.
+    #[serde(default)]
+    pub(super) chain_pem: String,
+    /// Its key in PEM: PKCS#8, EC PRIVATE KEY or RSA PRIVATE KEY, perhaps encrypted.
+    #[schema(value_type = String, format = Password)]
+    pub(super) key_pem: SecretString,
+    /// The passphrase of an encrypted key.
+    #[schema(value_type = Option<String>, format = Password)]
+    pub(super) key_passphrase: Option<SecretString>,
+    /// What goes with the key when absent.
+    #[schema(value_type = Option<String>)]
+    pub(super) signature_algorithm: Option<SignatureAlgorithm>,
+}
+
+impl std::fmt::Debug for CreateBody {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("CreateBody")
+    }
+}
+
+/// The certificate of a pending CA.
+#[derive(Debug, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct ImportBody {
+    /// Its certificate and those above it, in any order, in PEM (certificates or one PKCS7 block).
+    pub(super) certificates_pem: String,
+}
+
+/// A rollover.
+#[derive(Debug, Default, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct RolloverBody {
+    /// As before when absent.
+    #[schema(value_type = Option<String>)]
+    pub(super) key_algorithm: Option<KeyAlgorithm>,
+    /// What goes with the key when absent.
+    #[schema(value_type = Option<String>)]
+    pub(super) signature_algorithm: Option<SignatureAlgorithm>,
+    /// As before when absent.
+    pub(super) token: Option<String>,
+    /// The profile's default when absent.
+    pub(super) validity_days: Option<u32>,
+}
+
+/// One issuer: a CA certificate with its key.
+#[derive(Debug, Serialize, ToSchema)]
+pub(crate) struct IssuerBody {
+    pub(super) id: Uuid,
+    /// Shared by the generations of a CA.
+    pub(super) name: String,
+    pub(super) generation: u32,
+    /// `pending`, `active`, `retired` or `disabled`.
+    pub(super) state: String,
+    pub(super) subject: String,
+    pub(super) key_algorithm: String,
+    pub(super) signature_algorithm: String,
+    /// SHA-256 of its SubjectPublicKeyInfo, hexadecimal.
+    pub(super) key_fingerprint: String,
+    /// The token that holds its key.
+    pub(super) token: String,
+    pub(super) parent: Option<Uuid>,
+    pub(super) not_before: Option<Timestamp>,
+    pub(super) not_after: Option<Timestamp>,
+    pub(super) created_at: Timestamp,
+    pub(super) ca_url: String,
+    pub(super) ocsp_url: String,
+    pub(super) crl_url: String,
+    pub(super) certificate_pem: Option<String>,
+    /// The certificates above it, nearest first.
+    pub(super) chain_pem: String,
+    /// Link certificates to the root before it (RFC 4210 §4.4).
+    pub(super) links_pem: String,
+    /// Its request, while it is pending.
+    pub(super) csr_pem: Option<String>,
+}
+
+/// All issuers.
+#[derive(Debug, Serialize, ToSchema)]
+pub(crate) struct IssuerList {
+    pub(super) items: Vec<IssuerBody>,
+    /// Always null: there is one page.
+    pub(super) next: Option<String>,
+}
+
+/// A CRL that was published.
+#[derive(Debug, Serialize, ToSchema)]
+pub(crate) struct CrlBody {
+    pub(super) number: u64,
+    pub(super) this_update: Timestamp,
+    pub(super) next_update: Timestamp,
+    pub(super) entries: usize,
+}
+
+fn days(days: Option<u32>) -> Option<Duration> {
+    days.map(|days| Duration::from_secs(u64::from(days) * 86_400))
+}
+
+impl RolloverBody {
+    pub(super) fn into_request(self, issuer: String) -> Rollover {
+        Rollover {
+            issuer,
+            key_algorithm: self.key_algorithm,
+            signature_algorithm: self.signature_algorithm,
+            token: self.token,
+            validity: days(self.validity_days),
+        }
+    }
+}
+
+fn secret(text: &SecretString) -> SecretSlice<u8> {
+    SecretSlice::from(text.expose_secret().as_bytes().to_vec())
+}
+
+impl From<RootBody> for CreateRoot {
+    fn from(body: RootBody) -> Self {
+        Self {
+            name: body.name,
+            subject: body.subject,
+            key_algorithm: body.key_algorithm.unwrap_or(KeyAlgorithm::P256),
+            signature_algorithm: body.signature_algorithm,
+            token: body.token,
+            validity: days(body.validity_days),
+            profile: body.profile,
+        }
+    }
+}
+
+impl From<IssuingBody> for CreateIssuing {
+    fn from(body: IssuingBody) -> Self {
+        Self {
+            name: body.name,
+            parent: body.parent,
+            subject: body.subject,
+            key_algorithm: body.key_algorithm.unwrap_or(KeyAlgorithm::P256),
+            signature_algorithm: body.signature_algorithm,
+            token: body.token,
+            validity: days(body.validity_days),
+            profile: body.profile,
+        }
+    }
+}
+
+impl From<SubordinateBody> for Subordinate {
+    fn from(body: SubordinateBody) -> Self {
+        Self {
+            name: body.name,
+            subject: body.subject,
+            key_algorithm: body.key_algorithm.unwrap_or(KeyAlgorithm::P256),
+            signature_algorithm: body.signature_algorithm,
+            token: body.token,
+        }
+    }
+}
+
+impl From<FromDiskBody> for ImportFromDisk {
+    fn from(body: FromDiskBody) -> Self {
+        Self {
+            name: body.name,
+            certificate: body.certificate_pem.into_bytes(),
+            chain: body.chain_pem.into_bytes(),
+            key: secret(&body.key_pem),
+            passphrase: body.key_passphrase.as_ref().map(secret),
+            signature_algorithm: body.signature_algorithm,
+        }
+    }
+}
+
+impl From<&IssuerEntry> for IssuerBody {
+    fn from(issuer: &IssuerEntry) -> Self {
+        let pem = |list: &[Vec<u8>]| {
+            list.iter()
+                .map(|der| pki::pem::encode("CERTIFICATE", der))
+                .collect()
+        };
+        let certificate = issuer.certificate.as_ref();
+        Self {
+            id: issuer.id,
+            name: issuer.name.clone(),
+            generation: issuer.generation,
+            state: issuer.state.to_string(),
+            subject: issuer.subject.clone(),
+            key_algorithm: issuer.key_algorithm.to_string(),
+            signature_algorithm: issuer.signature_algorithm.to_string(),
+            key_fingerprint: issuer.key.to_string(),
+            token: issuer.token.clone(),
+            parent: issuer.parent,
+            not_before: certificate.map(pki::Certificate::not_before),
+            not_after: certificate.map(pki::Certificate::not_after),
+            created_at: issuer.created_at,
+            ca_url: issuer.ca_url.clone(),
+            ocsp_url: issuer.ocsp_url.clone(),
+            crl_url: issuer.crl_url.clone(),
+            certificate_pem: certificate.map(pki::Certificate::pem),
+            chain_pem: pem(&issuer.chain),
+            links_pem: pem(&issuer.links),
+            csr_pem: issuer
+                .csr
+                .as_deref()
+                .map(|csr| pki::pem::encode("CERTIFICATE REQUEST", csr)),
+        }
+    }
+}
