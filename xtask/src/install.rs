@@ -27,18 +27,27 @@ const DEBIAN: &[(&str, &str)] = &[
 /// Cargo tools: the program and the crate that has it.
 const CARGO: &[(&str, &str)] = &[("cargo-nextest", "cargo-nextest"), ("cargo-deny", "cargo-deny")];
 
-/// Installs the Debian packages that are missing.
+/// Installs the Debian packages of the tests that are missing.
 pub(crate) fn debian() -> Result<()> {
-    let missing: Vec<&str> = DEBIAN
-        .iter()
-        .filter(|(sign, _)| !PathBuf::from(sign).exists())
-        .map(|(_, package)| *package)
-        .collect();
+    packages(DEBIAN)
+}
+
+/// Installs the soft HSM when it is missing: all that the demo needs.
+pub(crate) fn softhsm() -> Result<()> {
+    packages(&[("/usr/bin/softhsm2-util", "softhsm2")])
+}
+
+fn packages(wanted: &[(&str, &str)]) -> Result<()> {
+    let missing: Vec<&str> =
+        wanted.iter().filter(|(sign, _)| !PathBuf::from(sign).exists()).map(|(_, package)| *package).collect();
     if missing.is_empty() {
         return Ok(());
     }
     if !shell::has("apt-get") {
         bail!("these packages are needed and apt-get is not here to install them: {}", missing.join(" "));
+    }
+    if shell::output(shell::command("id", &["-u"])?)?.trim() != "0" {
+        bail!("these packages are missing; install them as root, then try again: apt-get install {}", missing.join(" "));
     }
     shell::run(shell::command("apt-get", &["update", "-qq"])?)?;
     let mut install = shell::command("apt-get", &["install", "-y", "-qq", "--no-install-recommends"])?;

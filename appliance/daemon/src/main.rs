@@ -1,2 +1,28 @@
-//! Placeholder.
-fn main() {}
+//! `chancery`: the server and its command line.
+#![allow(clippy::print_stdout, reason = "a program whose output is for a person at a terminal")]
+
+mod cli;
+mod compose;
+mod config;
+mod files;
+mod run;
+mod supervise;
+
+use std::process::ExitCode;
+
+use clap::Parser as _;
+
+fn main() -> ExitCode {
+    // One crypto provider for every TLS connection of this process, chosen before any is made.
+    if rustls::crypto::aws_lc_rs::default_provider().install_default().is_err() {
+        eprintln!("chancery: a crypto provider was installed twice");
+        return ExitCode::FAILURE;
+    }
+    match cli::run(cli::Cli::parse()) {
+        Ok(code) => code,
+        Err(error) => {
+            eprintln!("chancery: {error:#}");
+            cli::exit_code(&error)
+        }
+    }
+}

@@ -1,0 +1,149 @@
+//! The command line: one file a subcommand. Management subcommands are clients of the running server's API.
+
+mod api_token;
+mod audit;
+mod ca;
+mod cert;
+mod client;
+mod completions;
+mod config;
+mod init;
+mod man;
+mod profile;
+mod serve;
+mod table;
+mod token;
+mod tour;
+
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use anyhow::Result;
+use clap::{Parser, Subcommand, ValueEnum};
+
+use client::ApiFailure;
+
+/// A certification authority whose keys live in an HSM.
+///
+/// Exit status: 0 done; 1 failed; 2 wrong usage; 3 refused by the server (see the code it tells); 4 the server cannot be
+/// reached or is not ready, the same command may succeed later.
+#[derive(Debug, Parser)]
+#[command(name = "chancery", version, max_term_width = 110)]
+pub(crate) struct Cli {
+    /// The configuration file.
+    #[arg(long, global = true, env = "CHANCERY_CONFIG", default_value = "/etc/chancery/chancery.toml", value_name = "FILE")]
+    config: PathBuf,
+    /// The server's API; from the configuration when left out.
+    #[arg(long, global = true, env = "CHANCERY_SERVER", value_name = "URL")]
+    server: Option<String>,
+    /// The file with the API token; `admin.token` in the state folder when left out.
+    #[arg(long, global = true, env = "CHANCERY_TOKEN_FILE", value_name = "FILE")]
+    token_file: Option<PathBuf>,
+    /// The file with the roots the server's certificate is checked with; `ca-bundle.pem` in the state folder when left out.
+    #[arg(long, global = true, env = "CHANCERY_CA_BUNDLE", value_name = "FILE")]
+    ca_bundle: Option<PathBuf>,
+    /// How results are printed.
+    #[arg(long, short, global = true, value_enum, default_value_t = Output::Table)]
+    output: Output,
+    #[command(subcommand)]
+    command: Command,
+}
+
+/// How results are printed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Output {
+    /// For people.
+    Table,
+    /// For machines.
+    Json,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Set up a new server: keys, CAs, certificates, configuration.
+    Init(init::Args),
+    /// Run the server.
+    Serve,
+    /// Certification authorities.
+    #[command(subcommand)]
+    Ca(ca::Command),
+    /// Certificate profiles.
+    #[command(subcommand)]
+    Profile(profile::Command),
+    /// Certificates.
+    #[command(subcommand)]
+    Cert(cert::Command),
+    /// PKCS#11 tokens: look at them, initialise them, test them. Works without the server.
+    #[command(subcommand)]
+    Token(token::Command),
+    /// API tokens.
+    #[command(subcommand)]
+    ApiToken(api_token::Command),
+    /// The audit log.
+    #[command(subcommand)]
+    Audit(audit::Command),
+    /// The configuration.
+    #[command(subcommand)]
+    Config(config::Command),
+    /// Issue, check, revoke and check again: a smoke test of a running server.
+    Tour(tour::Args),
+    /// Print shell completions.
+    Completions(completions::Args),
+    /// Write the manual pages into a folder.
+    Man(man::Args),
+}
+
+/// Runs the command.
+pub(crate) fn run(cli: Cli) -> Result<ExitCode> {
+    let place = Place {
+        config: cli.config,
+        server: cli.server,
+        token_file: cli.token_file,
+        ca_bundle: cli.ca_bundle,
+        output: cli.output,
+    };
+    match cli.command {
+        Command::Init(args) => done(runtime()?.block_on(init::run(&args))),
+        Command::Serve => done(runtime()?.block_on(serve::run(&place.config))),
+        Command::Ca(command) => done(runtime()?.block_on(ca::run(&place, command))),
+        Command::Profile(command) => done(runtime()?.block_on(profile::run(&place, command))),
+        Command::Cert(command) => done(runtime()?.block_on(cert::run(&place, command))),
+        Command::Token(command) => token::run(&place, command),
+        Command::ApiToken(command) => done(runtime()?.block_on(api_token::run(&place, command))),
+        Command::Audit(command) => runtime()?.block_on(audit::run(&place, command)),
+        Command::Config(command) => done(config::run(&place, &command)),
+        Command::Tour(args) => done(runtime()?.block_on(tour::run(&args))),
+        Command::Completions(args) => {
+            completions::run(&args);
+            Ok(ExitCode::SUCCESS)
+        }
+        Command::Man(args) => done(man::run(&args)),
+    }
+}
+
+fn done(outcome: Result<()>) -> Result<ExitCode> {
+    outcome.map(|()| ExitCode::SUCCESS)
+}
+
+fn runtime() -> Result<tokio::runtime::Runtime> {
+    Ok(tokio::runtime::Builder::new_multi_thread().enable_all().build()?)
+}
+
+/// The exit status that an error means.
+pub(crate) fn exit_code(error: &anyhow::Error) -> ExitCode {
+    match error.downcast_ref::<ApiFailure>() {
+        Some(failure) if failure.is_retryable() => ExitCode::from(4),
+        Some(_) => ExitCode::from(3),
+        None => ExitCode::FAILURE,
+    }
+}
+
+/// Where the server is and how to talk to it.
+#[derive(Debug)]
+pub(crate) struct Place {
+    config: PathBuf,
+    server: Option<String>,
+    token_file: Option<PathBuf>,
+    ca_bundle: Option<PathBuf>,
+    output: Output,
+}

@@ -1,0 +1,72 @@
+//! `chancery api-token`: create, list, revoke.
+
+use anyhow::Result;
+use clap::Subcommand;
+use reqwest::Method;
+use serde_json::Value;
+
+use super::client::{Api, fields};
+use super::{Output, Place, table};
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum Command {
+    /// Make a token; its secret is printed once.
+    #[command(after_help = "Example: chancery api-token create web --role requester --profile tls-server > web.token")]
+    Create {
+        /// Whose it is; certificates belong to this name.
+        name: String,
+        /// admin, operator, requester or auditor.
+        #[arg(long)]
+        role: String,
+        /// A CA it may use; all when none is given.
+        #[arg(long = "ca")]
+        issuers: Vec<String>,
+        /// A profile it may use; all when none is given.
+        #[arg(long = "profile")]
+        profiles: Vec<String>,
+        /// When it ends, for example 2027-01-01T00:00:00Z; never when left out.
+        #[arg(long)]
+        expires_at: Option<String>,
+    },
+    /// List the tokens.
+    List,
+    /// Revoke a token.
+    Revoke {
+        /// Its identifier.
+        id: String,
+    },
+}
+
+pub(crate) async fn run(place: &Place, command: Command) -> Result<()> {
+    let api = Api::new(place)?;
+    match command {
+        Command::Create { name, role, issuers, profiles, expires_at } => {
+            let body = fields(&[
+                ("name", Some(name.into())),
+                ("role", Some(role.into())),
+                ("issuers", Some(issuers.into())),
+                ("profiles", Some(profiles.into())),
+                ("expires_at", expires_at.map(Into::into)),
+            ]);
+            let made = api.post("/api/v1/api-tokens", &body).await?;
+            if place.output == Output::Json {
+                table::json(&made);
+            } else {
+                println!("{}", made.pointer("/secret").and_then(Value::as_str).unwrap_or_default());
+            }
+        }
+        Command::List => {
+            let list = api.get("/api/v1/api-tokens").await?;
+            let columns = [
+                ("ID", "/id"), ("NAME", "/name"), ("ROLE", "/role"), ("CAS", "/issuers"), ("PROFILES", "/profiles"),
+                ("ENDS", "/expires_at"), ("REVOKED", "/revoked_at"),
+            ];
+            table::list(place.output, list.pointer("/items").unwrap_or(&Value::Null), &columns);
+        }
+        Command::Revoke { id } => {
+            let token = api.ask(Method::DELETE, &format!("/api/v1/api-tokens/{id}"), None).await?;
+            table::one(place.output, &token, &[("Token", "/id"), ("Name", "/name"), ("Revoked at", "/revoked_at")]);
+        }
+    }
+    Ok(())
+}

@@ -1,0 +1,72 @@
+//! `chancery audit`: read the log, verify it (through the server, or the file itself).
+
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use anyhow::Result;
+use clap::Subcommand;
+use serde_json::{Value, json};
+use store::Store;
+use store::audit::Verdict;
+
+use super::client::Api;
+use super::{Place, table};
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum Command {
+    /// Print the last entries.
+    Tail {
+        /// How many.
+        #[arg(long, short = 'n', default_value_t = 20)]
+        lines: u32,
+    },
+    /// Check that no entry was changed, removed or put in between. Exit status 1 when one was.
+    Verify {
+        /// Check this database file itself, beside a running server or without one.
+        #[arg(long, value_name = "FILE")]
+        store: Option<PathBuf>,
+    },
+}
+
+pub(crate) async fn run(place: &Place, command: Command) -> Result<ExitCode> {
+    match command {
+        Command::Tail { lines } => {
+            let api = Api::new(place)?;
+            let last = api.get("/api/v1/status").await?.pointer("/audit_entries").and_then(Value::as_i64).unwrap_or(0);
+            let after = (last - i64::from(lines)).max(0);
+            let list = api.get(&format!("/api/v1/audit?after={after}&limit={}", lines.clamp(1, 1000))).await?;
+            let columns = [
+                ("SEQ", "/seq"), ("AT", "/at"), ("BY", "/actor"), ("ACTION", "/action"), ("OBJECT", "/object"),
+                ("OUTCOME", "/outcome"),
+            ];
+            table::list(place.output, list.pointer("/items").unwrap_or(&Value::Null), &columns);
+            Ok(ExitCode::SUCCESS)
+        }
+        Command::Verify { store } => {
+            let verdict = match store {
+                Some(path) => offline(&path)?,
+                None => Api::new(place)?.get("/api/v1/audit/verify").await?,
+            };
+            let rows = [
+                ("Sound", "/sound"), ("Entries", "/entries"), ("Head", "/head"), ("Broken at", "/broken_at"),
+                ("Problem", "/problem"),
+            ];
+            table::one(place.output, &verdict, &rows);
+            let is_sound = verdict.pointer("/sound").and_then(Value::as_bool).unwrap_or(false);
+            Ok(if is_sound { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+        }
+    }
+}
+
+fn offline(path: &std::path::Path) -> Result<Value> {
+    let store = Store::open_read_only(path)?;
+    Ok(match store.read_here(store::audit::verify)? {
+        Verdict::Sound { entries, head } => {
+            let head: String = head.iter().map(|octet| format!("{octet:02x}")).collect();
+            json!({ "sound": true, "entries": entries, "head": head, "broken_at": null, "problem": null })
+        }
+        Verdict::Broken { seq, what } => {
+            json!({ "sound": false, "entries": seq - 1, "head": null, "broken_at": seq, "problem": what })
+        }
+    })
+}

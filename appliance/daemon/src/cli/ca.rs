@@ -1,0 +1,197 @@
+//! `chancery ca`: make, import, roll over, publish.
+
+use std::path::PathBuf;
+
+use anyhow::{Context as _, Result};
+use clap::Subcommand;
+use reqwest::Method;
+use serde_json::{Value, json};
+
+use super::client::{Api, fields};
+use super::{Place, table};
+
+/// What every new CA needs.
+#[derive(Debug, clap::Args)]
+pub(crate) struct NewCa {
+    /// Its name: lower-case letters, digits and hyphens.
+    name: String,
+    /// Its subject, for example "CN=Example Issuing CA,O=Example,C=CH".
+    #[arg(long)]
+    subject: String,
+    /// The token that makes the key; `software` for the software backend.
+    #[arg(long)]
+    token: String,
+    /// ec-p256, ec-p384, ec-p521, rsa-2048, rsa-3072, rsa-4096, ed25519, ml-dsa-44, ml-dsa-65, ml-dsa-87.
+    #[arg(long, default_value = "ec-p256")]
+    key_algorithm: String,
+    /// rsa-pss-sha256 and so on; what goes with the key when left out.
+    #[arg(long)]
+    signature_algorithm: Option<String>,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum Command {
+    /// List the CAs and their generations.
+    List,
+    /// Show one.
+    Show {
+        /// Name or identifier.
+        ca: String,
+    },
+    /// Make a self-signed root.
+    CreateRoot {
+        #[command(flatten)]
+        new: NewCa,
+        /// Days it lives.
+        #[arg(long)]
+        validity_days: Option<u32>,
+    },
+    /// Make a CA under a local one.
+    CreateIssuing {
+        #[command(flatten)]
+        new: NewCa,
+        /// The CA above it, by name or identifier.
+        #[arg(long)]
+        parent: String,
+        /// Days it lives.
+        #[arg(long)]
+        validity_days: Option<u32>,
+    },
+    /// Make a key and a request for a CA that another authority (AD CS, an offline root) will certify.
+    Subordinate {
+        #[command(flatten)]
+        new: NewCa,
+    },
+    /// Print the request of a pending CA.
+    Csr {
+        /// Name or identifier.
+        ca: String,
+    },
+    /// Import the certificate that another authority made for a pending CA, with those above it.
+    Import {
+        /// Name or identifier.
+        ca: String,
+        /// PEM: certificates, or one PKCS7 block.
+        file: PathBuf,
+    },
+    /// Take over a CA that exists as certificate and key; the key goes into the software backend.
+    ImportFromDisk {
+        /// Its name here.
+        name: String,
+        /// Its certificate in PEM.
+        #[arg(long)]
+        certificate: PathBuf,
+        /// Its key in PEM.
+        #[arg(long)]
+        key: PathBuf,
+        /// The file with the passphrase of an encrypted key.
+        #[arg(long)]
+        passphrase_file: Option<PathBuf>,
+        /// The certificates above it in PEM.
+        #[arg(long)]
+        chain: Option<PathBuf>,
+    },
+    /// Give a CA a new key and certificate.
+    Rollover {
+        /// Name or identifier.
+        ca: String,
+        /// The kind of the new key; as before when left out.
+        #[arg(long)]
+        key_algorithm: Option<String>,
+    },
+    /// Publish a new CRL now.
+    PublishCrl {
+        /// Name or identifier.
+        ca: String,
+    },
+    /// Accept the clock as it is, after it was set back.
+    AcceptClock,
+}
+
+pub(crate) async fn run(place: &Place, command: Command) -> Result<()> {
+    let api = Api::new(place)?;
+    let issuer = match command {
+        Command::List => {
+            let list = api.get("/api/v1/issuers").await?;
+            let columns = [
+                ("NAME", "/name"), ("GEN", "/generation"), ("STATE", "/state"), ("KEY", "/key_algorithm"),
+                ("TOKEN", "/token"), ("ENDS", "/not_after"), ("ID", "/id"),
+            ];
+            table::list(place.output, list.pointer("/items").unwrap_or(&Value::Null), &columns);
+            return Ok(());
+        }
+        Command::Show { ca } => api.get(&format!("/api/v1/issuers/{ca}")).await?,
+        Command::CreateRoot { new, validity_days } => create(&api, "root", &new, None, validity_days).await?,
+        Command::CreateIssuing { new, parent, validity_days } => {
+            create(&api, "issuing", &new, Some(parent), validity_days).await?
+        }
+        Command::Subordinate { new } => create(&api, "subordinate", &new, None, None).await?,
+        Command::Csr { ca } => {
+            let pem = api.octets(Method::GET, &format!("/api/v1/issuers/{ca}/csr"), None).await?;
+            print!("{}", String::from_utf8_lossy(&pem));
+            return Ok(());
+        }
+        Command::Import { ca, file } => {
+            let body = json!({ "certificates_pem": read(&file)? });
+            api.post(&format!("/api/v1/issuers/{ca}/certificate"), &body).await?
+        }
+        Command::ImportFromDisk { name, certificate, key, passphrase_file, chain } => {
+            let passphrase = passphrase_file.map(|file| crate::files::first_line(&file)).transpose()?;
+            let chain = chain.map(|file| read(&file)).transpose()?;
+            let body = fields(&[
+                ("kind", Some("from_disk".into())),
+                ("name", Some(name.into())),
+                ("certificate_pem", Some(read(&certificate)?.into())),
+                ("key_pem", Some(read(&key)?.into())),
+                ("key_passphrase", passphrase.map(Into::into)),
+                ("chain_pem", chain.map(Into::into)),
+            ]);
+            api.post("/api/v1/issuers", &body).await?
+        }
+        Command::Rollover { ca, key_algorithm } => {
+            let body = fields(&[("key_algorithm", key_algorithm.map(Into::into))]);
+            api.post(&format!("/api/v1/issuers/{ca}/rollover"), &body).await?
+        }
+        Command::PublishCrl { ca } => {
+            let crl = api.ask(Method::POST, &format!("/api/v1/issuers/{ca}/crl"), None).await?;
+            let rows = [("Number", "/number"), ("Entries", "/entries"), ("This update", "/this_update"), ("Next update", "/next_update")];
+            table::one(place.output, &crl, &rows);
+            return Ok(());
+        }
+        Command::AcceptClock => {
+            api.ask(Method::POST, "/api/v1/clock/accept", None).await?;
+            println!("the clock is accepted as it is");
+            return Ok(());
+        }
+    };
+    show(place, &issuer);
+    Ok(())
+}
+
+async fn create(api: &Api, kind: &str, new: &NewCa, parent: Option<String>, days: Option<u32>) -> Result<Value> {
+    let body = fields(&[
+        ("kind", Some(kind.into())),
+        ("name", Some(new.name.clone().into())),
+        ("subject", Some(new.subject.clone().into())),
+        ("token", Some(new.token.clone().into())),
+        ("key_algorithm", Some(new.key_algorithm.clone().into())),
+        ("signature_algorithm", new.signature_algorithm.clone().map(Into::into)),
+        ("parent", parent.map(Into::into)),
+        ("validity_days", days.map(Into::into)),
+    ]);
+    api.post("/api/v1/issuers", &body).await
+}
+
+fn show(place: &Place, issuer: &Value) {
+    let rows = [
+        ("Name", "/name"), ("Identifier", "/id"), ("Generation", "/generation"), ("State", "/state"),
+        ("Subject", "/subject"), ("Key", "/key_algorithm"), ("Signs with", "/signature_algorithm"), ("Token", "/token"),
+        ("Begins", "/not_before"), ("Ends", "/not_after"), ("Certificate at", "/ca_url"), ("OCSP at", "/ocsp_url"),
+        ("CRL at", "/crl_url"), ("", "/certificate_pem"), ("Request", "/csr_pem"),
+    ];
+    table::one(place.output, issuer, &rows);
+}
+
+fn read(file: &PathBuf) -> Result<String> {
+    std::fs::read_to_string(file).with_context(|| format!("reading {}", file.display()))
+}

@@ -1,0 +1,175 @@
+//! `chancery cert`: issue, list, show, renew, revoke, explain.
+
+use std::path::PathBuf;
+
+use anyhow::{Context as _, Result};
+use clap::Subcommand;
+use serde_json::Value;
+
+use super::client::{Api, escape, fields};
+use super::{Output, Place, table};
+use crate::files::{self, Readers};
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum Command {
+    /// Issue a certificate from a CSR.
+    #[command(after_help = "Example: chancery cert issue --profile tls-server host.csr --out host.pem")]
+    Issue {
+        /// PKCS#10 in PEM.
+        csr: PathBuf,
+        /// The profile.
+        #[arg(long)]
+        profile: String,
+        /// The CA; may be left out when only one comes into question.
+        #[arg(long)]
+        ca: Option<String>,
+        /// Days it shall live.
+        #[arg(long)]
+        validity_days: Option<u32>,
+        /// Where the certificate and those above it are written; printed when left out.
+        #[arg(long)]
+        out: Option<PathBuf>,
+    },
+    /// List certificates.
+    List {
+        /// Of this CA.
+        #[arg(long)]
+        ca: Option<String>,
+        /// Under this profile.
+        #[arg(long)]
+        profile: Option<String>,
+        /// valid, revoked or expired.
+        #[arg(long)]
+        status: Option<String>,
+        /// With this name, or this text in the subject.
+        #[arg(long)]
+        name: Option<String>,
+        /// At most so many.
+        #[arg(long, default_value_t = 100)]
+        limit: u32,
+    },
+    /// Show one certificate.
+    Show {
+        /// Identifier or serial.
+        certificate: String,
+    },
+    /// Renew a certificate.
+    Renew {
+        /// Identifier or serial.
+        certificate: String,
+        /// PKCS#10 in PEM for a new key; the same key is certified again when left out.
+        #[arg(long)]
+        csr: Option<PathBuf>,
+        /// Where the certificate and those above it are written; printed when left out.
+        #[arg(long)]
+        out: Option<PathBuf>,
+    },
+    /// Revoke a certificate, put it on hold, or release a hold.
+    #[command(after_help = "Reasons: unspecified keyCompromise cACompromise affiliationChanged superseded \
+        cessationOfOperation certificateHold removeFromCRL privilegeWithdrawn aACompromise")]
+    Revoke {
+        /// Identifier or serial.
+        certificate: String,
+        /// Why.
+        #[arg(long, default_value = "unspecified")]
+        reason: String,
+    },
+    /// Tell what became of an order, and why it was refused.
+    Explain {
+        /// The order's identifier, as a refusal tells it, or a certificate's.
+        order: String,
+    },
+}
+
+pub(crate) async fn run(place: &Place, command: Command) -> Result<()> {
+    let api = Api::new(place)?;
+    match command {
+        Command::Issue { csr, profile, ca, validity_days, out } => {
+            let body = fields(&[
+                ("csr_pem", Some(read(&csr)?.into())),
+                ("profile", Some(profile.into())),
+                ("issuer_id", ca.map(Into::into)),
+                ("validity_days", validity_days.map(Into::into)),
+            ]);
+            hand_out(place, &api.post("/api/v1/certificates", &body).await?, out)
+        }
+        Command::List { ca, profile, status, name, limit } => {
+            let mut path = format!("/api/v1/certificates?limit={limit}");
+            for (key, value) in [("issuer", ca), ("profile", profile), ("status", status), ("name", name)] {
+                if let Some(value) = value {
+                    path.push_str(&format!("&{key}={}", escape(&value)));
+                }
+            }
+            let page = api.get(&path).await?;
+            let columns = [
+                ("SERIAL", "/serial"), ("STATUS", "/status"), ("PROFILE", "/profile"), ("SUBJECT", "/subject"),
+                ("NAMES", "/names"), ("ENDS", "/not_after"),
+            ];
+            table::list(place.output, page.pointer("/items").unwrap_or(&Value::Null), &columns);
+            Ok(())
+        }
+        Command::Show { certificate } => {
+            show(place, &api.get(&format!("/api/v1/certificates/{certificate}")).await?);
+            Ok(())
+        }
+        Command::Renew { certificate, csr, out } => {
+            let csr = csr.map(|csr| read(&csr)).transpose()?;
+            let body = fields(&[("csr_pem", csr.map(Into::into))]);
+            hand_out(place, &api.post(&format!("/api/v1/certificates/{certificate}/renew"), &body).await?, out)
+        }
+        Command::Revoke { certificate, reason } => {
+            let body = fields(&[("reason", Some(reason.into()))]);
+            let revoked = api.post(&format!("/api/v1/certificates/{certificate}/revoke"), &body).await?;
+            let rows =
+                [("Serial", "/serial"), ("Status", "/status"), ("Reason", "/reason"), ("At", "/revoked_at"), ("Already", "/already")];
+            table::one(place.output, &revoked, &rows);
+            Ok(())
+        }
+        Command::Explain { order } => {
+            let order = api.get(&format!("/api/v1/orders/{order}")).await?;
+            let rows = [
+                ("Order", "/id"), ("At", "/at"), ("By", "/requester"), ("Profile", "/profile"), ("Subject", "/subject"),
+                ("Names", "/names"), ("State", "/state"), ("Code", "/code"), ("Why", "/message"), ("Details", "/details"),
+                ("Certificate", "/certificate_id"),
+            ];
+            table::one(place.output, &order, &rows);
+            Ok(())
+        }
+    }
+}
+
+/// Writes or prints a new certificate with those above it.
+fn hand_out(place: &Place, certificate: &Value, out: Option<PathBuf>) -> Result<()> {
+    let part = |pointer: &str| certificate.pointer(pointer).and_then(Value::as_str).unwrap_or_default();
+    let pem = format!("{}{}", part("/certificate_pem"), part("/chain_pem"));
+    if let Some(out) = out {
+        files::write(&out, pem.as_bytes(), Readers::All)?;
+        show(place, certificate);
+    } else if place.output == Output::Json {
+        table::json(certificate);
+    } else {
+        print!("{pem}");
+    }
+    Ok(())
+}
+
+fn show(place: &Place, certificate: &Value) {
+    if place.output == Output::Json {
+        table::json(certificate);
+        return;
+    }
+    let rows = [
+        ("Identifier", "/id"), ("Status", "/status"), ("Revoked at", "/revoked_at"), ("Reason", "/revocation_reason"),
+        ("Profile", "/profile"), ("CA", "/issuer"), ("Requester", "/requester"), ("Order", "/order_id"),
+        ("Renews", "/replaces"),
+    ];
+    table::one(place.output, certificate, &rows);
+    let pem = certificate.pointer("/certificate_pem").and_then(Value::as_str).unwrap_or_default();
+    if let Ok(certificate) = pki::Certificate::parse(pem.as_bytes()) {
+        print!("{}", certificate.summary());
+    }
+}
+
+fn read(file: &PathBuf) -> Result<String> {
+    std::fs::read_to_string(file).with_context(|| format!("reading {}", file.display()))
+}

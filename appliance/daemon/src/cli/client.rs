@@ -1,0 +1,163 @@
+//! The client of the REST API that the management subcommands use.
+
+use std::fmt;
+use std::path::Path;
+use std::time::Duration;
+
+use anyhow::{Context as _, Result, bail};
+use reqwest::{Certificate, Client, Method};
+use serde_json::Value;
+
+use super::Place;
+use crate::config::Config;
+use crate::files;
+
+/// An answer that is not the wanted one.
+#[derive(Debug)]
+pub(crate) struct ApiFailure {
+    code: String,
+    message: String,
+    retryable: bool,
+    order_id: Option<String>,
+    details: Value,
+}
+
+impl ApiFailure {
+    /// Whether the same command may succeed later.
+    pub(crate) fn is_retryable(&self) -> bool {
+        self.retryable
+    }
+
+    fn read(status: u16, body: &Value) -> Self {
+        let text = |name: &str| body.pointer(&format!("/error/{name}")).and_then(Value::as_str).map(ToOwned::to_owned);
+        Self {
+            code: text("code").unwrap_or_else(|| format!("http_{status}")),
+            message: text("message").unwrap_or_else(|| format!("the server answered {status}")),
+            retryable: body.pointer("/error/retryable").and_then(Value::as_bool).unwrap_or(status >= 500),
+            order_id: text("order_id"),
+            details: body.pointer("/error/details").cloned().unwrap_or_default(),
+        }
+    }
+}
+
+impl fmt::Display for ApiFailure {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} [{}]", self.message, self.code)?;
+        if !self.details.is_null() {
+            write!(f, "\n  {}", self.details)?;
+        }
+        if let Some(order) = &self.order_id {
+            write!(f, "\n  more of it: chancery cert explain {order}")?;
+        }
+        if self.retryable {
+            f.write_str("\n  the same command may succeed later")?;
+        }
+        Ok(())
+    }
+}
+
+impl std::error::Error for ApiFailure {}
+
+/// The client.
+#[derive(Debug)]
+pub(crate) struct Api {
+    client: Client,
+    server: String,
+    token: String,
+}
+
+impl Api {
+    /// To the server that the command line, the environment or the configuration names.
+    pub(crate) fn new(place: &Place) -> Result<Self> {
+        let config = Config::load(&place.config);
+        let from_state = |given: &Option<std::path::PathBuf>, name: &str| -> Result<std::path::PathBuf> {
+            match (given, &config) {
+                (Some(path), _) => Ok(path.clone()),
+                (None, Ok(config)) => Ok(config.path(Path::new(name))),
+                (None, Err(error)) => bail!("{error:#}\nor name the server with --server, --token-file and --ca-bundle"),
+            }
+        };
+        let bundle = from_state(&place.ca_bundle, "ca-bundle.pem")?;
+        let token = from_state(&place.token_file, "admin.token")?;
+        let server = match (&place.server, &config) {
+            (Some(server), _) => server.clone(),
+            (None, Ok(config)) => format!("https://localhost:{}", config.api.listen.port()),
+            (None, Err(error)) => bail!("{error:#}\nor name the server with --server"),
+        };
+        Self::to(&server, &bundle, &token)
+    }
+
+    /// To a server, checked with the roots of a file, with the token of a file.
+    pub(crate) fn to(server: &str, bundle: &Path, token: &Path) -> Result<Self> {
+        let pem = std::fs::read(bundle).with_context(|| format!("reading the roots {}", bundle.display()))?;
+        let roots = Certificate::from_pem_bundle(&pem).with_context(|| bundle.display().to_string())?;
+        let client = Client::builder()
+            .tls_certs_only(roots)
+            .https_only(true)
+            .no_proxy()
+            .connect_timeout(Duration::from_secs(10))
+            .timeout(Duration::from_secs(300))
+            .build()?;
+        Ok(Self { client, server: server.trim_end_matches('/').to_owned(), token: files::first_line(token)? })
+    }
+
+    /// Asks and gives the JSON of the answer.
+    pub(crate) async fn ask(&self, method: Method, path: &str, body: Option<&Value>) -> Result<Value> {
+        let octets = self.octets(method, path, body).await?;
+        if octets.is_empty() {
+            return Ok(Value::Null);
+        }
+        serde_json::from_slice(&octets).context("the server's answer is not JSON")
+    }
+
+    /// Asks and gives the octets of the answer.
+    pub(crate) async fn octets(&self, method: Method, path: &str, body: Option<&Value>) -> Result<Vec<u8>> {
+        let mut request = self.client.request(method, format!("{}{path}", self.server)).bearer_auth(&self.token);
+        if let Some(body) = body {
+            request = request.json(body);
+        }
+        let response = request.send().await.map_err(|error| {
+            anyhow::Error::new(error).context(ApiFailure {
+                code: "server_unreachable".to_owned(),
+                message: format!("the server {} cannot be reached: is `chancery serve` running?", self.server),
+                retryable: true,
+                order_id: None,
+                details: Value::Null,
+            })
+        })?;
+        let status = response.status();
+        let octets = response.bytes().await?.to_vec();
+        if status.is_success() {
+            return Ok(octets);
+        }
+        let body = serde_json::from_slice(&octets).unwrap_or_default();
+        Err(ApiFailure::read(status.as_u16(), &body).into())
+    }
+
+    pub(crate) async fn get(&self, path: &str) -> Result<Value> {
+        self.ask(Method::GET, path, None).await
+    }
+
+    pub(crate) async fn post(&self, path: &str, body: &Value) -> Result<Value> {
+        self.ask(Method::POST, path, Some(body)).await
+    }
+}
+
+/// A value in a query string: everything but unreserved characters is escaped (RFC 3986 §2.3).
+pub(crate) fn escape(value: &str) -> String {
+    let mut out = String::new();
+    for octet in value.bytes() {
+        if octet.is_ascii_alphanumeric() || b"-._~".contains(&octet) {
+            out.push(char::from(octet));
+        } else {
+            out.push_str(&format!("%{octet:02X}"));
+        }
+    }
+    out
+}
+
+/// The fields that are given, as a JSON object.
+pub(crate) fn fields(list: &[(&str, Option<Value>)]) -> Value {
+    let given = list.iter().filter_map(|(name, value)| Some(((*name).to_owned(), value.clone()?)));
+    Value::Object(given.collect())
+}

@@ -1,0 +1,29 @@
+//! `chancery config`: check a file, print the reference.
+
+use anyhow::Result;
+use clap::Subcommand;
+
+use super::Place;
+use crate::config::{Config, Reference};
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum Command {
+    /// Check the configuration file and the signing process's file it names.
+    Check,
+    /// Print the reference of all keys with their defaults, as Markdown.
+    Reference,
+}
+
+pub(crate) fn run(place: &Place, command: &Command) -> Result<()> {
+    match command {
+        Command::Check => {
+            let config = Config::load(&place.config)?;
+            if config.signer.mode != crate::config::SignerMode::Connect {
+                token::Config::load(&config.path(&config.signer.config))?;
+            }
+            println!("{}: no problem found", place.config.display());
+        }
+        Command::Reference => print!("{}", Reference),
+    }
+    Ok(())
+}

@@ -1,0 +1,164 @@
+//! `chancery tour`: a certificate's life against a running server, seen from outside: issued, good by OCSP, absent from the
+//! CRL, revoked, revoked by OCSP, present in the CRL.
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use anyhow::{Context as _, Result, bail, ensure};
+use aws_lc_rs::rand::SystemRandom;
+use aws_lc_rs::signature::{ECDSA_P256_SHA256_ASN1_SIGNING, EcdsaKeyPair};
+use ocsp::{CertId, CertStatus, Expectation, HashAlgorithm, Nonce, Request, Response, der_to_get_path};
+use pki::{Certificate, Crl, DistinguishedName, Serial, SignatureAlgorithm, SubjectAltName, csr, key_file};
+use serde::Deserialize;
+use serde_json::{Value, json};
+
+use super::client::Api;
+
+/// What to try.
+#[derive(Debug, clap::Args)]
+#[command(after_help = "Example: chancery tour --endpoints target/demo/endpoints.json")]
+pub(crate) struct Args {
+    /// The file that says where the server is.
+    #[arg(long)]
+    endpoints: PathBuf,
+}
+
+/// `endpoints.json`.
+#[derive(Debug, Deserialize)]
+struct Endpoints {
+    api_url: String,
+    ca_bundle: PathBuf,
+    admin_token_file: PathBuf,
+    issuer_id: String,
+}
+
+/// Everything the steps share.
+struct Tour {
+    api: Api,
+    http: reqwest::Client,
+    issuer: Certificate,
+    issuer_id: String,
+}
+
+/// Runs the tour; an error is the verdict.
+pub(crate) async fn run(args: &Args) -> Result<()> {
+    let text = std::fs::read(&args.endpoints).with_context(|| format!("reading {}", args.endpoints.display()))?;
+    let endpoints: Endpoints = serde_json::from_slice(&text).with_context(|| args.endpoints.display().to_string())?;
+    let api = Api::to(&endpoints.api_url, &endpoints.ca_bundle, &endpoints.admin_token_file)?;
+    let issuer = api.get(&format!("/api/v1/issuers/{}", endpoints.issuer_id)).await?;
+    let pem = issuer.pointer("/certificate_pem").and_then(Value::as_str).context("the issuer's certificate")?;
+    let issuer = Certificate::parse(pem.as_bytes())?;
+    let http = reqwest::Client::builder().no_proxy().timeout(Duration::from_secs(30)).build()?;
+    let tour = Tour { api, http, issuer, issuer_id: endpoints.issuer_id };
+    tour.walk().await
+}
+
+impl Tour {
+    async fn walk(&self) -> Result<()> {
+        let certificate = self.enrol().await?;
+        let serial = certificate.serial();
+        step(&format!("a certificate was issued: serial {serial}"));
+        print!("{}", certificate.summary());
+        ensure!(certificate.verify_signed_by(self.issuer.public_key()).is_ok(), "the certificate's signature is wrong");
+        let url = first(certificate.ocsp_urls(), "OCSP responder")?;
+        let status = self.ocsp_get(&url, serial).await?;
+        ensure!(status == CertStatus::Good, "OCSP says {status:?} of a new certificate");
+        step(&format!("OCSP says good ({url})"));
+        let crl_url = first(certificate.crl_urls(), "CRL")?;
+        let before = self.crl(&crl_url).await?;
+        ensure!(before.find(serial).is_none(), "the CRL has a certificate that was not revoked");
+        step(&format!("CRL number {} does not have it ({crl_url})", before.number().unwrap_or(0)));
+        let body = json!({ "reason": "superseded" });
+        self.api.post(&format!("/api/v1/certificates/{serial}/revoke"), &body).await?;
+        step("it was revoked: superseded");
+        let status = self.ocsp_post(&url, serial).await?;
+        ensure!(matches!(status, CertStatus::Revoked { .. }), "OCSP says {status:?} of a revoked certificate");
+        step("OCSP says revoked");
+        let after = self.crl_with(&crl_url, serial).await?;
+        step(&format!("CRL number {} has it", after.number().unwrap_or(0)));
+        Ok(())
+    }
+
+    /// A new key and request, made here, and the certificate for it.
+    async fn enrol(&self) -> Result<Certificate> {
+        let random = SystemRandom::new();
+        let failed = |what: &'static str| move |_| anyhow::anyhow!("{what} failed");
+        let pkcs8 = EcdsaKeyPair::generate_pkcs8(&ECDSA_P256_SHA256_ASN1_SIGNING, &random).map_err(failed("making a key"))?;
+        let pair = EcdsaKeyPair::from_pkcs8(&ECDSA_P256_SHA256_ASN1_SIGNING, pkcs8.as_ref())
+            .map_err(|_| anyhow::anyhow!("the new key cannot be used"))?;
+        let key = key_file::parse(pkcs8.as_ref(), None)?.public_key;
+        let subject = DistinguishedName::parse("CN=tour.chancery.test")?;
+        let info = csr::request_info(&subject, &key, false, &[SubjectAltName::dns("tour.chancery.test")?]);
+        let signature = pair.sign(&random, &info).map_err(failed("signing the request"))?;
+        let csr = csr::assemble(&info, SignatureAlgorithm::EcdsaSha256, signature.as_ref());
+        let csr_pem = pki::pem::encode("CERTIFICATE REQUEST", &csr);
+        let body = json!({ "csr_pem": csr_pem, "profile": "tls-server", "issuer_id": self.issuer_id, "validity_days": 7 });
+        let issued = self.api.post("/api/v1/certificates", &body).await?;
+        let pem = issued.pointer("/certificate_pem").and_then(Value::as_str).context("the new certificate")?;
+        Ok(Certificate::parse(pem.as_bytes())?)
+    }
+
+    /// By GET, without a nonce, SHA-1 CertID: what most clients send.
+    async fn ocsp_get(&self, url: &str, serial: Serial) -> Result<CertStatus> {
+        let id = CertId::for_issuer(HashAlgorithm::Sha1, self.issuer.subject().der(), self.issuer.public_key(), serial);
+        let request = Request::new(id).to_der()?;
+        let response = self.http.get(format!("{url}/{}", der_to_get_path(&request))).send().await?;
+        ensure!(response.headers().contains_key("etag"), "the OCSP answer has no validator");
+        self.judge(&response.error_for_status()?.bytes().await?, id, None)
+    }
+
+    /// By POST, with a nonce, SHA-256 CertID: what strict clients send.
+    async fn ocsp_post(&self, url: &str, serial: Serial) -> Result<CertStatus> {
+        let id = CertId::for_issuer(HashAlgorithm::Sha256, self.issuer.subject().der(), self.issuer.public_key(), serial);
+        let mut octets = [0_u8; 32];
+        aws_lc_rs::rand::fill(&mut octets).map_err(|_| anyhow::anyhow!("the random generator failed"))?;
+        let nonce = Nonce::new(&octets)?;
+        let request = Request::new(id).with_nonce(nonce.clone()).to_der()?;
+        let request = self.http.post(url).header("content-type", "application/ocsp-request").body(request);
+        let octets = request.send().await?.error_for_status()?.bytes().await?;
+        self.judge(&octets, id, Some(&nonce))
+    }
+
+    fn judge(&self, octets: &[u8], id: CertId, nonce: Option<&Nonce>) -> Result<CertStatus> {
+        let signed = match Response::parse(octets)? {
+            Response::Signed(signed) => signed,
+            Response::Declined(status) => bail!("the OCSP responder declined: {}", status.name()),
+        };
+        let expected = Expectation {
+            issuer: &self.issuer,
+            cert_ids: &[id],
+            nonce,
+            at: ca::Clock::system().now(),
+            skew: Duration::from_secs(60),
+        };
+        let statuses = signed.verify(&expected)?;
+        Ok(statuses.first().context("a status")?.status)
+    }
+
+    async fn crl(&self, url: &str) -> Result<Crl> {
+        let octets = self.http.get(url).send().await?.error_for_status()?.bytes().await?;
+        let crl = Crl::parse(&octets)?;
+        ensure!(crl.verify_signed_by(self.issuer.public_key()).is_ok(), "the CRL's signature is wrong");
+        Ok(crl)
+    }
+
+    /// The CRL follows a revocation within seconds.
+    async fn crl_with(&self, url: &str, serial: Serial) -> Result<Crl> {
+        for _ in 0..100 {
+            let crl = self.crl(url).await?;
+            if crl.find(serial).is_some() {
+                return Ok(crl);
+            }
+            tokio::time::sleep(Duration::from_millis(100)).await;
+        }
+        bail!("ten seconds after the revocation the CRL still does not have it")
+    }
+}
+
+fn step(text: &str) {
+    println!("  \u{2713} {text}");
+}
+
+fn first(urls: Vec<String>, what: &str) -> Result<String> {
+    urls.into_iter().next().with_context(|| format!("the certificate does not say where its {what} is"))
+}
