@@ -3,6 +3,9 @@
 //! Queries live in the file of their noun, written once in the common SQL dialect over [`Reader`] and [`Tx`]; only `db.rs`
 //! knows which database is underneath. A job given to [`Store::write`] is one all-or-nothing change; many waiting jobs
 //! share one fsync. The store knows bytes and plain values, never X.509.
+//!
+//! The schema is in `migrations/<database>/V<number>__<what>.sql`. A number means the same in the folder of every database,
+//! and a migration leaves the schema usable for the program version before it.
 
 pub mod audit;
 pub mod certificates;

@@ -51,7 +51,7 @@ pub(crate) fn for_writing(path: &Path, max_pages: Option<u32>) -> Result<(Connec
     if let Some(pages) = max_pages {
         connection.query_row(&format!("PRAGMA max_page_count = {pages}"), [], |_| Ok(()))?;
     }
-    migrate(&mut connection)?;
+    migrate(&mut connection, path)?;
     Ok((connection, lock))
 }
 
@@ -152,22 +152,31 @@ fn identify(connection: &Connection, path: &Path) -> Result<()> {
     }
 }
 
-fn migrate(connection: &mut Connection) -> Result<()> {
+fn migrate(connection: &mut Connection, path: &Path) -> Result<()> {
     let (found, known) = (stored_version(connection)?, known_version());
     if found > known {
         return Err(Error::NewerSchema { found, known });
     }
     let outcome = embedded::migrations::runner().run(connection);
-    outcome.map(drop).map_err(|error| {
-        let cause =
-            std::error::Error::source(&error).and_then(|cause| cause.downcast_ref::<rusqlite::Error>());
-        match cause.and_then(rusqlite::Error::sqlite_error_code) {
-            Some(rusqlite::ErrorCode::DiskFull) => Error::Full,
-            _ => Error::Internal(format!(
-                "the schema could not be brought to version {known}: {error}"
-            )),
-        }
-    })
+    outcome.map(drop).map_err(|error| unmigrated(path, known, &error))
+}
+
+fn unmigrated(path: &Path, version: i64, error: &refinery::Error) -> Error {
+    use refinery::error::Kind;
+    if let Kind::DivergentVersion(..) | Kind::MissingVersion(_) = error.kind() {
+        let reason = format!("its schema is that of another build of this program: {error}");
+        return Error::NotAStore {
+            path: path.to_owned(),
+            reason,
+        };
+    }
+    let cause = std::error::Error::source(error).and_then(|cause| cause.downcast_ref::<rusqlite::Error>());
+    match cause.and_then(rusqlite::Error::sqlite_error_code) {
+        Some(rusqlite::ErrorCode::DiskFull) => Error::Full,
+        _ => Error::Internal(format!(
+            "the schema could not be brought to version {version}: {error}"
+        )),
+    }
 }
 
 fn known_version() -> i64 {

@@ -152,6 +152,40 @@ fn a_newer_schema_is_not_touched() {
 }
 
 #[test]
+fn the_schema_of_another_build_is_not_touched() {
+    let place = Place::new();
+    drop(place.open());
+    place
+        .raw()
+        .execute("UPDATE refinery_schema_history SET checksum = '1'", [])
+        .unwrap();
+    let error = Store::open(&place.config).unwrap_err();
+    let Error::NotAStore { reason, .. } = error else {
+        panic!("{error:?}")
+    };
+    assert!(
+        reason.starts_with("its schema is that of another build"),
+        "{reason}"
+    );
+}
+
+#[tokio::test]
+async fn a_first_start_that_was_broken_off_goes_on() {
+    let history = "CREATE TABLE refinery_schema_history (version INT4 PRIMARY KEY, name VARCHAR(255),
+        applied_on VARCHAR(255), checksum VARCHAR(255))";
+    for so_far in ["", "PRAGMA application_id = 0x43484e43", history] {
+        let place = Place::new();
+        let raw = place.raw();
+        if so_far == history {
+            raw.execute_batch("PRAGMA application_id = 0x43484e43").unwrap();
+        }
+        raw.execute_batch(so_far).unwrap();
+        drop(raw);
+        put(&place.open(), "k", "v").await.unwrap().unwrap();
+    }
+}
+
+#[test]
 fn an_older_schema_is_not_misread() {
     let place = Place::new();
     drop(place.open());
