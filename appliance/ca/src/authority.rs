@@ -9,6 +9,7 @@ use pki::Serial;
 use store::audit::AuditEntry;
 use store::{Store, Tx};
 use tokio::sync::Notify;
+use tokio_util::task::TaskTracker;
 
 use crate::api_tokens::StoredToken;
 use crate::certify::InFlight;
@@ -50,6 +51,8 @@ pub(crate) struct Inner {
     /// One change of the profiles and tokens in memory at a time.
     pub(crate) table_changes: tokio::sync::Mutex<()>,
     pub(crate) crl_nudge: Arc<Notify>,
+    /// Work that runs to its end.
+    tasks: TaskTracker,
     recovered: OnceLock<Recovery>,
 }
 
@@ -71,6 +74,7 @@ impl Authority {
             issuer_changes: tokio::sync::Mutex::default(),
             table_changes: tokio::sync::Mutex::default(),
             crl_nudge: Arc::default(),
+            tasks: TaskTracker::new(),
             recovered: OnceLock::new(),
             metrics: Metrics::new().map_err(Error::internal)?,
             store,
@@ -120,6 +124,13 @@ impl Authority {
         Arc::clone(&self.inner.crl_nudge)
     }
 
+    /// Waits until all work under way has ended, also that whose callers went away. Called once, before the program ends
+    /// and after the edges have stopped taking requests.
+    pub async fn drain(&self) {
+        self.inner.tasks.close();
+        self.inner.tasks.wait().await;
+    }
+
     pub(crate) fn inner(&self) -> &Inner {
         &self.inner
     }
@@ -148,7 +159,8 @@ impl Authority {
         F: FnOnce(Self) -> W,
         W: Future<Output = Result<T>> + Send + 'static,
     {
-        tokio::spawn(work(self.clone())).await.map_err(Error::internal)?
+        let task = self.inner.tasks.spawn(work(self.clone()));
+        task.await.map_err(Error::internal)?
     }
 
     /// Issuers, the status of every serial, CRLs and responders.

@@ -12,7 +12,7 @@ mod runner;
 mod tls_renewal;
 mod token_health;
 
-pub use job::{Context, Hook, Hooks, Job};
+pub use job::{Context, Hook, Hooks, Job, Run};
 pub use runner::{run, run_table};
 
 /// Every job, in the order they are started.

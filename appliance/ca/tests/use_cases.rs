@@ -1,0 +1,46 @@
+//! Every use case through the public surface, over a real store and software keys.
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    reason = "a test says what broke by panicking"
+)]
+
+#[path = "support/bed.rs"]
+mod bed;
+#[path = "support/request.rs"]
+mod request;
+
+#[path = "use_cases/clock.rs"]
+mod clock;
+#[path = "use_cases/create.rs"]
+mod create;
+#[path = "use_cases/crl.rs"]
+mod crl;
+#[path = "use_cases/disk.rs"]
+mod disk;
+#[path = "use_cases/faults.rs"]
+mod faults;
+#[path = "use_cases/issue.rs"]
+mod issue;
+#[path = "use_cases/metrics.rs"]
+mod metrics;
+#[path = "use_cases/ocsp.rs"]
+mod ocsp;
+#[path = "use_cases/permits.rs"]
+mod permits;
+#[path = "use_cases/profiles.rs"]
+mod profiles;
+#[path = "use_cases/recovery.rs"]
+mod recovery;
+#[path = "use_cases/renew.rs"]
+mod renew;
+#[path = "use_cases/revoke.rs"]
+mod revoke;
+#[path = "use_cases/rollover.rs"]
+mod rollover;
+#[path = "use_cases/subordinate.rs"]
+mod subordinate;
+#[path = "use_cases/tokens.rs"]
+mod tokens;

@@ -1,0 +1,256 @@
+//! The token away, its PIN rejected, the token full, the disk full: a code, and nothing changed.
+
+use std::sync::Arc;
+use std::time::Instant;
+
+use ca::{CertRef, Filter, OcspAnswerKind, RevokeRequest};
+use parking_lot::Mutex;
+use pki::KeyAlgorithm;
+use pki::crl::RevocationReason;
+use token::{BackendStatus, Error, Input, KeyKind, KeyRecord, KeyRef, KeyRing, Keys, Scheme, Software};
+
+use crate::bed::{Bed, admin, issuing, root, server_request};
+
+/// A simulated token: software keys, and faults on demand.
+struct Simulated {
+    keys: Software,
+    fault: Mutex<Option<fn() -> Error>>,
+}
+
+impl Simulated {
+    fn check(&self) -> Result<(), Error> {
+        self.fault.lock().map_or(Ok(()), |fault| Err(fault()))
+    }
+}
+
+impl Keys for Simulated {
+    fn name(&self) -> &'static str {
+        "hsm"
+    }
+
+    fn width(&self) -> usize {
+        2
+    }
+
+    fn list(&self) -> Vec<KeyRecord> {
+        self.keys.list()
+    }
+
+    fn kind(&self, key: &KeyRef) -> Option<KeyKind> {
+        self.keys.kind(key)
+    }
+
+    fn find(&self, key: &KeyRef) -> Option<KeyRecord> {
+        self.keys.find(key)
+    }
+
+    fn generate(&self, label: &str, kind: KeyKind) -> Result<KeyRecord, Error> {
+        self.check()?;
+        self.keys.generate(label, kind)
+    }
+
+    fn sign(
+        &self,
+        key: &KeyRef,
+        scheme: Scheme,
+        input: &Input,
+        until: Option<Instant>,
+    ) -> Result<Vec<u8>, Error> {
+        self.check()?;
+        self.keys.sign(key, scheme, input, until)
+    }
+
+    fn status(&self) -> BackendStatus {
+        let fault = self.check().err();
+        BackendStatus {
+            name: "hsm".to_owned(),
+            available: fault.is_none(),
+            detail: fault.map(|fault| fault.to_string()).unwrap_or_default(),
+            width: 2,
+        }
+    }
+
+    fn tend(&self) -> Result<(), Error> {
+        Ok(())
+    }
+}
+
+fn absent() -> Error {
+    Error::TokenAbsent {
+        token: "hsm".into(),
+        detail: "unplugged".into(),
+    }
+}
+
+fn pin_rejected() -> Error {
+    Error::PinRejected {
+        token: "hsm".into(),
+        detail: "wrong".into(),
+    }
+}
+
+fn full() -> Error {
+    Error::TokenFull { token: "hsm".into() }
+}
+
+/// A fault after which nobody knows whether the token signed.
+fn broken() -> Error {
+    Error::Software("simulated")
+}
+
+async fn bed() -> (Bed, Arc<Simulated>) {
+    let hsm = Arc::new(Simulated {
+        keys: Software::in_memory(),
+        fault: Mutex::new(None),
+    });
+    let ring = KeyRing::new(vec![Arc::clone(&hsm) as Arc<dyn Keys>], None);
+    let bed = Bed::over(Arc::new(ring)).await;
+    let on_hsm = ca::CreateRoot {
+        token: "hsm".into(),
+        ..root("root", KeyAlgorithm::P256)
+    };
+    bed.authority.create_root(&admin(), on_hsm).await.unwrap();
+    let on_hsm = ca::CreateIssuing {
+        token: "hsm".into(),
+        ..issuing("issuing", "root", KeyAlgorithm::P256)
+    };
+    bed.authority.create_issuing(&admin(), on_hsm).await.unwrap();
+    (bed, hsm)
+}
+
+#[tokio::test]
+async fn each_fault_of_the_token_has_its_code() {
+    let (bed, hsm) = bed().await;
+    for (fault, code) in [
+        (absent as fn() -> Error, "hsm_unavailable"),
+        (pin_rejected, "hsm_pin_rejected"),
+        (full, "hsm_full"),
+    ] {
+        *hsm.fault.lock() = Some(fault);
+        let request = ca::CreateRoot {
+            token: "hsm".into(),
+            ..root("other", KeyAlgorithm::P256)
+        };
+        let error = bed.authority.create_root(&admin(), request).await.unwrap_err();
+        assert_eq!(error.code(), code);
+        assert_eq!(error.is_retryable(), code == "hsm_unavailable");
+        assert!(bed.authority.issuer("other").is_err());
+    }
+}
+
+#[tokio::test]
+async fn without_the_token_nothing_is_issued_and_what_is_known_is_answered() {
+    let (bed, hsm) = bed().await;
+    let issued = bed.server("host.example").await;
+    bed.authority
+        .answer_ocsp_serial(issued.issuer_id, issued.serial)
+        .await;
+    let filter = || Filter {
+        profile: Some("tls-server".into()),
+        ..Filter::default()
+    };
+    *hsm.fault.lock() = Some(absent);
+    let error = bed
+        .authority
+        .issue(&admin(), server_request("other.example"))
+        .await
+        .unwrap_err();
+    assert_eq!(error.code(), "hsm_unavailable");
+    assert_eq!(
+        bed.authority
+            .certificates(&admin(), filter())
+            .await
+            .unwrap()
+            .items
+            .len(),
+        1
+    );
+    assert!(bed.metric(r#"chancery_signer_errors_total{code="hsm_unavailable"}"#) > 0.0);
+    let health = bed.authority.health().await;
+    assert!(!health.is_ready && health.problems[0].code == "hsm_unavailable");
+    // A revocation is recorded, and the kept OCSP answer of before is not given any more.
+    let request = RevokeRequest {
+        certificate: CertRef::Id(issued.id),
+        reason: RevocationReason::Superseded,
+        invalidity_date: None,
+    };
+    let known = bed
+        .authority
+        .answer_ocsp_serial(issued.issuer_id, issued.serial)
+        .await;
+    assert_eq!(known.kind, OcspAnswerKind::Good);
+    bed.authority.revoke(&admin(), request).await.unwrap();
+    let answer = bed
+        .authority
+        .answer_ocsp_serial(issued.issuer_id, issued.serial)
+        .await;
+    assert_eq!(answer.kind, OcspAnswerKind::TryLater);
+    *hsm.fault.lock() = None;
+    let answer = bed
+        .authority
+        .answer_ocsp_serial(issued.issuer_id, issued.serial)
+        .await;
+    assert_eq!(answer.kind, OcspAnswerKind::Revoked);
+    // Nothing was signed while it was away, so nothing is an orphan.
+    assert!(bed.authority.recover().await.unwrap().orphans.is_empty());
+    assert!(bed.metric("chancery_orphans_total").abs() < f64::EPSILON);
+}
+
+#[tokio::test]
+async fn a_signature_that_may_exist_becomes_an_orphan_on_the_crl() {
+    let (bed, hsm) = bed().await;
+    *hsm.fault.lock() = Some(broken);
+    let error = bed
+        .authority
+        .issue(&admin(), server_request("host.example"))
+        .await
+        .unwrap_err();
+    assert_eq!(error.code(), "hsm_failed");
+    assert!((bed.metric("chancery_orphans_total") - 1.0).abs() < f64::EPSILON);
+    *hsm.fault.lock() = None;
+    bed.authority.publish_due_crls().await.unwrap();
+    assert_eq!(
+        bed.authority
+            .current_crl(bed.issuer("issuing").id)
+            .unwrap()
+            .entries,
+        1
+    );
+}
+
+#[tokio::test]
+async fn a_full_disk_has_its_code_and_nothing_is_half_done() {
+    let folder = tempfile::tempdir().unwrap();
+    let config = store::StoreConfig {
+        max_pages: Some(140),
+        ..store::StoreConfig::new(folder.path().join("store.db"))
+    };
+    let clock = ca::Clock::fixed(crate::bed::START.parse().unwrap());
+    let ring = Arc::new(KeyRing::in_memory());
+    let settings = ca::Settings::new(crate::bed::BASE_URL);
+    let open = async || {
+        let store = store::Store::open(&config).unwrap();
+        let signer = ca::Signer::in_process(Arc::clone(&ring));
+        ca::Authority::open(store, signer, clock.clone(), settings.clone())
+            .await
+            .unwrap()
+    };
+    let authority = open().await;
+    authority
+        .create_root(&admin(), root("root", KeyAlgorithm::P256))
+        .await
+        .unwrap();
+    let mut handed_out = Vec::new();
+    let error = loop {
+        match authority.issue(&admin(), server_request("host.example")).await {
+            Ok(issued) => handed_out.push(issued.id),
+            Err(error) => break error,
+        }
+        assert!(handed_out.len() < 1000, "the store never fills");
+    };
+    assert_eq!(error.code(), "store_full");
+    assert!(!handed_out.is_empty());
+    for id in handed_out {
+        authority.certificate(&admin(), CertRef::Id(id)).await.unwrap();
+    }
+}

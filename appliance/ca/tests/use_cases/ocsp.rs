@@ -1,0 +1,253 @@
+//! OCSP answers, judged as a client judges them.
+
+use std::time::Duration;
+
+use ca::OcspAnswerKind;
+use jiff::SignedDuration;
+use ocsp::{CertId, CertStatus, ErrorStatus, Expectation, HashAlgorithm, Nonce, Request, Response};
+use pki::crl::RevocationReason;
+use pki::{Certificate, Serial};
+
+use crate::bed::{Bed, admin};
+use ca::{CertRef, RevokeRequest};
+
+fn issuer(bed: &Bed) -> Certificate {
+    bed.issuer("issuing").certificate.clone().unwrap()
+}
+
+fn cert_id(bed: &Bed, algorithm: HashAlgorithm, serial: Serial) -> CertId {
+    let issuer = issuer(bed);
+    CertId::for_issuer(algorithm, issuer.subject().der(), issuer.public_key(), serial)
+}
+
+/// Asks, and gives what a careful client believes.
+async fn ask(bed: &Bed, request: &Request) -> Vec<CertStatus> {
+    let answer = bed
+        .authority
+        .answer_ocsp(bed.issuer("issuing").id, &request.to_der().unwrap())
+        .await;
+    let Response::Signed(signed) = Response::parse(&answer.der).unwrap() else {
+        panic!("{:?}", answer.kind)
+    };
+    let cert_ids: Vec<CertId> = request.cert_ids().copied().collect();
+    let expected = Expectation {
+        issuer: &issuer(bed),
+        cert_ids: &cert_ids,
+        nonce: request.nonce(),
+        at: bed.clock.now(),
+        skew: Duration::ZERO,
+    };
+    let statuses = signed.verify(&expected).unwrap();
+    statuses.iter().map(|single| single.status).collect()
+}
+
+async fn revoke(bed: &Bed, serial: Serial, reason: RevocationReason) {
+    let request = RevokeRequest {
+        certificate: CertRef::Serial(serial),
+        reason,
+        invalidity_date: None,
+    };
+    bed.authority.revoke(&admin(), request).await.unwrap();
+}
+
+#[tokio::test]
+async fn good_then_revoked_then_never_the_old_answer() {
+    let bed = Bed::ready().await;
+    let serial = bed.server("host.example").await.serial;
+    for algorithm in [HashAlgorithm::Sha1, HashAlgorithm::Sha256] {
+        assert_eq!(
+            ask(&bed, &Request::new(cert_id(&bed, algorithm, serial))).await,
+            [CertStatus::Good]
+        );
+    }
+    bed.advance(SignedDuration::from_secs(5));
+    revoke(&bed, serial, RevocationReason::KeyCompromise).await;
+    let revoked = CertStatus::Revoked {
+        at: bed.clock.now(),
+        reason: Some(RevocationReason::KeyCompromise),
+    };
+    for algorithm in [HashAlgorithm::Sha1, HashAlgorithm::Sha256] {
+        assert_eq!(
+            ask(&bed, &Request::new(cert_id(&bed, algorithm, serial))).await,
+            [revoked]
+        );
+    }
+    let bed = bed.restarted().await;
+    assert_eq!(
+        ask(&bed, &Request::new(cert_id(&bed, HashAlgorithm::Sha256, serial))).await,
+        [revoked]
+    );
+}
+
+#[tokio::test]
+async fn what_was_never_issued_is_unknown_and_not_kept() {
+    let bed = Bed::ready().await;
+    let stranger = Serial::from_random([9; 16]);
+    let request = Request::new(cert_id(&bed, HashAlgorithm::Sha1, stranger));
+    assert_eq!(ask(&bed, &request).await, [CertStatus::Unknown]);
+    assert!((bed.metric("chancery_ocsp_cache_entries") - 0.0).abs() < f64::EPSILON);
+}
+
+#[tokio::test]
+async fn several_certificates_in_one_request() {
+    let bed = Bed::ready().await;
+    let (good, bad) = (
+        bed.server("a.example").await.serial,
+        bed.server("b.example").await.serial,
+    );
+    revoke(&bed, bad, RevocationReason::Unspecified).await;
+    let request = Request::new(cert_id(&bed, HashAlgorithm::Sha1, good))
+        .with_cert_id(cert_id(&bed, HashAlgorithm::Sha256, bad))
+        .with_cert_id(cert_id(&bed, HashAlgorithm::Sha1, Serial::from_random([1; 16])));
+    let statuses = ask(&bed, &request).await;
+    let revoked = CertStatus::Revoked {
+        at: bed.clock.now(),
+        reason: None,
+    };
+    assert_eq!(statuses, [CertStatus::Good, revoked, CertStatus::Unknown]);
+}
+
+#[tokio::test]
+async fn a_nonce_is_echoed_and_its_answer_is_nobody_elses() {
+    let bed = Bed::ready().await;
+    let serial = bed.server("host.example").await.serial;
+    let plain = Request::new(cert_id(&bed, HashAlgorithm::Sha1, serial));
+    let request = plain.clone().with_nonce(Nonce::new(&[7; 32]).unwrap());
+    assert_eq!(ask(&bed, &request).await, [CertStatus::Good]);
+    let id = bed.issuer("issuing").id;
+    assert!(
+        bed.authority
+            .answer_ocsp(id, &request.to_der().unwrap())
+            .await
+            .cacheable
+            .is_none()
+    );
+    let answer = bed.authority.answer_ocsp(id, &plain.to_der().unwrap()).await;
+    let fresh = answer.cacheable.unwrap();
+    assert_eq!(
+        fresh.next_update,
+        bed.clock.now() + SignedDuration::from_hours(24)
+    );
+    assert!(fresh.etag.starts_with('"') && fresh.etag.ends_with('"'));
+}
+
+#[tokio::test]
+async fn foreign_and_broken_requests_are_declined() {
+    let bed = Bed::ready().await;
+    let serial = bed.server("host.example").await.serial;
+    let request = Request::new(cert_id(&bed, HashAlgorithm::Sha1, serial))
+        .to_der()
+        .unwrap();
+    let root = bed.issuer("root").id;
+    let declined = |answer: ca::OcspAnswer| match Response::parse(&answer.der).unwrap() {
+        Response::Declined(status) => status,
+        Response::Signed(_) => panic!("signed"),
+    };
+    assert_eq!(
+        declined(bed.authority.answer_ocsp(root, &request).await),
+        ErrorStatus::Unauthorized
+    );
+    assert_eq!(
+        declined(bed.authority.answer_ocsp(uuid::Uuid::nil(), &request).await),
+        ErrorStatus::Unauthorized
+    );
+    assert_eq!(
+        declined(bed.authority.answer_ocsp(root, b"rubbish").await),
+        ErrorStatus::MalformedRequest
+    );
+    let by_serial = bed.authority.answer_ocsp_serial(uuid::Uuid::nil(), serial).await;
+    assert_eq!(declined(by_serial), ErrorStatus::Unauthorized);
+}
+
+#[tokio::test]
+async fn an_answer_is_kept_for_half_of_its_life() {
+    let bed = Bed::ready().await;
+    let issued = bed.server("host.example").await;
+    let first = bed
+        .authority
+        .answer_ocsp_serial(issued.issuer_id, issued.serial)
+        .await;
+    assert_eq!(first.kind, OcspAnswerKind::Good);
+    bed.advance(SignedDuration::from_hours(11));
+    let kept = bed
+        .authority
+        .answer_ocsp_serial(issued.issuer_id, issued.serial)
+        .await;
+    assert_eq!(kept.der, first.der);
+    bed.advance(SignedDuration::from_hours(2));
+    let anew = bed
+        .authority
+        .answer_ocsp_serial(issued.issuer_id, issued.serial)
+        .await;
+    assert_ne!(anew.der, first.der);
+    assert_eq!(anew.cacheable.unwrap().produced_at, bed.clock.now());
+}
+
+#[tokio::test]
+async fn many_who_ask_at_once_wait_for_one_signature() {
+    let bed = Bed::ready().await;
+    let issued = bed.server("host.example").await;
+    let tasks: Vec<_> = (0..50)
+        .map(|_| {
+            let authority = bed.authority.clone();
+            tokio::spawn(async move {
+                authority
+                    .answer_ocsp_serial(issued.issuer_id, issued.serial)
+                    .await
+                    .der
+            })
+        })
+        .collect();
+    let mut answers = std::collections::HashSet::new();
+    for task in tasks {
+        answers.insert(task.await.unwrap());
+    }
+    // ECDSA signatures differ each time they are made.
+    assert_eq!(answers.len(), 1);
+}
+
+#[tokio::test]
+async fn a_responder_renews_itself_with_overlap_and_keeps_its_key() {
+    let bed = Bed::ready().await;
+    let serial = bed.server("host.example").await.serial;
+    let id = bed.issuer("issuing").id;
+    let first = bed.authority.responder(&admin(), id).unwrap().unwrap();
+    assert_eq!(bed.authority.renew_due_responders().await.unwrap(), 0);
+    bed.advance(SignedDuration::from_hours(7 * 24 + 1));
+    assert_eq!(bed.authority.renew_due_responders().await.unwrap(), 2);
+    let second = bed.authority.responder(&admin(), id).unwrap().unwrap();
+    assert!(bed.clock.now() < first.not_after, "the old one is still valid");
+    assert!(second.not_after > first.not_after);
+    let key = |entry: &ca::ResponderEntry| {
+        Certificate::from_der(&entry.certificate)
+            .unwrap()
+            .public_key()
+            .clone()
+    };
+    assert_eq!(key(&first), key(&second));
+    assert_eq!(
+        ask(&bed, &Request::new(cert_id(&bed, HashAlgorithm::Sha1, serial))).await,
+        [CertStatus::Good]
+    );
+    let bed = bed.restarted().await;
+    let third = bed.authority.responder(&admin(), id).unwrap().unwrap();
+    assert_eq!(third.certificate_id, second.certificate_id);
+}
+
+#[tokio::test]
+async fn without_a_valid_responder_the_answer_is_to_try_later() {
+    let bed = Bed::ready().await;
+    let issued = bed.server("host.example").await;
+    bed.advance(SignedDuration::from_hours(15 * 24));
+    let answer = bed
+        .authority
+        .answer_ocsp_serial(issued.issuer_id, issued.serial)
+        .await;
+    assert_eq!(answer.kind, OcspAnswerKind::TryLater);
+    bed.authority.renew_due_responders().await.unwrap();
+    let answer = bed
+        .authority
+        .answer_ocsp_serial(issued.issuer_id, issued.serial)
+        .await;
+    assert_eq!(answer.kind, OcspAnswerKind::Good);
+}
