@@ -41,6 +41,17 @@ pub enum OcspAnswerKind {
 }
 
 impl OcspAnswerKind {
+    /// Every kind.
+    pub const ALL: [Self; 7] = [
+        Self::Good,
+        Self::Revoked,
+        Self::Unknown,
+        Self::MalformedRequest,
+        Self::Unauthorized,
+        Self::TryLater,
+        Self::InternalError,
+    ];
+
     /// The value of the metric's label.
     pub fn name(self) -> &'static str {
         match self {

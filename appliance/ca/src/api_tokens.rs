@@ -15,7 +15,8 @@ use crate::audit::{self, hexadecimal};
 use crate::authority::Authority;
 use crate::clock::from_millis;
 use crate::error::{Error, Refusal, Result};
-use crate::permit::{self, Permit, Principal, Role, Scope, action};
+use crate::permit::{self, Permit, action};
+use crate::principal::{Principal, Role, Scope};
 
 /// A token to be made.
 #[derive(Clone, Debug)]
@@ -124,6 +125,10 @@ impl Authority {
     }
 
     /// All tokens, oldest first, the revoked ones too.
+    #[expect(
+        clippy::unused_async,
+        reason = "where a use case looks things up is not its callers' business"
+    )]
     pub async fn list_api_tokens(&self, principal: &Principal) -> Result<Vec<ApiToken>> {
         permit::check_reads_tokens(principal)?;
         let tokens = self.inner().tokens.load();
@@ -209,7 +214,7 @@ impl Authority {
         };
         self.change(entry, move |tx| store::tokens::insert(tx, &row))
             .await?;
-        self.change_tokens(stored);
+        self.change_tokens(&stored);
         Ok(())
     }
 
@@ -228,11 +233,11 @@ impl Authority {
         })
         .await?;
         stored.token.revoked_at = Some(at);
-        self.change_tokens(stored.clone());
+        self.change_tokens(&stored);
         Ok(stored.token)
     }
 
-    fn change_tokens(&self, stored: StoredToken) {
+    fn change_tokens(&self, stored: &StoredToken) {
         self.inner().tokens.rcu(|tokens| {
             let mut tokens = HashMap::clone(tokens);
             tokens.insert(stored.token.id.clone(), stored.clone());

@@ -9,7 +9,8 @@ use store::audit::{AuditEntry, Verdict};
 use crate::authority::Authority;
 use crate::clock::from_millis;
 use crate::error::Result;
-use crate::permit::{self, Principal};
+use crate::permit;
+use crate::principal::Principal;
 
 /// The outcome of what succeeded.
 pub(crate) const OK: &str = "ok";
@@ -107,6 +108,10 @@ impl Authority {
 }
 
 /// An entry to be written with a change.
+#[expect(
+    clippy::needless_pass_by_value,
+    reason = "identifiers are copied in, texts are borrowed"
+)]
 pub(crate) fn entry(
     at: Timestamp,
     actor: &str,

@@ -12,7 +12,7 @@ use uuid::Uuid;
 use crate::authority::Authority;
 use crate::clock::from_millis;
 use crate::error::{Error, Refusal, Result};
-use crate::permit::Principal;
+use crate::principal::Principal;
 
 /// How a certificate is named: a UUID with its hyphens, or a serial.
 #[derive(Clone, Copy, Debug, Eq, Hash, PartialEq)]

@@ -21,11 +21,11 @@ use uuid::Uuid;
 use crate::audit;
 use crate::authority::Authority;
 use crate::clock;
+use crate::companion::Companion;
 use crate::error::{Error, Result};
 use crate::issue::Issued;
 use crate::issuer::Issuer;
 use crate::permit::{Permit, action};
-use crate::registry;
 use crate::seal::{Purpose, Signing};
 use crate::status_index::State;
 
@@ -48,29 +48,6 @@ pub(crate) struct Certification {
     pub(crate) action: &'static str,
     /// What else becomes true with it.
     pub(crate) companion: Companion,
-}
-
-/// What is recorded in the same transaction as a certificate.
-#[derive(Clone, Debug)]
-pub(crate) enum Companion {
-    /// Nothing.
-    None,
-    /// A pending issuer becomes active with it.
-    Activation(Activation),
-    /// It is the certificate of the issuer's OCSP responder.
-    Responder,
-}
-
-/// A pending issuer that becomes active.
-#[derive(Clone, Debug)]
-pub(crate) struct Activation {
-    pub(crate) issuer_id: Uuid,
-    /// The certificates above it.
-    pub(crate) chain: Vec<Vec<u8>>,
-    /// Link certificates to the root before it.
-    pub(crate) links: Vec<Vec<u8>>,
-    /// The generation that retires.
-    pub(crate) retires: Option<Uuid>,
 }
 
 /// A certification that passed the lint.
@@ -199,7 +176,7 @@ impl Authority {
         let entry = audit::entry(at, &actor, certification.action, id, audit::OK, &details);
         let companion = certification.companion.clone();
         let recorded = certificate.clone();
-        let (_, seq) = self
+        let ((), seq) = self
             .change(entry, move |tx| {
                 // Gone means that it was taken for an orphan: what was signed must not be handed out.
                 if !store::intents::remove(tx, issuer_id, &row.serial)? {
@@ -269,48 +246,6 @@ impl Authority {
         if let Err(error) = settled.await {
             tracing::error!(%error, serial = %prepared.serial, "a failed order could not be closed; it becomes an orphan");
         }
-    }
-}
-
-impl Companion {
-    fn record(
-        &self,
-        tx: &store::Tx<'_>,
-        row: &CertificateRow,
-        certificate: &Certificate,
-    ) -> store::Result<()> {
-        match self {
-            Self::None => Ok(()),
-            Self::Activation(activation) => activation.record(tx, &row.subject, certificate),
-            Self::Responder => {
-                let responder = store::responders::ResponderRow {
-                    certificate_id: row.id,
-                    issuer_id: row.issuer_id,
-                    key_fingerprint: certificate.public_key().fingerprint().0.to_vec(),
-                    certificate: row.der.clone(),
-                    not_before: row.not_before,
-                    not_after: row.not_after,
-                };
-                store::responders::insert(tx, &responder, row.created_at)
-            }
-        }
-    }
-}
-
-impl Activation {
-    /// The old generation retires first: a name has one active generation.
-    pub(crate) fn record(
-        &self,
-        tx: &store::Tx<'_>,
-        subject: &str,
-        certificate: &Certificate,
-    ) -> store::Result<()> {
-        if let Some(old) = self.retires {
-            store::issuers::set_state(tx, old, "retired")?;
-        }
-        let chain = registry::bundle_to_stored(&self.chain);
-        store::issuers::activate(tx, self.issuer_id, subject, certificate.der(), &chain)?;
-        store::issuers::set_links(tx, self.issuer_id, &registry::bundle_to_stored(&self.links))
     }
 }
 

@@ -145,6 +145,10 @@ const PERMANENT: [&str; 6] = [
 ];
 
 impl Error {
+    #[expect(
+        clippy::needless_pass_by_value,
+        reason = "identifiers are copied in, texts are borrowed"
+    )]
     pub(crate) fn not_found(what: &'static str, id: impl ToString) -> Self {
         Self::NotFound {
             what,
@@ -166,6 +170,7 @@ impl Error {
         }
     }
 
+    #[expect(clippy::needless_pass_by_value, reason = "it is given to map_err")]
     pub(crate) fn internal(cause: impl ToString) -> Self {
         Self::Internal(cause.to_string())
     }

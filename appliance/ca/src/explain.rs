@@ -7,7 +7,7 @@ use uuid::Uuid;
 use crate::authority::Authority;
 use crate::clock::from_millis;
 use crate::error::{Error, Result};
-use crate::permit::Principal;
+use crate::principal::Principal;
 
 /// An order and what became of it.
 #[derive(Clone, Debug, PartialEq)]

@@ -10,7 +10,8 @@ use crate::audit;
 use crate::authority::Authority;
 use crate::clock::{HIGH_WATER, from_millis};
 use crate::error::Result;
-use crate::permit::{self, Principal};
+use crate::permit;
+use crate::principal::Principal;
 use crate::signer::SignFault;
 
 /// One thing that is wrong.
@@ -187,7 +188,7 @@ impl Authority {
                     code,
                     message,
                     is_fatal: false,
-                })
+                });
             };
             let name = format!("{} {}", entry.name, entry.generation);
             if issuer

@@ -8,10 +8,11 @@ use secrecy::{ExposeSecret, SecretSlice};
 
 use crate::authority::Authority;
 use crate::clock;
-use crate::create::{Draft, algorithm_for, reversed};
 use crate::error::{Error, Refusal, Result};
+use crate::generation::{Draft, algorithm_for, reversed};
 use crate::issuer::{IssuerEntry, IssuerOrigin};
-use crate::permit::{self, Permit, Principal, action};
+use crate::permit::{self, Permit, action};
+use crate::principal::Principal;
 use crate::responder::key_row;
 use crate::signer::SOFTWARE;
 use crate::subordinate::bundle_of;

@@ -13,11 +13,13 @@ use uuid::Uuid;
 
 use crate::audit;
 use crate::authority::Authority;
-use crate::certify::{Certification, Companion, Prepared};
+use crate::certify::{Certification, Prepared};
 use crate::clock;
+use crate::companion::Companion;
 use crate::error::{Error, Refusal, Result};
 use crate::issuer::{Issuer, IssuerState};
-use crate::permit::{self, Principal, Role};
+use crate::permit;
+use crate::principal::{Principal, Role};
 use crate::status_index::State;
 
 /// A certificate that is asked for.
@@ -160,10 +162,10 @@ impl Authority {
                 Err(Refusal::of_us("no_issuer", "there is no active issuer that the caller may use").into())
             }
             several => {
-                let names: Vec<String> = several.iter().map(|issuer| issuer.entry().name.clone()).collect();
+                let choice: Vec<String> = several.iter().map(|issuer| issuer.entry().name.clone()).collect();
                 let message = format!(
                     "several issuers come into question, name one: {}",
-                    names.join(", ")
+                    choice.join(", ")
                 );
                 Err(Refusal::of_requester("issuer_required", message).into())
             }

@@ -115,6 +115,17 @@ pub struct IssuerEntry {
     pub(crate) public_key: PublicKey,
     /// The profile its certificates are made by, when they are made here.
     pub(crate) profile: Option<String>,
+    /// What follows from its certificate, worked out once.
+    pub(crate) certified: Option<Certified>,
+}
+
+/// What follows from the certificate of an issuer.
+#[derive(Clone, Debug)]
+pub(crate) struct Certified {
+    view: IssuerView,
+    chain_for_leaf: Vec<Vec<u8>>,
+    sha1: IssuerHash,
+    sha256: IssuerHash,
 }
 
 impl IssuerEntry {
@@ -125,12 +136,7 @@ impl IssuerEntry {
 
     /// What building and linting need to know of it; nothing while it has no certificate.
     pub(crate) fn view(&self) -> Option<IssuerView> {
-        let certificate = self.certificate.as_ref()?;
-        Some(IssuerView::from_certificate(
-            certificate,
-            self.signature_algorithm,
-            self.urls(),
-        ))
+        self.certified.as_ref().map(|certified| certified.view.clone())
     }
 
     /// How it signs.
@@ -143,14 +149,10 @@ impl IssuerEntry {
 
     /// Its certificate and those above it, nearest first, without a self-signed root: what a leaf is handed out with.
     pub(crate) fn chain_for_leaf(&self) -> Vec<Vec<u8>> {
-        let own = self
-            .certificate
-            .iter()
-            .map(|certificate| certificate.der().to_vec());
-        let chain = own.chain(self.chain.iter().cloned());
-        chain
-            .filter(|der| !Certificate::from_der(der).is_ok_and(|one| one.is_self_signed()))
-            .collect()
+        self.certified
+            .as_ref()
+            .map(|certified| certified.chain_for_leaf.clone())
+            .unwrap_or_default()
     }
 
     /// Its certificate and everything above it.
@@ -160,6 +162,25 @@ impl IssuerEntry {
             .iter()
             .map(|certificate| certificate.der().to_vec());
         own.chain(self.chain.iter().cloned()).collect()
+    }
+
+    /// The same entry, with what follows from its certificate.
+    fn worked_out(mut self) -> Self {
+        self.certified = self.certificate.as_ref().map(|own| {
+            let is_root = |der: &Vec<u8>| Certificate::from_der(der).is_ok_and(|one| one.is_self_signed());
+            let hash = |algorithm| IssuerHash::for_issuer(algorithm, own.subject().der(), own.public_key());
+            Certified {
+                view: IssuerView::from_certificate(own, self.signature_algorithm, self.urls()),
+                chain_for_leaf: self
+                    .whole_chain()
+                    .into_iter()
+                    .filter(|der| !is_root(der))
+                    .collect(),
+                sha1: hash(HashAlgorithm::Sha1),
+                sha256: hash(HashAlgorithm::Sha256),
+            }
+        });
+        self
     }
 
     fn urls(&self) -> Urls {
@@ -175,7 +196,6 @@ impl IssuerEntry {
 #[derive(Debug)]
 pub(crate) struct Issuer {
     entry: ArcSwap<IssuerEntry>,
-    hashes: ArcSwapOption<Hashes>,
     /// The status of every serial it ever signed.
     pub(crate) statuses: StatusIndex,
     pub(crate) crl: ArcSwapOption<PublishedCrl>,
@@ -188,26 +208,17 @@ pub(crate) struct Issuer {
     pub(crate) responding: Mutex<()>,
 }
 
-#[derive(Debug)]
-struct Hashes {
-    sha1: IssuerHash,
-    sha256: IssuerHash,
-}
-
 impl Issuer {
     pub(crate) fn new(entry: IssuerEntry) -> Self {
-        let issuer = Self {
-            hashes: ArcSwapOption::empty(),
-            entry: ArcSwap::from_pointee(entry),
+        Self {
+            entry: ArcSwap::from_pointee(entry.worked_out()),
             statuses: StatusIndex::default(),
             crl: ArcSwapOption::empty(),
             is_crl_due: AtomicBool::new(false),
             publishing: Mutex::default(),
             responder: ArcSwapOption::empty(),
             responding: Mutex::default(),
-        };
-        issuer.replace(issuer.entry.load_full());
-        issuer
+        }
     }
 
     pub(crate) fn entry(&self) -> Arc<IssuerEntry> {
@@ -218,32 +229,18 @@ impl Issuer {
     pub(crate) fn update(&self, change: impl FnOnce(&mut IssuerEntry)) -> Arc<IssuerEntry> {
         let mut entry = IssuerEntry::clone(&self.entry.load());
         change(&mut entry);
-        let entry = Arc::new(entry);
-        self.replace(Arc::clone(&entry));
+        let entry = Arc::new(entry.worked_out());
+        self.entry.store(Arc::clone(&entry));
         entry
-    }
-
-    fn replace(&self, entry: Arc<IssuerEntry>) {
-        let hashes = entry.certificate.as_ref().map(|certificate| {
-            let hash = |algorithm| {
-                IssuerHash::for_issuer(algorithm, certificate.subject().der(), certificate.public_key())
-            };
-            Arc::new(Hashes {
-                sha1: hash(HashAlgorithm::Sha1),
-                sha256: hash(HashAlgorithm::Sha256),
-            })
-        });
-        self.hashes.store(hashes);
-        self.entry.store(entry);
     }
 
     /// Its half of a CertID; nothing while it has no certificate.
     pub(crate) fn hash(&self, algorithm: HashAlgorithm) -> Option<IssuerHash> {
-        let hashes = self.hashes.load();
-        let hashes = hashes.as_ref()?;
+        let entry = self.entry.load();
+        let certified = entry.certified.as_ref()?;
         Some(match algorithm {
-            HashAlgorithm::Sha1 => hashes.sha1,
-            HashAlgorithm::Sha256 => hashes.sha256,
+            HashAlgorithm::Sha1 => certified.sha1,
+            HashAlgorithm::Sha256 => certified.sha256,
         })
     }
 }

@@ -6,7 +6,8 @@ use signer_wire::KeyRecord;
 use crate::authority::Authority;
 use crate::error::Result;
 use crate::issuer::Issuer;
-use crate::permit::{self, Principal};
+use crate::permit;
+use crate::principal::Principal;
 
 /// A key.
 #[derive(Clone, Debug, Eq, PartialEq)]

@@ -11,7 +11,8 @@ use crate::audit;
 use crate::authority::Authority;
 use crate::clock::from_millis;
 use crate::error::{Error, Refusal, Result};
-use crate::permit::{self, Permit, Principal, action};
+use crate::permit::{self, Permit, action};
+use crate::principal::Principal;
 
 /// A profile and its history's length.
 #[derive(Clone, Debug, PartialEq)]

@@ -19,7 +19,8 @@ use crate::certificates::reason_of;
 use crate::clock::from_millis;
 use crate::error::{Error, Result};
 use crate::issuer::Issuer;
-use crate::permit::{self, Permit, Principal, action};
+use crate::permit::{self, Permit, action};
+use crate::principal::Principal;
 use crate::seal::Purpose;
 
 /// A CRL, ready to be sent.

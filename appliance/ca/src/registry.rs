@@ -171,6 +171,7 @@ pub(crate) fn entry_from_rows(issuer: &IssuerRow, key: &KeyRow, base_url: &str) 
         created_at: from_millis(issuer.created_at),
         public_key,
         profile: settings.profile,
+        certified: None,
     })
 }
 

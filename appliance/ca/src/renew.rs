@@ -9,12 +9,14 @@ use store::certificates::CertificateRow;
 
 use crate::authority::Authority;
 use crate::certificates::CertRef;
-use crate::certify::{Certification, Companion, Prepared};
+use crate::certify::{Certification, Prepared};
 use crate::clock;
+use crate::companion::Companion;
 use crate::error::{Error, Refusal, Result};
 use crate::issue::{Attempt, Issued, verified_csr};
 use crate::issuer::{Issuer, IssuerState};
-use crate::permit::{self, Principal};
+use crate::permit;
+use crate::principal::Principal;
 
 /// A renewal that is asked for.
 #[derive(Clone, Debug)]

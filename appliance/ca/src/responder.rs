@@ -15,11 +15,13 @@ use uuid::Uuid;
 
 use crate::audit;
 use crate::authority::Authority;
-use crate::certify::{Certification, Companion};
+use crate::certify::Certification;
 use crate::clock::{self, from_millis};
+use crate::companion::Companion;
 use crate::error::{Error, Result};
 use crate::issuer::{Issuer, IssuerEntry};
-use crate::permit::{self, Permit, Principal, action};
+use crate::permit::{self, Permit, action};
+use crate::principal::Principal;
 use crate::seal::Signing;
 
 /// A responder.
@@ -175,11 +177,11 @@ impl Authority {
             action: "responder.renew",
             companion: Companion::Responder,
         };
-        let issued = self.carry_out(self.prepare(permit, certification)?).await?;
-        let certificate = Certificate::from_der(&issued.certificate_der).map_err(Error::internal)?;
+        let made = self.carry_out(self.prepare(permit, certification)?).await?;
+        let certificate = Certificate::from_der(&made.certificate_der).map_err(Error::internal)?;
         issuer
             .responder
-            .store(Some(Arc::new(Responder::new(issued.id, certificate))));
+            .store(Some(Arc::new(Responder::new(made.id, certificate))));
         Ok(())
     }
 

@@ -16,7 +16,8 @@ use crate::certificates::{CertRef, reason_of};
 use crate::clock::from_millis;
 use crate::error::{Error, Refusal, Result};
 use crate::issuer::Issuer;
-use crate::permit::{self, Permit, Principal, action};
+use crate::permit::{self, Permit, action};
+use crate::principal::Principal;
 use crate::status_index::State;
 
 /// A revocation that is asked for.
@@ -214,8 +215,9 @@ fn step(known: Option<&RevocationRow>, reason: RevocationReason, now: i64) -> Re
             "the certificate is revoked for good: only a hold can be released",
         )),
         (Some((_, before)), _) if before == reason => Ok(Step::Nothing),
-        (Some((revoked_at, CertificateHold)), _) => Ok(Step::Put { revoked_at }),
-        (Some((revoked_at, _)), KeyCompromise) => Ok(Step::Put { revoked_at }),
+        (Some((revoked_at, CertificateHold)), _) | (Some((revoked_at, _)), KeyCompromise) => {
+            Ok(Step::Put { revoked_at })
+        }
         (Some(_), CertificateHold) => Err(Error::conflict(
             "revocation_final",
             "the certificate is revoked for good and cannot be put on hold",

@@ -9,12 +9,14 @@ use pki::{Certificate, KeyAlgorithm, PublicKey, SignatureAlgorithm};
 use uuid::Uuid;
 
 use crate::authority::Authority;
-use crate::certify::{Certification, Companion};
+use crate::certify::Certification;
 use crate::clock;
-use crate::create::{Activated, CsrWanted, Draft, Succession, algorithm_for};
+use crate::companion::Companion;
 use crate::error::{Error, Result};
+use crate::generation::{Activated, CsrWanted, Draft, Succession, algorithm_for};
 use crate::issuer::{Issuer, IssuerEntry, IssuerOrigin, IssuerState};
-use crate::permit::{self, Permit, Principal, action};
+use crate::permit::{self, Permit, action};
+use crate::principal::Principal;
 
 /// A rollover that is asked for. What is absent stays as it was.
 #[derive(Clone, Debug, Default)]

@@ -35,7 +35,7 @@ impl Settings {
             ocsp_lifetime: Duration::from_hours(24),
             ocsp_cache_entries: 100_000,
             sign_deadline: Duration::from_secs(10),
-            clock_tolerance: Duration::from_secs(60),
+            clock_tolerance: Duration::from_mins(1),
         }
     }
 }

@@ -8,12 +8,13 @@ use signer_wire::Priority;
 
 use crate::audit;
 use crate::authority::Authority;
-use crate::certify::Activation;
-use crate::create::{Activated, CsrWanted, Draft, algorithm_for, subject_of};
+use crate::companion::Activation;
 use crate::error::{Error, Refusal, Result};
+use crate::generation::{Activated, CsrWanted, Draft, algorithm_for, subject_of};
 use crate::issue::verified_csr;
 use crate::issuer::{Issuer, IssuerEntry, IssuerOrigin, IssuerState};
-use crate::permit::{self, Permit, Principal, action};
+use crate::permit::{self, Permit, action};
+use crate::principal::Principal;
 
 /// A subordinate CA to be prepared.
 #[derive(Clone, Debug)]

@@ -12,7 +12,7 @@ use zeroize::Zeroizing;
 use crate::authority::Authority;
 use crate::error::{Error, Refusal, Result};
 use crate::issue::IssueRequest;
-use crate::permit::Principal;
+use crate::principal::Principal;
 
 /// A server certificate and its key.
 #[derive(Debug)]
@@ -51,14 +51,14 @@ impl Authority {
             issuer: issuer.map(str::to_owned),
             ..IssueRequest::default()
         };
-        let issued = self.issue(&Principal::local(REQUESTER), request).await?;
+        let made = self.issue(&Principal::local(REQUESTER), request).await?;
         let now = self.inner().clock.now();
-        let two_thirds = SignedDuration::from_secs(issued.not_after.duration_since(now).as_secs() / 3 * 2);
+        let two_thirds = SignedDuration::from_secs(made.not_after.duration_since(now).as_secs() / 3 * 2);
         Ok(TlsCertificate {
             renew_at: now.saturating_add(two_thirds).unwrap_or(now),
-            not_after: issued.not_after,
-            certificate_der: issued.certificate_der,
-            chain_der: issued.chain_der,
+            not_after: made.not_after,
+            certificate_der: made.certificate_der,
+            chain_der: made.chain_der,
             key_pkcs8,
         })
     }

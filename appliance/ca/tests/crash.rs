@@ -373,5 +373,7 @@ fn random_millis(round: u64) -> u64 {
 }
 
 fn hexadecimal(octets: &[u8]) -> String {
-    octets.iter().map(|octet| format!("{octet:02x}")).collect()
+    octets
+        .iter()
+        .fold(String::new(), |text, octet| text + &format!("{octet:02x}"))
 }

@@ -170,7 +170,7 @@ async fn bed() -> Bed {
     let service = Service::new(folder.path());
     let store = Store::open(&StoreConfig::new(folder.path().join("store.db"))).unwrap();
     let settings = Settings {
-        sign_deadline: Duration::from_millis(2000),
+        sign_deadline: Duration::from_secs(2),
         ..Settings::new("http://pki.example")
     };
     let signer = Signer::daemon(&service.socket);

@@ -6,7 +6,7 @@ use crate::job::{Context, Job, Run};
 
 pub(crate) const JOB: Job = Job {
     name: "clock_mark",
-    every: Duration::from_secs(60),
+    every: Duration::from_mins(1),
     nudge: None,
     settle: Duration::ZERO,
     run,

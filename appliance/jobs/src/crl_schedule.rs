@@ -6,7 +6,7 @@ use crate::job::{Context, Job, Run};
 
 pub(crate) const JOB: Job = Job {
     name: "crl_schedule",
-    every: Duration::from_secs(60),
+    every: Duration::from_mins(1),
     nudge: Some(|context| context.authority.crl_nudge()),
     settle: Duration::from_secs(1),
     run,

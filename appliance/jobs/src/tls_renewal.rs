@@ -6,7 +6,7 @@ use crate::job::{Context, Job, Run};
 
 pub(crate) const JOB: Job = Job {
     name: "tls_renewal",
-    every: Duration::from_secs(600),
+    every: Duration::from_mins(10),
     nudge: None,
     settle: Duration::ZERO,
     run,

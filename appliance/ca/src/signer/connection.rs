@@ -24,8 +24,6 @@ const BATCH: usize = if MAX_BATCH < 64 { MAX_BATCH } else { 64 };
 const PAUSE: Duration = Duration::from_millis(100);
 /// How long an attempt to connect may take.
 const CONNECT: Duration = Duration::from_secs(2);
-/// Frames read ahead of the task.
-const REPLIES: usize = 64;
 
 /// Where an answer goes.
 type Answer<T> = oneshot::Sender<Result<T, SignFault>>;
@@ -94,7 +92,8 @@ fn refuse(call: Call, fault: &SignFault) {
 
 struct Connection {
     writer: tokio::net::unix::OwnedWriteHalf,
-    replies: mpsc::Receiver<Result<(u64, Reply), String>>,
+    /// Never full, so that a service busy writing replies is always read from; no longer than what is in flight.
+    replies: mpsc::UnboundedReceiver<Result<(u64, Reply), String>>,
     reader: JoinHandle<()>,
     waiting: HashMap<u64, Waiting>,
     next_id: u64,
@@ -104,7 +103,7 @@ struct Connection {
 impl Connection {
     fn new(stream: UnixStream) -> Self {
         let (read, writer) = stream.into_split();
-        let (sender, replies) = mpsc::channel(REPLIES);
+        let (sender, replies) = mpsc::unbounded_channel();
         let reader = tokio::spawn(read_replies(BufReader::new(read), sender));
         Self {
             writer,
@@ -239,12 +238,12 @@ impl Waiting {
 /// Reads frames until the connection ends; the end or a fault is the last message.
 async fn read_replies(
     mut reader: BufReader<OwnedReadHalf>,
-    replies: mpsc::Sender<Result<(u64, Reply), String>>,
+    replies: mpsc::UnboundedSender<Result<(u64, Reply), String>>,
 ) {
     loop {
         let reply = read_reply(&mut reader).await;
         let is_end = reply.is_err();
-        if replies.send(reply).await.is_err() || is_end {
+        if replies.send(reply).is_err() || is_end {
             return;
         }
     }

@@ -13,7 +13,7 @@ use crate::signer::fault::SignFault;
 /// Requests that may wait for the connection; the service has its own, larger queue behind it.
 const QUEUE: usize = 4096;
 /// Making a key in a slow token takes its time (RSA-4096 in a smart card: minutes).
-const GENERATE_DEADLINE: Duration = Duration::from_secs(180);
+const GENERATE_DEADLINE: Duration = Duration::from_mins(3);
 /// How long everything else may take.
 const LOOK_DEADLINE: Duration = Duration::from_secs(10);
 

@@ -101,7 +101,12 @@ impl InProcess {
     /// Brings back tokens that are away.
     pub(super) async fn tend(&self) {
         // A panic in there has been reported by the runtime; the next round tries again.
-        let _ = self.blocking(|ring| Ok(ring.tend())).await;
+        let _ = self
+            .blocking(|ring| {
+                ring.tend();
+                Ok(())
+            })
+            .await;
     }
 
     async fn blocking<T, F>(&self, call: F) -> Result<T, SignFault>

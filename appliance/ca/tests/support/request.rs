@@ -1,4 +1,5 @@
 //! Holders of keys and the requests they make.
+#![allow(dead_code, reason = "not every test binary uses all of it")]
 
 use aws_lc_rs::encoding::AsDer;
 use aws_lc_rs::rand::SystemRandom;

@@ -20,7 +20,7 @@ async fn a_root_and_an_issuing_ca_stand_with_crl_and_responder() {
         (IssuerState::Active, IssuerState::Active)
     );
     assert_eq!((own.path_len(), issuing.parent), (Some(0), Some(root.id)));
-    assert_eq!(own.ocsp_urls(), [root.ocsp_url.clone()]);
+    assert_eq!(own.ocsp_urls(), std::slice::from_ref(&root.ocsp_url));
     assert_eq!(
         root.ocsp_url,
         format!("http://pki.example/.well-known/pki/ocsp/{}", root.id)
@@ -111,31 +111,32 @@ async fn a_root_signs_with_the_algorithm_it_was_told() {
 async fn wrong_requests_change_nothing() {
     let bed = Bed::ready().await;
     let keys = bed.ring.list().len();
-    let mut wrong = Vec::new();
-    wrong.push(("issuer_exists", root("root", KeyAlgorithm::P256)));
-    wrong.push(("name_invalid", root("Not A Name", KeyAlgorithm::P256)));
-    wrong.push((
-        "subject_required",
-        ca::CreateRoot {
-            subject: String::new(),
-            ..root("other", KeyAlgorithm::P256)
-        },
-    ));
-    wrong.push((
-        "subject_invalid",
-        ca::CreateRoot {
-            subject: "nothing".into(),
-            ..root("other", KeyAlgorithm::P256)
-        },
-    ));
-    let leaf_profile = Some("tls-server".to_owned());
-    wrong.push((
-        "profile_not_for_authorities",
-        ca::CreateRoot {
-            profile: leaf_profile,
-            ..root("other", KeyAlgorithm::P256)
-        },
-    ));
+    let other = || root("other", KeyAlgorithm::P256);
+    let wrong = [
+        ("issuer_exists", root("root", KeyAlgorithm::P256)),
+        ("name_invalid", root("Not A Name", KeyAlgorithm::P256)),
+        (
+            "subject_required",
+            ca::CreateRoot {
+                subject: String::new(),
+                ..other()
+            },
+        ),
+        (
+            "subject_invalid",
+            ca::CreateRoot {
+                subject: "nothing".into(),
+                ..other()
+            },
+        ),
+        (
+            "profile_not_for_authorities",
+            ca::CreateRoot {
+                profile: Some("tls-server".into()),
+                ..other()
+            },
+        ),
+    ];
     for (code, request) in wrong {
         assert_eq!(
             bed.authority
@@ -148,7 +149,7 @@ async fn wrong_requests_change_nothing() {
     }
     let away = ca::CreateRoot {
         token: "no-such-token".into(),
-        ..root("other", KeyAlgorithm::P256)
+        ..other()
     };
     assert_eq!(
         bed.authority

@@ -187,7 +187,7 @@ async fn every_ready_profile_issues() {
     };
     for profile in pki::profile::Profile::ready() {
         let is_authority = profile.is_authority();
-        let issuer = if is_authority { "root" } else { "issuing" };
+        let from = if is_authority { "root" } else { "issuing" };
         let subject = if profile.name == "tls-server" {
             ""
         } else {
@@ -200,7 +200,7 @@ async fn every_ready_profile_issues() {
             csr(&holder, subject, &names(&profile.name))
         };
         let order = IssueRequest {
-            issuer: Some(issuer.into()),
+            issuer: Some(from.into()),
             ..request(body, &profile.name)
         };
         let issued = bed

@@ -49,8 +49,7 @@ async fn wrong_ended_and_revoked_tokens_are_refused() {
     let code = |text: &str| {
         bed.authority
             .authenticate(text)
-            .map(|_| "ok")
-            .unwrap_or_else(|error| error.code())
+            .map_or_else(|error| error.code(), |_| "ok")
     };
     assert_eq!(code(&text), "ok");
     let mut wrong = text.clone();

@@ -1,0 +1,73 @@
+//! What becomes true in the same transaction as a certificate: an issuer is active, a responder has its certificate.
+
+use pki::Certificate;
+use store::certificates::CertificateRow;
+use store::responders::ResponderRow;
+use uuid::Uuid;
+
+use crate::registry::bundle_to_stored;
+
+/// What is recorded in the same transaction as a certificate.
+#[derive(Clone, Debug)]
+pub(crate) enum Companion {
+    /// Nothing.
+    None,
+    /// A pending issuer becomes active with it.
+    Activation(Activation),
+    /// It is the certificate of the issuer's OCSP responder.
+    Responder,
+}
+
+/// A pending issuer that becomes active.
+#[derive(Clone, Debug)]
+pub(crate) struct Activation {
+    pub(crate) issuer_id: Uuid,
+    /// The certificates above it.
+    pub(crate) chain: Vec<Vec<u8>>,
+    /// Link certificates to the root before it.
+    pub(crate) links: Vec<Vec<u8>>,
+    /// The generation that retires.
+    pub(crate) retires: Option<Uuid>,
+}
+
+impl Companion {
+    pub(crate) fn record(
+        &self,
+        tx: &store::Tx<'_>,
+        row: &CertificateRow,
+        certificate: &Certificate,
+    ) -> store::Result<()> {
+        match self {
+            Self::None => Ok(()),
+            Self::Activation(activation) => activation.record(tx, &row.subject, certificate),
+            Self::Responder => {
+                let responder = ResponderRow {
+                    certificate_id: row.id,
+                    issuer_id: row.issuer_id,
+                    key_fingerprint: certificate.public_key().fingerprint().0.to_vec(),
+                    certificate: row.der.clone(),
+                    not_before: row.not_before,
+                    not_after: row.not_after,
+                };
+                store::responders::insert(tx, &responder, row.created_at)
+            }
+        }
+    }
+}
+
+impl Activation {
+    /// The old generation retires first: a name has one active generation.
+    pub(crate) fn record(
+        &self,
+        tx: &store::Tx<'_>,
+        subject: &str,
+        certificate: &Certificate,
+    ) -> store::Result<()> {
+        if let Some(old) = self.retires {
+            store::issuers::set_state(tx, old, "retired")?;
+        }
+        let chain = bundle_to_stored(&self.chain);
+        store::issuers::activate(tx, self.issuer_id, subject, certificate.der(), &chain)?;
+        store::issuers::set_links(tx, self.issuer_id, &bundle_to_stored(&self.links))
+    }
+}

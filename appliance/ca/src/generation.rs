@@ -1,0 +1,284 @@
+//! One generation of a CA on its way: a key in a token, a pending issuer in the store, a certificate, and then everything
+//! that makes it work. Shared by all ways of making a CA.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use pki::profile::{IssuerView, Order, Profile};
+use pki::{Certificate, DistinguishedName, KeyAlgorithm, SignatureAlgorithm};
+use serde_json::json;
+use store::issuers::IssuerRow;
+use store::keys::KeyRow;
+use uuid::Uuid;
+
+use crate::audit;
+use crate::authority::Authority;
+use crate::certify::Certification;
+use crate::clock;
+use crate::companion::{Activation, Companion};
+use crate::error::{Error, Refusal, Result};
+use crate::issuer::{Issuer, IssuerEntry, IssuerOrigin, IssuerState};
+use crate::permit::{Permit, action};
+use crate::registry::{StoredSettings, entry_from_rows};
+
+/// A CA being made: what is decided before its certificate is.
+#[derive(Clone, Debug)]
+pub(crate) struct Draft {
+    pub(crate) name: String,
+    pub(crate) subject: DistinguishedName,
+    pub(crate) key_algorithm: KeyAlgorithm,
+    pub(crate) signature_algorithm: SignatureAlgorithm,
+    pub(crate) token: String,
+    pub(crate) origin: IssuerOrigin,
+    pub(crate) parent: Option<Uuid>,
+    pub(crate) profile: Option<String>,
+}
+
+/// Marks that a request is to be made for a foreign authority.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct CsrWanted;
+
+/// What a new generation takes over from the one before.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Succession {
+    pub(crate) retires: Option<Uuid>,
+    pub(crate) links: Vec<Vec<u8>>,
+}
+
+/// A certificate that made an issuer active, in the store.
+#[derive(Debug)]
+pub(crate) struct Activated {
+    pub(crate) certificate: Certificate,
+    pub(crate) activation: Activation,
+}
+
+impl Authority {
+    /// Makes the key and records the pending issuer. A CSR is recorded with it when a foreign authority will certify it.
+    pub(crate) async fn begin_issuer(
+        &self,
+        permit: &Permit<action::ManageIssuers>,
+        draft: Draft,
+        csr_names: Option<CsrWanted>,
+    ) -> Result<Arc<Issuer>> {
+        let at = self.inner().clock.now();
+        self.inner().guard.admit(at)?;
+        let generation = self.inner().registry.next_generation(&draft.name);
+        let id = clock::new_id();
+        let label: String = format!("{:.40}-{generation}-{:.8}", draft.name, reversed(id))
+            .chars()
+            .take(64)
+            .collect();
+        let (key, public_key) = self.make_key(&draft.token, &label, draft.key_algorithm).await?;
+        let csr = match csr_names {
+            Some(CsrWanted) => Some(self.request_for(&draft, &public_key).await?),
+            None => None,
+        };
+        self.record_issuer(permit, id, generation, draft, key, csr).await
+    }
+
+    /// Records a pending issuer and its key.
+    pub(crate) async fn record_issuer(
+        &self,
+        permit: &Permit<action::ManageIssuers>,
+        id: Uuid,
+        generation: u32,
+        draft: Draft,
+        key: KeyRow,
+        csr: Option<Vec<u8>>,
+    ) -> Result<Arc<Issuer>> {
+        let at = self.inner().clock.now();
+        let settings = StoredSettings {
+            origin: draft.origin,
+            token: draft.token,
+            parent: draft.parent,
+            profile: draft.profile,
+        };
+        let row = IssuerRow {
+            id,
+            name: draft.name,
+            generation: generation.into(),
+            state: IssuerState::Pending.to_string(),
+            subject: draft.subject.to_string(),
+            key_fingerprint: key.fingerprint.clone(),
+            signature_algorithm: draft.signature_algorithm.to_string(),
+            certificate: None,
+            csr,
+            chain: Vec::new(),
+            links: Vec::new(),
+            settings: serde_json::to_string(&settings).map_err(Error::internal)?,
+            created_at: at.as_millisecond(),
+        };
+        let issuer = Issuer::new(entry_from_rows(&row, &key, &self.inner().settings.base_url)?);
+        let details = json!({
+            "name": row.name, "generation": generation, "origin": settings.origin, "subject": row.subject,
+            "token": key.backend, "label": key.label, "key": audit::hexadecimal(&key.fingerprint),
+            "key_algorithm": key.algorithm,
+        });
+        let entry = audit::entry(at, permit.actor(), "issuer.begin", id, audit::OK, &details);
+        let write = self.change(entry, move |tx| {
+            store::keys::insert(tx, &key)?;
+            store::issuers::insert(tx, &row)
+        });
+        write.await?;
+        Ok(self.inner().registry.add(issuer))
+    }
+
+    /// Has an issuer certified by its own key.
+    pub(crate) async fn certify_itself(
+        &self,
+        permit: &Permit<action::ManageIssuers>,
+        issuer: &Arc<Issuer>,
+        profile: Profile,
+        validity: Option<Duration>,
+        succession: Succession,
+    ) -> Result<Activated> {
+        let entry = issuer.entry();
+        let order = order_for(&entry, validity)?;
+        let view = IssuerView::self_signed(&profile, &order, entry.signature_algorithm)?;
+        let activation = Activation {
+            issuer_id: entry.id,
+            chain: Vec::new(),
+            links: succession.links,
+            retires: succession.retires,
+        };
+        self.certify_authority(permit, Arc::clone(issuer), view, profile, order, activation)
+            .await
+    }
+
+    /// Has an issuer certified by a local one.
+    pub(crate) async fn certify_under(
+        &self,
+        permit: &Permit<action::ManageIssuers>,
+        issuer: &Arc<Issuer>,
+        parent: &Arc<Issuer>,
+        profile: Profile,
+        validity: Option<Duration>,
+        retires: Option<Uuid>,
+    ) -> Result<Activated> {
+        let entry = issuer.entry();
+        let order = order_for(&entry, validity)?;
+        let view = self.view_of_active(parent)?;
+        let chain = parent.entry().whole_chain();
+        let activation = Activation {
+            issuer_id: entry.id,
+            chain,
+            links: Vec::new(),
+            retires,
+        };
+        self.certify_authority(permit, Arc::clone(parent), view, profile, order, activation)
+            .await
+    }
+
+    async fn certify_authority(
+        &self,
+        permit: &Permit<action::ManageIssuers>,
+        signer: Arc<Issuer>,
+        view: IssuerView,
+        profile: Profile,
+        order: Order,
+        activation: Activation,
+    ) -> Result<Activated> {
+        let certification = Certification {
+            issuer: signer,
+            view,
+            profile,
+            order,
+            order_id: clock::new_id(),
+            requester: "chancery".to_owned(),
+            replaces: None,
+            action: "issuer.activate",
+            companion: Companion::Activation(activation.clone()),
+        };
+        let issued = self
+            .carry_out(self.prepare(&permit.to_issue(), certification)?)
+            .await?;
+        let certificate = Certificate::from_der(&issued.certificate_der).map_err(Error::internal)?;
+        Ok(Activated {
+            certificate,
+            activation,
+        })
+    }
+
+    /// Makes what the store says true in memory, and gives the issuer its first CRL and responder. An issuer that did not
+    /// get its certificate is switched off, and its name is free again.
+    pub(crate) async fn finish_issuer(
+        &self,
+        issuer: Arc<Issuer>,
+        made: Result<Activated>,
+    ) -> Result<Arc<IssuerEntry>> {
+        let made = match made {
+            Ok(made) => made,
+            Err(error) => {
+                let id = issuer.entry().id;
+                if let Err(failure) = self.disable_unfinished(id).await {
+                    tracing::warn!(%failure, %id, "an unfinished issuer could not be switched off yet");
+                }
+                return Err(error);
+            }
+        };
+        if let Some(old) = made
+            .activation
+            .retires
+            .and_then(|old| self.inner().registry.find(old))
+        {
+            old.update(|entry| entry.state = IssuerState::Retired);
+        }
+        let entry = issuer.update(|entry| {
+            entry.state = IssuerState::Active;
+            entry.subject = made.certificate.subject().to_string();
+            entry.certificate = Some(made.certificate);
+            entry.chain = made.activation.chain;
+            entry.links = made.activation.links;
+        });
+        tracing::info!(id = %entry.id, name = entry.name, generation = entry.generation, "issuer is active");
+        // Both are tried again by the jobs.
+        if let Err(error) = self.publish_if_due(&issuer).await {
+            tracing::warn!(%error, issuer = entry.name, "the first CRL is not published yet");
+        }
+        if let Err(error) = self.renew_responder_if_due(&issuer).await {
+            tracing::warn!(%error, issuer = entry.name, "there is no OCSP responder yet");
+        }
+        Ok(entry)
+    }
+}
+
+fn order_for(entry: &IssuerEntry, validity: Option<Duration>) -> Result<Order> {
+    Ok(Order {
+        subject: subject_of(&entry.subject)?,
+        names: Vec::new(),
+        public_key: entry.public_key.clone(),
+        validity,
+        ms_sid: None,
+    })
+}
+
+pub(crate) fn subject_of(text: &str) -> Result<DistinguishedName> {
+    let subject = DistinguishedName::parse(text)
+        .map_err(|fault| Refusal::of_requester("subject_invalid", fault.to_string()))?;
+    if subject.is_empty() {
+        return Err(Refusal::of_requester(
+            "subject_required",
+            "a CA needs a subject, such as CN=Example Root,O=Example",
+        )
+        .into());
+    }
+    Ok(subject)
+}
+
+/// The wanted signature algorithm, or what goes with the key.
+pub(crate) fn algorithm_for(
+    key: KeyAlgorithm,
+    wanted: Option<SignatureAlgorithm>,
+) -> Result<SignatureAlgorithm> {
+    let algorithm = wanted.unwrap_or_else(|| SignatureAlgorithm::default_for(key));
+    if algorithm.is_usable_with(key) {
+        return Ok(algorithm);
+    }
+    let message = format!("a key of {key} cannot sign with {algorithm}");
+    Err(Refusal::of_requester("signature_algorithm_mismatch", message).into())
+}
+
+/// The digits of an identifier from its end, where the random ones are.
+pub(crate) fn reversed(id: Uuid) -> String {
+    id.simple().to_string().chars().rev().collect()
+}
