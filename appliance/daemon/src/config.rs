@@ -3,7 +3,7 @@
 mod reference;
 
 use std::net::SocketAddr;
-use std::path::{Path, PathBuf};
+use std::path::{Component, Path, PathBuf};
 
 use anyhow::{Context as _, Result, bail};
 use serde::{Deserialize, Serialize};
@@ -239,7 +239,7 @@ impl Config {
         let mut config = Self::parse(&text).with_context(|| path.display().to_string())?;
         let folder = path.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."));
         let folder = std::path::absolute(folder)?;
-        config.state_dir = folder.join(&config.state_dir);
+        config.state_dir = folder.join(&config.state_dir).components().filter(|part| *part != Component::CurDir).collect();
         let problems = config.check();
         if !problems.is_empty() {
             bail!("{} cannot be used:\n  {}", path.display(), problems.join("\n  "));

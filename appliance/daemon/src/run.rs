@@ -39,8 +39,8 @@ pub(crate) async fn serve(path: &Path) -> Result<()> {
     let signing = match config.signer.mode {
         SignerMode::Spawn => {
             let spawn = Spawn::new(&config)?;
-            let child = spawn.start().await?;
-            Some(tokio::spawn(spawn.keep(child, stop.clone())))
+            let running = spawn.start().await?;
+            Some(tokio::spawn(spawn.keep(running, stop.clone())))
         }
         SignerMode::Connect | SignerMode::InProcess => None,
     };

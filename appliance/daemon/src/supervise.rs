@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use anyhow::{Context as _, Result, bail};
 use tokio::io::{AsyncBufReadExt as _, BufReader};
-use tokio::process::{Child, Command};
+use tokio::process::{Child, ChildStdin, Command};
 use tokio_util::sync::CancellationToken;
 
 use crate::config::{Config, LogFormat};
@@ -23,6 +23,15 @@ pub(crate) struct Spawn {
     config: PathBuf,
     socket: PathBuf,
     json: bool,
+}
+
+/// A signing process at work.
+#[derive(Debug)]
+pub(crate) struct Running {
+    child: Child,
+    /// Its standard input, a pipe. It ends when the pipe closes, which it does when this process ends, however it ends.
+    /// Held apart from the child, because waiting for a child closes what it still has.
+    pipe: Option<ChildStdin>,
 }
 
 impl Spawn {
@@ -43,7 +52,7 @@ impl Spawn {
     }
 
     /// Starts it once and waits until it listens. A wrong PIN or configuration shows here.
-    pub(crate) async fn start(&self) -> Result<Child> {
+    pub(crate) async fn start(&self) -> Result<Running> {
         if self.socket.exists() {
             std::fs::remove_file(&self.socket).with_context(|| format!("removing the old {}", self.socket.display()))?;
         }
@@ -52,38 +61,38 @@ impl Spawn {
         if self.json {
             command.arg("--log-json");
         }
-        // Its standard input is a pipe that closes when this process ends, however it ends.
         command.stdin(Stdio::piped()).stdout(Stdio::null()).stderr(Stdio::piped()).kill_on_drop(true);
         let mut child = command.spawn().with_context(|| format!("starting {}", self.program.display()))?;
         if let Some(stderr) = child.stderr.take() {
             tokio::spawn(pass_on(BufReader::new(stderr)));
         }
+        let pipe = child.stdin.take();
         listens(&mut child, &self.socket).await?;
-        Ok(child)
+        Ok(Running { child, pipe })
     }
 
     /// Keeps it running until told to stop: a child that ends is started again, after a pause that grows while it fails.
-    pub(crate) async fn keep(self, mut child: Child, stop: CancellationToken) {
+    pub(crate) async fn keep(self, mut running: Running, stop: CancellationToken) {
         let mut pause = FIRST_PAUSE;
         loop {
             let ended = tokio::select! {
                 () = stop.cancelled() => {
-                    end(child).await;
+                    end(running).await;
                     return;
                 }
-                status = child.wait() => status,
+                status = running.child.wait() => status,
             };
             let status = ended.map_or_else(|error| error.to_string(), |status| status.to_string());
             tracing::error!(%status, "the signing process ended; starting it again");
-            child = loop {
+            running = loop {
                 tokio::select! {
                     () = stop.cancelled() => return,
                     () = tokio::time::sleep(pause) => {}
                 }
                 match self.start().await {
-                    Ok(child) => {
+                    Ok(started) => {
                         pause = FIRST_PAUSE;
-                        break child;
+                        break started;
                     }
                     Err(error) => {
                         pause = (pause * 2).min(LONGEST_PAUSE);
@@ -129,8 +138,9 @@ async fn pass_on(stderr: BufReader<tokio::process::ChildStderr>) {
 }
 
 /// Closes its standard input, which tells it to finish; kills it when it does not.
-async fn end(mut child: Child) {
-    drop(child.stdin.take());
+async fn end(running: Running) {
+    let Running { mut child, pipe } = running;
+    drop(pipe);
     if tokio::time::timeout(Duration::from_secs(10), child.wait()).await.is_err() {
         tracing::warn!("the signing process did not end by itself and is killed");
         // It has ended or will: there is nothing else to do.

@@ -39,6 +39,7 @@ pub(super) const TEXTS: &[(&str, &str)] = &[
 ];
 
 /// Keys that are absent by default.
+#[cfg(test)]
 pub(super) const OPTIONAL: &[&str] = &["api.issuer", "store.max_pages", "signer.program"];
 
 /// Prints the reference.
