@@ -127,14 +127,7 @@ async fn watch(State(app): State<App>, request: Request, next: Next) -> Response
     );
     let (status, took) = (response.status(), timed.elapsed());
     app.metrics.count(LISTENER, &route, &method, status, took);
-    span.in_scope(|| {
-        tracing::info!(
-            status = status.as_u16(),
-            code,
-            took_us = took.as_micros(),
-            "answered"
-        )
-    });
+    tracing::info!(parent: &span, status = status.as_u16(), code, took_us = took.as_micros(), "answered");
     response
 }
 

@@ -56,7 +56,7 @@ pub(crate) fn bind(address: SocketAddr) -> Result<TcpListener, ListenError> {
         socket.set_reuse_address(true)?;
         socket.set_nonblocking(true)?;
         socket.set_tcp_nodelay(true)?;
-        socket.set_tcp_keepalive(&TcpKeepalive::new().with_time(Duration::from_secs(60)))?;
+        socket.set_tcp_keepalive(&TcpKeepalive::new().with_time(Duration::from_mins(1)))?;
         #[cfg(target_os = "linux")]
         socket.set_tcp_user_timeout(Some(UNTAKEN))?;
         socket.bind(&address.into())?;

@@ -44,84 +44,101 @@ impl Modify for Security {
     }
 }
 
-/// An error that many operations answer with.
+/// What an operation is like, as far as its errors depend on it.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+enum Feature {
+    /// It can run into a fault of the server.
+    Runs,
+    /// It takes a token.
+    Token,
+    /// It takes a token and changes something.
+    Change,
+    /// It takes a body.
+    Body,
+    /// It takes parameters in its address.
+    Parameters,
+    /// It is about one thing that its address names.
+    Name,
+}
+
+/// An error that many operations answer with: those that have one of the features.
 struct Common {
     status: &'static str,
     name: &'static str,
+    of: &'static [Feature],
     description: &'static str,
-    is_possible: fn(&Trait) -> bool,
 }
 
-/// What decides about the errors of an operation.
-struct Trait {
-    takes_token: bool,
-    takes_body: bool,
-    takes_parameters: bool,
-    names_a_thing: bool,
-    changes: bool,
+const fn common(
+    status: &'static str,
+    name: &'static str,
+    of: &'static [Feature],
+    description: &'static str,
+) -> Common {
+    Common {
+        status,
+        name,
+        of,
+        description,
+    }
 }
 
 const COMMON: [Common; 10] = [
-    Common {
-        status: "400",
-        name: "BadRequest",
-        description: "The request is wrong: not JSON, an unknown or missing field, a value that cannot be",
-        is_possible: |of| of.takes_body || of.takes_parameters,
-    },
-    Common {
-        status: "401",
-        name: "Unauthenticated",
-        description: "No token, or one that is unknown, revoked or past its end",
-        is_possible: |of| of.takes_token,
-    },
-    Common {
-        status: "403",
-        name: "Forbidden",
-        description: "The role or the scope of the token does not reach so far",
-        is_possible: |of| of.takes_token,
-    },
-    Common {
-        status: "404",
-        name: "NotFound",
-        description: "There is no such thing, or none that the token may see",
-        is_possible: |of| of.names_a_thing,
-    },
-    Common {
-        status: "408",
-        name: "BodyTimeout",
-        description: "The body did not arrive in time",
-        is_possible: |of| of.takes_body,
-    },
-    Common {
-        status: "409",
-        name: "Conflict",
-        description: "The present state does not allow it",
-        is_possible: |of| of.takes_token && of.changes,
-    },
-    Common {
-        status: "413",
-        name: "BodyTooLarge",
-        description: "The body is longer than the limit",
-        is_possible: |of| of.takes_body,
-    },
-    Common {
-        status: "422",
-        name: "Refused",
-        description: "Well-formed, and refused by a profile, a policy or the lint",
-        is_possible: |of| of.takes_token && of.changes,
-    },
-    Common {
-        status: "500",
-        name: "Internal",
-        description: "A fault of the server",
-        is_possible: |_| true,
-    },
-    Common {
-        status: "503",
-        name: "Unavailable",
-        description: "The signer or the store is away or busy; `Retry-After` says when to try again",
-        is_possible: |of| of.takes_token,
-    },
+    common(
+        "400",
+        "BadRequest",
+        &[Feature::Body, Feature::Parameters],
+        "The request is wrong: not JSON, an unknown or missing field, a value that cannot be",
+    ),
+    common(
+        "401",
+        "Unauthenticated",
+        &[Feature::Token],
+        "No token, or one that is unknown, revoked or past its end",
+    ),
+    common(
+        "403",
+        "Forbidden",
+        &[Feature::Token],
+        "The role or the scope of the token does not reach so far",
+    ),
+    common(
+        "404",
+        "NotFound",
+        &[Feature::Name],
+        "There is no such thing, or none that the token may see",
+    ),
+    common(
+        "408",
+        "BodyTimeout",
+        &[Feature::Body],
+        "The body did not arrive in time",
+    ),
+    common(
+        "409",
+        "Conflict",
+        &[Feature::Change],
+        "The present state does not allow it",
+    ),
+    common(
+        "413",
+        "BodyTooLarge",
+        &[Feature::Body],
+        "The body is longer than the limit",
+    ),
+    common(
+        "422",
+        "Refused",
+        &[Feature::Change],
+        "Well-formed, and refused by a profile, a policy or the lint",
+    ),
+    common("500", "Internal", &[Feature::Runs], "A fault of the server"),
+    common(
+        "503",
+        "Unavailable",
+        &[Feature::Token],
+        "The signer or the store is away or busy; `Retry-After` says when to try again",
+    ),
 ];
 
 /// Adds the common errors to a document of handlers.
@@ -137,29 +154,21 @@ pub(crate) fn complete(document: &mut openapi::OpenApi) {
             .insert(error.name.to_owned(), response.build().into());
     }
     for (path, item) in &mut document.paths.paths {
-        let names_a_thing = path.contains('{');
         let changing = [&mut item.post, &mut item.put, &mut item.delete].map(|operation| (operation, true));
         for (operation, changes) in changing.into_iter().chain([(&mut item.get, false)]) {
             if let Some(operation) = operation {
-                add_errors(operation, names_a_thing, changes);
+                add_errors(operation, path, changes);
             }
         }
     }
 }
 
-fn add_errors(operation: &mut Operation, names_a_thing: bool, changes: bool) {
-    let of = Trait {
-        // An operation that says nothing about security takes what the document says: a token.
-        takes_token: operation.security.is_none(),
-        takes_body: operation.request_body.is_some(),
-        takes_parameters: operation
-            .parameters
-            .as_ref()
-            .is_some_and(|parameters| !parameters.is_empty()),
-        names_a_thing,
-        changes,
-    };
-    for error in COMMON.iter().filter(|error| (error.is_possible)(&of)) {
+fn add_errors(operation: &mut Operation, path: &str, changes: bool) {
+    let features = features(operation, path, changes);
+    for error in COMMON
+        .iter()
+        .filter(|error| error.of.iter().any(|one| features.contains(one)))
+    {
         let reference = RefOr::Ref(Ref::from_response_name(error.name));
         operation
             .responses
@@ -167,4 +176,25 @@ fn add_errors(operation: &mut Operation, names_a_thing: bool, changes: bool) {
             .entry(error.status.to_owned())
             .or_insert(reference);
     }
+}
+
+fn features(operation: &Operation, path: &str, changes: bool) -> Vec<Feature> {
+    // An operation that says nothing about security takes what the document says: a token.
+    let takes_token = operation.security.is_none();
+    let takes_parameters = operation
+        .parameters
+        .as_ref()
+        .is_some_and(|parameters| !parameters.is_empty());
+    let all = [
+        (Feature::Runs, true),
+        (Feature::Token, takes_token),
+        (Feature::Change, takes_token && changes),
+        (Feature::Body, operation.request_body.is_some()),
+        (Feature::Parameters, takes_parameters),
+        (Feature::Name, path.contains('{')),
+    ];
+    all.into_iter()
+        .filter(|(_, has)| *has)
+        .map(|(feature, _)| feature)
+        .collect()
 }

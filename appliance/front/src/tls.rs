@@ -4,6 +4,7 @@
 use std::sync::Arc;
 
 use arc_swap::ArcSwap;
+use ca::TlsCertificate;
 use rustls::ServerConfig;
 use rustls::crypto::aws_lc_rs;
 use rustls::server::{ClientHello, ResolvesServerCert};
@@ -18,7 +19,7 @@ pub(crate) const HTTP2: &[u8] = b"h2";
 #[error("the server's certificate or key cannot be used")]
 pub struct TlsError(#[source] rustls::Error);
 
-/// The certificate at work; changing it touches no open connection.
+/// The certificate at work; changing it touches no open connection. All clones change together.
 #[derive(Clone, Debug)]
 pub struct TlsIdentity {
     current: Arc<ArcSwap<CertifiedKey>>,
@@ -32,12 +33,23 @@ impl TlsIdentity {
         })
     }
 
+    /// From what the authority issued for its own server.
+    pub fn of(certificate: &TlsCertificate) -> Result<Self, TlsError> {
+        Self::new(&chain_of(certificate), &certificate.key_pkcs8)
+    }
+
     /// Takes another certificate; when it cannot be used the old one stays.
     pub fn replace(&self, chain: &[Vec<u8>], pkcs8: &[u8]) -> Result<(), TlsError> {
         self.current.store(Arc::new(certified(chain, pkcs8)?));
         Ok(())
     }
 
+    /// Takes another certificate that the authority issued for its own server.
+    pub fn replace_by(&self, certificate: &TlsCertificate) -> Result<(), TlsError> {
+        self.replace(&chain_of(certificate), &certificate.key_pkcs8)
+    }
+
+    /// TLS 1.2 and 1.3, HTTP/2 before HTTP/1.1. The default provider offers X25519MLKEM768 first.
     pub(crate) fn server_config(&self) -> Result<Arc<ServerConfig>, TlsError> {
         let builder = ServerConfig::builder_with_provider(Arc::new(aws_lc_rs::default_provider()));
         let builder = builder.with_safe_default_protocol_versions().map_err(TlsError)?;
@@ -47,6 +59,13 @@ impl TlsIdentity {
         config.alpn_protocols = vec![HTTP2.to_vec(), b"http/1.1".to_vec()];
         Ok(Arc::new(config))
     }
+}
+
+fn chain_of(certificate: &TlsCertificate) -> Vec<Vec<u8>> {
+    std::iter::once(&certificate.certificate_der)
+        .chain(&certificate.chain_der)
+        .cloned()
+        .collect()
 }
 
 fn certified(chain: &[Vec<u8>], pkcs8: &[u8]) -> Result<CertifiedKey, TlsError> {

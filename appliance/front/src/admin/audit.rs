@@ -1,4 +1,5 @@
 //! The audit log: read and verify.
+#![expect(unused_qualifications, reason = "the macro of utoipa writes them")]
 
 use axum::Json;
 use axum::extract::State;

@@ -1,4 +1,5 @@
 //! Certificates as files: PEM, DER, chain, PKCS#7, and PKCS#12 around a key that the caller brings along.
+#![expect(unused_qualifications, reason = "the macro of utoipa writes them")]
 
 use axum::extract::State;
 use axum::response::{IntoResponse as _, Response};

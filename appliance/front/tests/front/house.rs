@@ -1,0 +1,293 @@
+//! A whole front: authority, three listeners, tokens of every role, and a client that trusts the root.
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+
+use ca::{
+    Authority, Clock, CreateIssuing, CreateRoot, IssuerEntry, NewApiToken, Principal, Role, Scope, Settings,
+    Signer,
+};
+use front::{Addresses, Front, FrontSettings, Limits, TlsIdentity};
+use pki::KeyAlgorithm;
+use reqwest::{Client, Method, StatusCode};
+use secrecy::ExposeSecret as _;
+use serde_json::Value;
+use store::{Store, StoreConfig};
+use token::KeyRing;
+use tokio_util::sync::CancellationToken;
+
+use crate::holder::Holder;
+
+pub(crate) struct House {
+    pub(crate) authority: Authority,
+    pub(crate) addresses: Addresses,
+    pub(crate) identity: TlsIdentity,
+    pub(crate) root_pem: String,
+    stop: CancellationToken,
+    served: Option<tokio::task::JoinHandle<()>>,
+    _folder: tempfile::TempDir,
+}
+
+impl House {
+    pub(crate) async fn open() -> Self {
+        Self::with(Limits::default()).await
+    }
+
+    pub(crate) async fn with(limits: Limits) -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        let store = Store::open(&StoreConfig::new(&folder.path().join("store.db"))).unwrap();
+        let signer = Signer::in_process(Arc::new(KeyRing::in_memory()));
+        let settings = Settings::new("http://pki.example");
+        let authority = Authority::open(store, signer, Clock::system(), settings)
+            .await
+            .unwrap();
+        let root = make_issuers(&authority).await;
+        let identity = identity(&authority).await;
+        let anywhere = SocketAddr::from(([127, 0, 0, 1], 0));
+        let settings = FrontSettings {
+            public: anywhere,
+            api: anywhere,
+            metrics: anywhere,
+            limits,
+        };
+        let front = Front::bind(settings, authority.clone(), &identity).unwrap();
+        let (addresses, stop) = (front.addresses(), CancellationToken::new());
+        let served = tokio::spawn(front.serve(stop.clone()));
+        Self {
+            authority,
+            addresses,
+            identity,
+            root_pem: root.certificate.as_ref().unwrap().pem(),
+            stop,
+            served: Some(served),
+            _folder: folder,
+        }
+    }
+
+    /// A client of the API that trusts the root.
+    pub(crate) fn client(&self) -> Client {
+        self.client_builder().build().unwrap()
+    }
+
+    pub(crate) fn client_builder(&self) -> reqwest::ClientBuilder {
+        let root = reqwest::Certificate::from_pem(self.root_pem.as_bytes()).unwrap();
+        Client::builder().tls_certs_only([root])
+    }
+
+    /// The text of a new token.
+    pub(crate) async fn token(&self, name: &str, role: Role, issuers: Scope, profiles: Scope) -> String {
+        let new = NewApiToken {
+            name: name.to_owned(),
+            role,
+            issuers,
+            profiles,
+            expires_at: None,
+        };
+        let made = self
+            .authority
+            .create_api_token(&Principal::local("test"), new)
+            .await
+            .unwrap();
+        made.secret.expose_secret().to_owned()
+    }
+
+    /// The API as somebody in this role sees it.
+    pub(crate) async fn api(&self, name: &str, role: Role) -> Api {
+        let token = self.token(name, role, Scope::All, Scope::All).await;
+        self.api_with(Some(token))
+    }
+
+    pub(crate) async fn admin(&self) -> Api {
+        self.api("admin", Role::Admin).await
+    }
+
+    pub(crate) fn api_with(&self, token: Option<String>) -> Api {
+        let base = format!("https://localhost:{}", self.addresses.api.port());
+        Api {
+            client: self.client(),
+            base,
+            token,
+        }
+    }
+
+    pub(crate) fn public(&self, path: &str) -> String {
+        format!("http://{}{path}", self.addresses.public)
+    }
+
+    pub(crate) fn issuer(&self, name: &str) -> Arc<IssuerEntry> {
+        self.authority.issuer(name).unwrap()
+    }
+
+    /// The metrics as Prometheus gets them.
+    pub(crate) async fn scrape(&self) -> String {
+        let url = format!("http://{}/metrics", self.addresses.metrics);
+        reqwest::get(url)
+            .await
+            .unwrap()
+            .error_for_status()
+            .unwrap()
+            .text()
+            .await
+            .unwrap()
+    }
+
+    /// The value of the metric whose line begins like this.
+    pub(crate) async fn metric(&self, line_start: &str) -> f64 {
+        let text = self.scrape().await;
+        let mut lines = text
+            .lines()
+            .filter_map(|line| line.strip_prefix(line_start)?.strip_prefix(' '));
+        lines.next().map_or(0.0, |value| value.parse().unwrap())
+    }
+
+    /// Tells the listeners to stop and waits for them.
+    pub(crate) async fn close(mut self) {
+        self.begin_to_close();
+        self.served.take().unwrap().await.unwrap();
+    }
+
+    pub(crate) fn begin_to_close(&self) {
+        self.stop.cancel();
+    }
+}
+
+impl Drop for House {
+    fn drop(&mut self) {
+        self.stop.cancel();
+    }
+}
+
+async fn make_issuers(authority: &Authority) -> Arc<IssuerEntry> {
+    let admin = Principal::local("test");
+    let root = CreateRoot {
+        name: "root".to_owned(),
+        subject: "CN=Test Root,O=Example".to_owned(),
+        key_algorithm: KeyAlgorithm::P256,
+        signature_algorithm: None,
+        token: "software".to_owned(),
+        validity: None,
+        profile: None,
+    };
+    let root = authority.create_root(&admin, root).await.unwrap();
+    let issuing = CreateIssuing {
+        name: "issuing".to_owned(),
+        parent: "root".to_owned(),
+        subject: "CN=Test Issuing,O=Example".to_owned(),
+        key_algorithm: KeyAlgorithm::P256,
+        signature_algorithm: None,
+        token: "software".to_owned(),
+        validity: None,
+        profile: None,
+    };
+    authority.create_issuing(&admin, issuing).await.unwrap();
+    root
+}
+
+async fn identity(authority: &Authority) -> TlsIdentity {
+    let names = ["localhost".to_owned(), "127.0.0.1".to_owned()];
+    TlsIdentity::of(&authority.tls_certificate(&names, Some("issuing")).await.unwrap()).unwrap()
+}
+
+/// The API with a token.
+pub(crate) struct Api {
+    pub(crate) client: Client,
+    base: String,
+    token: Option<String>,
+}
+
+/// An answer with its JSON; `null` when it has none.
+#[derive(Debug)]
+pub(crate) struct Reply {
+    pub(crate) status: StatusCode,
+    pub(crate) headers: reqwest::header::HeaderMap,
+    pub(crate) json: Value,
+    pub(crate) body: Vec<u8>,
+}
+
+impl Api {
+    pub(crate) fn request(&self, method: Method, path: &str) -> reqwest::RequestBuilder {
+        let request = self.client.request(method, format!("{}{path}", self.base));
+        match &self.token {
+            Some(token) => request.bearer_auth(token),
+            None => request,
+        }
+    }
+
+    pub(crate) async fn get(&self, path: &str) -> Reply {
+        Reply::to(self.request(Method::GET, path)).await
+    }
+
+    pub(crate) async fn delete(&self, path: &str) -> Reply {
+        Reply::to(self.request(Method::DELETE, path)).await
+    }
+
+    pub(crate) async fn post(&self, path: &str, body: Value) -> Reply {
+        Reply::to(self.request(Method::POST, path).json(&body)).await
+    }
+
+    pub(crate) async fn put(&self, path: &str, body: Value) -> Reply {
+        Reply::to(self.request(Method::PUT, path).json(&body)).await
+    }
+
+    /// A request that goes well.
+    pub(crate) async fn get_ok(&self, path: &str) -> Value {
+        self.get(path).await.ok()
+    }
+
+    pub(crate) async fn post_ok(&self, path: &str, body: Value) -> Value {
+        self.post(path, body).await.ok()
+    }
+
+    /// A server certificate for a name.
+    pub(crate) async fn enrol(&self, name: &str) -> Value {
+        self.enrol_with(&Holder::new(), name).await
+    }
+
+    pub(crate) async fn enrol_with(&self, holder: &Holder, name: &str) -> Value {
+        let csr = holder.csr(&[&format!("dns:{name}")]);
+        self.post_ok(
+            "/api/v1/certificates",
+            serde_json::json!({"csr_pem": csr, "profile": "tls-server"}),
+        )
+        .await
+    }
+}
+
+impl Reply {
+    pub(crate) async fn to(request: reqwest::RequestBuilder) -> Self {
+        let response = request.send().await.unwrap();
+        let (status, headers) = (response.status(), response.headers().clone());
+        let body = response.bytes().await.unwrap().to_vec();
+        let json = serde_json::from_slice(&body).unwrap_or_default();
+        Self {
+            status,
+            headers,
+            json,
+            body,
+        }
+    }
+
+    pub(crate) fn ok(self) -> Value {
+        assert!(self.status.is_success(), "{}: {}", self.status, self.json);
+        self.json
+    }
+
+    pub(crate) fn header(&self, name: &str) -> &str {
+        self.headers.get(name).map_or("", |value| value.to_str().unwrap())
+    }
+
+    /// Is an error in the envelope, with this status and this code; gives its `error`.
+    #[track_caller]
+    pub(crate) fn refused(&self, status: u16, code: &str) -> &Value {
+        assert_eq!(self.status.as_u16(), status, "{}", self.json);
+        let error = &self.json["error"];
+        assert_eq!(self.json["success"], false, "{}", self.json);
+        assert_eq!(error["code"], code, "{}", self.json);
+        assert!(error["message"].as_str().unwrap().len() > 5);
+        assert!(error["retryable"].is_boolean());
+        assert!(error.get("details").is_some());
+        assert_eq!(error["request_id"], self.header("x-request-id"));
+        assert_eq!(self.header("content-type"), "application/json");
+        error
+    }
+}

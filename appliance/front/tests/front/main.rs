@@ -1,0 +1,28 @@
+//! All listeners, started on free ports over a real store and software keys, asked as clients ask them.
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    clippy::too_many_lines,
+    reason = "a test says what broke by panicking"
+)]
+
+mod api_tokens;
+mod audit;
+mod bodies;
+mod certificates;
+mod connections;
+mod downloads;
+mod health;
+mod holder;
+mod house;
+mod issuers;
+mod logs;
+mod metrics;
+mod openapi;
+mod profiles;
+mod public;
+mod public_ocsp;
+mod tls;
+mod wire;
