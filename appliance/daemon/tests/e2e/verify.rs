@@ -43,10 +43,11 @@ impl Case {
     fn crl_text(&self) -> String {
         let der = self.appliance.file("issuing.crl");
         judge("curl", &["-sSf", "-o", path(&der), &self.crl]);
-        let words = ["crl", "-inform", "DER", "-in", path(&der), "-CAfile", path(&self.issuing), "-text", "-out", path(&self.pem_crl())];
+        let pem = self.pem_crl();
+        let words = ["crl", "-inform", "DER", "-in", path(&der), "-CAfile", path(&self.issuing), "-text", "-out", path(&pem)];
         let said = judge("openssl", &words);
         assert!(said.contains("verify OK"), "{said}");
-        std::fs::read_to_string(self.pem_crl()).unwrap()
+        std::fs::read_to_string(pem).unwrap()
     }
 
     fn pem_crl(&self) -> PathBuf {
