@@ -40,7 +40,10 @@ struct Demo {
 pub(crate) fn run(args: Args) -> Result<()> {
     let root = shell::root()?;
     let dir = root.join(&args.dir);
-    let last = args.port_base.checked_add(2).context("--port-base is too high: three ports are needed")?;
+    let last = args
+        .port_base
+        .checked_add(2)
+        .context("--port-base is too high: three ports are needed")?;
     let demo = Demo {
         ports: [args.port_base, args.port_base + 1, last],
         program: target()?.join("release/chancery"),
@@ -53,14 +56,26 @@ pub(crate) fn run(args: Args) -> Result<()> {
     println!("== 1/5 soft HSM");
     install::softhsm()?;
     println!("== 2/5 build (the first time takes minutes)");
-    shell::run(shell::command("cargo", &["build", "--release", "--locked", "-p", "chancery", "-p", "chancery-signerd"])?)?;
+    shell::run(shell::command(
+        "cargo",
+        &[
+            "build",
+            "--release",
+            "--locked",
+            "-p",
+            "chancery",
+            "-p",
+            "chancery-signerd",
+        ],
+    )?)?;
     println!("== 3/5 set up in {}", demo.dir.display());
     demo.set_up()?;
     println!("== 4/5 start the server");
     let mut server = demo.start()?;
     let endpoints = demo.endpoints()?;
     println!("== 5/5 tour");
-    let verdict = shell::run(demo.chancery(&["tour", "--endpoints", &text(&demo.dir.join("endpoints.json"))]));
+    let verdict =
+        shell::run(demo.chancery(&["tour", "--endpoints", &text(&demo.dir.join("endpoints.json"))]));
     if args.once || verdict.is_err() {
         stop(&mut server)?;
         return verdict;
@@ -86,14 +101,21 @@ impl Demo {
 
     fn forget(&self) -> Result<()> {
         let is_ours = self.dir.join("chancery.toml").exists() || self.dir.join("softhsm2.conf").exists();
-        ensure!(is_ours, "{} was not made by the demo and is left alone: name another folder", self.dir.display());
+        ensure!(
+            is_ours,
+            "{} was not made by the demo and is left alone: name another folder",
+            self.dir.display()
+        );
         std::fs::remove_dir_all(&self.dir).with_context(|| format!("removing {}", self.dir.display()))
     }
 
     /// A command of the product, with the soft HSM's own state below the demo's folder.
     fn chancery(&self, words: &[&str]) -> Command {
         let mut command = Command::new(&self.program);
-        command.args(words).env("SOFTHSM2_CONF", self.dir.join("softhsm2.conf")).env_remove("CHANCERY_CONFIG");
+        command
+            .args(words)
+            .env("SOFTHSM2_CONF", self.dir.join("softhsm2.conf"))
+            .env_remove("CHANCERY_CONFIG");
         command
     }
 
@@ -102,7 +124,10 @@ impl Demo {
         std::fs::create_dir_all(&tokens)?;
         let config = self.dir.join("softhsm2.conf");
         if !config.exists() {
-            let lines = format!("directories.tokendir = {}\nobjectstore.backend = file\nlog.level = ERROR\n", tokens.display());
+            let lines = format!(
+                "directories.tokendir = {}\nobjectstore.backend = file\nlog.level = ERROR\n",
+                tokens.display()
+            );
             std::fs::write(&config, lines)?;
         }
         let at = |port: u16| format!("127.0.0.1:{port}");
@@ -112,7 +137,18 @@ impl Demo {
         }
         let dir = text(&self.dir);
         let [api, public, metrics] = self.ports.map(at);
-        let words = ["init", "--dir", &dir, "--init-token", "--api", &api, "--public", &public, "--metrics", &metrics];
+        let words = [
+            "init",
+            "--dir",
+            &dir,
+            "--init-token",
+            "--api",
+            &api,
+            "--public",
+            &public,
+            "--metrics",
+            &metrics,
+        ];
         shell::run(self.chancery(&words))
     }
 
@@ -121,7 +157,10 @@ impl Demo {
         let mut config: toml::Table = std::fs::read_to_string(file)?.parse()?;
         let old = config.clone();
         for (section, port) in ["api", "public", "metrics"].into_iter().zip(self.ports) {
-            let section = config.get_mut(section).and_then(toml::Value::as_table_mut).context("a section of chancery.toml")?;
+            let section = config
+                .get_mut(section)
+                .and_then(toml::Value::as_table_mut)
+                .context("a section of chancery.toml")?;
             section.insert("listen".to_owned(), format!("127.0.0.1:{port}").into());
             if section.contains_key("base_url") {
                 section.insert("base_url".to_owned(), format!("http://127.0.0.1:{port}").into());
@@ -147,11 +186,18 @@ impl Demo {
             }
             if since.elapsed() > Duration::from_secs(60) {
                 stop(&mut server)?;
-                bail!("the server does not listen after a minute; see {}", self.dir.join("chancery.log").display());
+                bail!(
+                    "the server does not listen after a minute; see {}",
+                    self.dir.join("chancery.log").display()
+                );
             }
             pause(Duration::from_millis(50));
         }
-        println!("  listening after {:.1} s, process {}", since.elapsed().as_secs_f64(), server.id());
+        println!(
+            "  listening after {:.1} s, process {}",
+            since.elapsed().as_secs_f64(),
+            server.id()
+        );
         Ok(server)
     }
 
@@ -182,12 +228,21 @@ impl Demo {
             "root_id": id(ask(&["ca", "show", "root"])?)?,
             "profiles": profiles,
         });
-        std::fs::write(self.dir.join("endpoints.json"), serde_json::to_string_pretty(&endpoints)? + "\n")?;
+        std::fs::write(
+            self.dir.join("endpoints.json"),
+            serde_json::to_string_pretty(&endpoints)? + "\n",
+        )?;
         Ok(endpoints)
     }
 
     fn next_steps(&self, endpoints: &Value) {
-        let field = |name: &str| endpoints.get(name).and_then(Value::as_str).unwrap_or_default().to_owned();
+        let field = |name: &str| {
+            endpoints
+                .get(name)
+                .and_then(Value::as_str)
+                .unwrap_or_default()
+                .to_owned()
+        };
         let (api, public, bundle) = (field("api_url"), field("public_url"), field("ca_bundle"));
         let (issuer, dir) = (field("issuer_id"), self.dir.display());
         let program = self.program.display();
@@ -219,10 +274,17 @@ fn target() -> Result<PathBuf> {
 }
 
 fn listens(port: u16) -> bool {
-    TcpStream::connect_timeout(&SocketAddr::from((Ipv4Addr::LOCALHOST, port)), Duration::from_millis(200)).is_ok()
+    TcpStream::connect_timeout(
+        &SocketAddr::from((Ipv4Addr::LOCALHOST, port)),
+        Duration::from_millis(200),
+    )
+    .is_ok()
 }
 
-#[expect(clippy::disallowed_methods, reason = "a program without a runtime waits for another process")]
+#[expect(
+    clippy::disallowed_methods,
+    reason = "a program without a runtime waits for another process"
+)]
 fn pause(time: Duration) {
     std::thread::sleep(time);
 }

@@ -31,7 +31,13 @@ use client::ApiFailure;
 #[command(name = "chancery", version, max_term_width = 110)]
 pub(crate) struct Cli {
     /// The configuration file.
-    #[arg(long, global = true, env = "CHANCERY_CONFIG", default_value = "/etc/chancery/chancery.toml", value_name = "FILE")]
+    #[arg(
+        long,
+        global = true,
+        env = "CHANCERY_CONFIG",
+        default_value = "/etc/chancery/chancery.toml",
+        value_name = "FILE"
+    )]
     config: PathBuf,
     /// The server's API; from the configuration when left out.
     #[arg(long, global = true, env = "CHANCERY_SERVER", value_name = "URL")]

@@ -45,7 +45,9 @@ pub(crate) async fn authority(config: &Config, store: Store, signer: Signer) -> 
         responder_lifetime: hours(config.lifetimes.responder_days * 24),
         ..Settings::new(&config.public.base_url)
     };
-    Authority::open(store, signer, Clock::system(), settings).await.context("opening the authority")
+    Authority::open(store, signer, Clock::system(), settings)
+        .await
+        .context("opening the authority")
 }
 
 /// The settings of the listeners.
@@ -75,11 +77,13 @@ pub(crate) struct TlsFiles {
 /// A chain (DER, leaf first) and a PKCS#8 key.
 pub(crate) type TlsMaterial = (Vec<Vec<u8>>, secrecy::SecretSlice<u8>);
 
-
 impl TlsFiles {
     pub(crate) fn new(config: &Config) -> Self {
         let folder = config.path("tls".as_ref());
-        Self { chain: folder.join("server.pem"), key: folder.join("server.key") }
+        Self {
+            chain: folder.join("server.pem"),
+            key: folder.join("server.key"),
+        }
     }
 
     /// Writes a new certificate: the key first, so that a certificate never stands without its key.
@@ -96,17 +100,23 @@ impl TlsFiles {
 
     /// Reads what is there.
     pub(crate) fn read(&self) -> Result<TlsMaterial> {
-        let chain = std::fs::read(&self.chain).with_context(|| format!("reading {}", self.chain.display()))?;
+        let chain =
+            std::fs::read(&self.chain).with_context(|| format!("reading {}", self.chain.display()))?;
         let chain = Certificate::parse_all(&chain).with_context(|| self.chain.display().to_string())?;
         let key = std::fs::read(&self.key).with_context(|| format!("reading {}", self.key.display()))?;
         let key = pki::key_file::parse(&key, None).with_context(|| self.key.display().to_string())?;
-        let chain = chain.iter().map(|certificate| certificate.der().to_vec()).collect();
+        let chain = chain
+            .iter()
+            .map(|certificate| certificate.der().to_vec())
+            .collect();
         Ok((chain, secrecy::SecretSlice::from(key.pkcs8.to_vec())))
     }
 
     /// Whether the certificate is missing, or has used up two thirds of its life.
     pub(crate) fn is_due(&self, now: jiff::Timestamp) -> bool {
-        let leaf = std::fs::read(&self.chain).ok().and_then(|pem| Certificate::parse(&pem).ok());
+        let leaf = std::fs::read(&self.chain)
+            .ok()
+            .and_then(|pem| Certificate::parse(&pem).ok());
         leaf.is_none_or(|leaf| {
             let (start, end) = (leaf.not_before().as_second(), leaf.not_after().as_second());
             now.as_second() >= start + (end - start) / 3 * 2
@@ -118,7 +128,9 @@ impl TlsFiles {
         if !self.is_due(authority.clock().now()) {
             return Ok(false);
         }
-        let issued = authority.tls_certificate(&config.api.names, config.api.issuer.as_deref()).await?;
+        let issued = authority
+            .tls_certificate(&config.api.names, config.api.issuer.as_deref())
+            .await?;
         self.write(&issued)?;
         Ok(true)
     }

@@ -167,50 +167,81 @@ fn default_state_dir() -> PathBuf {
 
 impl Default for Public {
     fn default() -> Self {
-        Self { listen: SocketAddr::from(([0, 0, 0, 0], 80)), base_url: "http://localhost".to_owned() }
+        Self {
+            listen: SocketAddr::from(([0, 0, 0, 0], 80)),
+            base_url: "http://localhost".to_owned(),
+        }
     }
 }
 
 impl Default for Api {
     fn default() -> Self {
         let names = vec!["localhost".to_owned(), "127.0.0.1".to_owned()];
-        Self { listen: SocketAddr::from(([0, 0, 0, 0], 8443)), names, issuer: None }
+        Self {
+            listen: SocketAddr::from(([0, 0, 0, 0], 8443)),
+            names,
+            issuer: None,
+        }
     }
 }
 
 impl Default for Metrics {
     fn default() -> Self {
-        Self { listen: SocketAddr::from(([127, 0, 0, 1], 9464)) }
+        Self {
+            listen: SocketAddr::from(([127, 0, 0, 1], 9464)),
+        }
     }
 }
 
 impl Default for Store {
     fn default() -> Self {
-        Self { url: "sqlite:chancery.db".to_owned(), max_pages: None }
+        Self {
+            url: "sqlite:chancery.db".to_owned(),
+            max_pages: None,
+        }
     }
 }
 
 impl Default for Signer {
     fn default() -> Self {
-        Self { mode: SignerMode::Spawn, config: "signerd.toml".into(), socket: "signerd.sock".into(), program: None }
+        Self {
+            mode: SignerMode::Spawn,
+            config: "signerd.toml".into(),
+            socket: "signerd.sock".into(),
+            program: None,
+        }
     }
 }
 
 impl Default for Log {
     fn default() -> Self {
-        Self { format: LogFormat::Text, level: "info".to_owned() }
+        Self {
+            format: LogFormat::Text,
+            level: "info".to_owned(),
+        }
     }
 }
 
 impl Default for Lifetimes {
     fn default() -> Self {
-        Self { crl_hours: 7 * 24, crl_interval_hours: 24, ocsp_hours: 24, responder_days: 14 }
+        Self {
+            crl_hours: 7 * 24,
+            crl_interval_hours: 24,
+            ocsp_hours: 24,
+            responder_days: 14,
+        }
     }
 }
 
 impl Default for Limits {
     fn default() -> Self {
-        Self { connections: 4096, api_body: 1024 * 1024, header_seconds: 10, body_seconds: 30, drain_seconds: 10 }
+        Self {
+            connections: 4096,
+            api_body: 1024 * 1024,
+            header_seconds: 10,
+            body_seconds: 30,
+            drain_seconds: 10,
+        }
     }
 }
 
@@ -234,12 +265,22 @@ impl Config {
     /// Reads a file, checks it, and makes its paths absolute.
     pub(crate) fn load(path: &Path) -> Result<Self> {
         let text = std::fs::read_to_string(path).with_context(|| {
-            format!("reading the configuration {} (name another with --config, make one with `chancery init`)", path.display())
+            format!(
+                "reading the configuration {} (name another with --config, make one with `chancery init`)",
+                path.display()
+            )
         })?;
         let mut config = Self::parse(&text).with_context(|| path.display().to_string())?;
-        let folder = path.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."));
+        let folder = path
+            .parent()
+            .filter(|parent| !parent.as_os_str().is_empty())
+            .unwrap_or(Path::new("."));
         let folder = std::path::absolute(folder)?;
-        config.state_dir = folder.join(&config.state_dir).components().filter(|part| *part != Component::CurDir).collect();
+        config.state_dir = folder
+            .join(&config.state_dir)
+            .components()
+            .filter(|part| *part != Component::CurDir)
+            .collect();
         let problems = config.check();
         if !problems.is_empty() {
             bail!("{} cannot be used:\n  {}", path.display(), problems.join("\n  "));
@@ -268,9 +309,18 @@ impl Config {
         };
         problem(self.version != 1, "version: this program reads version 1");
         let is_http = self.public.base_url.starts_with("http://");
-        problem(!is_http, "public.base_url: begins with http:// (what it serves is signed; https would need itself to be checked)");
-        problem(self.api.names.is_empty(), "api.names: at least one name or address");
-        problem(!self.store.url.starts_with("sqlite:"), "store.url: begins with sqlite: followed by a path");
+        problem(
+            !is_http,
+            "public.base_url: begins with http:// (what it serves is signed; https would need itself to be checked)",
+        );
+        problem(
+            self.api.names.is_empty(),
+            "api.names: at least one name or address",
+        );
+        problem(
+            !self.store.url.starts_with("sqlite:"),
+            "store.url: begins with sqlite: followed by a path",
+        );
         problem(self.lifetimes.crl_hours == 0, "lifetimes.crl_hours: at least 1");
         let interval = self.lifetimes.crl_interval_hours;
         problem(
@@ -278,10 +328,16 @@ impl Config {
             "lifetimes.crl_interval_hours: at least 1 and less than crl_hours, so that a CRL never ends before the next",
         );
         problem(self.lifetimes.ocsp_hours == 0, "lifetimes.ocsp_hours: at least 1");
-        problem(self.lifetimes.responder_days == 0, "lifetimes.responder_days: at least 1");
+        problem(
+            self.lifetimes.responder_days == 0,
+            "lifetimes.responder_days: at least 1",
+        );
         problem(self.limits.connections == 0, "limits.connections: at least 1");
         problem(self.limits.api_body < 1024, "limits.api_body: at least 1024");
-        problem(self.limits.header_seconds == 0, "limits.header_seconds: at least 1");
+        problem(
+            self.limits.header_seconds == 0,
+            "limits.header_seconds: at least 1",
+        );
         problem(self.limits.body_seconds == 0, "limits.body_seconds: at least 1");
         problem(
             self.log.level.parse::<tracing_subscriber::EnvFilter>().is_err(),
@@ -297,7 +353,9 @@ impl Config {
 
     /// The database file.
     pub(crate) fn store_path(&self) -> PathBuf {
-        self.path(Path::new(self.store.url.strip_prefix("sqlite:").unwrap_or(&self.store.url)))
+        self.path(Path::new(
+            self.store.url.strip_prefix("sqlite:").unwrap_or(&self.store.url),
+        ))
     }
 }
 

@@ -1,5 +1,8 @@
 //! `chancery`: the server and its command line.
-#![allow(clippy::print_stdout, reason = "a program whose output is for a person at a terminal")]
+#![allow(
+    clippy::print_stdout,
+    reason = "a program whose output is for a person at a terminal"
+)]
 
 mod cli;
 mod compose;
@@ -14,7 +17,10 @@ use clap::Parser as _;
 
 fn main() -> ExitCode {
     // One crypto provider for every TLS connection of this process, chosen before any is made.
-    if rustls::crypto::aws_lc_rs::default_provider().install_default().is_err() {
+    if rustls::crypto::aws_lc_rs::default_provider()
+        .install_default()
+        .is_err()
+    {
         eprintln!("chancery: a crypto provider was installed twice");
         return ExitCode::FAILURE;
     }

@@ -21,7 +21,9 @@ type LevelHandle = reload::Handle<EnvFilter, Registry>;
 /// Starts the log as the configuration says.
 pub(crate) fn start_log(config: &Config) -> Result<LevelHandle> {
     let (filter, handle) = reload::Layer::new(EnvFilter::try_new(&config.log.level)?);
-    let log = tracing_subscriber::fmt::layer().with_writer(std::io::stderr).with_ansi(false);
+    let log = tracing_subscriber::fmt::layer()
+        .with_writer(std::io::stderr)
+        .with_ansi(false);
     let registry = tracing_subscriber::registry().with(filter);
     match config.log.format {
         LogFormat::Text => registry.with(log).init(),
@@ -49,12 +51,22 @@ pub(crate) async fn serve(path: &Path) -> Result<()> {
         tracing::warn!(serial = %orphan.serial, issuer = %orphan.issuer_id, "revoked a serial whose certificate was never recorded");
     }
     let files = TlsFiles::new(&config);
-    files.renew(&config, &authority).await.context("the server's own certificate")?;
+    files
+        .renew(&config, &authority)
+        .await
+        .context("the server's own certificate")?;
     let identity = files.identity()?;
     let front = Front::bind(compose::front(&config), authority.clone(), &identity)?;
     let at = front.addresses();
     tracing::info!(public = %at.public, api = %at.api, metrics = %at.metrics, "listening");
-    let hooks = jobs::Hooks { tls_renewal: Some(tls_renewal(config.clone(), authority.clone(), files.clone(), identity.clone())) };
+    let hooks = jobs::Hooks {
+        tls_renewal: Some(tls_renewal(
+            config.clone(),
+            authority.clone(),
+            files.clone(),
+            identity.clone(),
+        )),
+    };
     let jobs = tokio::spawn(jobs::run(authority.clone(), hooks, stop.clone()));
     let serving = tokio::spawn(front.serve(stop.clone()));
     tell_systemd(&[sd_notify::NotifyState::Ready]);
@@ -77,13 +89,21 @@ fn tell_systemd(state: &[sd_notify::NotifyState<'_>]) {
 }
 
 /// Looks after the server's own certificate.
-fn tls_renewal(config: Config, authority: ca::Authority, files: TlsFiles, identity: TlsIdentity) -> jobs::Hook {
+fn tls_renewal(
+    config: Config,
+    authority: ca::Authority,
+    files: TlsFiles,
+    identity: TlsIdentity,
+) -> jobs::Hook {
     let parts = Arc::new((config, authority, files, identity));
     Arc::new(move || {
         let parts = Arc::clone(&parts);
         Box::pin(async move {
             let (config, authority, files, identity) = parts.as_ref();
-            let renewed = files.renew(config, authority).await.map_err(|error| format!("{error:#}"))?;
+            let renewed = files
+                .renew(config, authority)
+                .await
+                .map_err(|error| format!("{error:#}"))?;
             if renewed {
                 files.reload(identity).map_err(|error| format!("{error:#}"))?;
                 tracing::info!("the server's own certificate was renewed");

@@ -41,7 +41,10 @@ impl Spawn {
             None => std::env::current_exe()?.with_file_name("chancery-signerd"),
         };
         if !program.is_file() {
-            bail!("the signing program {} is not there: name it in signer.program", program.display());
+            bail!(
+                "the signing program {} is not there: name it in signer.program",
+                program.display()
+            );
         }
         Ok(Self {
             program,
@@ -54,15 +57,27 @@ impl Spawn {
     /// Starts it once and waits until it listens. A wrong PIN or configuration shows here.
     pub(crate) async fn start(&self) -> Result<Running> {
         if self.socket.exists() {
-            std::fs::remove_file(&self.socket).with_context(|| format!("removing the old {}", self.socket.display()))?;
+            std::fs::remove_file(&self.socket)
+                .with_context(|| format!("removing the old {}", self.socket.display()))?;
         }
         let mut command = Command::new(&self.program);
-        command.arg("--config").arg(&self.config).arg("--socket").arg(&self.socket).arg("--with-parent");
+        command
+            .arg("--config")
+            .arg(&self.config)
+            .arg("--socket")
+            .arg(&self.socket)
+            .arg("--with-parent");
         if self.json {
             command.arg("--log-json");
         }
-        command.stdin(Stdio::piped()).stdout(Stdio::null()).stderr(Stdio::piped()).kill_on_drop(true);
-        let mut child = command.spawn().with_context(|| format!("starting {}", self.program.display()))?;
+        command
+            .stdin(Stdio::piped())
+            .stdout(Stdio::null())
+            .stderr(Stdio::piped())
+            .kill_on_drop(true);
+        let mut child = command
+            .spawn()
+            .with_context(|| format!("starting {}", self.program.display()))?;
         if let Some(stderr) = child.stderr.take() {
             tokio::spawn(pass_on(BufReader::new(stderr)));
         }
@@ -141,7 +156,10 @@ async fn pass_on(stderr: BufReader<tokio::process::ChildStderr>) {
 async fn end(running: Running) {
     let Running { mut child, pipe } = running;
     drop(pipe);
-    if tokio::time::timeout(Duration::from_secs(10), child.wait()).await.is_err() {
+    if tokio::time::timeout(Duration::from_secs(10), child.wait())
+        .await
+        .is_err()
+    {
         tracing::warn!("the signing process did not end by itself and is killed");
         // It has ended or will: there is nothing else to do.
         let _ = child.kill().await;

@@ -11,7 +11,9 @@ use super::{Output, Place, table};
 #[derive(Debug, Subcommand)]
 pub(crate) enum Command {
     /// Make a token; its secret is printed once.
-    #[command(after_help = "Example: chancery api-token create web --role requester --profile tls-server > web.token")]
+    #[command(
+        after_help = "Example: chancery api-token create web --role requester --profile tls-server > web.token"
+    )]
     Create {
         /// Whose it is; certificates belong to this name.
         name: String,
@@ -40,7 +42,13 @@ pub(crate) enum Command {
 pub(crate) async fn run(place: &Place, command: Command) -> Result<()> {
     let api = Api::new(place)?;
     match command {
-        Command::Create { name, role, issuers, profiles, expires_at } => {
+        Command::Create {
+            name,
+            role,
+            issuers,
+            profiles,
+            expires_at,
+        } => {
             let body = fields(&[
                 ("name", Some(name.into())),
                 ("role", Some(role.into())),
@@ -52,20 +60,40 @@ pub(crate) async fn run(place: &Place, command: Command) -> Result<()> {
             if place.output == Output::Json {
                 table::json(&made);
             } else {
-                println!("{}", made.pointer("/secret").and_then(Value::as_str).unwrap_or_default());
+                println!(
+                    "{}",
+                    made.pointer("/secret")
+                        .and_then(Value::as_str)
+                        .unwrap_or_default()
+                );
             }
         }
         Command::List => {
             let list = api.get("/api/v1/api-tokens").await?;
             let columns = [
-                ("ID", "/id"), ("NAME", "/name"), ("ROLE", "/role"), ("CAS", "/issuers"), ("PROFILES", "/profiles"),
-                ("ENDS", "/expires_at"), ("REVOKED", "/revoked_at"),
+                ("ID", "/id"),
+                ("NAME", "/name"),
+                ("ROLE", "/role"),
+                ("CAS", "/issuers"),
+                ("PROFILES", "/profiles"),
+                ("ENDS", "/expires_at"),
+                ("REVOKED", "/revoked_at"),
             ];
-            table::list(place.output, list.pointer("/items").unwrap_or(&Value::Null), &columns);
+            table::list(
+                place.output,
+                list.pointer("/items").unwrap_or(&Value::Null),
+                &columns,
+            );
         }
         Command::Revoke { id } => {
-            let token = api.ask(Method::DELETE, &format!("/api/v1/api-tokens/{id}"), None).await?;
-            table::one(place.output, &token, &[("Token", "/id"), ("Name", "/name"), ("Revoked at", "/revoked_at")]);
+            let token = api
+                .ask(Method::DELETE, &format!("/api/v1/api-tokens/{id}"), None)
+                .await?;
+            table::one(
+                place.output,
+                &token,
+                &[("Token", "/id"), ("Name", "/name"), ("Revoked at", "/revoked_at")],
+            );
         }
     }
     Ok(())

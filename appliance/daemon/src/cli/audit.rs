@@ -32,14 +32,32 @@ pub(crate) async fn run(place: &Place, command: Command) -> Result<ExitCode> {
     match command {
         Command::Tail { lines } => {
             let api = Api::new(place)?;
-            let last = api.get("/api/v1/status").await?.pointer("/audit_entries").and_then(Value::as_i64).unwrap_or(0);
+            let last = api
+                .get("/api/v1/status")
+                .await?
+                .pointer("/audit_entries")
+                .and_then(Value::as_i64)
+                .unwrap_or(0);
             let after = (last - i64::from(lines)).max(0);
-            let list = api.get(&format!("/api/v1/audit?after={after}&limit={}", lines.clamp(1, 1000))).await?;
+            let list = api
+                .get(&format!(
+                    "/api/v1/audit?after={after}&limit={}",
+                    lines.clamp(1, 1000)
+                ))
+                .await?;
             let columns = [
-                ("SEQ", "/seq"), ("AT", "/at"), ("BY", "/actor"), ("ACTION", "/action"), ("OBJECT", "/object"),
+                ("SEQ", "/seq"),
+                ("AT", "/at"),
+                ("BY", "/actor"),
+                ("ACTION", "/action"),
+                ("OBJECT", "/object"),
                 ("OUTCOME", "/outcome"),
             ];
-            table::list(place.output, list.pointer("/items").unwrap_or(&Value::Null), &columns);
+            table::list(
+                place.output,
+                list.pointer("/items").unwrap_or(&Value::Null),
+                &columns,
+            );
             Ok(ExitCode::SUCCESS)
         }
         Command::Verify { store } => {
@@ -48,12 +66,22 @@ pub(crate) async fn run(place: &Place, command: Command) -> Result<ExitCode> {
                 None => Api::new(place)?.get("/api/v1/audit/verify").await?,
             };
             let rows = [
-                ("Sound", "/sound"), ("Entries", "/entries"), ("Head", "/head"), ("Broken at", "/broken_at"),
+                ("Sound", "/sound"),
+                ("Entries", "/entries"),
+                ("Head", "/head"),
+                ("Broken at", "/broken_at"),
                 ("Problem", "/problem"),
             ];
             table::one(place.output, &verdict, &rows);
-            let is_sound = verdict.pointer("/sound").and_then(Value::as_bool).unwrap_or(false);
-            Ok(if is_sound { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+            let is_sound = verdict
+                .pointer("/sound")
+                .and_then(Value::as_bool)
+                .unwrap_or(false);
+            Ok(if is_sound {
+                ExitCode::SUCCESS
+            } else {
+                ExitCode::FAILURE
+            })
         }
     }
 }

@@ -114,29 +114,51 @@ pub(crate) async fn run(place: &Place, command: Command) -> Result<()> {
         Command::List => {
             let list = api.get("/api/v1/issuers").await?;
             let columns = [
-                ("NAME", "/name"), ("GEN", "/generation"), ("STATE", "/state"), ("KEY", "/key_algorithm"),
-                ("TOKEN", "/token"), ("ENDS", "/not_after"), ("ID", "/id"),
+                ("NAME", "/name"),
+                ("GEN", "/generation"),
+                ("STATE", "/state"),
+                ("KEY", "/key_algorithm"),
+                ("TOKEN", "/token"),
+                ("ENDS", "/not_after"),
+                ("ID", "/id"),
             ];
-            table::list(place.output, list.pointer("/items").unwrap_or(&Value::Null), &columns);
+            table::list(
+                place.output,
+                list.pointer("/items").unwrap_or(&Value::Null),
+                &columns,
+            );
             return Ok(());
         }
         Command::Show { ca } => api.get(&format!("/api/v1/issuers/{ca}")).await?,
         Command::CreateRoot { new, validity_days } => create(&api, "root", &new, None, validity_days).await?,
-        Command::CreateIssuing { new, parent, validity_days } => {
-            create(&api, "issuing", &new, Some(parent), validity_days).await?
-        }
+        Command::CreateIssuing {
+            new,
+            parent,
+            validity_days,
+        } => create(&api, "issuing", &new, Some(parent), validity_days).await?,
         Command::Subordinate { new } => create(&api, "subordinate", &new, None, None).await?,
         Command::Csr { ca } => {
-            let pem = api.octets(Method::GET, &format!("/api/v1/issuers/{ca}/csr"), None).await?;
+            let pem = api
+                .octets(Method::GET, &format!("/api/v1/issuers/{ca}/csr"), None)
+                .await?;
             print!("{}", String::from_utf8_lossy(&pem));
             return Ok(());
         }
         Command::Import { ca, file } => {
             let body = json!({ "certificates_pem": read(&file)? });
-            api.post(&format!("/api/v1/issuers/{ca}/certificate"), &body).await?
+            api.post(&format!("/api/v1/issuers/{ca}/certificate"), &body)
+                .await?
         }
-        Command::ImportFromDisk { name, certificate, key, passphrase_file, chain } => {
-            let passphrase = passphrase_file.map(|file| crate::files::first_line(&file)).transpose()?;
+        Command::ImportFromDisk {
+            name,
+            certificate,
+            key,
+            passphrase_file,
+            chain,
+        } => {
+            let passphrase = passphrase_file
+                .map(|file| crate::files::first_line(&file))
+                .transpose()?;
             let chain = chain.map(|file| read(&file)).transpose()?;
             let body = fields(&[
                 ("kind", Some("from_disk".into())),
@@ -153,8 +175,15 @@ pub(crate) async fn run(place: &Place, command: Command) -> Result<()> {
             api.post(&format!("/api/v1/issuers/{ca}/rollover"), &body).await?
         }
         Command::PublishCrl { ca } => {
-            let crl = api.ask(Method::POST, &format!("/api/v1/issuers/{ca}/crl"), None).await?;
-            let rows = [("Number", "/number"), ("Entries", "/entries"), ("This update", "/this_update"), ("Next update", "/next_update")];
+            let crl = api
+                .ask(Method::POST, &format!("/api/v1/issuers/{ca}/crl"), None)
+                .await?;
+            let rows = [
+                ("Number", "/number"),
+                ("Entries", "/entries"),
+                ("This update", "/this_update"),
+                ("Next update", "/next_update"),
+            ];
             table::one(place.output, &crl, &rows);
             return Ok(());
         }
@@ -168,14 +197,23 @@ pub(crate) async fn run(place: &Place, command: Command) -> Result<()> {
     Ok(())
 }
 
-async fn create(api: &Api, kind: &str, new: &NewCa, parent: Option<String>, days: Option<u32>) -> Result<Value> {
+async fn create(
+    api: &Api,
+    kind: &str,
+    new: &NewCa,
+    parent: Option<String>,
+    days: Option<u32>,
+) -> Result<Value> {
     let body = fields(&[
         ("kind", Some(kind.into())),
         ("name", Some(new.name.clone().into())),
         ("subject", Some(new.subject.clone().into())),
         ("token", Some(new.token.clone().into())),
         ("key_algorithm", Some(new.key_algorithm.clone().into())),
-        ("signature_algorithm", new.signature_algorithm.clone().map(Into::into)),
+        (
+            "signature_algorithm",
+            new.signature_algorithm.clone().map(Into::into),
+        ),
         ("parent", parent.map(Into::into)),
         ("validity_days", days.map(Into::into)),
     ]);
@@ -184,10 +222,21 @@ async fn create(api: &Api, kind: &str, new: &NewCa, parent: Option<String>, days
 
 fn show(place: &Place, issuer: &Value) {
     let rows = [
-        ("Name", "/name"), ("Identifier", "/id"), ("Generation", "/generation"), ("State", "/state"),
-        ("Subject", "/subject"), ("Key", "/key_algorithm"), ("Signs with", "/signature_algorithm"), ("Token", "/token"),
-        ("Begins", "/not_before"), ("Ends", "/not_after"), ("Certificate at", "/ca_url"), ("OCSP at", "/ocsp_url"),
-        ("CRL at", "/crl_url"), ("", "/certificate_pem"), ("Request", "/csr_pem"),
+        ("Name", "/name"),
+        ("Identifier", "/id"),
+        ("Generation", "/generation"),
+        ("State", "/state"),
+        ("Subject", "/subject"),
+        ("Key", "/key_algorithm"),
+        ("Signs with", "/signature_algorithm"),
+        ("Token", "/token"),
+        ("Begins", "/not_before"),
+        ("Ends", "/not_after"),
+        ("Certificate at", "/ca_url"),
+        ("OCSP at", "/ocsp_url"),
+        ("CRL at", "/crl_url"),
+        ("", "/certificate_pem"),
+        ("Request", "/csr_pem"),
     ];
     table::one(place.output, issuer, &rows);
 }

@@ -65,8 +65,10 @@ pub(crate) enum Command {
         out: Option<PathBuf>,
     },
     /// Revoke a certificate, put it on hold, or release a hold.
-    #[command(after_help = "Reasons: unspecified keyCompromise cACompromise affiliationChanged superseded \
-        cessationOfOperation certificateHold removeFromCRL privilegeWithdrawn aACompromise")]
+    #[command(
+        after_help = "Reasons: unspecified keyCompromise cACompromise affiliationChanged superseded \
+        cessationOfOperation certificateHold removeFromCRL privilegeWithdrawn aACompromise"
+    )]
     Revoke {
         /// Identifier or serial.
         certificate: String,
@@ -84,7 +86,13 @@ pub(crate) enum Command {
 pub(crate) async fn run(place: &Place, command: Command) -> Result<()> {
     let api = Api::new(place)?;
     match command {
-        Command::Issue { csr, profile, ca, validity_days, out } => {
+        Command::Issue {
+            csr,
+            profile,
+            ca,
+            validity_days,
+            out,
+        } => {
             let body = fields(&[
                 ("csr_pem", Some(read(&csr)?.into())),
                 ("profile", Some(profile.into())),
@@ -93,43 +101,89 @@ pub(crate) async fn run(place: &Place, command: Command) -> Result<()> {
             ]);
             hand_out(place, &api.post("/api/v1/certificates", &body).await?, out)
         }
-        Command::List { ca, profile, status, name, limit } => {
+        Command::List {
+            ca,
+            profile,
+            status,
+            name,
+            limit,
+        } => {
             let mut path = format!("/api/v1/certificates?limit={limit}");
-            for (key, value) in [("issuer", ca), ("profile", profile), ("status", status), ("name", name)] {
+            for (key, value) in [
+                ("issuer", ca),
+                ("profile", profile),
+                ("status", status),
+                ("name", name),
+            ] {
                 if let Some(value) = value {
                     path.push_str(&format!("&{key}={}", escape(&value)));
                 }
             }
             let page = api.get(&path).await?;
             let columns = [
-                ("SERIAL", "/serial"), ("STATUS", "/status"), ("PROFILE", "/profile"), ("SUBJECT", "/subject"),
-                ("NAMES", "/names"), ("ENDS", "/not_after"),
+                ("SERIAL", "/serial"),
+                ("STATUS", "/status"),
+                ("PROFILE", "/profile"),
+                ("SUBJECT", "/subject"),
+                ("NAMES", "/names"),
+                ("ENDS", "/not_after"),
             ];
-            table::list(place.output, page.pointer("/items").unwrap_or(&Value::Null), &columns);
+            table::list(
+                place.output,
+                page.pointer("/items").unwrap_or(&Value::Null),
+                &columns,
+            );
             Ok(())
         }
         Command::Show { certificate } => {
-            show(place, &api.get(&format!("/api/v1/certificates/{certificate}")).await?);
+            show(
+                place,
+                &api.get(&format!("/api/v1/certificates/{certificate}")).await?,
+            );
             Ok(())
         }
-        Command::Renew { certificate, csr, out } => {
+        Command::Renew {
+            certificate,
+            csr,
+            out,
+        } => {
             let csr = csr.map(|csr| read(&csr)).transpose()?;
             let body = fields(&[("csr_pem", csr.map(Into::into))]);
-            hand_out(place, &api.post(&format!("/api/v1/certificates/{certificate}/renew"), &body).await?, out)
+            hand_out(
+                place,
+                &api.post(&format!("/api/v1/certificates/{certificate}/renew"), &body)
+                    .await?,
+                out,
+            )
         }
         Command::Revoke { certificate, reason } => {
             let body = fields(&[("reason", Some(reason.into()))]);
-            let revoked = api.post(&format!("/api/v1/certificates/{certificate}/revoke"), &body).await?;
-            let rows =
-                [("Serial", "/serial"), ("Status", "/status"), ("Reason", "/reason"), ("At", "/revoked_at"), ("Already", "/already")];
+            let revoked = api
+                .post(&format!("/api/v1/certificates/{certificate}/revoke"), &body)
+                .await?;
+            let rows = [
+                ("Serial", "/serial"),
+                ("Status", "/status"),
+                ("Reason", "/reason"),
+                ("At", "/revoked_at"),
+                ("Already", "/already"),
+            ];
             table::one(place.output, &revoked, &rows);
             Ok(())
         }
         Command::Explain { order } => {
             let order = api.get(&format!("/api/v1/orders/{order}")).await?;
             let rows = [
-                ("Order", "/id"), ("At", "/at"), ("By", "/requester"), ("Profile", "/profile"), ("Subject", "/subject"),
-                ("Names", "/names"), ("State", "/state"), ("Code", "/code"), ("Why", "/message"), ("Details", "/details"),
+                ("Order", "/id"),
+                ("At", "/at"),
+                ("By", "/requester"),
+                ("Profile", "/profile"),
+                ("Subject", "/subject"),
+                ("Names", "/names"),
+                ("State", "/state"),
+                ("Code", "/code"),
+                ("Why", "/message"),
+                ("Details", "/details"),
                 ("Certificate", "/certificate_id"),
             ];
             table::one(place.output, &order, &rows);
@@ -140,7 +194,12 @@ pub(crate) async fn run(place: &Place, command: Command) -> Result<()> {
 
 /// Writes or prints a new certificate with those above it.
 fn hand_out(place: &Place, certificate: &Value, out: Option<PathBuf>) -> Result<()> {
-    let part = |pointer: &str| certificate.pointer(pointer).and_then(Value::as_str).unwrap_or_default();
+    let part = |pointer: &str| {
+        certificate
+            .pointer(pointer)
+            .and_then(Value::as_str)
+            .unwrap_or_default()
+    };
     let pem = format!("{}{}", part("/certificate_pem"), part("/chain_pem"));
     if let Some(out) = out {
         files::write(&out, pem.as_bytes(), Readers::All)?;
@@ -159,12 +218,21 @@ fn show(place: &Place, certificate: &Value) {
         return;
     }
     let rows = [
-        ("Identifier", "/id"), ("Status", "/status"), ("Revoked at", "/revoked_at"), ("Reason", "/revocation_reason"),
-        ("Profile", "/profile"), ("CA", "/issuer"), ("Requester", "/requester"), ("Order", "/order_id"),
+        ("Identifier", "/id"),
+        ("Status", "/status"),
+        ("Revoked at", "/revoked_at"),
+        ("Reason", "/revocation_reason"),
+        ("Profile", "/profile"),
+        ("CA", "/issuer"),
+        ("Requester", "/requester"),
+        ("Order", "/order_id"),
         ("Renews", "/replaces"),
     ];
     table::one(place.output, certificate, &rows);
-    let pem = certificate.pointer("/certificate_pem").and_then(Value::as_str).unwrap_or_default();
+    let pem = certificate
+        .pointer("/certificate_pem")
+        .and_then(Value::as_str)
+        .unwrap_or_default();
     if let Ok(certificate) = pki::Certificate::parse(pem.as_bytes()) {
         print!("{}", certificate.summary());
     }

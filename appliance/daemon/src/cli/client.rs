@@ -29,11 +29,18 @@ impl ApiFailure {
     }
 
     fn read(status: u16, body: &Value) -> Self {
-        let text = |name: &str| body.pointer(&format!("/error/{name}")).and_then(Value::as_str).map(ToOwned::to_owned);
+        let text = |name: &str| {
+            body.pointer(&format!("/error/{name}"))
+                .and_then(Value::as_str)
+                .map(ToOwned::to_owned)
+        };
         Self {
             code: text("code").unwrap_or_else(|| format!("http_{status}")),
             message: text("message").unwrap_or_else(|| format!("the server answered {status}")),
-            retryable: body.pointer("/error/retryable").and_then(Value::as_bool).unwrap_or(status >= 500),
+            retryable: body
+                .pointer("/error/retryable")
+                .and_then(Value::as_bool)
+                .unwrap_or(status >= 500),
             order_id: text("order_id"),
             details: body.pointer("/error/details").cloned().unwrap_or_default(),
         }
@@ -74,7 +81,9 @@ impl Api {
             match (given, &config) {
                 (Some(path), _) => Ok(path.clone()),
                 (None, Ok(config)) => Ok(config.path(Path::new(name))),
-                (None, Err(error)) => bail!("{error:#}\nor name the server with --server, --token-file and --ca-bundle"),
+                (None, Err(error)) => {
+                    bail!("{error:#}\nor name the server with --server, --token-file and --ca-bundle")
+                }
             }
         };
         let bundle = from_state(&place.ca_bundle, "ca-bundle.pem")?;
@@ -98,7 +107,11 @@ impl Api {
             .connect_timeout(Duration::from_secs(10))
             .timeout(Duration::from_secs(300))
             .build()?;
-        Ok(Self { client, server: server.trim_end_matches('/').to_owned(), token: files::first_line(token)? })
+        Ok(Self {
+            client,
+            server: server.trim_end_matches('/').to_owned(),
+            token: files::first_line(token)?,
+        })
     }
 
     /// Asks and gives the JSON of the answer.
@@ -112,14 +125,20 @@ impl Api {
 
     /// Asks and gives the octets of the answer.
     pub(crate) async fn octets(&self, method: Method, path: &str, body: Option<&Value>) -> Result<Vec<u8>> {
-        let mut request = self.client.request(method, format!("{}{path}", self.server)).bearer_auth(&self.token);
+        let mut request = self
+            .client
+            .request(method, format!("{}{path}", self.server))
+            .bearer_auth(&self.token);
         if let Some(body) = body {
             request = request.json(body);
         }
         let response = request.send().await.map_err(|error| {
             anyhow::Error::new(error).context(ApiFailure {
                 code: "server_unreachable".to_owned(),
-                message: format!("the server {} cannot be reached: is `chancery serve` running?", self.server),
+                message: format!(
+                    "the server {} cannot be reached: is `chancery serve` running?",
+                    self.server
+                ),
                 retryable: true,
                 order_id: None,
                 details: Value::Null,
@@ -158,6 +177,8 @@ pub(crate) fn escape(value: &str) -> String {
 
 /// The fields that are given, as a JSON object.
 pub(crate) fn fields(list: &[(&str, Option<Value>)]) -> Value {
-    let given = list.iter().filter_map(|(name, value)| Some(((*name).to_owned(), value.clone()?)));
+    let given = list
+        .iter()
+        .filter_map(|(name, value)| Some(((*name).to_owned(), value.clone()?)));
     Value::Object(given.collect())
 }

@@ -12,5 +12,10 @@ pub(crate) struct Args {
 }
 
 pub(crate) fn run(args: &Args) {
-    clap_complete::generate(args.shell, &mut super::Cli::command(), "chancery", &mut std::io::stdout());
+    clap_complete::generate(
+        args.shell,
+        &mut super::Cli::command(),
+        "chancery",
+        &mut std::io::stdout(),
+    );
 }

@@ -100,11 +100,16 @@ pub(crate) async fn run(args: &Args) -> Result<()> {
     if path.exists() {
         done("server", "configured already");
     } else {
-        files::write(&path, toml::to_string(&server_config(args))?.as_bytes(), Readers::Owner)?;
+        files::write(
+            &path,
+            toml::to_string(&server_config(args))?.as_bytes(),
+            Readers::Owner,
+        )?;
         done("server", "configured in chancery.toml");
     }
     let config = Config::load(&path)?;
-    let authority = compose::authority(&config, compose::store(&config)?, compose::signer_here(&config)?).await?;
+    let authority =
+        compose::authority(&config, compose::store(&config)?, compose::signer_here(&config)?).await?;
     let by = Principal::local("init");
     authorities(args, &authority, &by).await?;
     server_certificate(&config, &authority).await?;
@@ -115,13 +120,30 @@ pub(crate) async fn run(args: &Args) -> Result<()> {
 }
 
 fn plan(args: &Args) {
-    let keys = if args.software { "files (no HSM)".to_owned() } else { format!("the token `{}`", args.token_label) };
+    let keys = if args.software {
+        "files (no HSM)".to_owned()
+    } else {
+        format!("the token `{}`", args.token_label)
+    };
     println!("would set up a server in {}:", args.dir.display());
-    println!("  keys in {keys}{}", if args.init_token { ", initialised when it is not there" } else { "" });
+    println!(
+        "  keys in {keys}{}",
+        if args.init_token {
+            ", initialised when it is not there"
+        } else {
+            ""
+        }
+    );
     println!("  root `root`: {}, {}", args.root_subject, args.root_algorithm);
-    println!("  issuing CA `issuing`: {}, {}", args.issuing_subject, args.issuing_algorithm);
+    println!(
+        "  issuing CA `issuing`: {}, {}",
+        args.issuing_subject, args.issuing_algorithm
+    );
     println!("  an OCSP responder and a CRL for each, the server's own certificate, an admin token");
-    println!("  public {}, API {}, metrics {}", args.public, args.api, args.metrics);
+    println!(
+        "  public {}, API {}, metrics {}",
+        args.public, args.api, args.metrics
+    );
     println!("nothing was changed");
 }
 
@@ -132,9 +154,16 @@ fn done(what: &str, how: &str) {
 fn signing_config(args: &Args, dir: &Path) -> Result<token::Config> {
     let audit_file = Some(PathBuf::from("signerd-audit.log"));
     if args.software {
-        let software = SoftwareConfig { directory: Some("keys".into()), passphrase_file: None };
+        let software = SoftwareConfig {
+            directory: Some("keys".into()),
+            passphrase_file: None,
+        };
         files::private_folder(&dir.join("keys"))?;
-        return Ok(token::Config { software: Some(software), audit_file, ..token::Config::default() });
+        return Ok(token::Config {
+            software: Some(software),
+            audit_file,
+            ..token::Config::default()
+        });
     }
     let module = match &args.module {
         Some(module) => module.clone(),
@@ -155,21 +184,30 @@ fn signing_config(args: &Args, dir: &Path) -> Result<token::Config> {
         session_copies: is_soft,
         ..TokenConfig::default()
     };
-    Ok(token::Config { tokens: vec![token], audit_file, ..token::Config::default() })
+    Ok(token::Config {
+        tokens: vec![token],
+        audit_file,
+        ..token::Config::default()
+    })
 }
 
 /// Finds the token, or makes it when asked to.
 fn ensure_token(args: &Args, module: &Path, pin_file: &Path, so_pin_file: &Path) -> Result<()> {
     let slots = inspect::slots(module)?;
     let has_label = |slot: &inspect::SlotReport| {
-        slot.token.as_ref().is_some_and(|token| token.initialized && token.label == args.token_label)
+        slot.token
+            .as_ref()
+            .is_some_and(|token| token.initialized && token.label == args.token_label)
     };
     if slots.iter().any(has_label) {
         done("token", "is there");
         return Ok(());
     }
     if !args.init_token {
-        bail!("there is no token labelled `{}`: name another with --token-label, or add --init-token", args.token_label);
+        bail!(
+            "there is no token labelled `{}`: name another with --token-label, or add --init-token",
+            args.token_label
+        );
     }
     let new = inspect::NewToken {
         slot: None,
@@ -196,7 +234,10 @@ fn pin(file: &Path) -> Result<SecretString> {
 fn server_config(args: &Args) -> Config {
     let mut config = Config::new();
     config.public.listen = args.public;
-    config.public.base_url = args.base_url.clone().unwrap_or_else(|| format!("http://{}", args.public));
+    config.public.base_url = args
+        .base_url
+        .clone()
+        .unwrap_or_else(|| format!("http://{}", args.public));
     config.api.listen = args.api;
     config.api.names.extend(args.names.iter().cloned());
     config.api.issuer = Some("issuing".to_owned());
@@ -219,7 +260,13 @@ async fn authorities(args: &Args, authority: &Authority, by: &Principal) -> Resu
             profile: None,
         };
         let root = authority.create_root(by, root).await.context("making the root")?;
-        done("root", &format!("made: {}, {}, key in {}", root.subject, root.key_algorithm, root.token));
+        done(
+            "root",
+            &format!(
+                "made: {}, {}, key in {}",
+                root.subject, root.key_algorithm, root.token
+            ),
+        );
     }
     if authority.issuer("issuing").is_ok() {
         done("issuing CA", "is there");
@@ -235,14 +282,33 @@ async fn authorities(args: &Args, authority: &Authority, by: &Principal) -> Resu
         validity: None,
         profile: None,
     };
-    let issuing = authority.create_issuing(by, issuing).await.context("making the issuing CA")?;
-    done("issuing CA", &format!("made: {}, {}, key in {}", issuing.subject, issuing.key_algorithm, issuing.token));
+    let issuing = authority
+        .create_issuing(by, issuing)
+        .await
+        .context("making the issuing CA")?;
+    done(
+        "issuing CA",
+        &format!(
+            "made: {}, {}, key in {}",
+            issuing.subject, issuing.key_algorithm, issuing.token
+        ),
+    );
     Ok(())
 }
 
 async fn server_certificate(config: &Config, authority: &Authority) -> Result<()> {
-    let renewed = TlsFiles::new(config).renew(config, authority).await.context("the server's own certificate")?;
-    done("server's own TLS", if renewed { "issued by the issuing CA" } else { "is there" });
+    let renewed = TlsFiles::new(config)
+        .renew(config, authority)
+        .await
+        .context("the server's own certificate")?;
+    done(
+        "server's own TLS",
+        if renewed {
+            "issued by the issuing CA"
+        } else {
+            "is there"
+        },
+    );
     Ok(())
 }
 
@@ -254,7 +320,11 @@ fn bundle(config: &Config, authority: &Authority) -> Result<()> {
         .filter(|issuer| issuer.parent.is_none())
         .filter_map(|issuer| issuer.certificate.as_ref().map(pki::Certificate::pem))
         .collect();
-    files::write(&config.path(Path::new("ca-bundle.pem")), roots.as_bytes(), Readers::All)?;
+    files::write(
+        &config.path(Path::new("ca-bundle.pem")),
+        roots.as_bytes(),
+        Readers::All,
+    )?;
     done("roots", "written to ca-bundle.pem");
     Ok(())
 }
@@ -273,7 +343,11 @@ async fn admin_token(config: &Config, authority: &Authority, by: &Principal) -> 
         expires_at: None,
     };
     let made = authority.create_api_token(by, new).await?;
-    files::write(&file, format!("{}\n", made.secret.expose_secret()).as_bytes(), Readers::Owner)?;
+    files::write(
+        &file,
+        format!("{}\n", made.secret.expose_secret()).as_bytes(),
+        Readers::Owner,
+    )?;
     done("admin token", "written to admin.token (only you may read it)");
     Ok(())
 }

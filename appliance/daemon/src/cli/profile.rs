@@ -12,7 +12,9 @@ use super::client::Api;
 use super::{Output, Place, table};
 
 #[derive(Debug, Subcommand)]
-#[command(after_help = "Example: chancery profile show tls-server > my.toml; edit it; chancery profile put my.toml")]
+#[command(
+    after_help = "Example: chancery profile show tls-server > my.toml; edit it; chancery profile put my.toml"
+)]
 pub(crate) enum Command {
     /// List the profiles.
     List,
@@ -39,29 +41,49 @@ pub(crate) async fn run(place: &Place, command: Command) -> Result<()> {
         Command::List => {
             let list = api.get("/api/v1/profiles").await?;
             let columns = [
-                ("NAME", "/profile/name"), ("VERSION", "/version"), ("DEFAULT", "/profile/default_validity"),
-                ("LONGEST", "/profile/max_ttl"), ("DESCRIPTION", "/profile/description"),
+                ("NAME", "/profile/name"),
+                ("VERSION", "/version"),
+                ("DEFAULT", "/profile/default_validity"),
+                ("LONGEST", "/profile/max_ttl"),
+                ("DESCRIPTION", "/profile/description"),
             ];
-            table::list(place.output, list.pointer("/items").unwrap_or(&Value::Null), &columns);
+            table::list(
+                place.output,
+                list.pointer("/items").unwrap_or(&Value::Null),
+                &columns,
+            );
         }
         Command::Show { name } => {
             let entry = api.get(&format!("/api/v1/profiles/{name}")).await?;
             if place.output == Output::Json {
                 table::json(&entry);
             } else {
-                let profile: Profile = serde_json::from_value(entry.pointer("/profile").cloned().unwrap_or_default())?;
+                let profile: Profile =
+                    serde_json::from_value(entry.pointer("/profile").cloned().unwrap_or_default())?;
                 print!("{}", toml::to_string(&profile)?);
             }
         }
         Command::Put { file } => {
-            let text = std::fs::read_to_string(&file).with_context(|| format!("reading {}", file.display()))?;
+            let text =
+                std::fs::read_to_string(&file).with_context(|| format!("reading {}", file.display()))?;
             let profile: Profile = toml::from_str(&text).with_context(|| file.display().to_string())?;
             let body = serde_json::to_value(&profile)?;
-            let entry = api.ask(Method::PUT, &format!("/api/v1/profiles/{}", profile.name), Some(&body)).await?;
-            table::one(place.output, &entry, &[("Name", "/profile/name"), ("Version", "/version")]);
+            let entry = api
+                .ask(
+                    Method::PUT,
+                    &format!("/api/v1/profiles/{}", profile.name),
+                    Some(&body),
+                )
+                .await?;
+            table::one(
+                place.output,
+                &entry,
+                &[("Name", "/profile/name"), ("Version", "/version")],
+            );
         }
         Command::Delete { name } => {
-            api.ask(Method::DELETE, &format!("/api/v1/profiles/{name}"), None).await?;
+            api.ask(Method::DELETE, &format!("/api/v1/profiles/{name}"), None)
+                .await?;
             println!("profile `{name}` is removed");
         }
     }

@@ -64,7 +64,12 @@ pub(crate) enum Command {
 
 pub(crate) fn run(place: &Place, command: Command) -> Result<ExitCode> {
     match command {
-        Command::List { module, label: Some(label), pin_file: Some(pin_file), .. } => {
+        Command::List {
+            module,
+            label: Some(label),
+            pin_file: Some(pin_file),
+            ..
+        } => {
             let keys = inspect::keys(&config(module, label, &pin_file), PinSource::File(pin_file))?;
             let rows: Vec<Value> = keys
                 .iter()
@@ -77,17 +82,28 @@ pub(crate) fn run(place: &Place, command: Command) -> Result<ExitCode> {
                 })
                 .collect();
             let columns = [
-                ("LABEL", "/label"), ("KIND", "/kind"), ("SENSITIVE", "/sensitive"), ("EXTRACTABLE", "/extractable"),
-                ("MADE THERE", "/local"), ("FINGERPRINT", "/fingerprint"),
+                ("LABEL", "/label"),
+                ("KIND", "/kind"),
+                ("SENSITIVE", "/sensitive"),
+                ("EXTRACTABLE", "/extractable"),
+                ("MADE THERE", "/local"),
+                ("FINGERPRINT", "/fingerprint"),
             ];
             table::list(place.output, &rows.into(), &columns);
             Ok(ExitCode::SUCCESS)
         }
-        Command::List { module, mechanisms, .. } => {
+        Command::List {
+            module, mechanisms, ..
+        } => {
             let slots = serde_json::to_value(inspect::slots(&module)?)?;
             let mut columns = vec![
-                ("SLOT", "/slot"), ("TOKEN", "/token/label"), ("SERIAL", "/token/serial"), ("MODEL", "/token/model"),
-                ("INITIALISED", "/token/initialized"), ("PIN", "/token/user_pin"), ("KEYS IT CAN MAKE", "/token/key_kinds"),
+                ("SLOT", "/slot"),
+                ("TOKEN", "/token/label"),
+                ("SERIAL", "/token/serial"),
+                ("MODEL", "/token/model"),
+                ("INITIALISED", "/token/initialized"),
+                ("PIN", "/token/user_pin"),
+                ("KEYS IT CAN MAKE", "/token/key_kinds"),
             ];
             if mechanisms {
                 columns.push(("MECHANISMS", "/token/mechanisms"));
@@ -95,21 +111,52 @@ pub(crate) fn run(place: &Place, command: Command) -> Result<ExitCode> {
             table::list(place.output, &slots, &columns);
             Ok(ExitCode::SUCCESS)
         }
-        Command::Init { module, slot, label, pin_file, so_pin_file } => {
-            let new = inspect::NewToken { slot, label, so_pin: secret(&so_pin_file)?, user_pin: secret(&pin_file)? };
+        Command::Init {
+            module,
+            slot,
+            label,
+            pin_file,
+            so_pin_file,
+        } => {
+            let new = inspect::NewToken {
+                slot,
+                label,
+                so_pin: secret(&so_pin_file)?,
+                user_pin: secret(&pin_file)?,
+            };
             let report = serde_json::to_value(inspect::init_token(&module, &new)?)?;
-            table::one(place.output, &report, &[("Slot", "/slot"), ("Token", "/token/label"), ("Serial", "/token/serial")]);
+            table::one(
+                place.output,
+                &report,
+                &[
+                    ("Slot", "/slot"),
+                    ("Token", "/token/label"),
+                    ("Serial", "/token/serial"),
+                ],
+            );
             Ok(ExitCode::SUCCESS)
         }
-        Command::Test { module, label, pin_file } => {
-            let tests = inspect::test_signatures(&config(module, label, &pin_file), PinSource::File(pin_file))?;
+        Command::Test {
+            module,
+            label,
+            pin_file,
+        } => {
+            let tests =
+                inspect::test_signatures(&config(module, label, &pin_file), PinSource::File(pin_file))?;
             let all_work = tests.iter().all(|test| test.outcome == "ok");
             let columns = [
-                ("LABEL", "/label"), ("KIND", "/kind"), ("SCHEME", "/scheme"), ("MICROSECONDS", "/microseconds"),
+                ("LABEL", "/label"),
+                ("KIND", "/kind"),
+                ("SCHEME", "/scheme"),
+                ("MICROSECONDS", "/microseconds"),
                 ("OUTCOME", "/outcome"),
             ];
             table::list(place.output, &serde_json::to_value(tests)?, &columns);
-            Ok(if all_work { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+            Ok(if all_work {
+                ExitCode::SUCCESS
+            } else {
+                ExitCode::FAILURE
+            })
         }
     }
 }

@@ -42,14 +42,33 @@ struct Tour {
 
 /// Runs the tour; an error is the verdict.
 pub(crate) async fn run(args: &Args) -> Result<()> {
-    let text = std::fs::read(&args.endpoints).with_context(|| format!("reading {}", args.endpoints.display()))?;
-    let endpoints: Endpoints = serde_json::from_slice(&text).with_context(|| args.endpoints.display().to_string())?;
-    let api = Api::to(&endpoints.api_url, &endpoints.ca_bundle, &endpoints.admin_token_file)?;
-    let issuer = api.get(&format!("/api/v1/issuers/{}", endpoints.issuer_id)).await?;
-    let pem = issuer.pointer("/certificate_pem").and_then(Value::as_str).context("the issuer's certificate")?;
+    let text =
+        std::fs::read(&args.endpoints).with_context(|| format!("reading {}", args.endpoints.display()))?;
+    let endpoints: Endpoints =
+        serde_json::from_slice(&text).with_context(|| args.endpoints.display().to_string())?;
+    let api = Api::to(
+        &endpoints.api_url,
+        &endpoints.ca_bundle,
+        &endpoints.admin_token_file,
+    )?;
+    let issuer = api
+        .get(&format!("/api/v1/issuers/{}", endpoints.issuer_id))
+        .await?;
+    let pem = issuer
+        .pointer("/certificate_pem")
+        .and_then(Value::as_str)
+        .context("the issuer's certificate")?;
     let issuer = Certificate::parse(pem.as_bytes())?;
-    let http = reqwest::Client::builder().no_proxy().timeout(Duration::from_secs(30)).build()?;
-    let tour = Tour { api, http, issuer, issuer_id: endpoints.issuer_id };
+    let http = reqwest::Client::builder()
+        .no_proxy()
+        .timeout(Duration::from_secs(30))
+        .build()?;
+    let tour = Tour {
+        api,
+        http,
+        issuer,
+        issuer_id: endpoints.issuer_id,
+    };
     tour.walk().await
 }
 
@@ -59,20 +78,37 @@ impl Tour {
         let serial = certificate.serial();
         step(&format!("a certificate was issued: serial {serial}"));
         print!("{}", certificate.summary());
-        ensure!(certificate.verify_signed_by(self.issuer.public_key()).is_ok(), "the certificate's signature is wrong");
+        ensure!(
+            certificate.verify_signed_by(self.issuer.public_key()).is_ok(),
+            "the certificate's signature is wrong"
+        );
         let url = first(certificate.ocsp_urls(), "OCSP responder")?;
         let status = self.ocsp_get(&url, serial).await?;
-        ensure!(status == CertStatus::Good, "OCSP says {status:?} of a new certificate");
+        ensure!(
+            status == CertStatus::Good,
+            "OCSP says {status:?} of a new certificate"
+        );
         step(&format!("OCSP says good ({url})"));
         let crl_url = first(certificate.crl_urls(), "CRL")?;
         let before = self.crl(&crl_url).await?;
-        ensure!(before.find(serial).is_none(), "the CRL has a certificate that was not revoked");
-        step(&format!("CRL number {} does not have it ({crl_url})", before.number().unwrap_or(0)));
+        ensure!(
+            before.find(serial).is_none(),
+            "the CRL has a certificate that was not revoked"
+        );
+        step(&format!(
+            "CRL number {} does not have it ({crl_url})",
+            before.number().unwrap_or(0)
+        ));
         let body = json!({ "reason": "superseded" });
-        self.api.post(&format!("/api/v1/certificates/{serial}/revoke"), &body).await?;
+        self.api
+            .post(&format!("/api/v1/certificates/{serial}/revoke"), &body)
+            .await?;
         step("it was revoked: superseded");
         let status = self.ocsp_post(&url, serial).await?;
-        ensure!(matches!(status, CertStatus::Revoked { .. }), "OCSP says {status:?} of a revoked certificate");
+        ensure!(
+            matches!(status, CertStatus::Revoked { .. }),
+            "OCSP says {status:?} of a revoked certificate"
+        );
         step("OCSP says revoked");
         let after = self.crl_with(&crl_url, serial).await?;
         step(&format!("CRL number {} has it", after.number().unwrap_or(0)));
@@ -83,38 +119,68 @@ impl Tour {
     async fn enrol(&self) -> Result<Certificate> {
         let random = SystemRandom::new();
         let failed = |what: &'static str| move |_| anyhow::anyhow!("{what} failed");
-        let pkcs8 = EcdsaKeyPair::generate_pkcs8(&ECDSA_P256_SHA256_ASN1_SIGNING, &random).map_err(failed("making a key"))?;
+        let pkcs8 = EcdsaKeyPair::generate_pkcs8(&ECDSA_P256_SHA256_ASN1_SIGNING, &random)
+            .map_err(failed("making a key"))?;
         let pair = EcdsaKeyPair::from_pkcs8(&ECDSA_P256_SHA256_ASN1_SIGNING, pkcs8.as_ref())
             .map_err(|_| anyhow::anyhow!("the new key cannot be used"))?;
         let key = key_file::parse(pkcs8.as_ref(), None)?.public_key;
         let subject = DistinguishedName::parse("CN=tour.chancery.test")?;
-        let info = csr::request_info(&subject, &key, false, &[SubjectAltName::dns("tour.chancery.test")?]);
+        let info = csr::request_info(
+            &subject,
+            &key,
+            false,
+            &[SubjectAltName::dns("tour.chancery.test")?],
+        );
         let signature = pair.sign(&random, &info).map_err(failed("signing the request"))?;
         let csr = csr::assemble(&info, SignatureAlgorithm::EcdsaSha256, signature.as_ref());
         let csr_pem = pki::pem::encode("CERTIFICATE REQUEST", &csr);
         let body = json!({ "csr_pem": csr_pem, "profile": "tls-server", "issuer_id": self.issuer_id, "validity_days": 7 });
         let issued = self.api.post("/api/v1/certificates", &body).await?;
-        let pem = issued.pointer("/certificate_pem").and_then(Value::as_str).context("the new certificate")?;
+        let pem = issued
+            .pointer("/certificate_pem")
+            .and_then(Value::as_str)
+            .context("the new certificate")?;
         Ok(Certificate::parse(pem.as_bytes())?)
     }
 
     /// By GET, without a nonce, SHA-1 CertID: what most clients send.
     async fn ocsp_get(&self, url: &str, serial: Serial) -> Result<CertStatus> {
-        let id = CertId::for_issuer(HashAlgorithm::Sha1, self.issuer.subject().der(), self.issuer.public_key(), serial);
+        let id = CertId::for_issuer(
+            HashAlgorithm::Sha1,
+            self.issuer.subject().der(),
+            self.issuer.public_key(),
+            serial,
+        );
         let request = Request::new(id).to_der()?;
-        let response = self.http.get(format!("{url}/{}", der_to_get_path(&request))).send().await?;
-        ensure!(response.headers().contains_key("etag"), "the OCSP answer has no validator");
+        let response = self
+            .http
+            .get(format!("{url}/{}", der_to_get_path(&request)))
+            .send()
+            .await?;
+        ensure!(
+            response.headers().contains_key("etag"),
+            "the OCSP answer has no validator"
+        );
         self.judge(&response.error_for_status()?.bytes().await?, id, None)
     }
 
     /// By POST, with a nonce, SHA-256 CertID: what strict clients send.
     async fn ocsp_post(&self, url: &str, serial: Serial) -> Result<CertStatus> {
-        let id = CertId::for_issuer(HashAlgorithm::Sha256, self.issuer.subject().der(), self.issuer.public_key(), serial);
+        let id = CertId::for_issuer(
+            HashAlgorithm::Sha256,
+            self.issuer.subject().der(),
+            self.issuer.public_key(),
+            serial,
+        );
         let mut octets = [0_u8; 32];
         aws_lc_rs::rand::fill(&mut octets).map_err(|_| anyhow::anyhow!("the random generator failed"))?;
         let nonce = Nonce::new(&octets)?;
         let request = Request::new(id).with_nonce(nonce.clone()).to_der()?;
-        let request = self.http.post(url).header("content-type", "application/ocsp-request").body(request);
+        let request = self
+            .http
+            .post(url)
+            .header("content-type", "application/ocsp-request")
+            .body(request);
         let octets = request.send().await?.error_for_status()?.bytes().await?;
         self.judge(&octets, id, Some(&nonce))
     }
@@ -136,9 +202,19 @@ impl Tour {
     }
 
     async fn crl(&self, url: &str) -> Result<Crl> {
-        let octets = self.http.get(url).send().await?.error_for_status()?.bytes().await?;
+        let octets = self
+            .http
+            .get(url)
+            .send()
+            .await?
+            .error_for_status()?
+            .bytes()
+            .await?;
         let crl = Crl::parse(&octets)?;
-        ensure!(crl.verify_signed_by(self.issuer.public_key()).is_ok(), "the CRL's signature is wrong");
+        ensure!(
+            crl.verify_signed_by(self.issuer.public_key()).is_ok(),
+            "the CRL's signature is wrong"
+        );
         Ok(crl)
     }
 
@@ -160,5 +236,7 @@ fn step(text: &str) {
 }
 
 fn first(urls: Vec<String>, what: &str) -> Result<String> {
-    urls.into_iter().next().with_context(|| format!("the certificate does not say where its {what} is"))
+    urls.into_iter()
+        .next()
+        .with_context(|| format!("the certificate does not say where its {what} is"))
 }

@@ -17,11 +17,17 @@ fn what_is_written_is_read() {
 
 #[test]
 fn an_unknown_key_is_answered_with_the_nearest() {
-    let error = Config::parse("version = 1\n[public]\nlisten_on = \"127.0.0.1:80\"\n").unwrap_err().to_string();
+    let error = Config::parse("version = 1\n[public]\nlisten_on = \"127.0.0.1:80\"\n")
+        .unwrap_err()
+        .to_string();
     assert!(error.contains("listen_on"), "{error}");
-    let error = Config::parse("version = 1\n[public]\nlisen = \"127.0.0.1:80\"\n").unwrap_err().to_string();
+    let error = Config::parse("version = 1\n[public]\nlisen = \"127.0.0.1:80\"\n")
+        .unwrap_err()
+        .to_string();
     assert!(error.contains("did you mean `listen`?"), "{error}");
-    let error = Config::parse("version = 1\nstaet_dir = \".\"\n").unwrap_err().to_string();
+    let error = Config::parse("version = 1\nstaet_dir = \".\"\n")
+        .unwrap_err()
+        .to_string();
     assert!(error.contains("did you mean `state_dir`?"), "{error}");
 }
 
@@ -32,11 +38,26 @@ fn every_problem_is_told_with_its_key() {
         [limits]\nconnections = 0\napi_body = 1\nheader_seconds = 0\nbody_seconds = 0\n[log]\nlevel = \"=,=\"\n";
     let problems = Config::parse(text).unwrap().check();
     for key in [
-        "version", "public.base_url", "api.names", "store.url", "lifetimes.crl_hours", "lifetimes.crl_interval_hours",
-        "lifetimes.ocsp_hours", "lifetimes.responder_days", "limits.connections", "limits.api_body",
-        "limits.header_seconds", "limits.body_seconds", "log.level",
+        "version",
+        "public.base_url",
+        "api.names",
+        "store.url",
+        "lifetimes.crl_hours",
+        "lifetimes.crl_interval_hours",
+        "lifetimes.ocsp_hours",
+        "lifetimes.responder_days",
+        "limits.connections",
+        "limits.api_body",
+        "limits.header_seconds",
+        "limits.body_seconds",
+        "log.level",
     ] {
-        assert!(problems.iter().any(|problem| problem.starts_with(&format!("{key}:"))), "{key}: {problems:?}");
+        assert!(
+            problems
+                .iter()
+                .any(|problem| problem.starts_with(&format!("{key}:"))),
+            "{key}: {problems:?}"
+        );
     }
 }
 
@@ -44,11 +65,20 @@ fn every_problem_is_told_with_its_key() {
 fn paths_begin_in_the_state_folder() {
     let folder = tempfile::tempdir().unwrap();
     let file = folder.path().join("chancery.toml");
-    std::fs::write(&file, "version = 1\nstate_dir = \"state\"\n[store]\nurl = \"sqlite:here.db\"\n").unwrap();
+    std::fs::write(
+        &file,
+        "version = 1\nstate_dir = \"state\"\n[store]\nurl = \"sqlite:here.db\"\n",
+    )
+    .unwrap();
     let config = Config::load(&file).unwrap();
     assert_eq!(config.store_path(), folder.path().join("state/here.db"));
     assert_eq!(config.path(Path::new("/absolute")), Path::new("/absolute"));
-    assert!(Config::load(&folder.path().join("none.toml")).unwrap_err().to_string().contains("--config"));
+    assert!(
+        Config::load(&folder.path().join("none.toml"))
+            .unwrap_err()
+            .to_string()
+            .contains("--config")
+    );
 }
 
 #[test]
@@ -70,7 +100,10 @@ fn every_key_has_a_text_and_every_text_a_key() {
     }
     keys.extend(reference::OPTIONAL.iter().map(ToString::to_string));
     keys.sort();
-    let mut texts: Vec<String> = reference::TEXTS.iter().map(|(key, _)| (*key).to_owned()).collect();
+    let mut texts: Vec<String> = reference::TEXTS
+        .iter()
+        .map(|(key, _)| (*key).to_owned())
+        .collect();
     texts.sort();
     assert_eq!(keys, texts);
 }
@@ -82,5 +115,9 @@ fn the_manual_has_the_reference() {
     if std::env::var_os("BLESS").is_some() {
         std::fs::write(&file, &now).unwrap();
     }
-    assert_eq!(std::fs::read_to_string(&file).unwrap(), now, "run with BLESS=1 to write it");
+    assert_eq!(
+        std::fs::read_to_string(&file).unwrap(),
+        now,
+        "run with BLESS=1 to write it"
+    );
 }

@@ -15,13 +15,25 @@ fn a_certificates_life_by_the_command_line() {
     assert_ne!(renewed["serial"], json!(serial));
     assert_eq!(renewed["names"], json!(["dns:one.test"]));
     let hold = appliance.json(&["cert", "revoke", &serial, "--reason", "certificateHold"]);
-    assert_eq!((&hold["status"], &hold["already"]), (&json!("revoked"), &json!(false)));
-    assert_eq!(appliance.json(&["cert", "revoke", &serial, "--reason", "removeFromCRL"])["status"], "valid");
+    assert_eq!(
+        (&hold["status"], &hold["already"]),
+        (&json!("revoked"), &json!(false))
+    );
+    assert_eq!(
+        appliance.json(&["cert", "revoke", &serial, "--reason", "removeFromCRL"])["status"],
+        "valid"
+    );
     appliance.json(&["cert", "revoke", &serial, "--reason", "superseded"]);
-    assert_eq!(appliance.json(&["cert", "revoke", &serial, "--reason", "superseded"])["already"], true);
+    assert_eq!(
+        appliance.json(&["cert", "revoke", &serial, "--reason", "superseded"])["already"],
+        true
+    );
     assert_eq!(appliance.json(&["audit", "verify"])["sound"], true);
     let store = appliance.state().join("chancery.db");
-    assert_eq!(appliance.json(&["audit", "verify", "--store", store.to_str().unwrap()])["sound"], true);
+    assert_eq!(
+        appliance.json(&["audit", "verify", "--store", store.to_str().unwrap()])["sound"],
+        true
+    );
     appliance.signal("TERM");
     assert!(appliance.wait().success(), "{}", appliance.log_text());
     assert!(appliance.log_text().contains("stopped"));
@@ -31,17 +43,64 @@ fn a_certificates_life_by_the_command_line() {
 fn a_refusal_is_explained() {
     let appliance = Appliance::start(Keys::Software);
     let csr = appliance.file("bad.csr");
-    crate::harness::judge("openssl", &["req", "-new", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes", "-subj",
-        "/CN=other.test", "-addext", "subjectAltName=DNS:a.test", "-keyout", "/dev/null", "-out", csr.to_str().unwrap()]);
-    let refused = appliance.run(&["cert", "issue", "--profile", "tls-server", "--ca", "issuing", csr.to_str().unwrap()]);
+    crate::harness::judge(
+        "openssl",
+        &[
+            "req",
+            "-new",
+            "-newkey",
+            "ec",
+            "-pkeyopt",
+            "ec_paramgen_curve:P-256",
+            "-nodes",
+            "-subj",
+            "/CN=other.test",
+            "-addext",
+            "subjectAltName=DNS:a.test",
+            "-keyout",
+            "/dev/null",
+            "-out",
+            csr.to_str().unwrap(),
+        ],
+    );
+    let refused = appliance.run(&[
+        "cert",
+        "issue",
+        "--profile",
+        "tls-server",
+        "--ca",
+        "issuing",
+        csr.to_str().unwrap(),
+    ]);
     assert_eq!(refused.status.code(), Some(3), "{}", text(&refused));
     let said = text(&refused);
     assert!(said.contains("common_name_not_in_names"), "{said}");
-    let order = said.split("cert explain ").nth(1).unwrap().split_whitespace().next().unwrap().to_owned();
-    assert_eq!(appliance.json(&["cert", "explain", &order])["code"], "common_name_not_in_names");
-    let unknown = appliance.run(&["cert", "issue", "--profile", "nothing", "--ca", "issuing", csr.to_str().unwrap()]);
+    let order = said
+        .split("cert explain ")
+        .nth(1)
+        .unwrap()
+        .split_whitespace()
+        .next()
+        .unwrap()
+        .to_owned();
+    assert_eq!(
+        appliance.json(&["cert", "explain", &order])["code"],
+        "common_name_not_in_names"
+    );
+    let unknown = appliance.run(&[
+        "cert",
+        "issue",
+        "--profile",
+        "nothing",
+        "--ca",
+        "issuing",
+        csr.to_str().unwrap(),
+    ]);
     assert!(text(&unknown).contains("nothing"), "{}", text(&unknown));
-    assert_eq!(appliance.run(&["cert", "revoke", "0102030405"]).status.code(), Some(3));
+    assert_eq!(
+        appliance.run(&["cert", "revoke", "0102030405"]).status.code(),
+        Some(3)
+    );
 }
 
 #[test]
@@ -49,7 +108,10 @@ fn a_second_init_changes_nothing() {
     let appliance = Appliance::init(Keys::Software);
     let token = std::fs::read(appliance.state().join("admin.token")).unwrap();
     let state = appliance.state();
-    let again = appliance.command(&["init", "--dir", state.to_str().unwrap(), "--software"]).output().unwrap();
+    let again = appliance
+        .command(&["init", "--dir", state.to_str().unwrap(), "--software"])
+        .output()
+        .unwrap();
     assert!(again.status.success(), "{}", text(&again));
     assert!(!text(&again).contains("made"), "{}", text(&again));
     assert_eq!(std::fs::read(state.join("admin.token")).unwrap(), token);
@@ -86,5 +148,9 @@ fn a_wrong_pin_is_told_and_tried_once() {
 fn two_servers_do_not_share_a_store() {
     let appliance = Appliance::start(Keys::Software);
     let refused = appliance.run(&["serve"]);
-    assert!(!refused.status.success() && text(&refused).contains("in use"), "{}", text(&refused));
+    assert!(
+        !refused.status.success() && text(&refused).contains("in use"),
+        "{}",
+        text(&refused)
+    );
 }

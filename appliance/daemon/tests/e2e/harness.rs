@@ -32,14 +32,33 @@ impl Appliance {
         let dir = TempDir::new().unwrap();
         let tokens = dir.path().join("tokens");
         std::fs::create_dir(&tokens).unwrap();
-        let config = format!("directories.tokendir = {}\nobjectstore.backend = file\nlog.level = ERROR\n", tokens.display());
+        let config = format!(
+            "directories.tokendir = {}\nobjectstore.backend = file\nlog.level = ERROR\n",
+            tokens.display()
+        );
         std::fs::write(dir.path().join("softhsm2.conf"), config).unwrap();
-        let appliance = Self { dir, ports: free_ports(), server: None };
+        let appliance = Self {
+            dir,
+            ports: free_ports(),
+            server: None,
+        };
         let [api, public, metrics] = appliance.ports.map(|port| format!("127.0.0.1:{port}"));
         let state = appliance.state();
-        let mut words = vec!["init", "--dir", state.to_str().unwrap(), "--api", &api, "--public", &public];
+        let mut words = vec![
+            "init",
+            "--dir",
+            state.to_str().unwrap(),
+            "--api",
+            &api,
+            "--public",
+            &public,
+        ];
         words.extend(["--metrics", &metrics]);
-        words.push(if keys == Keys::Software { "--software" } else { "--init-token" });
+        words.push(if keys == Keys::Software {
+            "--software"
+        } else {
+            "--init-token"
+        });
         let made = appliance.command(&words).output().unwrap();
         assert!(made.status.success(), "init: {}", text(&made));
         appliance
@@ -54,16 +73,37 @@ impl Appliance {
 
     /// Starts the server and waits until it listens.
     pub(crate) fn serve(&mut self) {
-        let log = std::fs::OpenOptions::new().create(true).append(true).open(self.log()).unwrap();
+        let log = std::fs::OpenOptions::new()
+            .create(true)
+            .append(true)
+            .open(self.log())
+            .unwrap();
         let config = self.config();
         let mut command = self.command(&["--config", config.to_str().unwrap(), "serve"]);
-        let server = command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(log).spawn().unwrap();
+        let server = command
+            .stdin(Stdio::null())
+            .stdout(Stdio::null())
+            .stderr(log)
+            .spawn()
+            .unwrap();
         self.server = Some(server);
         let since = Instant::now();
-        while !self.ports.iter().all(|port| TcpStream::connect((Ipv4Addr::LOCALHOST, *port)).is_ok()) {
+        while !self
+            .ports
+            .iter()
+            .all(|port| TcpStream::connect((Ipv4Addr::LOCALHOST, *port)).is_ok())
+        {
             let ended = self.server.as_mut().unwrap().try_wait().unwrap();
-            assert!(ended.is_none(), "the server ended: {ended:?}\n{}", self.log_text());
-            assert!(since.elapsed() < Duration::from_secs(60), "the server does not listen:\n{}", self.log_text());
+            assert!(
+                ended.is_none(),
+                "the server ended: {ended:?}\n{}",
+                self.log_text()
+            );
+            assert!(
+                since.elapsed() < Duration::from_secs(60),
+                "the server does not listen:\n{}",
+                self.log_text()
+            );
             std::thread::sleep(Duration::from_millis(20));
         }
     }
@@ -71,9 +111,15 @@ impl Appliance {
     /// A command of `chancery` with the soft HSM of this appliance.
     pub(crate) fn command(&self, words: &[&str]) -> Command {
         let signerd = Path::new(env!("CARGO_BIN_EXE_chancery")).with_file_name("chancery-signerd");
-        assert!(signerd.exists(), "chancery-signerd is not built: run the tests by `cargo xtask test`");
+        assert!(
+            signerd.exists(),
+            "chancery-signerd is not built: run the tests by `cargo xtask test`"
+        );
         let mut command = Command::new(env!("CARGO_BIN_EXE_chancery"));
-        command.args(words).env("SOFTHSM2_CONF", self.dir.path().join("softhsm2.conf")).env_remove("CHANCERY_CONFIG");
+        command
+            .args(words)
+            .env("SOFTHSM2_CONF", self.dir.path().join("softhsm2.conf"))
+            .env_remove("CHANCERY_CONFIG");
         command
     }
 
@@ -88,7 +134,12 @@ impl Appliance {
     /// Runs a management command that must succeed; its standard output.
     pub(crate) fn ok(&self, words: &[&str]) -> String {
         let output = self.run(words);
-        assert!(output.status.success(), "{words:?}: {}\n{}", text(&output), self.log_text());
+        assert!(
+            output.status.success(),
+            "{words:?}: {}\n{}",
+            text(&output),
+            self.log_text()
+        );
         String::from_utf8(output.stdout).unwrap()
     }
 
@@ -103,21 +154,50 @@ impl Appliance {
     pub(crate) fn issue(&self, name: &str, profile: &str, subject: &str, san: Option<&str>) -> PathBuf {
         let csr = self.file(&format!("{name}.csr"));
         let key = self.file(&format!("{name}.key"));
-        let mut words = vec!["req", "-new", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes"];
-        words.extend(["-keyout", key.to_str().unwrap(), "-out", csr.to_str().unwrap(), "-subj", subject]);
+        let mut words = vec![
+            "req",
+            "-new",
+            "-newkey",
+            "ec",
+            "-pkeyopt",
+            "ec_paramgen_curve:P-256",
+            "-nodes",
+        ];
+        words.extend([
+            "-keyout",
+            key.to_str().unwrap(),
+            "-out",
+            csr.to_str().unwrap(),
+            "-subj",
+            subject,
+        ]);
         let san = san.map(|san| format!("subjectAltName={san}"));
         if let Some(san) = &san {
             words.extend(["-addext", san]);
         }
         judge("openssl", &words);
-        let issued = self.json(&["cert", "issue", "--profile", profile, "--ca", "issuing", csr.to_str().unwrap()]);
-        self.write(&format!("{name}.pem"), issued["certificate_pem"].as_str().unwrap())
+        let issued = self.json(&[
+            "cert",
+            "issue",
+            "--profile",
+            profile,
+            "--ca",
+            "issuing",
+            csr.to_str().unwrap(),
+        ]);
+        self.write(
+            &format!("{name}.pem"),
+            issued["certificate_pem"].as_str().unwrap(),
+        )
     }
 
     /// The certificate of a CA as a PEM file.
     pub(crate) fn ca(&self, name: &str) -> PathBuf {
         let issuer = self.json(&["ca", "show", name]);
-        self.write(&format!("{name}-ca.pem"), issuer["certificate_pem"].as_str().unwrap())
+        self.write(
+            &format!("{name}-ca.pem"),
+            issuer["certificate_pem"].as_str().unwrap(),
+        )
     }
 
     /// A file in the appliance's folder.
@@ -159,7 +239,11 @@ impl Appliance {
     pub(crate) fn wait_for_log(&self, what: &str) {
         let since = Instant::now();
         while !self.log_text().contains(what) {
-            assert!(since.elapsed() < Duration::from_secs(30), "the log does not say `{what}`:\n{}", self.log_text());
+            assert!(
+                since.elapsed() < Duration::from_secs(30),
+                "the log does not say `{what}`:\n{}",
+                self.log_text()
+            );
             std::thread::sleep(Duration::from_millis(20));
         }
     }
@@ -170,8 +254,15 @@ impl Appliance {
 
     /// The process of the signing program: the server's only child.
     pub(crate) fn signerd_pid(&self) -> u32 {
-        let output = Command::new("pgrep").args(["-P", &self.pid().to_string(), "-f", "chancery-signerd"]).output().unwrap();
-        String::from_utf8(output.stdout).unwrap().trim().parse().expect("one signing process")
+        let output = Command::new("pgrep")
+            .args(["-P", &self.pid().to_string(), "-f", "chancery-signerd"])
+            .output()
+            .unwrap();
+        String::from_utf8(output.stdout)
+            .unwrap()
+            .trim()
+            .parse()
+            .expect("one signing process")
     }
 
     /// Sends a signal to the server.
@@ -202,7 +293,10 @@ impl Drop for Appliance {
 
 /// Sends a signal to a process.
 pub(crate) fn signal(pid: u32, name: &str) {
-    let status = Command::new("kill").args([&format!("-{name}"), &pid.to_string()]).status().unwrap();
+    let status = Command::new("kill")
+        .args([&format!("-{name}"), &pid.to_string()])
+        .status()
+        .unwrap();
     assert!(status.success(), "kill -{name} {pid}");
 }
 
@@ -216,19 +310,31 @@ pub(crate) fn judge(program: &str, words: &[&str]) -> String {
 /// Runs a program with something on its standard input.
 pub(crate) fn run(program: &str, words: &[&str], input: &[u8]) -> Output {
     let mut command = Command::new(program);
-    command.args(words).stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
-    let mut child = command.spawn().unwrap_or_else(|error| panic!("{program} is needed (cargo xtask test installs it): {error}"));
+    command
+        .args(words)
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped());
+    let mut child = command
+        .spawn()
+        .unwrap_or_else(|error| panic!("{program} is needed (cargo xtask test installs it): {error}"));
     child.stdin.take().unwrap().write_all(input).unwrap();
     child.wait_with_output().unwrap()
 }
 
 /// What a program said on both channels.
 pub(crate) fn text(output: &Output) -> String {
-    format!("{}{}", String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr))
+    format!(
+        "{}{}",
+        String::from_utf8_lossy(&output.stdout),
+        String::from_utf8_lossy(&output.stderr)
+    )
 }
 
 /// Ports that are free now.
 fn free_ports() -> [u16; 3] {
-    let listeners: Vec<TcpListener> = (0..3).map(|_| TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap()).collect();
+    let listeners: Vec<TcpListener> = (0..3)
+        .map(|_| TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap())
+        .collect();
     [0, 1, 2].map(|index: usize| listeners[index].local_addr().unwrap().port())
 }

@@ -15,19 +15,45 @@ fn e2e_tour_softhsm() {
     });
     let file = appliance.write("endpoints.json", &endpoints.to_string());
     let said = appliance.ok(&["tour", "--endpoints", file.to_str().unwrap()]);
-    for step in ["was issued", "OCSP says good", "does not have it", "was revoked", "OCSP says revoked", "has it"] {
+    for step in [
+        "was issued",
+        "OCSP says good",
+        "does not have it",
+        "was revoked",
+        "OCSP says revoked",
+        "has it",
+    ] {
         assert!(said.contains(step), "{step}: {said}");
     }
-    let keys = appliance.json(&["token", "list", "--module", &module(), "--label", "chancery", "--pin-file",
-        appliance.state().join("pin").to_str().unwrap()]);
+    let keys = appliance.json(&[
+        "token",
+        "list",
+        "--module",
+        &module(),
+        "--label",
+        "chancery",
+        "--pin-file",
+        appliance.state().join("pin").to_str().unwrap(),
+    ]);
     let keys = keys.as_array().unwrap();
     assert!(keys.len() >= 4, "{keys:?}");
     for key in keys {
-        assert_eq!((&key["sensitive"], &key["extractable"], &key["local"]), (&json!(true), &json!(false), &json!(true)), "{key}");
+        assert_eq!(
+            (&key["sensitive"], &key["extractable"], &key["local"]),
+            (&json!(true), &json!(false), &json!(true)),
+            "{key}"
+        );
     }
 }
 
 fn module() -> String {
-    let known = ["/usr/lib/softhsm/libsofthsm2.so", "/usr/lib/x86_64-linux-gnu/softhsm/libsofthsm2.so"];
-    known.iter().find(|path| std::path::Path::new(path).exists()).expect("softhsm2 is needed").to_string()
+    let known = [
+        "/usr/lib/softhsm/libsofthsm2.so",
+        "/usr/lib/x86_64-linux-gnu/softhsm/libsofthsm2.so",
+    ];
+    known
+        .iter()
+        .find(|path| std::path::Path::new(path).exists())
+        .expect("softhsm2 is needed")
+        .to_string()
 }
