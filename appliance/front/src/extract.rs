@@ -81,6 +81,13 @@ fn refused(fault: BodyFault, limit: usize) -> Problem {
 
 /// Every error that has a place names it: `details.field` is the path of the field that is wrong.
 fn parse<T: DeserializeOwned>(octets: &[u8]) -> Result<T, Problem> {
+    // serde would also take the fields as a list, by position.
+    if octets.trim_ascii_start().starts_with(b"[") {
+        return Err(Problem::bad_request(
+            "invalid_field",
+            "the body is a list where an object belongs",
+        ));
+    }
     let mut json = serde_json::Deserializer::from_slice(octets);
     let value = serde_path_to_error::deserialize(&mut json).map_err(|error| {
         let path = error.path().to_string();
@@ -184,5 +191,6 @@ mod tests {
             ("invalid_field", json!({"field": "days"}))
         );
         assert_eq!(code(r#"{"days": 1, "days": 2}"#).0, "invalid_field");
+        assert_eq!(code("[1]").0, "invalid_field");
     }
 }

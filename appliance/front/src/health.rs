@@ -49,7 +49,7 @@ pub(crate) async fn healthz() -> &'static str {
 /// Whether it can issue: signer, store, clock, CRLs.
 #[utoipa::path(
     get, path = "/readyz", operation_id = "isReady", tag = "health",
-    responses((status = 200, body = Readiness), (status = 503, description = "Something is wrong", body = Readiness)),
+    responses((status = 200, description = "It can work", body = Readiness), (status = 503, description = "Something is wrong", body = Readiness)),
 )]
 pub(crate) async fn readyz(State(app): State<App>) -> (StatusCode, Json<Readiness>) {
     let health = app.authority.health().await;

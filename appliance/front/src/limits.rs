@@ -85,7 +85,7 @@ mod tests {
         let (head, ()) = http::Request::new(()).into_parts();
         let mut taken = 0;
         let outcome = read(&head, body, limit, Duration::from_secs(1), |piece| {
-            taken += piece.len()
+            taken += piece.len();
         })
         .await;
         (outcome, taken)

@@ -75,7 +75,7 @@ pub(crate) struct TokenList {
 
 /// Make a token; its secret is shown once.
 #[utoipa::path(post, path = "/api/v1/api-tokens", operation_id = "createApiToken", tag = "administration", request_body = TokenRequest,
-    responses((status = 201, body = NewTokenBody)))]
+    responses((status = 201, description = "The token and, this once, its secret", body = NewTokenBody)))]
 async fn create(
     State(app): State<App>,
     Caller(caller): Caller,
@@ -101,7 +101,7 @@ async fn create(
 
 /// List the tokens, the revoked ones too.
 #[utoipa::path(get, path = "/api/v1/api-tokens", operation_id = "listApiTokens", tag = "administration",
-    responses((status = 200, body = TokenList)))]
+    responses((status = 200, description = "All tokens", body = TokenList)))]
 async fn list(State(app): State<App>, Caller(caller): Caller) -> Result<Json<TokenList>, Problem> {
     let tokens = app.authority.list_api_tokens(&caller).await?;
     Ok(Json(TokenList {
@@ -112,7 +112,7 @@ async fn list(State(app): State<App>, Caller(caller): Caller) -> Result<Json<Tok
 
 /// Revoke a token.
 #[utoipa::path(delete, path = "/api/v1/api-tokens/{id}", operation_id = "revokeApiToken", tag = "administration", params(("id" = String, Path)),
-    responses((status = 200, body = TokenBody)))]
+    responses((status = 200, description = "The token", body = TokenBody)))]
 async fn revoke(
     State(app): State<App>,
     Caller(caller): Caller,

@@ -72,7 +72,7 @@ pub(crate) struct VerdictBody {
 
 /// Read the audit log, oldest first.
 #[utoipa::path(get, path = "/api/v1/audit", operation_id = "readAuditLog", tag = "administration", params(AuditQuery),
-    responses((status = 200, body = AuditList)))]
+    responses((status = 200, description = "A page of the log", body = AuditList)))]
 async fn list(
     State(app): State<App>,
     Caller(caller): Caller,
@@ -100,7 +100,7 @@ async fn list(
 
 /// Check the hash chain of the whole log.
 #[utoipa::path(get, path = "/api/v1/audit/verify", operation_id = "verifyAuditLog", tag = "administration",
-    responses((status = 200, body = VerdictBody)))]
+    responses((status = 200, description = "How the check ended", body = VerdictBody)))]
 async fn verify(State(app): State<App>, Caller(caller): Caller) -> Result<Json<VerdictBody>, Problem> {
     Ok(Json(match app.authority.audit_verify(&caller).await? {
         AuditVerdict::Sound { entries, head } => VerdictBody {

@@ -32,7 +32,7 @@ pub(crate) fn routes() -> OpenApiRouter<App> {
 /// Issue a certificate from a CSR.
 #[utoipa::path(
     post, path = "/api/v1/certificates", operation_id = "issueCertificate", tag = "certificates", request_body = IssueBody,
-    responses((status = 201, body = CertificateBody)),
+    responses((status = 201, description = "The certificate", body = CertificateBody)),
 )]
 async fn issue(
     State(app): State<App>,
@@ -64,7 +64,7 @@ fn lifetime(days: Option<u32>, text: Option<Lifetime>) -> Result<Option<Duration
 /// List certificates in the order of issuance.
 #[utoipa::path(
     get, path = "/api/v1/certificates", operation_id = "listCertificates", tag = "certificates", params(ListQuery),
-    responses((status = 200, body = CertificateList)),
+    responses((status = 200, description = "A page of certificates", body = CertificateList)),
 )]
 async fn list(
     State(app): State<App>,
@@ -92,7 +92,7 @@ async fn list(
 #[utoipa::path(
     get, path = "/api/v1/certificates/{id}", operation_id = "showCertificate", tag = "certificates",
     params(("id" = String, Path, description = "Identifier or serial")),
-    responses((status = 200, body = CertificateBody)),
+    responses((status = 200, description = "The certificate", body = CertificateBody)),
 )]
 async fn show(
     State(app): State<App>,
@@ -108,7 +108,7 @@ async fn show(
 #[utoipa::path(
     post, path = "/api/v1/certificates/{id}/renew", operation_id = "renewCertificate", tag = "certificates", request_body = RenewBody,
     params(("id" = String, Path, description = "Identifier or serial")),
-    responses((status = 201, body = CertificateBody)),
+    responses((status = 201, description = "The certificate", body = CertificateBody)),
 )]
 async fn renew(
     State(app): State<App>,
@@ -131,7 +131,7 @@ async fn renew(
 #[utoipa::path(
     post, path = "/api/v1/certificates/{id}/revoke", operation_id = "revokeCertificate", tag = "certificates", request_body = RevokeBody,
     params(("id" = String, Path, description = "Identifier or serial")),
-    responses((status = 200, body = RevokedBody)),
+    responses((status = 200, description = "How the certificate stands now", body = RevokedBody)),
 )]
 async fn revoke(
     State(app): State<App>,

@@ -3,6 +3,7 @@
 
 use axum::extract::State;
 use axum::response::{IntoResponse as _, Response};
+use ca::CertificateEntry;
 use http::header::{CONTENT_DISPOSITION, CONTENT_TYPE};
 use pki::Certificate;
 use pki::key_file::{self, KeyFileFault};
@@ -136,12 +137,20 @@ pub(crate) async fn pkcs12(
     JsonBody(body): JsonBody<Pkcs12Body>,
 ) -> Result<Response, Problem> {
     let entry = app.authority.certificate(&caller, reference(&id)?).await?;
+    let name = format!("{}.p12", entry.serial);
+    // The key is derived from the password at length: not on a thread that others wait for.
+    let bundle = tokio::task::spawn_blocking(move || bundle(&entry, &body));
+    let file = bundle.await.map_err(|_| Problem::panicked())??;
+    Ok(attachment("application/x-pkcs12", &name, file))
+}
+
+fn bundle(entry: &CertificateEntry, body: &Pkcs12Body) -> Result<Vec<u8>, Problem> {
     let passphrase = body
         .key_passphrase
         .as_ref()
         .map(|passphrase| passphrase.expose_secret().as_bytes());
-    let key = key_file::parse(body.key_pem.expose_secret().as_bytes(), passphrase)
-        .map_err(|fault| key_problem(&fault))?;
+    let key = key_file::parse(body.key_pem.expose_secret().as_bytes(), passphrase);
+    let key = key.map_err(|fault| key_problem(&fault))?;
     let belongs = Certificate::from_der(&entry.der)
         .is_ok_and(|certificate| certificate.public_key().spki_der() == key.public_key.spki_der());
     if !belongs {
@@ -154,14 +163,9 @@ pub(crate) async fn pkcs12(
         .chain(&entry.chain)
         .map(Vec::as_slice)
         .collect();
-    let alias = body.alias.unwrap_or_else(|| entry.serial.to_string());
-    let file = pki::pkcs12::write(&alias, &key.pkcs8, &chain, body.password.expose_secret())
-        .map_err(|fault| Problem::bad_request("pkcs12_failed", fault.to_string()))?;
-    Ok(attachment(
-        "application/x-pkcs12",
-        &format!("{}.p12", entry.serial),
-        file,
-    ))
+    let alias = body.alias.clone().unwrap_or_else(|| entry.serial.to_string());
+    pki::pkcs12::write(&alias, &key.pkcs8, &chain, body.password.expose_secret())
+        .map_err(|fault| Problem::bad_request("pkcs12_failed", fault.to_string()))
 }
 
 fn key_problem(fault: &KeyFileFault) -> Problem {

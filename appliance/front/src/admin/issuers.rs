@@ -29,7 +29,7 @@ pub(crate) fn routes() -> OpenApiRouter<App> {
 
 /// List the issuers.
 #[utoipa::path(get, path = "/api/v1/issuers", operation_id = "listIssuers", tag = "issuers",
-    responses((status = 200, body = IssuerList)))]
+    responses((status = 200, description = "All issuers", body = IssuerList)))]
 async fn list(State(app): State<App>, Caller(_caller): Caller) -> Json<IssuerList> {
     let items = app
         .authority
@@ -42,7 +42,7 @@ async fn list(State(app): State<App>, Caller(_caller): Caller) -> Json<IssuerLis
 
 /// Make a CA, or take one over.
 #[utoipa::path(post, path = "/api/v1/issuers", operation_id = "createIssuer", tag = "issuers", request_body = CreateBody,
-    responses((status = 201, body = IssuerBody)))]
+    responses((status = 201, description = "The issuer", body = IssuerBody)))]
 async fn create(
     State(app): State<App>,
     Caller(caller): Caller,
@@ -61,7 +61,7 @@ async fn create(
 /// Show an issuer.
 #[utoipa::path(get, path = "/api/v1/issuers/{id}", operation_id = "showIssuer", tag = "issuers",
     params(("id" = String, Path, description = "Identifier or name")),
-    responses((status = 200, body = IssuerBody)))]
+    responses((status = 200, description = "The issuer", body = IssuerBody)))]
 async fn show(
     State(app): State<App>,
     Caller(_caller): Caller,
@@ -98,7 +98,7 @@ async fn csr(
 /// Import the certificate that a foreign authority made for a pending issuer.
 #[utoipa::path(post, path = "/api/v1/issuers/{id}/certificate", operation_id = "importIssuerCertificate", tag = "issuers", request_body = ImportBody,
     params(("id" = String, Path, description = "Identifier or name")),
-    responses((status = 200, body = IssuerBody)))]
+    responses((status = 200, description = "The issuer", body = IssuerBody)))]
 async fn import(
     State(app): State<App>,
     Caller(caller): Caller,
@@ -121,7 +121,7 @@ async fn import(
 /// Give a CA a new key and certificate; the old generation goes on signing CRLs and OCSP answers.
 #[utoipa::path(post, path = "/api/v1/issuers/{id}/rollover", operation_id = "rollOverIssuer", tag = "issuers", request_body = RolloverBody,
     params(("id" = String, Path, description = "Identifier or name")),
-    responses((status = 201, body = IssuerBody)))]
+    responses((status = 201, description = "The issuer", body = IssuerBody)))]
 async fn roll_over(
     State(app): State<App>,
     Caller(caller): Caller,
@@ -138,7 +138,7 @@ async fn roll_over(
 /// Publish a new CRL now.
 #[utoipa::path(post, path = "/api/v1/issuers/{id}/crl", operation_id = "publishCrl", tag = "issuers",
     params(("id" = String, Path, description = "Identifier or name")),
-    responses((status = 200, body = CrlBody)))]
+    responses((status = 200, description = "The new CRL", body = CrlBody)))]
 async fn publish(
     State(app): State<App>,
     Caller(caller): Caller,

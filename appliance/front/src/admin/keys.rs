@@ -44,7 +44,7 @@ pub(crate) struct KeyList {
 
 /// List the keys of the signer.
 #[utoipa::path(get, path = "/api/v1/keys", operation_id = "listKeys", tag = "administration",
-    responses((status = 200, body = KeyList)))]
+    responses((status = 200, description = "All keys", body = KeyList)))]
 async fn list(State(app): State<App>, Caller(caller): Caller) -> Result<Json<KeyList>, Problem> {
     let keys = app.authority.keys(&caller).await?;
     let items = keys.into_iter().map(|key| KeyBody {

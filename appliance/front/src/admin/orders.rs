@@ -42,7 +42,7 @@ pub(crate) struct OrderBody {
 /// Explain an order, named by its own identifier or by that of its certificate.
 #[utoipa::path(get, path = "/api/v1/orders/{id}", operation_id = "explainOrder", tag = "certificates",
     params(("id" = Uuid, Path, description = "The order_id of an answer, or a certificate's id")),
-    responses((status = 200, body = OrderBody)))]
+    responses((status = 200, description = "The order and what became of it", body = OrderBody)))]
 async fn show(
     State(app): State<App>,
     Caller(caller): Caller,

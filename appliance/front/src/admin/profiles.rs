@@ -53,7 +53,7 @@ impl From<ProfileEntry> for ProfileBody {
 
 /// List the profiles.
 #[utoipa::path(get, path = "/api/v1/profiles", operation_id = "listProfiles", tag = "profiles",
-    responses((status = 200, body = ProfileList)))]
+    responses((status = 200, description = "All profiles", body = ProfileList)))]
 async fn list(State(app): State<App>, Caller(_caller): Caller) -> Json<ProfileList> {
     Json(ProfileList {
         items: app.authority.profiles().into_iter().map(Into::into).collect(),
@@ -63,7 +63,7 @@ async fn list(State(app): State<App>, Caller(_caller): Caller) -> Json<ProfileLi
 
 /// Show a profile.
 #[utoipa::path(get, path = "/api/v1/profiles/{name}", operation_id = "showProfile", tag = "profiles", params(("name" = String, Path)),
-    responses((status = 200, body = ProfileBody)))]
+    responses((status = 200, description = "The profile", body = ProfileBody)))]
 async fn show(
     State(app): State<App>,
     Caller(_caller): Caller,
@@ -75,7 +75,7 @@ async fn show(
 /// Add a profile or change it.
 #[utoipa::path(put, path = "/api/v1/profiles/{name}", operation_id = "putProfile", tag = "profiles", params(("name" = String, Path)),
     request_body(content = Object, description = "The profile; its name must be that of the address"),
-    responses((status = 200, body = ProfileBody)))]
+    responses((status = 200, description = "The profile", body = ProfileBody)))]
 async fn put(
     State(app): State<App>,
     Caller(caller): Caller,

@@ -52,7 +52,7 @@ pub(crate) struct TokenStatus {
 
 /// Look at everything.
 #[utoipa::path(get, path = "/api/v1/status", operation_id = "showStatus", tag = "administration",
-    responses((status = 200, body = StatusBody)))]
+    responses((status = 200, description = "The state", body = StatusBody)))]
 async fn show(State(app): State<App>, Caller(caller): Caller) -> Result<Json<StatusBody>, Problem> {
     let status = app.authority.status(&caller).await?;
     let (tokens, signer_error) = match status.signer {

@@ -85,9 +85,13 @@ async fn every_sort_of_wrong_json_has_its_code() {
         }
     }
     // As deep as it gets.
-    post_text(&api, "/api/v1/certificates", "[".repeat(100_000))
-        .await
-        .refused(400, "malformed_json");
+    post_text(
+        &api,
+        "/api/v1/issuers",
+        format!("{{\"name\":{}", "[".repeat(100_000)),
+    )
+    .await
+    .refused(400, "malformed_json");
     post_text(&api, "/api/v1/certificates", vec![0xff, 0xfe])
         .await
         .refused(400, "malformed_json");

@@ -3,7 +3,6 @@
 use std::time::{Duration, Instant};
 
 use front::Limits;
-use reqwest::Client;
 
 use crate::house::House;
 use crate::wire;
@@ -129,7 +128,13 @@ async fn a_body_that_breaks_off_harms_nobody() {
             .starts_with("http/1.1 400")
     );
     assert_eq!(
-        reqwest::get(house.public("/healthz")).await.unwrap().status(),
+        house
+            .plain
+            .get(house.public("/healthz"))
+            .send()
+            .await
+            .unwrap()
+            .status(),
         200
     );
 }
@@ -219,7 +224,8 @@ async fn the_same_port_cannot_be_taken_twice() {
     assert!(error.contains(&house.addresses.public.to_string()), "{error}");
     assert!(error.contains("another program uses this port"), "{error}");
     assert_eq!(
-        Client::new()
+        house
+            .plain
             .get(house.public("/healthz"))
             .send()
             .await

@@ -23,9 +23,11 @@ pub(crate) struct House {
     pub(crate) addresses: Addresses,
     pub(crate) identity: TlsIdentity,
     pub(crate) root_pem: String,
+    /// A client of the public listener; making one takes longer than most tests.
+    pub(crate) plain: Client,
     stop: CancellationToken,
     served: Option<tokio::task::JoinHandle<()>>,
-    _folder: tempfile::TempDir,
+    folder: Option<tempfile::TempDir>,
 }
 
 impl House {
@@ -34,15 +36,31 @@ impl House {
     }
 
     pub(crate) async fn with(limits: Limits) -> Self {
+        Self::at(Clock::system(), limits).await
+    }
+
+    /// Everything by this clock; certificates are still judged by the machine's.
+    pub(crate) async fn at(clock: Clock, limits: Limits) -> Self {
         let folder = tempfile::tempdir().unwrap();
-        let store = Store::open(&StoreConfig::new(&folder.path().join("store.db"))).unwrap();
-        let signer = Signer::in_process(Arc::new(KeyRing::in_memory()));
-        let settings = Settings::new("http://pki.example");
-        let authority = Authority::open(store, signer, Clock::system(), settings)
-            .await
-            .unwrap();
-        let root = make_issuers(&authority).await;
+        let authority = authority(&folder, Signer::in_process(Arc::new(KeyRing::in_memory())), clock).await;
+        make_issuers(&authority).await;
         let identity = identity(&authority).await;
+        Self::serve(folder, authority, identity, limits)
+    }
+
+    /// The same house after its signer went away for good: the service that it asks does not listen.
+    pub(crate) async fn without_signer(mut self) -> Self {
+        self.begin_to_close();
+        self.served.take().unwrap().await.unwrap();
+        let (folder, identity) = (self.folder.take().unwrap(), self.identity.clone());
+        // The store is closed with the last clone of the authority.
+        drop(self);
+        let signer = Signer::daemon(&folder.path().join("nobody.sock"));
+        let authority = authority(&folder, signer, Clock::system()).await;
+        Self::serve(folder, authority, identity, Limits::default())
+    }
+
+    fn serve(folder: tempfile::TempDir, authority: Authority, identity: TlsIdentity, limits: Limits) -> Self {
         let anywhere = SocketAddr::from(([127, 0, 0, 1], 0));
         let settings = FrontSettings {
             public: anywhere,
@@ -53,14 +71,16 @@ impl House {
         let front = Front::bind(settings, authority.clone(), &identity).unwrap();
         let (addresses, stop) = (front.addresses(), CancellationToken::new());
         let served = tokio::spawn(front.serve(stop.clone()));
+        let root = authority.issuer("root").unwrap();
         Self {
             authority,
             addresses,
             identity,
             root_pem: root.certificate.as_ref().unwrap().pem(),
+            plain: Client::builder().tls_certs_only([]).build().unwrap(),
             stop,
             served: Some(served),
-            _folder: folder,
+            folder: Some(folder),
         }
     }
 
@@ -121,7 +141,9 @@ impl House {
     /// The metrics as Prometheus gets them.
     pub(crate) async fn scrape(&self) -> String {
         let url = format!("http://{}/metrics", self.addresses.metrics);
-        reqwest::get(url)
+        self.plain
+            .get(url)
+            .send()
             .await
             .unwrap()
             .error_for_status()
@@ -132,12 +154,12 @@ impl House {
     }
 
     /// The value of the metric whose line begins like this.
-    pub(crate) async fn metric(&self, line_start: &str) -> f64 {
+    pub(crate) async fn metric(&self, line_start: &str) -> u64 {
         let text = self.scrape().await;
         let mut lines = text
             .lines()
             .filter_map(|line| line.strip_prefix(line_start)?.strip_prefix(' '));
-        lines.next().map_or(0.0, |value| value.parse().unwrap())
+        lines.next().map_or(0, |value| value.parse().unwrap())
     }
 
     /// Tells the listeners to stop and waits for them.
@@ -157,7 +179,14 @@ impl Drop for House {
     }
 }
 
-async fn make_issuers(authority: &Authority) -> Arc<IssuerEntry> {
+async fn authority(folder: &tempfile::TempDir, signer: Signer, clock: Clock) -> Authority {
+    let store = Store::open(&StoreConfig::new(folder.path().join("store.db"))).unwrap();
+    Authority::open(store, signer, clock, Settings::new("http://pki.example"))
+        .await
+        .unwrap()
+}
+
+async fn make_issuers(authority: &Authority) {
     let admin = Principal::local("test");
     let root = CreateRoot {
         name: "root".to_owned(),
@@ -168,7 +197,7 @@ async fn make_issuers(authority: &Authority) -> Arc<IssuerEntry> {
         validity: None,
         profile: None,
     };
-    let root = authority.create_root(&admin, root).await.unwrap();
+    authority.create_root(&admin, root).await.unwrap();
     let issuing = CreateIssuing {
         name: "issuing".to_owned(),
         parent: "root".to_owned(),
@@ -180,7 +209,6 @@ async fn make_issuers(authority: &Authority) -> Arc<IssuerEntry> {
         profile: None,
     };
     authority.create_issuing(&admin, issuing).await.unwrap();
-    root
 }
 
 async fn identity(authority: &Authority) -> TlsIdentity {

@@ -197,7 +197,13 @@ async fn a_rollover_makes_a_generation_and_the_old_one_answers_on() {
         format!("/.well-known/pki/ca/{old}"),
     ] {
         assert_eq!(
-            reqwest::get(house.public(&path)).await.unwrap().status(),
+            house
+                .plain
+                .get(house.public(&path))
+                .send()
+                .await
+                .unwrap()
+                .status(),
             200,
             "{path}"
         );

@@ -2,7 +2,7 @@
 
 use pki::Certificate;
 use pki::crl::Crl;
-use reqwest::{Client, Method};
+use reqwest::Method;
 
 use crate::house::{House, Reply};
 use crate::wire;
@@ -12,7 +12,7 @@ async fn get(house: &House, path: &str, headers: &[(&str, &str)]) -> Reply {
 }
 
 async fn ask(house: &House, method: Method, path: &str, headers: &[(&str, &str)]) -> Reply {
-    let mut request = Client::new().request(method, house.public(path));
+    let mut request = house.plain.request(method, house.public(path));
     for (name, value) in headers {
         request = request.header(*name, *value);
     }

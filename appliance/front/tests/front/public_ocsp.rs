@@ -6,7 +6,6 @@ use ocsp::{
     CertId, CertStatus, ErrorStatus, Expectation, HashAlgorithm, Nonce, Request, Response, der_to_get_path,
 };
 use pki::Serial;
-use reqwest::Client;
 
 use crate::house::{House, Reply};
 use crate::wire;
@@ -40,11 +39,11 @@ fn responder(house: &House) -> String {
 }
 
 async fn get(house: &House, path: &str) -> Reply {
-    Reply::to(Client::new().get(house.public(path))).await
+    Reply::to(house.plain.get(house.public(path))).await
 }
 
 async fn post(house: &House, body: Vec<u8>) -> Reply {
-    let request = Client::new().post(house.public(&responder(house)));
+    let request = house.plain.post(house.public(&responder(house)));
     Reply::to(
         request
             .header("content-type", "application/ocsp-request")
@@ -177,10 +176,10 @@ async fn answers_may_be_kept_until_their_end_and_are_checked_by_304() {
         ("if-none-match", first.header("etag")),
         ("if-modified-since", first.header("last-modified")),
     ] {
-        let again = Reply::to(Client::new().get(house.public(&path)).header(name, value)).await;
+        let again = Reply::to(house.plain.get(house.public(&path)).header(name, value)).await;
         assert_eq!((again.status.as_u16(), again.body.len()), (304, 0), "{name}");
     }
-    let head = Reply::to(Client::new().head(house.public(&path))).await;
+    let head = Reply::to(house.plain.head(house.public(&path))).await;
     assert_eq!((head.header("etag"), head.body.len()), (first.header("etag"), 0));
     let der = request(&house, HashAlgorithm::Sha1, leaf.serial)
         .to_der()
@@ -282,7 +281,7 @@ async fn a_body_over_64_kib_is_refused_and_the_refusal_arrives() {
     assert_eq!(post(&house, vec![0x30; 10 * 1024 * 1024]).await.status, 413);
     let chunks = futures_util::stream::iter((0..100).map(|_| Ok::<_, std::io::Error>(vec![0x30; 1024])));
     let body = reqwest::Body::wrap_stream(chunks);
-    let request = Client::new().post(house.public(&responder(&house))).body(body);
+    let request = house.plain.post(house.public(&responder(&house))).body(body);
     assert_eq!(Reply::to(request).await.status, 413);
 }
 
