@@ -9,5 +9,6 @@ mod issuer_body;
 pub(crate) mod issuers;
 pub(crate) mod keys;
 pub(crate) mod orders;
+mod profile_schema;
 pub(crate) mod profiles;
 pub(crate) mod status;

@@ -11,6 +11,7 @@ use utoipa::ToSchema;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
+use super::profile_schema::ProfileSchema;
 use crate::api::App;
 use crate::auth::Caller;
 use crate::extract::{JsonBody, Segment};
@@ -28,8 +29,7 @@ pub(crate) struct ProfileBody {
     /// Counts up from 1 with every change.
     version: i64,
     updated_at: Timestamp,
-    /// The profile; see the manual for its fields.
-    #[schema(value_type = Object)]
+    #[schema(value_type = ProfileSchema)]
     profile: Profile,
 }
 
@@ -74,7 +74,7 @@ async fn show(
 
 /// Add a profile or change it.
 #[utoipa::path(put, path = "/api/v1/profiles/{name}", operation_id = "putProfile", tag = "profiles", params(("name" = String, Path)),
-    request_body(content = Object, description = "The profile; its name must be that of the address"),
+    request_body(content = ProfileSchema, description = "The profile; its name must be that of the address"),
     responses((status = 200, description = "The profile", body = ProfileBody)))]
 async fn put(
     State(app): State<App>,

@@ -93,11 +93,13 @@ async fn a_clock_set_back_is_told_and_can_be_accepted() {
     let clock = Clock::fixed(Clock::system().now());
     let house = House::at(clock.clone(), front::Limits::default()).await;
     let api = house.admin().await;
+    clock.advance(SignedDuration::from_hours(2));
+    api.enrol("before.example").await;
     clock.advance(SignedDuration::from_hours(-1));
     let ready = api.get("/readyz").await;
     assert_eq!(
-        (ready.status.as_u16(), codes(&ready.json)),
-        (503, vec!["clock_set_back"])
+        (ready.status.as_u16(), codes(&ready.json).first()),
+        (503, Some(&"clock_set_back"))
     );
     api.post("/api/v1/certificates", order())
         .await

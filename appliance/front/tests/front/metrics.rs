@@ -121,7 +121,7 @@ async fn the_metrics_are_on_their_own_listener_only() {
         .unwrap();
     assert_eq!(
         answer.headers()["content-type"],
-        "text/plain; version=0.4; charset=utf-8"
+        "text/plain; version=0.0.4; charset=utf-8"
     );
     assert_eq!(
         house
