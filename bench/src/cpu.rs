@@ -9,11 +9,17 @@ const TICK: Duration = Duration::from_millis(10);
 
 /// User and system time that `pid` has used so far, all threads together.
 pub(crate) fn used(pid: u32) -> Result<Duration> {
-    let text = std::fs::read_to_string(format!("/proc/{pid}/stat")).with_context(|| format!("process {pid}"))?;
+    let text =
+        std::fs::read_to_string(format!("/proc/{pid}/stat")).with_context(|| format!("process {pid}"))?;
     // The second field is the program's name in brackets and may hold blanks: count from the last bracket.
     let fields = text.rsplit_once(')').map_or("", |(_, rest)| rest);
     let field = |index: usize| -> Result<u32> {
-        fields.split_whitespace().nth(index).context("a field of /proc/<pid>/stat")?.parse().context("a number")
+        fields
+            .split_whitespace()
+            .nth(index)
+            .context("a field of /proc/<pid>/stat")?
+            .parse()
+            .context("a number")
     };
     Ok(TICK * (field(11)? + field(12)?))
 }
@@ -28,7 +34,9 @@ impl Meter {
     /// Starts measuring the named processes.
     pub(crate) fn start(processes: &[(&str, u32)]) -> Result<Self> {
         let read = |(name, pid): &(&str, u32)| Ok(((*name).to_owned(), *pid, used(*pid)?));
-        Ok(Self { before: processes.iter().map(read).collect::<Result<_>>()? })
+        Ok(Self {
+            before: processes.iter().map(read).collect::<Result<_>>()?,
+        })
     }
 
     /// CPU microseconds per operation of each process since the start.

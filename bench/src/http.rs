@@ -15,9 +15,14 @@ pub(crate) struct Connection {
 impl Connection {
     /// Connects to `host:port`.
     pub(crate) async fn open(address: &str) -> Result<Self> {
-        let stream = TcpStream::connect(address).await.with_context(|| format!("connecting to {address}"))?;
+        let stream = TcpStream::connect(address)
+            .await
+            .with_context(|| format!("connecting to {address}"))?;
         stream.set_nodelay(true)?;
-        Ok(Self { stream, buffer: vec![0; 16 * 1024] })
+        Ok(Self {
+            stream,
+            buffer: vec![0; 16 * 1024],
+        })
     }
 
     /// Sends `request` and gives back the status and the body.
@@ -35,10 +40,15 @@ impl Connection {
             }
             filled += count;
             let have = self.buffer.get(..filled).unwrap_or_default();
-            let Some(head) = have.windows(4).position(|window| window == b"\r\n\r\n") else { continue };
+            let Some(head) = have.windows(4).position(|window| window == b"\r\n\r\n") else {
+                continue;
+            };
             let (status, length) = head_fields(have.get(..head).unwrap_or_default())?;
             if filled >= head + 4 + length {
-                return Ok((status, self.buffer.get(head + 4..head + 4 + length).unwrap_or_default()));
+                return Ok((
+                    status,
+                    self.buffer.get(head + 4..head + 4 + length).unwrap_or_default(),
+                ));
             }
         }
     }
@@ -46,7 +56,12 @@ impl Connection {
 
 fn head_fields(head: &[u8]) -> Result<(u16, usize)> {
     let text = std::str::from_utf8(head).context("the answer's head")?;
-    let status = text.split_whitespace().nth(1).context("a status")?.parse().context("a status number")?;
+    let status = text
+        .split_whitespace()
+        .nth(1)
+        .context("a status")?
+        .parse()
+        .context("a status number")?;
     let length = text
         .lines()
         .filter_map(|line| line.split_once(':'))
@@ -63,7 +78,10 @@ mod tests {
 
     #[test]
     fn the_head_gives_status_and_length() {
-        assert_eq!(head_fields(b"HTTP/1.1 200 OK\r\ncontent-LENGTH: 12").unwrap(), (200, 12));
+        assert_eq!(
+            head_fields(b"HTTP/1.1 200 OK\r\ncontent-LENGTH: 12").unwrap(),
+            (200, 12)
+        );
         assert!(head_fields(b"HTTP/1.1 200 OK\r\nServer: x").is_err());
     }
 }

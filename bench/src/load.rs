@@ -30,13 +30,19 @@ pub(crate) struct Tally {
 impl Tally {
     /// An empty tally that keeps latencies up to a minute, in nanoseconds, to two digits.
     pub(crate) fn new() -> Result<Self> {
-        Ok(Self { latencies: Histogram::new_with_bounds(1, 60_000_000_000, 2)?, failures: 0, first_failure: None })
+        Ok(Self {
+            latencies: Histogram::new_with_bounds(1, 60_000_000_000, 2)?,
+            failures: 0,
+            first_failure: None,
+        })
     }
 
     /// Counts one operation.
     pub(crate) fn count(&mut self, start: Instant, outcome: Result<()>) {
         match outcome {
-            Ok(()) => self.latencies.saturating_record(u64::try_from(start.elapsed().as_nanos()).unwrap_or(u64::MAX)),
+            Ok(()) => self
+                .latencies
+                .saturating_record(u64::try_from(start.elapsed().as_nanos()).unwrap_or(u64::MAX)),
             Err(error) => {
                 self.failures += 1;
                 self.first_failure.get_or_insert_with(|| format!("{error:#}"));
@@ -70,7 +76,13 @@ impl Tally {
             failures: self.failures,
             per_second,
             latency_us: (&self.latencies).into(),
-            cpu_us: cpu.into_iter().map(|(process, us)| Cpu { process, us_per_operation: us }).collect(),
+            cpu_us: cpu
+                .into_iter()
+                .map(|(process, us)| Cpu {
+                    process,
+                    us_per_operation: us,
+                })
+                .collect(),
         })
     }
 }

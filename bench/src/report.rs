@@ -1,13 +1,16 @@
 //! Figures as a table for people and as JSON for machines.
 
 use std::path::Path;
+use std::time::Duration;
 
 use anyhow::{Context, Result};
 use hdrhistogram::Histogram;
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
+
+use crate::cpu::Meter;
 
 /// One measured line.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Deserialize, Serialize)]
 pub(crate) struct Figure {
     /// Scenario, for example `sign`.
     pub(crate) scenario: String,
@@ -25,8 +28,8 @@ pub(crate) struct Figure {
     pub(crate) cpu_us: Vec<Cpu>,
 }
 
-/// Latency percentiles in microseconds.
-#[derive(Debug, Serialize)]
+/// Latency percentiles in microseconds; zeros where only the rate was measured.
+#[derive(Debug, Default, Deserialize, Serialize)]
 pub(crate) struct Percentiles {
     p50: u64,
     p99: u64,
@@ -34,16 +37,50 @@ pub(crate) struct Percentiles {
 }
 
 /// CPU of one process.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Deserialize, Serialize)]
 pub(crate) struct Cpu {
     pub(crate) process: String,
     pub(crate) us_per_operation: f64,
 }
 
+impl Figure {
+    /// A figure of which only the count and the time are known.
+    pub(crate) fn counted(
+        scenario: &str,
+        what: &str,
+        operations: u64,
+        took: Duration,
+        meter: Meter,
+    ) -> Result<Self> {
+        let cpu = meter.per_operation(operations)?;
+        #[expect(clippy::cast_precision_loss, reason = "counts here stay far below 2^52")]
+        let per_second = operations as f64 / took.as_secs_f64();
+        Ok(Self {
+            scenario: scenario.to_owned(),
+            what: what.to_owned(),
+            operations,
+            failures: 0,
+            per_second,
+            latency_us: Percentiles::default(),
+            cpu_us: cpu
+                .into_iter()
+                .map(|(process, us)| Cpu {
+                    process,
+                    us_per_operation: us,
+                })
+                .collect(),
+        })
+    }
+}
+
 impl From<&Histogram<u64>> for Percentiles {
     fn from(latencies: &Histogram<u64>) -> Self {
         let at = |quantile| latencies.value_at_quantile(quantile) / 1000;
-        Self { p50: at(0.5), p99: at(0.99), p999: at(0.999) }
+        Self {
+            p50: at(0.5),
+            p99: at(0.99),
+            p999: at(0.999),
+        }
     }
 }
 
@@ -66,7 +103,10 @@ impl Default for Machine {
     fn default() -> Self {
         let read = |path: &str| std::fs::read_to_string(path).unwrap_or_default();
         let model = read("/proc/cpuinfo");
-        let cpu = model.lines().find_map(|line| line.strip_prefix("model name")).unwrap_or_default();
+        let cpu = model
+            .lines()
+            .find_map(|line| line.strip_prefix("model name"))
+            .unwrap_or_default();
         Self {
             cores: std::thread::available_parallelism().map_or(1, usize::from),
             cpu: cpu.trim_start_matches(['\t', ' ', ':']).to_owned(),
@@ -78,8 +118,11 @@ impl Default for Machine {
 impl Report {
     /// Adds a figure and prints its line.
     pub(crate) fn add(&mut self, figure: Figure) {
-        let cpu: Vec<String> =
-            figure.cpu_us.iter().map(|cpu| format!("{} {:.1}", cpu.process, cpu.us_per_operation)).collect();
+        let cpu: Vec<String> = figure
+            .cpu_us
+            .iter()
+            .map(|cpu| format!("{} {:.1}", cpu.process, cpu.us_per_operation))
+            .collect();
         println!(
             "{:<8} {:<46} {:>9.0} /s   p50 {:>6} us  p99 {:>6} us   CPU us/op: {}{}",
             figure.scenario,
@@ -88,7 +131,11 @@ impl Report {
             figure.latency_us.p50,
             figure.latency_us.p99,
             cpu.join(", "),
-            if figure.failures > 0 { format!("   FAILURES: {}", figure.failures) } else { String::new() },
+            if figure.failures > 0 {
+                format!("   FAILURES: {}", figure.failures)
+            } else {
+                String::new()
+            },
         );
         self.figures.push(figure);
     }

@@ -14,7 +14,17 @@ pub(crate) struct Args {
 
 /// Builds and runs.
 pub(crate) fn run(args: &Args) -> Result<()> {
-    let build = ["build", "--release", "--locked", "-p", "chancery-bench", "-p", "chancery", "-p", "chancery-signerd"];
+    let build = [
+        "build",
+        "--release",
+        "--locked",
+        "-p",
+        "chancery-bench",
+        "-p",
+        "chancery",
+        "-p",
+        "chancery-signerd",
+    ];
     shell::run(shell::command("cargo", &build)?)?;
     let program = shell::root()?.join("target/release/chancery-bench");
     let words: Vec<&str> = args.words.iter().map(String::as_str).collect();

@@ -14,18 +14,41 @@ pub(crate) fn run() -> Result<()> {
 
 /// The checks, each counted as one.
 pub(crate) fn steps(tally: &mut Tally) {
-    tally.step("format", || shell::run(shell::command("cargo", &["fmt", "--all", "--", "--check"])?));
+    tally.step("format", || {
+        shell::run(shell::command("cargo", &["fmt", "--all", "--", "--check"])?)
+    });
     tally.step("clippy", || {
-        let args = ["clippy", "--workspace", "--all-targets", "--quiet", "--locked", "--", "-D", "warnings"];
+        let args = [
+            "clippy",
+            "--workspace",
+            "--all-targets",
+            "--quiet",
+            "--locked",
+            "--",
+            "-D",
+            "warnings",
+        ];
         shell::run(shell::command("cargo", &args)?)
     });
     tally.step("fences (cargo deny)", || {
-        let args = ["deny", "--offline", "--log-level", "error", "check", "bans", "licenses", "sources"];
+        let args = [
+            "deny",
+            "--offline",
+            "--log-level",
+            "error",
+            "check",
+            "bans",
+            "licenses",
+            "sources",
+        ];
         shell::run(shell::command("cargo", &args)?)
     });
     tally.step("sizes", sizes::run);
     tally.step("documentation", || {
-        let mut doc = shell::command("cargo", &["doc", "--workspace", "--no-deps", "--quiet", "--locked"])?;
+        let mut doc = shell::command(
+            "cargo",
+            &["doc", "--workspace", "--no-deps", "--quiet", "--locked"],
+        )?;
         doc.env("RUSTDOCFLAGS", "-D warnings");
         shell::run(doc)
     });

@@ -37,7 +37,7 @@ struct Demo {
 }
 
 /// Runs the demo.
-pub(crate) fn run(args: Args) -> Result<()> {
+pub(crate) fn run(args: &Args) -> Result<()> {
     let root = shell::root()?;
     let dir = root.join(&args.dir);
     let last = args
@@ -184,7 +184,7 @@ impl Demo {
                 let log = std::fs::read_to_string(self.dir.join("chancery.log")).unwrap_or_default();
                 bail!("the server ended with {status}:\n{log}");
             }
-            if since.elapsed() > Duration::from_secs(60) {
+            if since.elapsed() > Duration::from_mins(1) {
                 stop(&mut server)?;
                 bail!(
                     "the server does not listen after a minute; see {}",

@@ -28,5 +28,9 @@ pub(crate) fn run(args: &Args) -> Result<()> {
 
 /// A few seconds of every target: shows that each builds, reads its seeds and does not fall over at once.
 pub(crate) fn smoke() -> Result<()> {
-    run(&Args { seconds: 3, jobs: 2, targets: Vec::new() })
+    run(&Args {
+        seconds: 3,
+        jobs: 2,
+        targets: Vec::new(),
+    })
 }

@@ -38,16 +38,25 @@ pub(crate) fn softhsm() -> Result<()> {
 }
 
 fn packages(wanted: &[(&str, &str)]) -> Result<()> {
-    let missing: Vec<&str> =
-        wanted.iter().filter(|(sign, _)| !PathBuf::from(sign).exists()).map(|(_, package)| *package).collect();
+    let missing: Vec<&str> = wanted
+        .iter()
+        .filter(|(sign, _)| !PathBuf::from(sign).exists())
+        .map(|(_, package)| *package)
+        .collect();
     if missing.is_empty() {
         return Ok(());
     }
     if !shell::has("apt-get") {
-        bail!("these packages are needed and apt-get is not here to install them: {}", missing.join(" "));
+        bail!(
+            "these packages are needed and apt-get is not here to install them: {}",
+            missing.join(" ")
+        );
     }
     if shell::output(shell::command("id", &["-u"])?)?.trim() != "0" {
-        bail!("these packages are missing; install them as root, then try again: apt-get install {}", missing.join(" "));
+        bail!(
+            "these packages are missing; install them as root, then try again: apt-get install {}",
+            missing.join(" ")
+        );
     }
     shell::run(shell::command("apt-get", &["update", "-qq"])?)?;
     let mut install = shell::command("apt-get", &["install", "-y", "-qq", "--no-install-recommends"])?;
@@ -59,7 +68,10 @@ fn packages(wanted: &[(&str, &str)]) -> Result<()> {
 pub(crate) fn cargo_tools() -> Result<()> {
     for (program, package) in CARGO {
         if !shell::has(program) {
-            shell::run(shell::command("cargo", &["install", "--locked", "--quiet", package])?)?;
+            shell::run(shell::command(
+                "cargo",
+                &["install", "--locked", "--quiet", package],
+            )?)?;
         }
     }
     Ok(())
@@ -71,15 +83,28 @@ pub(crate) fn python() -> Result<()> {
     let venv = root.join("target/venv");
     let wanted = root.join("xtask/requirements.txt");
     let stamp = venv.join("stamp");
-    let modified = |path: &PathBuf| path.metadata().and_then(|m| m.modified()).unwrap_or(SystemTime::UNIX_EPOCH);
+    let modified = |path: &PathBuf| {
+        path.metadata()
+            .and_then(|m| m.modified())
+            .unwrap_or(SystemTime::UNIX_EPOCH)
+    };
     if stamp.exists() && modified(&stamp) >= modified(&wanted) {
         return Ok(());
     }
-    shell::run(shell::command("python3", &["-m", "venv", "--clear", &venv.to_string_lossy()])?)?;
+    shell::run(shell::command(
+        "python3",
+        &["-m", "venv", "--clear", &venv.to_string_lossy()],
+    )?)?;
     let pip = venv.join("bin/pip");
     shell::run(shell::command(
         &pip.to_string_lossy(),
-        &["install", "--quiet", "--disable-pip-version-check", "-r", &wanted.to_string_lossy()],
+        &[
+            "install",
+            "--quiet",
+            "--disable-pip-version-check",
+            "-r",
+            &wanted.to_string_lossy(),
+        ],
     )?)?;
     std::fs::write(stamp, b"installed\n")?;
     Ok(())
@@ -91,7 +116,14 @@ pub(crate) fn kryoptic() -> Result<()> {
     let manifest = root.join("pkcs11/kryoptic-module/Cargo.toml");
     let mut build = shell::command(
         "cargo",
-        &["build", "--release", "--quiet", "--locked", "--manifest-path", &manifest.to_string_lossy()],
+        &[
+            "build",
+            "--release",
+            "--quiet",
+            "--locked",
+            "--manifest-path",
+            &manifest.to_string_lossy(),
+        ],
     )?;
     build.env("CARGO_TARGET_DIR", root.join("target/kryoptic"));
     shell::run(build)

@@ -1,7 +1,10 @@
 //! The chores of this repository as one program: `cargo xtask demo | test | check | bench | fuzz | sizes`.
 //!
 //! It depends on none of the product's crates, so that it builds in seconds on a machine that has nothing but Rust.
-#![allow(clippy::print_stdout, reason = "a program whose output is for a person at a terminal")]
+#![allow(
+    clippy::print_stdout,
+    reason = "a program whose output is for a person at a terminal"
+)]
 
 mod bench;
 mod check;
@@ -40,7 +43,7 @@ enum Chore {
 
 fn main() -> anyhow::Result<()> {
     match Cli::parse().chore {
-        Chore::Demo(args) => demo::run(args),
+        Chore::Demo(args) => demo::run(&args),
         Chore::Test(args) => test::run(&args),
         Chore::Check => check::run(),
         Chore::Bench(args) => bench::run(&args),

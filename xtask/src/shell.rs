@@ -9,7 +9,10 @@ use anyhow::{Context, Result, bail};
 /// The workspace's root: the parent of this crate's folder.
 pub(crate) fn root() -> Result<PathBuf> {
     let here = PathBuf::from(env!("CARGO_MANIFEST_DIR"));
-    Ok(here.parent().context("xtask lies in the workspace's root")?.to_path_buf())
+    Ok(here
+        .parent()
+        .context("xtask lies in the workspace's root")?
+        .to_path_buf())
 }
 
 /// A command that starts in the workspace's root.
@@ -30,8 +33,15 @@ pub(crate) fn run(mut command: Command) -> Result<()> {
     let shown = show(&command);
     println!("$ {shown}");
     let start = Instant::now();
-    let status = command.stdin(Stdio::null()).status().with_context(|| format!("starting `{shown}`"))?;
-    println!("  {} after {:.1} s", if status.success() { "done" } else { "failed" }, start.elapsed().as_secs_f64());
+    let status = command
+        .stdin(Stdio::null())
+        .status()
+        .with_context(|| format!("starting `{shown}`"))?;
+    println!(
+        "  {} after {:.1} s",
+        if status.success() { "done" } else { "failed" },
+        start.elapsed().as_secs_f64()
+    );
     if !status.success() {
         bail!("`{shown}` ended with {status}");
     }
@@ -41,9 +51,16 @@ pub(crate) fn run(mut command: Command) -> Result<()> {
 /// Runs a command quietly and gives back its standard output.
 pub(crate) fn output(mut command: Command) -> Result<String> {
     let shown = show(&command);
-    let output = command.stdin(Stdio::null()).output().with_context(|| format!("starting `{shown}`"))?;
+    let output = command
+        .stdin(Stdio::null())
+        .output()
+        .with_context(|| format!("starting `{shown}`"))?;
     if !output.status.success() {
-        bail!("`{shown}` ended with {}: {}", output.status, String::from_utf8_lossy(&output.stderr).trim());
+        bail!(
+            "`{shown}` ended with {}: {}",
+            output.status,
+            String::from_utf8_lossy(&output.stderr).trim()
+        );
     }
     String::from_utf8(output.stdout).with_context(|| format!("`{shown}` printed something that is not text"))
 }

@@ -8,7 +8,15 @@ use anyhow::{Result, ensure};
 
 use crate::shell;
 
-const ROOMS: &[&str] = &["appliance", "bench", "connectors", "courier", "pkcs11", "protocols", "xtask"];
+const ROOMS: &[&str] = &[
+    "appliance",
+    "bench",
+    "connectors",
+    "courier",
+    "pkcs11",
+    "protocols",
+    "xtask",
+];
 const WARN: usize = 400;
 const FAIL: usize = 600;
 const FAIL_MAIN: usize = 100;
@@ -25,7 +33,11 @@ pub(crate) fn run() -> Result<()> {
     for file in &files {
         let text = std::fs::read_to_string(file)?;
         let lines = product_lines(&text);
-        let limit = if file.ends_with("src/main.rs") { FAIL_MAIN } else { FAIL };
+        let limit = if file.ends_with("src/main.rs") {
+            FAIL_MAIN
+        } else {
+            FAIL
+        };
         let shown = file.strip_prefix(&root).unwrap_or(file).display();
         if lines > limit {
             println!("too long: {shown}: {lines} lines (limit {limit})");
@@ -41,7 +53,9 @@ pub(crate) fn run() -> Result<()> {
 
 /// Lines up to the test module, if there is one.
 fn product_lines(text: &str) -> usize {
-    text.lines().take_while(|line| !line.starts_with("#[cfg(test)]") && !line.contains("generated table")).count()
+    text.lines()
+        .take_while(|line| !line.starts_with("#[cfg(test)]") && !line.contains("generated table"))
+        .count()
 }
 
 fn collect(folder: &Path, files: &mut Vec<PathBuf>) -> Result<()> {

@@ -32,11 +32,19 @@ pub(crate) fn run(args: &Args) -> Result<()> {
     if !args.no_check {
         check::steps(&mut tally);
     }
-    tally.step("build", || shell::run(shell::command("cargo", &["build", "--workspace", "--quiet", "--locked"])?));
+    tally.step("build", || {
+        shell::run(shell::command(
+            "cargo",
+            &["build", "--workspace", "--quiet", "--locked"],
+        )?)
+    });
     suite(&mut tally, args.filter.as_deref())?;
     if args.filter.is_none() {
         tally.step("documentation examples", || {
-            shell::run(shell::command("cargo", &["test", "--workspace", "--doc", "--quiet", "--locked"])?)
+            shell::run(shell::command(
+                "cargo",
+                &["test", "--workspace", "--doc", "--quiet", "--locked"],
+            )?)
         });
         tally.step("fuzz smoke (every target, a few seconds)", fuzz::smoke);
     }
@@ -50,7 +58,15 @@ fn suite(tally: &mut Tally, filter: Option<&str>) -> Result<()> {
     if report.exists() {
         std::fs::remove_file(&report)?;
     }
-    let mut words = vec!["nextest", "run", "--workspace", "--locked", "--no-fail-fast", "--status-level", "slow"];
+    let mut words = vec![
+        "nextest",
+        "run",
+        "--workspace",
+        "--locked",
+        "--no-fail-fast",
+        "--status-level",
+        "slow",
+    ];
     words.extend(["--final-status-level", "fail"]);
     words.extend(filter);
     let verdict = shell::run(shell::command("cargo", &words)?);
@@ -58,7 +74,11 @@ fn suite(tally: &mut Tally, filter: Option<&str>) -> Result<()> {
         tally.fail("tests: no report, see above");
         return Ok(());
     };
-    let head = xml.split("<testsuites").nth(1).and_then(|rest| rest.split('>').next()).context("a JUnit report")?;
+    let head = xml
+        .split("<testsuites")
+        .nth(1)
+        .and_then(|rest| rest.split('>').next())
+        .context("a JUnit report")?;
     let total = attribute(head, "tests")?;
     let failed = attribute(head, "failures")? + attribute(head, "errors")?;
     tally.add("tests", total.saturating_sub(failed), failed);
@@ -69,6 +89,9 @@ fn suite(tally: &mut Tally, filter: Option<&str>) -> Result<()> {
 }
 
 fn attribute(head: &str, name: &str) -> Result<u64> {
-    let rest = head.split(&format!(" {name}=\"")).nth(1).with_context(|| format!("`{name}` in the report"))?;
+    let rest = head
+        .split(&format!(" {name}=\""))
+        .nth(1)
+        .with_context(|| format!("`{name}` in the report"))?;
     Ok(rest.split('"').next().unwrap_or_default().parse()?)
 }

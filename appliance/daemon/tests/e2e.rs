@@ -16,6 +16,8 @@ mod harness;
 mod cli;
 #[path = "e2e/crash.rs"]
 mod crash;
+#[path = "e2e/docs.rs"]
+mod docs;
 #[path = "e2e/lint.rs"]
 mod lint;
 #[path = "e2e/tour.rs"]

@@ -97,7 +97,7 @@ fn check(appliance: &Appliance, serials: &BTreeSet<String>) {
 fn e2e_crash_signerd() {
     let mut appliance = Appliance::start(Keys::SoftHsm);
     let serials = issue_while(&mut appliance, 3, |appliance| {
-        signal(appliance.signerd_pid(), "KILL")
+        signal(appliance.signerd_pid(), "KILL");
     });
     let since = Instant::now();
     while !appliance
