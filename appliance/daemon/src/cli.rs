@@ -23,10 +23,14 @@ use clap::{Parser, Subcommand, ValueEnum};
 
 use client::ApiFailure;
 
+use crate::config::ConfigError;
+use crate::supervise::{EXIT_CONFIG, EXIT_PIN_REJECTED, NotStarted};
+
 /// A certification authority whose keys live in an HSM.
 ///
 /// Exit status: 0 done; 1 failed; 2 wrong usage; 3 refused by the server (see the code it tells); 4 the server cannot be
-/// reached or is not ready, the same command may succeed later.
+/// reached or is not ready, the same command may succeed later; 77 a token rejected its PIN; 78 a configuration cannot be
+/// used.
 #[derive(Debug, Parser)]
 #[command(name = "chancery", version, max_term_width = 110)]
 pub(crate) struct Cli {
@@ -69,7 +73,7 @@ enum Command {
     /// Set up a new server: keys, CAs, certificates, configuration.
     Init(init::Args),
     /// Run the server.
-    Serve,
+    Serve(serve::Args),
     /// Certification authorities.
     #[command(subcommand)]
     Ca(ca::Command),
@@ -110,7 +114,7 @@ pub(crate) fn run(cli: Cli) -> Result<ExitCode> {
     };
     match cli.command {
         Command::Init(args) => done(runtime()?.block_on(init::run(&args))),
-        Command::Serve => done(runtime()?.block_on(serve::run(&place.config))),
+        Command::Serve(args) => done(runtime()?.block_on(serve::run(&place.config, &args))),
         Command::Ca(command) => done(runtime()?.block_on(ca::run(&place, command))),
         Command::Profile(command) => done(runtime()?.block_on(profile::run(&place, command))),
         Command::Cert(command) => done(runtime()?.block_on(cert::run(&place, command))),
@@ -137,6 +141,15 @@ fn runtime() -> Result<tokio::runtime::Runtime> {
 
 /// The exit status that an error means.
 pub(crate) fn exit_code(error: &anyhow::Error) -> ExitCode {
+    if error.is::<ConfigError>() || error.is::<::token::ConfigError>() {
+        return ExitCode::from(EXIT_CONFIG);
+    }
+    if let Some(::token::Error::PinRejected { .. }) = error.downcast_ref() {
+        return ExitCode::from(EXIT_PIN_REJECTED);
+    }
+    if let Some(exit) = error.downcast_ref().and_then(NotStarted::final_exit) {
+        return ExitCode::from(exit);
+    }
     match error.downcast_ref::<ApiFailure>() {
         Some(failure) if failure.is_retryable() => ExitCode::from(4),
         Some(_) => ExitCode::from(3),

@@ -1,14 +1,18 @@
 //! `chancery.toml`: what belongs to the machine. What belongs to the PKI is in the store.
 
+mod check;
+mod nearest;
+mod read;
 mod reference;
+mod signing;
 
 use std::net::SocketAddr;
-use std::path::{Component, Path, PathBuf};
+use std::path::{Path, PathBuf};
 
-use anyhow::{Context as _, Result, bail};
 use serde::{Deserialize, Serialize};
 
-pub(crate) use reference::Reference;
+pub(crate) use read::ConfigError;
+pub(crate) use reference::{CHANGES_AT_RUN_TIME, Reference};
 
 /// The configuration as it is written.
 #[derive(Clone, Debug, Deserialize, Serialize, PartialEq)]
@@ -262,90 +266,6 @@ impl Config {
         }
     }
 
-    /// Reads a file, checks it, and makes its paths absolute.
-    pub(crate) fn load(path: &Path) -> Result<Self> {
-        let text = std::fs::read_to_string(path).with_context(|| {
-            format!(
-                "reading the configuration {} (name another with --config, make one with `chancery init`)",
-                path.display()
-            )
-        })?;
-        let mut config = Self::parse(&text).with_context(|| path.display().to_string())?;
-        let folder = path
-            .parent()
-            .filter(|parent| !parent.as_os_str().is_empty())
-            .unwrap_or(Path::new("."));
-        let folder = std::path::absolute(folder)?;
-        config.state_dir = folder
-            .join(&config.state_dir)
-            .components()
-            .filter(|part| *part != Component::CurDir)
-            .collect();
-        let problems = config.check();
-        if !problems.is_empty() {
-            bail!("{} cannot be used:\n  {}", path.display(), problems.join("\n  "));
-        }
-        Ok(config)
-    }
-
-    /// Reads TOML; an unknown key is answered with the nearest one.
-    pub(crate) fn parse(text: &str) -> Result<Self> {
-        toml::from_str(text).map_err(|error| {
-            let text = error.to_string();
-            match nearest(&text) {
-                Some(near) => anyhow::anyhow!("{}\ndid you mean `{near}`?", text.trim_end()),
-                None => anyhow::anyhow!("{}", text.trim_end()),
-            }
-        })
-    }
-
-    /// Everything that is wrong, each with the path of its key.
-    pub(crate) fn check(&self) -> Vec<String> {
-        let mut problems = Vec::new();
-        let mut problem = |is_wrong: bool, text: &str| {
-            if is_wrong {
-                problems.push(text.to_owned());
-            }
-        };
-        problem(self.version != 1, "version: this program reads version 1");
-        let is_http = self.public.base_url.starts_with("http://");
-        problem(
-            !is_http,
-            "public.base_url: begins with http:// (what it serves is signed; https would need itself to be checked)",
-        );
-        problem(
-            self.api.names.is_empty(),
-            "api.names: at least one name or address",
-        );
-        problem(
-            !self.store.url.starts_with("sqlite:"),
-            "store.url: begins with sqlite: followed by a path",
-        );
-        problem(self.lifetimes.crl_hours == 0, "lifetimes.crl_hours: at least 1");
-        let interval = self.lifetimes.crl_interval_hours;
-        problem(
-            interval == 0 || interval >= self.lifetimes.crl_hours,
-            "lifetimes.crl_interval_hours: at least 1 and less than crl_hours, so that a CRL never ends before the next",
-        );
-        problem(self.lifetimes.ocsp_hours == 0, "lifetimes.ocsp_hours: at least 1");
-        problem(
-            self.lifetimes.responder_days == 0,
-            "lifetimes.responder_days: at least 1",
-        );
-        problem(self.limits.connections == 0, "limits.connections: at least 1");
-        problem(self.limits.api_body < 1024, "limits.api_body: at least 1024");
-        problem(
-            self.limits.header_seconds == 0,
-            "limits.header_seconds: at least 1",
-        );
-        problem(self.limits.body_seconds == 0, "limits.body_seconds: at least 1");
-        problem(
-            self.log.level.parse::<tracing_subscriber::EnvFilter>().is_err(),
-            "log.level: a filter such as `info` or `info,front=debug`",
-        );
-        problems
-    }
-
     /// A path of the configuration, below the state folder unless absolute.
     pub(crate) fn path(&self, path: &Path) -> PathBuf {
         self.state_dir.join(path)
@@ -357,31 +277,6 @@ impl Config {
             self.store.url.strip_prefix("sqlite:").unwrap_or(&self.store.url),
         ))
     }
-}
-
-/// The expected key that is nearest to an unknown one, from the parser's message.
-fn nearest(message: &str) -> Option<String> {
-    let rest = message.split("unknown field `").nth(1)?;
-    let (unknown, rest) = rest.split_once('`')?;
-    let expected = rest.split('`').skip(1).step_by(2);
-    let ranked = expected.map(|key| (distance(unknown, key), key)).min()?;
-    (ranked.0 <= 2.max(unknown.len() / 3)).then(|| ranked.1.to_owned())
-}
-
-/// How many letters must be added, removed or changed to make one word of the other.
-fn distance(one: &str, other: &str) -> usize {
-    let other: Vec<char> = other.chars().collect();
-    let mut row: Vec<usize> = (0..=other.len()).collect();
-    for (index, letter) in one.chars().enumerate() {
-        let mut next = vec![index + 1];
-        for (place, theirs) in other.iter().enumerate() {
-            let at = |row: &[usize], index: usize| row.get(index).copied().unwrap_or(usize::MAX - 1);
-            let changed = at(&row, place) + usize::from(letter != *theirs);
-            next.push(changed.min(at(&row, place + 1) + 1).min(at(&next, place) + 1));
-        }
-        row = next;
-    }
-    row.last().copied().unwrap_or_default()
 }
 
 #[cfg(test)]

@@ -8,8 +8,12 @@ mod cli;
 mod compose;
 mod config;
 mod files;
+mod live;
+mod log;
 mod run;
+mod signals;
 mod supervise;
+mod tls_files;
 
 use std::process::ExitCode;
 

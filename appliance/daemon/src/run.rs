@@ -3,138 +3,97 @@
 use std::path::Path;
 use std::sync::Arc;
 
-use anyhow::{Context as _, Result};
-use front::{Front, TlsIdentity};
-use tokio::signal::unix::{Signal, SignalKind, signal};
+use anyhow::{Result, anyhow};
+use ca::Authority;
+use front::Front;
+use tokio::task::{JoinError, JoinSet};
 use tokio_util::sync::CancellationToken;
-use tracing_subscriber::layer::SubscriberExt as _;
-use tracing_subscriber::util::SubscriberInitExt as _;
-use tracing_subscriber::{EnvFilter, Registry, reload};
 
-use crate::compose::{self, TlsFiles};
-use crate::config::{Config, LogFormat, SignerMode};
-use crate::supervise::Spawn;
+use crate::compose;
+use crate::config::Config;
+use crate::live::Live;
+use crate::log;
+use crate::signals::Signals;
+use crate::supervise::Supervised;
 
-/// Changes the level of the log while it runs.
-type LevelHandle = reload::Handle<EnvFilter, Registry>;
-
-/// Starts the log as the configuration says.
-pub(crate) fn start_log(config: &Config) -> Result<LevelHandle> {
-    let (filter, handle) = reload::Layer::new(EnvFilter::try_new(&config.log.level)?);
-    let log = tracing_subscriber::fmt::layer()
-        .with_writer(std::io::stderr)
-        .with_ansi(false);
-    let registry = tracing_subscriber::registry().with(filter);
-    match config.log.format {
-        LogFormat::Text => registry.with(log).init(),
-        LogFormat::Json => registry.with(log.json()).init(),
-    }
-    Ok(handle)
-}
-
-/// Serves until SIGTERM or SIGINT; SIGHUP reloads.
-pub(crate) async fn serve(path: &Path) -> Result<()> {
+/// Serves until SIGTERM or SIGINT, or until the parent is gone when it is to end with it; SIGHUP reloads.
+///
+/// It ends from the outside to the inside: the listeners drain, then what they began runs to its end, and only then the
+/// signing process is told to stop.
+pub(crate) async fn serve(path: &Path, with_parent: bool) -> Result<()> {
     let config = Config::load(path)?;
-    let level = start_log(&config)?;
-    let stop = CancellationToken::new();
+    let level = log::start(&config.log)?;
+    let mut signals = Signals::new(with_parent)?;
     let store = compose::store(&config)?;
-    let signing = match config.signer.mode {
-        SignerMode::Spawn => {
-            let spawn = Spawn::new(&config)?;
-            let running = spawn.start().await?;
-            Some(tokio::spawn(spawn.keep(running, stop.clone())))
-        }
-        SignerMode::Connect | SignerMode::InProcess => None,
-    };
+    let signing = Supervised::start(&config).await?;
     let authority = compose::authority(&config, store, compose::signer(&config)?).await?;
-    for orphan in &authority.recovered().orphans {
-        tracing::warn!(serial = %orphan.serial, issuer = %orphan.issuer_id, "revoked a serial whose certificate was never recorded");
-    }
-    let files = TlsFiles::new(&config);
-    files
-        .renew(&config, &authority)
-        .await
-        .context("the server's own certificate")?;
-    let identity = files.identity()?;
-    let front = Front::bind(compose::front(&config), authority.clone(), &identity)?;
+    report_orphans(&authority);
+    let front = compose::front(&config);
+    let live = Arc::new(Live::start(path, config, level, authority.clone()).await?);
+    let front = Front::bind(front, authority.clone(), live.identity())?;
     let at = front.addresses();
-    tracing::info!(public = %at.public, api = %at.api, metrics = %at.metrics, "listening");
+
+    let stop = CancellationToken::new();
+    let mut work = JoinSet::new();
     let hooks = jobs::Hooks {
-        tls_renewal: Some(tls_renewal(
-            config.clone(),
-            authority.clone(),
-            files.clone(),
-            identity.clone(),
-        )),
+        tls_renewal: Some(tls_renewal(&live)),
     };
-    let jobs = tokio::spawn(jobs::run(authority.clone(), hooks, stop.clone()));
-    let serving = tokio::spawn(front.serve(stop.clone()));
-    tell_systemd(&[sd_notify::NotifyState::Ready]);
-    signals(path, &level, &files, &identity).await?;
-    tell_systemd(&[sd_notify::NotifyState::Stopping]);
+    work.spawn(jobs::run(authority.clone(), hooks, stop.clone()));
+    work.spawn(front.serve(stop.clone()));
+    tracing::info!(public = %at.public, api = %at.api, metrics = %at.metrics, "listening");
+    tell_systemd(sd_notify::NotifyState::Ready);
+
+    let verdict = tokio::select! {
+        () = signals.until_end(|| live.reload()) => Ok(()),
+        ended = work.join_next() => Err(ended_by_itself(ended)),
+    };
+    tell_systemd(sd_notify::NotifyState::Stopping);
     tracing::info!("stopping: open connections may finish");
     stop.cancel();
-    serving.await?;
-    jobs.await?;
+    while let Some(ended) = work.join_next().await {
+        ended?;
+    }
+    authority.drain().await;
     if let Some(signing) = signing {
-        signing.await?;
+        signing.end().await;
     }
     tracing::info!("stopped");
-    Ok(())
+    verdict
 }
 
-fn tell_systemd(state: &[sd_notify::NotifyState<'_>]) {
-    // Not under systemd there is nobody to tell.
-    let _ = sd_notify::notify(state);
+/// What a crash left behind was settled before anything else.
+fn report_orphans(authority: &Authority) {
+    for orphan in &authority.recovered().orphans {
+        tracing::warn!(
+            serial = %orphan.serial,
+            issuer = %orphan.issuer_id,
+            "revoked a serial whose certificate was never recorded"
+        );
+    }
+}
+
+/// The listeners and the jobs go on until they are told to stop.
+fn ended_by_itself(ended: Option<Result<(), JoinError>>) -> anyhow::Error {
+    match ended {
+        Some(Err(error)) => anyhow!(error).context("the listeners or the jobs broke off"),
+        _ => anyhow!("the listeners or the jobs ended by themselves"),
+    }
 }
 
 /// Looks after the server's own certificate.
-fn tls_renewal(
-    config: Config,
-    authority: ca::Authority,
-    files: TlsFiles,
-    identity: TlsIdentity,
-) -> jobs::Hook {
-    let parts = Arc::new((config, authority, files, identity));
+fn tls_renewal(live: &Arc<Live>) -> jobs::Hook {
+    let live = Arc::clone(live);
     Arc::new(move || {
-        let parts = Arc::clone(&parts);
+        let live = Arc::clone(&live);
         Box::pin(async move {
-            let (config, authority, files, identity) = parts.as_ref();
-            let renewed = files
-                .renew(config, authority)
+            live.renew_certificate()
                 .await
-                .map_err(|error| format!("{error:#}"))?;
-            if renewed {
-                files.reload(identity).map_err(|error| format!("{error:#}"))?;
-                tracing::info!("the server's own certificate was renewed");
-            }
-            Ok(())
+                .map_err(|error| format!("{error:#}"))
         })
     })
 }
 
-/// Handles signals until one says stop.
-async fn signals(path: &Path, level: &LevelHandle, files: &TlsFiles, identity: &TlsIdentity) -> Result<()> {
-    let listen = |kind: SignalKind| -> Result<Signal> { Ok(signal(kind)?) };
-    let (mut terminate, mut interrupt) = (listen(SignalKind::terminate())?, listen(SignalKind::interrupt())?);
-    let mut hang_up = listen(SignalKind::hangup())?;
-    loop {
-        tokio::select! {
-            _ = terminate.recv() => return Ok(()),
-            _ = interrupt.recv() => return Ok(()),
-            _ = hang_up.recv() => match reload(path, level, files, identity) {
-                Ok(()) => tracing::info!("reloaded: log level and the server's certificate"),
-                Err(error) => tracing::error!("not reloaded, everything stays as it was: {error:#}"),
-            },
-        }
-    }
-}
-
-/// Takes over what can change while running. A configuration with any problem changes nothing.
-fn reload(path: &Path, level: &LevelHandle, files: &TlsFiles, identity: &TlsIdentity) -> Result<()> {
-    let config = Config::load(path)?;
-    let filter = EnvFilter::try_new(&config.log.level)?;
-    files.reload(identity)?;
-    level.reload(filter)?;
-    Ok(())
+fn tell_systemd(state: sd_notify::NotifyState<'_>) {
+    // Not under systemd there is nobody to tell.
+    let _ = sd_notify::notify(&[state]);
 }

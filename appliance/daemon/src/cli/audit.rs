@@ -1,5 +1,6 @@
 //! `chancery audit`: read the log, verify it (through the server, or the file itself).
 
+use std::fmt::Write as _;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
@@ -32,13 +33,13 @@ pub(crate) async fn run(place: &Place, command: Command) -> Result<ExitCode> {
     match command {
         Command::Tail { lines } => {
             let api = Api::new(place)?;
-            let last = api
+            let newest = api
                 .get("/api/v1/status")
                 .await?
                 .pointer("/audit_entries")
                 .and_then(Value::as_i64)
                 .unwrap_or(0);
-            let after = (last - i64::from(lines)).max(0);
+            let after = (newest - i64::from(lines)).max(0);
             let list = api
                 .get(&format!(
                     "/api/v1/audit?after={after}&limit={}",
@@ -90,7 +91,11 @@ fn offline(path: &std::path::Path) -> Result<Value> {
     let store = Store::open_read_only(path)?;
     Ok(match store.read_here(store::audit::verify)? {
         Verdict::Sound { entries, head } => {
-            let head: String = head.iter().map(|octet| format!("{octet:02x}")).collect();
+            let head: String = head.iter().fold(String::new(), |mut text, octet| {
+                // Writing to a String cannot fail.
+                let _ = write!(text, "{octet:02x}");
+                text
+            });
             json!({ "sound": true, "entries": entries, "head": head, "broken_at": null, "problem": null })
         }
         Verdict::Broken { seq, what } => {

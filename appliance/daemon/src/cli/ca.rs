@@ -111,24 +111,7 @@ pub(crate) enum Command {
 pub(crate) async fn run(place: &Place, command: Command) -> Result<()> {
     let api = Api::new(place)?;
     let issuer = match command {
-        Command::List => {
-            let list = api.get("/api/v1/issuers").await?;
-            let columns = [
-                ("NAME", "/name"),
-                ("GEN", "/generation"),
-                ("STATE", "/state"),
-                ("KEY", "/key_algorithm"),
-                ("TOKEN", "/token"),
-                ("ENDS", "/not_after"),
-                ("ID", "/id"),
-            ];
-            table::list(
-                place.output,
-                list.pointer("/items").unwrap_or(&Value::Null),
-                &columns,
-            );
-            return Ok(());
-        }
+        Command::List => return list(place, &api).await,
         Command::Show { ca } => api.get(&format!("/api/v1/issuers/{ca}")).await?,
         Command::CreateRoot { new, validity_days } => create(&api, "root", &new, None, validity_days).await?,
         Command::CreateIssuing {
@@ -174,19 +157,7 @@ pub(crate) async fn run(place: &Place, command: Command) -> Result<()> {
             let body = fields(&[("key_algorithm", key_algorithm.map(Into::into))]);
             api.post(&format!("/api/v1/issuers/{ca}/rollover"), &body).await?
         }
-        Command::PublishCrl { ca } => {
-            let crl = api
-                .ask(Method::POST, &format!("/api/v1/issuers/{ca}/crl"), None)
-                .await?;
-            let rows = [
-                ("Number", "/number"),
-                ("Entries", "/entries"),
-                ("This update", "/this_update"),
-                ("Next update", "/next_update"),
-            ];
-            table::one(place.output, &crl, &rows);
-            return Ok(());
-        }
+        Command::PublishCrl { ca } => return publish(place, &api, &ca).await,
         Command::AcceptClock => {
             api.ask(Method::POST, "/api/v1/clock/accept", None).await?;
             println!("the clock is accepted as it is");
@@ -194,6 +165,39 @@ pub(crate) async fn run(place: &Place, command: Command) -> Result<()> {
         }
     };
     show(place, &issuer);
+    Ok(())
+}
+
+async fn list(place: &Place, api: &Api) -> Result<()> {
+    let list = api.get("/api/v1/issuers").await?;
+    let columns = [
+        ("NAME", "/name"),
+        ("GEN", "/generation"),
+        ("STATE", "/state"),
+        ("KEY", "/key_algorithm"),
+        ("TOKEN", "/token"),
+        ("ENDS", "/not_after"),
+        ("ID", "/id"),
+    ];
+    table::list(
+        place.output,
+        list.pointer("/items").unwrap_or(&Value::Null),
+        &columns,
+    );
+    Ok(())
+}
+
+async fn publish(place: &Place, api: &Api, ca: &str) -> Result<()> {
+    let crl = api
+        .ask(Method::POST, &format!("/api/v1/issuers/{ca}/crl"), None)
+        .await?;
+    let rows = [
+        ("Number", "/number"),
+        ("Entries", "/entries"),
+        ("This update", "/this_update"),
+        ("Next update", "/next_update"),
+    ];
+    table::one(place.output, &crl, &rows);
     Ok(())
 }
 

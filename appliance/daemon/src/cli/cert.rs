@@ -108,32 +108,13 @@ pub(crate) async fn run(place: &Place, command: Command) -> Result<()> {
             name,
             limit,
         } => {
-            let mut path = format!("/api/v1/certificates?limit={limit}");
-            for (key, value) in [
+            let filters = [
                 ("issuer", ca),
                 ("profile", profile),
                 ("status", status),
                 ("name", name),
-            ] {
-                if let Some(value) = value {
-                    path.push_str(&format!("&{key}={}", escape(&value)));
-                }
-            }
-            let page = api.get(&path).await?;
-            let columns = [
-                ("SERIAL", "/serial"),
-                ("STATUS", "/status"),
-                ("PROFILE", "/profile"),
-                ("SUBJECT", "/subject"),
-                ("NAMES", "/names"),
-                ("ENDS", "/not_after"),
             ];
-            table::list(
-                place.output,
-                page.pointer("/items").unwrap_or(&Value::Null),
-                &columns,
-            );
-            Ok(())
+            list(place, &api, filters, limit).await
         }
         Command::Show { certificate } => {
             show(
@@ -171,25 +152,54 @@ pub(crate) async fn run(place: &Place, command: Command) -> Result<()> {
             table::one(place.output, &revoked, &rows);
             Ok(())
         }
-        Command::Explain { order } => {
-            let order = api.get(&format!("/api/v1/orders/{order}")).await?;
-            let rows = [
-                ("Order", "/id"),
-                ("At", "/at"),
-                ("By", "/requester"),
-                ("Profile", "/profile"),
-                ("Subject", "/subject"),
-                ("Names", "/names"),
-                ("State", "/state"),
-                ("Code", "/code"),
-                ("Why", "/message"),
-                ("Details", "/details"),
-                ("Certificate", "/certificate_id"),
-            ];
-            table::one(place.output, &order, &rows);
-            Ok(())
+        Command::Explain { order } => explain(place, &api, &order).await,
+    }
+}
+
+/// A page of certificates; a filter without a value is left out.
+async fn list(place: &Place, api: &Api, filters: [(&str, Option<String>); 4], limit: u32) -> Result<()> {
+    let mut path = format!("/api/v1/certificates?limit={limit}");
+    for (key, value) in filters {
+        if let Some(value) = value {
+            for part in ["&", key, "=", &escape(&value)] {
+                path.push_str(part);
+            }
         }
     }
+    let page = api.get(&path).await?;
+    let columns = [
+        ("SERIAL", "/serial"),
+        ("STATUS", "/status"),
+        ("PROFILE", "/profile"),
+        ("SUBJECT", "/subject"),
+        ("NAMES", "/names"),
+        ("ENDS", "/not_after"),
+    ];
+    table::list(
+        place.output,
+        page.pointer("/items").unwrap_or(&Value::Null),
+        &columns,
+    );
+    Ok(())
+}
+
+async fn explain(place: &Place, api: &Api, order: &str) -> Result<()> {
+    let order = api.get(&format!("/api/v1/orders/{order}")).await?;
+    let rows = [
+        ("Order", "/id"),
+        ("At", "/at"),
+        ("By", "/requester"),
+        ("Profile", "/profile"),
+        ("Subject", "/subject"),
+        ("Names", "/names"),
+        ("State", "/state"),
+        ("Code", "/code"),
+        ("Why", "/message"),
+        ("Details", "/details"),
+        ("Certificate", "/certificate_id"),
+    ];
+    table::one(place.output, &order, &rows);
+    Ok(())
 }
 
 /// Writes or prints a new certificate with those above it.

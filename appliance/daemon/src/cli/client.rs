@@ -1,6 +1,6 @@
 //! The client of the REST API that the management subcommands use.
 
-use std::fmt;
+use std::fmt::{self, Write as _};
 use std::path::Path;
 use std::time::Duration;
 
@@ -105,7 +105,7 @@ impl Api {
             .https_only(true)
             .no_proxy()
             .connect_timeout(Duration::from_secs(10))
-            .timeout(Duration::from_secs(300))
+            .timeout(Duration::from_mins(5))
             .build()?;
         Ok(Self {
             client,
@@ -169,7 +169,8 @@ pub(crate) fn escape(value: &str) -> String {
         if octet.is_ascii_alphanumeric() || b"-._~".contains(&octet) {
             out.push(char::from(octet));
         } else {
-            out.push_str(&format!("%{octet:02X}"));
+            // Writing to a String cannot fail.
+            let _ = write!(out, "%{octet:02X}");
         }
     }
     out

@@ -23,7 +23,7 @@ pub(crate) fn run(place: &Place, command: &Command) -> Result<()> {
             }
             println!("{}: no problem found", place.config.display());
         }
-        Command::Reference => print!("{}", Reference),
+        Command::Reference => print!("{Reference}"),
     }
     Ok(())
 }

@@ -10,9 +10,10 @@ use pki::KeyAlgorithm;
 use secrecy::{ExposeSecret as _, SecretString};
 use token::{SoftwareConfig, TokenConfig, inspect};
 
-use crate::compose::{self, TlsFiles};
+use crate::compose;
 use crate::config::Config;
 use crate::files::{self, Readers};
+use crate::tls_files::TlsFiles;
 
 /// Where Debian and others put SoftHSM2.
 const SOFTHSM: &[&str] = &[
@@ -298,7 +299,7 @@ async fn authorities(args: &Args, authority: &Authority, by: &Principal) -> Resu
 
 async fn server_certificate(config: &Config, authority: &Authority) -> Result<()> {
     let renewed = TlsFiles::new(config)
-        .renew(config, authority)
+        .renew(&config.api, authority)
         .await
         .context("the server's own certificate")?;
     done(

@@ -69,48 +69,10 @@ pub(crate) fn run(place: &Place, command: Command) -> Result<ExitCode> {
             label: Some(label),
             pin_file: Some(pin_file),
             ..
-        } => {
-            let keys = inspect::keys(&config(module, label, &pin_file), PinSource::File(pin_file))?;
-            let rows: Vec<Value> = keys
-                .iter()
-                .map(|key| {
-                    serde_json::json!({
-                        "fingerprint": key.key.to_string(), "label": key.label, "kind": key.kind.to_string(),
-                        "sensitive": key.attributes.sensitive, "extractable": key.attributes.extractable,
-                        "local": key.attributes.local,
-                    })
-                })
-                .collect();
-            let columns = [
-                ("LABEL", "/label"),
-                ("KIND", "/kind"),
-                ("SENSITIVE", "/sensitive"),
-                ("EXTRACTABLE", "/extractable"),
-                ("MADE THERE", "/local"),
-                ("FINGERPRINT", "/fingerprint"),
-            ];
-            table::list(place.output, &rows.into(), &columns);
-            Ok(ExitCode::SUCCESS)
-        }
+        } => keys(place, config(module, label, &pin_file), pin_file),
         Command::List {
             module, mechanisms, ..
-        } => {
-            let slots = serde_json::to_value(inspect::slots(&module)?)?;
-            let mut columns = vec![
-                ("SLOT", "/slot"),
-                ("TOKEN", "/token/label"),
-                ("SERIAL", "/token/serial"),
-                ("MODEL", "/token/model"),
-                ("INITIALISED", "/token/initialized"),
-                ("PIN", "/token/user_pin"),
-                ("KEYS IT CAN MAKE", "/token/key_kinds"),
-            ];
-            if mechanisms {
-                columns.push(("MECHANISMS", "/token/mechanisms"));
-            }
-            table::list(place.output, &slots, &columns);
-            Ok(ExitCode::SUCCESS)
-        }
+        } => slots(place, &module, mechanisms),
         Command::Init {
             module,
             slot,
@@ -125,40 +87,80 @@ pub(crate) fn run(place: &Place, command: Command) -> Result<ExitCode> {
                 user_pin: secret(&pin_file)?,
             };
             let report = serde_json::to_value(inspect::init_token(&module, &new)?)?;
-            table::one(
-                place.output,
-                &report,
-                &[
-                    ("Slot", "/slot"),
-                    ("Token", "/token/label"),
-                    ("Serial", "/token/serial"),
-                ],
-            );
+            let rows = [
+                ("Slot", "/slot"),
+                ("Token", "/token/label"),
+                ("Serial", "/token/serial"),
+            ];
+            table::one(place.output, &report, &rows);
             Ok(ExitCode::SUCCESS)
         }
         Command::Test {
             module,
             label,
             pin_file,
-        } => {
-            let tests =
-                inspect::test_signatures(&config(module, label, &pin_file), PinSource::File(pin_file))?;
-            let all_work = tests.iter().all(|test| test.outcome == "ok");
-            let columns = [
-                ("LABEL", "/label"),
-                ("KIND", "/kind"),
-                ("SCHEME", "/scheme"),
-                ("MICROSECONDS", "/microseconds"),
-                ("OUTCOME", "/outcome"),
-            ];
-            table::list(place.output, &serde_json::to_value(tests)?, &columns);
-            Ok(if all_work {
-                ExitCode::SUCCESS
-            } else {
-                ExitCode::FAILURE
-            })
-        }
+        } => test(place, config(module, label, &pin_file), pin_file),
     }
+}
+
+fn keys(place: &Place, config: TokenConfig, pin_file: PathBuf) -> Result<ExitCode> {
+    let row = |key: &token::KeyRecord| {
+        serde_json::json!({
+            "fingerprint": key.key.to_string(), "label": key.label, "kind": key.kind.to_string(),
+            "sensitive": key.attributes.sensitive, "extractable": key.attributes.extractable,
+            "local": key.attributes.local,
+        })
+    };
+    let rows: Vec<Value> = inspect::keys(&config, PinSource::File(pin_file))?
+        .iter()
+        .map(row)
+        .collect();
+    let columns = [
+        ("LABEL", "/label"),
+        ("KIND", "/kind"),
+        ("SENSITIVE", "/sensitive"),
+        ("EXTRACTABLE", "/extractable"),
+        ("MADE THERE", "/local"),
+        ("FINGERPRINT", "/fingerprint"),
+    ];
+    table::list(place.output, &rows.into(), &columns);
+    Ok(ExitCode::SUCCESS)
+}
+
+fn slots(place: &Place, module: &std::path::Path, mechanisms: bool) -> Result<ExitCode> {
+    let slots = serde_json::to_value(inspect::slots(module)?)?;
+    let mut columns = vec![
+        ("SLOT", "/slot"),
+        ("TOKEN", "/token/label"),
+        ("SERIAL", "/token/serial"),
+        ("MODEL", "/token/model"),
+        ("INITIALISED", "/token/initialized"),
+        ("PIN", "/token/user_pin"),
+        ("KEYS IT CAN MAKE", "/token/key_kinds"),
+    ];
+    if mechanisms {
+        columns.push(("MECHANISMS", "/token/mechanisms"));
+    }
+    table::list(place.output, &slots, &columns);
+    Ok(ExitCode::SUCCESS)
+}
+
+fn test(place: &Place, config: TokenConfig, pin_file: PathBuf) -> Result<ExitCode> {
+    let tests = inspect::test_signatures(&config, PinSource::File(pin_file))?;
+    let all_work = tests.iter().all(|test| test.outcome == "ok");
+    let columns = [
+        ("LABEL", "/label"),
+        ("KIND", "/kind"),
+        ("SCHEME", "/scheme"),
+        ("MICROSECONDS", "/microseconds"),
+        ("OUTCOME", "/outcome"),
+    ];
+    table::list(place.output, &serde_json::to_value(tests)?, &columns);
+    Ok(if all_work {
+        ExitCode::SUCCESS
+    } else {
+        ExitCode::FAILURE
+    })
 }
 
 fn config(module: PathBuf, label: String, pin_file: &std::path::Path) -> TokenConfig {

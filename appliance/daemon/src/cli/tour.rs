@@ -195,7 +195,7 @@ impl Tour {
             cert_ids: &[id],
             nonce,
             at: ca::Clock::system().now(),
-            skew: Duration::from_secs(60),
+            skew: Duration::from_mins(1),
         };
         let statuses = signed.verify(&expected)?;
         Ok(statuses.first().context("a status")?.status)

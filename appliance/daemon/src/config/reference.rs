@@ -1,13 +1,13 @@
-//! The reference of the configuration, as Markdown.
+//! The reference of both configuration files, as Markdown.
 //!
-//! Keys and defaults come from the types, by writing the defaults as TOML; the texts stand here, and a test fails when a key
-//! has none or a text has no key.
+//! Keys and defaults come from the types, by writing the defaults as TOML; the texts stand here and in `signing.rs`, and a
+//! test fails when a key has none or a text has no key.
 
 use std::fmt;
 
 use toml::Value;
 
-use super::Config;
+use super::{Config, signing};
 
 /// Key and what it means.
 pub(super) const TEXTS: &[(&str, &str)] = &[
@@ -62,10 +62,7 @@ pub(super) const TEXTS: &[(&str, &str)] = &[
         "The program `chancery-signerd`, for `spawn`; beside `chancery` when left out.",
     ),
     ("log.format", "`text` or `json`."),
-    (
-        "log.level",
-        "A filter such as `info` or `info,front=debug`. Changes with SIGHUP.",
-    ),
+    ("log.level", "A filter such as `info` or `info,front=debug`."),
     ("lifetimes.crl_hours", "Hours a CRL is valid."),
     (
         "lifetimes.crl_interval_hours",
@@ -99,28 +96,52 @@ pub(super) const TEXTS: &[(&str, &str)] = &[
 #[cfg(test)]
 pub(super) const OPTIONAL: &[&str] = &["api.issuer", "store.max_pages", "signer.program"];
 
+/// Keys of `chancery.toml` that SIGHUP changes; the others want a new start.
+pub(crate) const CHANGES_AT_RUN_TIME: &[&str] = &["api.names", "api.issuer", "log.level"];
+
 /// Prints the reference.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Reference;
 
 impl fmt::Display for Reference {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        writeln!(f, "# Configuration\n")?;
-        writeln!(
-            f,
-            "`chancery.toml`: what belongs to the machine. Made by `chancery init`, checked by `chancery config check`."
+        f.write_str(
+            "# Configuration\n\n\
+             Two files belong to the machine; both are made by `chancery init` and checked by `chancery config check`. An unknown\n\
+             key is an error that names the nearest one; every other problem is told with the path of its key. A running server\n\
+             reads `chancery.toml` again when it gets SIGHUP (`systemctl reload chancery`): a file with any problem changes\n\
+             nothing, and keys that want a new start are named in the log.\n\n\
+             This page is printed by `chancery config reference`.\n\n\
+             ## chancery.toml: the server\n\n\
+             | Key | Default | Changes with SIGHUP | Meaning |\n|---|---|---|---|\n",
         )?;
-        writeln!(
-            f,
-            "An unknown key is an error that names the nearest one. Printed by `chancery config reference`.\n"
-        )?;
-        writeln!(f, "| Key | Default | Meaning |\n|---|---|---|")?;
         let defaults = Value::try_from(Config::new()).map_err(|_| fmt::Error)?;
         for (key, text) in TEXTS {
-            let default = key.split('.').try_fold(&defaults, |value, part| value.get(part));
-            let default = default.map_or_else(|| "none".to_owned(), |value| format!("`{value}`"));
-            writeln!(f, "| `{key}` | {default} | {text} |")?;
+            let at_run_time = if CHANGES_AT_RUN_TIME.contains(key) {
+                "yes"
+            } else {
+                "no"
+            };
+            writeln!(
+                f,
+                "| `{key}` | {} | {at_run_time} | {text} |",
+                default(&defaults, key)
+            )?;
+        }
+        f.write_str(
+            "\n## signerd.toml: the signing process\n\n\
+             Read when `chancery-signerd` starts. Relative paths begin in the folder of the file.\n\n\
+             | Key | Default | Meaning |\n|---|---|---|\n",
+        )?;
+        let defaults = Value::try_from(token::Config::default()).map_err(|_| fmt::Error)?;
+        for (key, text) in signing::TEXTS {
+            writeln!(f, "| `{key}` | {} | {text} |", default(&defaults, key))?;
         }
         Ok(())
     }
+}
+
+fn default(defaults: &Value, key: &str) -> String {
+    let value = key.split('.').try_fold(defaults, |value, part| value.get(part));
+    value.map_or_else(|| "none".to_owned(), |value| format!("`{value}`"))
 }

@@ -82,13 +82,6 @@ fn paths_begin_in_the_state_folder() {
 }
 
 #[test]
-fn letters_are_counted() {
-    assert_eq!(distance("listen", "listen"), 0);
-    assert_eq!(distance("lisen", "listen"), 1);
-    assert_eq!(distance("", "abc"), 3);
-}
-
-#[test]
 fn every_key_has_a_text_and_every_text_a_key() {
     let mut keys = vec![];
     let defaults = toml::Value::try_from(Config::new()).unwrap();

@@ -1,0 +1,31 @@
+//! The log: lines on standard error, for people or for machines. Its level can change while the server runs.
+
+use anyhow::Result;
+use tracing_subscriber::layer::SubscriberExt as _;
+use tracing_subscriber::util::SubscriberInitExt as _;
+use tracing_subscriber::{EnvFilter, Registry, fmt, reload};
+
+use crate::config::{Log, LogFormat};
+
+/// Changes the level of the log.
+#[derive(Debug)]
+pub(crate) struct Level(reload::Handle<EnvFilter, Registry>);
+
+/// Starts the log of this process. Called once.
+pub(crate) fn start(log: &Log) -> Result<Level> {
+    let (filter, handle) = reload::Layer::new(EnvFilter::try_new(&log.level)?);
+    let lines = fmt::layer().with_writer(std::io::stderr).with_ansi(false);
+    let registry = tracing_subscriber::registry().with(filter);
+    match log.format {
+        LogFormat::Text => registry.with(lines).init(),
+        LogFormat::Json => registry.with(lines.json()).init(),
+    }
+    Ok(Level(handle))
+}
+
+impl Level {
+    /// Takes another level.
+    pub(crate) fn set(&self, level: &str) -> Result<()> {
+        Ok(self.0.reload(EnvFilter::try_new(level)?)?)
+    }
+}
