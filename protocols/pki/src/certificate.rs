@@ -4,14 +4,15 @@ mod summary;
 
 use std::fmt;
 
-use const_oid::ObjectIdentifier;
+use const_oid::{AssociatedOid, ObjectIdentifier};
 use der::asn1::{AnyRef, UintRef};
 use der::{Decode, Reader, SliceReader, Tag, TagNumber, Tagged};
 use jiff::Timestamp;
 use x509_cert::ext::pkix::name::{DistributionPointName, GeneralName};
 use x509_cert::ext::pkix::{
-    AuthorityInfoAccessSyntax, AuthorityKeyIdentifier, BasicConstraints, CrlDistributionPoints, ExtendedKeyUsage, KeyUsage,
-    NameConstraints, SubjectAltName as SubjectAltNameSyntax, SubjectKeyIdentifier,
+    AuthorityInfoAccessSyntax, AuthorityKeyIdentifier, BasicConstraints, CertificatePolicies,
+    CrlDistributionPoints, ExtendedKeyUsage, KeyUsage, NameConstraints,
+    SubjectAltName as SubjectAltNameSyntax, SubjectKeyIdentifier,
 };
 
 use crate::extensions::{Extensions, ExtensionsFault};
@@ -28,6 +29,17 @@ pub const MAX_CERTIFICATE_LEN: usize = 256 * 1024;
 const OCSP: ObjectIdentifier = ObjectIdentifier::new_unwrap("1.3.6.1.5.5.7.48.1");
 const CA_ISSUERS: ObjectIdentifier = ObjectIdentifier::new_unwrap("1.3.6.1.5.5.7.48.2");
 const TLS_FEATURE: ObjectIdentifier = ObjectIdentifier::new_unwrap("1.3.6.1.5.5.7.1.24");
+/// Extensions that may be critical in a certificate of a chain: each is enforced by [`crate::chain`] or by whoever uses
+/// the leaf (purposes, names), except policies, which nothing here asks for (RFC 5280 §6.1.1 (c) "any-policy").
+const PROCESSED: &[ObjectIdentifier] = &[
+    BasicConstraints::OID,
+    KeyUsage::OID,
+    ExtendedKeyUsage::OID,
+    SubjectAltNameSyntax::OID,
+    NameConstraints::OID,
+    CertificatePolicies::OID,
+    TLS_FEATURE,
+];
 
 /// Why something is no acceptable certificate.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -90,7 +102,10 @@ impl Certificate {
     pub fn parse(input: &[u8]) -> Result<Self, CertificateFault> {
         if pem::is_pem(input) {
             let all = Self::parse_all(input)?;
-            return all.into_iter().next().ok_or_else(|| CertificateFault::Malformed("no certificate".to_owned()));
+            return all
+                .into_iter()
+                .next()
+                .ok_or_else(|| CertificateFault::Malformed("no certificate".to_owned()));
         }
         Self::from_der(input)
     }
@@ -101,14 +116,17 @@ impl Certificate {
             return Ok(vec![Self::from_der(input)?]);
         }
         let blocks = pem::decode(input).map_err(|fault| CertificateFault::Malformed(fault.to_string()))?;
-        let is_certificate = |label: &str| matches!(label, "CERTIFICATE" | "X509 CERTIFICATE" | "TRUSTED CERTIFICATE");
+        let is_certificate =
+            |label: &str| matches!(label, "CERTIFICATE" | "X509 CERTIFICATE" | "TRUSTED CERTIFICATE");
         let found: Vec<Self> = blocks
             .iter()
             .filter(|block| is_certificate(&block.label))
             .map(|block| Self::from_der(&block.der))
             .collect::<Result<_, _>>()?;
         if found.is_empty() {
-            return Err(CertificateFault::Malformed("no CERTIFICATE in the PEM text".to_owned()));
+            return Err(CertificateFault::Malformed(
+                "no CERTIFICATE in the PEM text".to_owned(),
+            ));
         }
         Ok(found)
     }
@@ -126,7 +144,11 @@ impl Certificate {
     }
 
     /// TBSCertificate, RFC 5280 §4.1.
-    fn read_tbs<'a>(reader: &mut impl Reader<'a>, der: &[u8], signed: &Signed<'_>) -> Result<Self, CertificateFault> {
+    fn read_tbs<'a>(
+        reader: &mut impl Reader<'a>,
+        der: &[u8],
+        signed: &Signed<'_>,
+    ) -> Result<Self, CertificateFault> {
         let malformed = |why: &str| CertificateFault::Malformed(why.to_owned());
         let version = AnyRef::decode(reader)?;
         if version.tag() != context(0) || version.value() != [0x02, 0x01, 0x02] {
@@ -150,7 +172,14 @@ impl Certificate {
             let field = AnyRef::decode(reader)?;
             if field.tag() == context(3) {
                 extensions = Extensions::from_der(field.value())?;
-            } else if !matches!(field.tag(), Tag::ContextSpecific { number: TagNumber(1 | 2), .. }) {
+                extensions.check_readable()?;
+            } else if !matches!(
+                field.tag(),
+                Tag::ContextSpecific {
+                    number: TagNumber(1 | 2),
+                    ..
+                }
+            ) {
                 return Err(malformed("there is something after its fields"));
             }
         }
@@ -219,18 +248,45 @@ impl Certificate {
 
     /// The subject alternative names; an error when one is of a type not known here.
     pub fn subject_alt_names(&self) -> Result<Vec<SubjectAltName>, SanFault> {
-        let names = self.extensions.value::<SubjectAltNameSyntax>().map_err(|_| SanFault::Malformed)?;
-        names.map(|names| names.0).unwrap_or_default().iter().map(SubjectAltName::from_general_name).collect()
+        self.general_names()?
+            .iter()
+            .map(SubjectAltName::from_general_name)
+            .collect()
+    }
+
+    /// The subject alternative names as they are written, of whatever type.
+    pub(crate) fn general_names(&self) -> Result<Vec<GeneralName>, SanFault> {
+        let names = self
+            .extensions
+            .value::<SubjectAltNameSyntax>()
+            .map_err(|_| SanFault::Malformed)?;
+        Ok(names.map(|names| names.0).unwrap_or_default())
+    }
+
+    /// The critical extension that path validation here does not process, if there is one.
+    pub(crate) fn unknown_critical_extension(&self) -> Option<ObjectIdentifier> {
+        let critical = self.extensions.iter().filter(|extension| extension.critical);
+        critical
+            .map(|extension| extension.extn_id)
+            .find(|oid| !PROCESSED.contains(oid))
     }
 
     /// Whether basicConstraints says CA.
     pub fn is_ca(&self) -> bool {
-        self.extensions.value::<BasicConstraints>().ok().flatten().is_some_and(|constraints| constraints.ca)
+        self.extensions
+            .value::<BasicConstraints>()
+            .ok()
+            .flatten()
+            .is_some_and(|constraints| constraints.ca)
     }
 
     /// How many authorities may stand below it.
     pub fn path_len(&self) -> Option<u8> {
-        self.extensions.value::<BasicConstraints>().ok().flatten()?.path_len_constraint
+        self.extensions
+            .value::<BasicConstraints>()
+            .ok()
+            .flatten()?
+            .path_len_constraint
     }
 
     /// The key usage.
@@ -245,18 +301,36 @@ impl Certificate {
 
     /// The purposes; empty when the extension is absent.
     pub fn extended_key_usage(&self) -> Vec<ObjectIdentifier> {
-        self.extensions.value::<ExtendedKeyUsage>().ok().flatten().map(|usage| usage.0).unwrap_or_default()
+        self.extensions
+            .value::<ExtendedKeyUsage>()
+            .ok()
+            .flatten()
+            .map(|usage| usage.0)
+            .unwrap_or_default()
     }
 
     /// The key identifier of its issuer.
     pub fn authority_key_id(&self) -> Option<Vec<u8>> {
-        let identifier = self.extensions.value::<AuthorityKeyIdentifier>().ok().flatten()?.key_identifier?;
+        let identifier = self
+            .extensions
+            .value::<AuthorityKeyIdentifier>()
+            .ok()
+            .flatten()?
+            .key_identifier?;
         Some(identifier.as_bytes().to_vec())
     }
 
     /// The identifier of its own key.
     pub fn subject_key_id(&self) -> Option<Vec<u8>> {
-        Some(self.extensions.value::<SubjectKeyIdentifier>().ok().flatten()?.0.as_bytes().to_vec())
+        Some(
+            self.extensions
+                .value::<SubjectKeyIdentifier>()
+                .ok()
+                .flatten()?
+                .0
+                .as_bytes()
+                .to_vec(),
+        )
     }
 
     /// The name constraints.
@@ -266,11 +340,20 @@ impl Certificate {
 
     /// Where its CRL is.
     pub fn crl_urls(&self) -> Vec<String> {
-        let points = self.extensions.value::<CrlDistributionPoints>().ok().flatten().map(|points| points.0);
-        let names = points.unwrap_or_default().into_iter().filter_map(|point| match point.distribution_point {
-            Some(DistributionPointName::FullName(names)) => Some(names),
-            _ => None,
-        });
+        let points = self
+            .extensions
+            .value::<CrlDistributionPoints>()
+            .ok()
+            .flatten()
+            .map(|points| points.0);
+        let names =
+            points
+                .unwrap_or_default()
+                .into_iter()
+                .filter_map(|point| match point.distribution_point {
+                    Some(DistributionPointName::FullName(names)) => Some(names),
+                    _ => None,
+                });
         names.flatten().filter_map(|name| url(&name)).collect()
     }
 
@@ -285,8 +368,16 @@ impl Certificate {
     }
 
     fn access(&self, method: ObjectIdentifier) -> Vec<String> {
-        let list = self.extensions.value::<AuthorityInfoAccessSyntax>().ok().flatten().map(|list| list.0);
-        let list = list.unwrap_or_default().into_iter().filter(|access| access.access_method == method);
+        let list = self
+            .extensions
+            .value::<AuthorityInfoAccessSyntax>()
+            .ok()
+            .flatten()
+            .map(|list| list.0);
+        let list = list
+            .unwrap_or_default()
+            .into_iter()
+            .filter(|access| access.access_method == method);
         list.filter_map(|access| url(&access.access_location)).collect()
     }
 
@@ -326,12 +417,19 @@ fn url(name: &GeneralName) -> Option<String> {
 }
 
 fn context(number: u32) -> Tag {
-    Tag::ContextSpecific { constructed: true, number: TagNumber(number) }
+    Tag::ContextSpecific {
+        constructed: true,
+        number: TagNumber(number),
+    }
 }
 
 impl fmt::Debug for Certificate {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "Certificate({} of {} by {})", self.serial, self.subject, self.issuer)
+        write!(
+            f,
+            "Certificate({} of {} by {})",
+            self.serial, self.subject, self.issuer
+        )
     }
 }
 

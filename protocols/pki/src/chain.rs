@@ -1,5 +1,8 @@
 //! Chains of certificates: put in order, and checked link by link (RFC 5280 §6.1, without revocation and policy trees).
 
+mod constraints;
+
+use const_oid::ObjectIdentifier;
 use jiff::Timestamp;
 
 use crate::certificate::Certificate;
@@ -38,6 +41,22 @@ pub enum ChainFault {
     /// A path length is exceeded.
     #[error("{0} allows fewer authorities below it")]
     PathLength(DistinguishedName),
+    /// A name that an authority above it may not certify.
+    #[error("{authority} may not certify the names of {subject}")]
+    NameConstraint {
+        /// Whose names.
+        subject: DistinguishedName,
+        /// The authority with the constraint.
+        authority: DistinguishedName,
+    },
+    /// A critical extension that is not processed here (RFC 5280 §6.1.5 (f)).
+    #[error("{subject} has the critical extension {extension}, which is not understood")]
+    CriticalExtension {
+        /// Whose.
+        subject: DistinguishedName,
+        /// Which.
+        extension: ObjectIdentifier,
+    },
     /// Outside its validity.
     #[error("{0} is not valid at this time")]
     Validity(DistinguishedName),
@@ -55,9 +74,9 @@ pub fn order(leaf: Certificate, bundle: Vec<Certificate>) -> Result<Vec<Certific
         if last.issuer() == last.subject() {
             break;
         }
-        let above = rest
-            .iter()
-            .position(|one| one.subject() == last.issuer() && last.verify_signed_by(one.public_key()).is_ok());
+        let above = rest.iter().position(|one| {
+            one.subject() == last.issuer() && last.verify_signed_by(one.public_key()).is_ok()
+        });
         match above {
             Some(index) => chain.push(rest.swap_remove(index)),
             None if rest.is_empty() => break,
@@ -70,8 +89,9 @@ pub fn order(leaf: Certificate, bundle: Vec<Certificate>) -> Result<Vec<Certific
     }
 }
 
-/// Checks an ordered chain, leaf first: names, signatures, authority flags, path lengths and validity at one time. The
-/// last certificate is taken as trusted; when it is self-signed, its own signature is checked as well.
+/// Checks an ordered chain, leaf first: names, signatures, authority flags, path lengths, name constraints, critical
+/// extensions and validity at one time. The last certificate is taken as trusted; when it is self-signed, its own
+/// signature is checked as well.
 pub fn verify(chain: &[Certificate], at: Timestamp) -> Result<(), ChainFault> {
     if chain.is_empty() || chain.len() > MAX_CHAIN {
         return Err(ChainFault::Length);
@@ -79,19 +99,36 @@ pub fn verify(chain: &[Certificate], at: Timestamp) -> Result<(), ChainFault> {
     if let Some(expired) = chain.iter().find(|one| !one.is_valid_at(at)) {
         return Err(ChainFault::Validity(expired.subject().clone()));
     }
+    for one in chain {
+        if let Some(extension) = one.unknown_critical_extension() {
+            return Err(ChainFault::CriticalExtension {
+                subject: one.subject().clone(),
+                extension,
+            });
+        }
+    }
     for (depth, pair) in chain.windows(2).enumerate() {
         let [lower, upper] = pair else { continue };
         if lower.issuer() != upper.subject() {
-            return Err(ChainFault::Name { subject: lower.subject().clone(), issuer: upper.subject().clone() });
+            return Err(ChainFault::Name {
+                subject: lower.subject().clone(),
+                issuer: upper.subject().clone(),
+            });
         }
         if !upper.may_sign_certificates() {
             return Err(ChainFault::NotAnAuthority(upper.subject().clone()));
         }
         // RFC 5280 §4.2.1.9: intermediates between it and the leaf; self-issued ones do not count.
-        let between = chain.iter().take(depth + 1).skip(1).filter(|one| one.issuer() != one.subject()).count();
+        let between = chain
+            .iter()
+            .take(depth + 1)
+            .skip(1)
+            .filter(|one| one.issuer() != one.subject())
+            .count();
         if upper.path_len().is_some_and(|most| between > usize::from(most)) {
             return Err(ChainFault::PathLength(upper.subject().clone()));
         }
+        check_names(upper, chain.iter().take(depth + 1))?;
         if lower.verify_signed_by(upper.public_key()).is_err() {
             return Err(ChainFault::Signature(lower.subject().clone()));
         }
@@ -102,6 +139,25 @@ pub fn verify(chain: &[Certificate], at: Timestamp) -> Result<(), ChainFault> {
         }
         _ => Ok(()),
     }
+}
+
+/// Holds the names of all certificates below an authority against its constraints; RFC 5280 §6.1.3 (b) leaves out
+/// self-issued ones other than the leaf.
+fn check_names<'a>(
+    authority: &Certificate,
+    below: impl Iterator<Item = &'a Certificate>,
+) -> Result<(), ChainFault> {
+    let Some(constraints) = authority.name_constraints() else {
+        return Ok(());
+    };
+    for (depth, one) in below.enumerate() {
+        let is_exempt = depth > 0 && one.issuer() == one.subject();
+        if !is_exempt && !constraints::allow(&constraints, one) {
+            let (subject, authority) = (one.subject().clone(), authority.subject().clone());
+            return Err(ChainFault::NameConstraint { subject, authority });
+        }
+    }
+    Ok(())
 }
 
 #[cfg(test)]

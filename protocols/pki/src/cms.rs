@@ -58,8 +58,14 @@ pub fn parse(input: &[u8]) -> Result<Vec<Certificate>, BundleFault> {
     }
     if pem::is_pem(input) {
         let blocks = pem::decode(input).map_err(|fault| BundleFault::Malformed(fault.to_string()))?;
-        let block = blocks.into_iter().find(|block| matches!(block.label.as_str(), "PKCS7" | "CMS"));
-        return from_der(&block.ok_or_else(|| BundleFault::Malformed("no PKCS7 in the PEM text".to_owned()))?.der);
+        let block = blocks
+            .into_iter()
+            .find(|block| matches!(block.label.as_str(), "PKCS7" | "CMS"));
+        return from_der(
+            &block
+                .ok_or_else(|| BundleFault::Malformed("no PKCS7 in the PEM text".to_owned()))?
+                .der,
+        );
     }
     from_der(input)
 }
@@ -67,7 +73,10 @@ pub fn parse(input: &[u8]) -> Result<Vec<Certificate>, BundleFault> {
 fn from_der(der: &[u8]) -> Result<Vec<Certificate>, BundleFault> {
     let content = ContentInfo::from_der(der)?;
     let signed_data: SignedData = content.content.decode_as()?;
-    let choices = signed_data.certificates.map(|set| set.0.into_vec()).unwrap_or_default();
+    let choices = signed_data
+        .certificates
+        .map(|set| set.0.into_vec())
+        .unwrap_or_default();
     let mut certificates = Vec::with_capacity(choices.len());
     for choice in choices {
         if let CertificateChoices::Certificate(certificate) = choice {

@@ -1,13 +1,17 @@
 //! Certificate revocation lists (RFC 5280 §5).
 
 mod build;
+mod entry;
 mod reason;
 
 use const_oid::ObjectIdentifier;
 use der::asn1::{AnyRef, UintRef};
-use der::{Decode, Header, Reader, SliceReader, Tag, TagNumber};
+use der::{Decode, Reader, SliceReader, Tag, TagNumber};
 use jiff::Timestamp;
-use x509_cert::ext::pkix::AuthorityKeyIdentifier;
+use x509_cert::ext::pkix::name::{DistributionPointName, GeneralName};
+use x509_cert::ext::pkix::{
+    AuthorityKeyIdentifier, IssuingDistributionPoint as IssuingDistributionPointSyntax,
+};
 
 pub use build::{CrlInput, IssuingDistributionPoint, build, entry_der};
 pub use reason::{RevocationReason, UnknownReason};
@@ -26,6 +30,7 @@ pub(crate) const CRL_NUMBER: ObjectIdentifier = ObjectIdentifier::new_unwrap("2.
 pub(crate) const REASON_CODE: ObjectIdentifier = ObjectIdentifier::new_unwrap("2.5.29.21");
 pub(crate) const INVALIDITY_DATE: ObjectIdentifier = ObjectIdentifier::new_unwrap("2.5.29.24");
 pub(crate) const DELTA_CRL_INDICATOR: ObjectIdentifier = ObjectIdentifier::new_unwrap("2.5.29.27");
+pub(crate) const ISSUING_DISTRIBUTION_POINT: ObjectIdentifier = ObjectIdentifier::new_unwrap("2.5.29.28");
 
 /// One revoked certificate.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -77,6 +82,7 @@ pub struct Crl {
     next_update: Option<Timestamp>,
     entries: Vec<u8>,
     extensions: Extensions,
+    distribution_point: Option<IssuingDistributionPoint>,
 }
 
 impl Crl {
@@ -85,12 +91,18 @@ impl Crl {
         if input.len() > MAX_CRL_LEN {
             return Err(CrlFault::TooLong);
         }
-        if !input.starts_with(b"-----") && !pem::is_pem(input.get(..4096.min(input.len())).unwrap_or_default()) {
+        if !input.starts_with(b"-----")
+            && !pem::is_pem(input.get(..4096.min(input.len())).unwrap_or_default())
+        {
             return Self::from_der(input);
         }
         let blocks = pem::decode(input).map_err(|fault| CrlFault::Malformed(fault.to_string()))?;
         let block = blocks.into_iter().find(|block| block.label == "X509 CRL");
-        Self::from_der(&block.ok_or_else(|| CrlFault::Malformed("no X509 CRL in the PEM text".to_owned()))?.der)
+        Self::from_der(
+            &block
+                .ok_or_else(|| CrlFault::Malformed("no X509 CRL in the PEM text".to_owned()))?
+                .der,
+        )
     }
 
     fn from_der(der: &[u8]) -> Result<Self, CrlFault> {
@@ -114,7 +126,8 @@ impl Crl {
             return Err(malformed("its two signature algorithms differ"));
         }
         let algorithm = signed.algorithm().ok_or(CrlFault::SignatureAlgorithm)?;
-        let issuer = DistinguishedName::from_der(reader.tlv_bytes()?).map_err(|fault| malformed(&fault.to_string()))?;
+        let issuer = DistinguishedName::from_der(reader.tlv_bytes()?)
+            .map_err(|fault| malformed(&fault.to_string()))?;
         let this_update = time::from_der(reader.tlv_bytes()?)?;
         let mut crl = Self {
             der: der.to_vec(),
@@ -124,20 +137,56 @@ impl Crl {
             next_update: None,
             entries: Vec::new(),
             extensions: Extensions::default(),
+            distribution_point: None,
         };
+        let mut last = 0;
         while !reader.is_finished() {
             let field = reader.tlv_bytes()?;
-            let header = Header::from_der_prefix(field)?;
-            match header {
-                Tag::UtcTime | Tag::GeneralizedTime => crl.next_update = Some(time::from_der(field)?),
-                Tag::Sequence => crl.entries = AnyRef::from_der(field)?.value().to_vec(),
-                Tag::ContextSpecific { constructed: true, number: TagNumber(0) } => {
+            let position = match tag_of(field)? {
+                Tag::UtcTime | Tag::GeneralizedTime => {
+                    crl.next_update = Some(time::from_der(field)?);
+                    1
+                }
+                Tag::Sequence => {
+                    crl.entries = AnyRef::from_der(field)?.value().to_vec();
+                    2
+                }
+                Tag::ContextSpecific {
+                    constructed: true,
+                    number: TagNumber(0),
+                } => {
                     crl.extensions = Extensions::from_der(AnyRef::from_der(field)?.value())?;
+                    3
                 }
                 _ => return Err(malformed("there is something after its fields")),
+            };
+            if position <= last {
+                return Err(malformed("its fields are out of order"));
             }
+            last = position;
         }
+        crl.read_extensions()?;
         Ok(crl)
+    }
+
+    /// RFC 5280 §5.2: a CRL with a critical extension that is not understood says nothing of any certificate.
+    fn read_extensions(&mut self) -> Result<(), CrlFault> {
+        let critical = self
+            .extensions
+            .iter()
+            .filter(|extension| extension.critical)
+            .map(|extension| extension.extn_id);
+        let known = [CRL_NUMBER, DELTA_CRL_INDICATOR, ISSUING_DISTRIBUTION_POINT];
+        if let Some(unknown) = critical.into_iter().find(|oid| !known.contains(oid)) {
+            return Err(CrlFault::Malformed(format!(
+                "the critical extension {unknown} is not understood"
+            )));
+        }
+        self.distribution_point = match self.extensions.raw(ISSUING_DISTRIBUTION_POINT) {
+            Some(extension) => Some(distribution_point(extension.extn_value.as_bytes())?),
+            None => None,
+        };
+        Ok(())
     }
 
     /// The whole CRL.
@@ -148,6 +197,11 @@ impl Crl {
     /// The CRL as a PEM block.
     pub fn pem(&self) -> String {
         pem::encode("X509 CRL", &self.der)
+    }
+
+    /// The algorithm it is signed with.
+    pub fn signature_algorithm(&self) -> SignatureAlgorithm {
+        self.algorithm
     }
 
     /// Who issued it.
@@ -175,20 +229,32 @@ impl Crl {
         integer(self.extensions.raw(DELTA_CRL_INDICATOR)?.extn_value.as_bytes())
     }
 
+    /// What it covers; absent when that is everything its issuer issued.
+    pub fn distribution_point(&self) -> Option<&IssuingDistributionPoint> {
+        self.distribution_point.as_ref()
+    }
+
     /// The key identifier of its issuer.
     pub fn authority_key_id(&self) -> Option<Vec<u8>> {
-        let identifier = self.extensions.value::<AuthorityKeyIdentifier>().ok().flatten()?.key_identifier?;
+        let identifier = self
+            .extensions
+            .value::<AuthorityKeyIdentifier>()
+            .ok()
+            .flatten()?
+            .key_identifier?;
         Some(identifier.as_bytes().to_vec())
     }
 
     /// The revoked certificates, in the order they are written.
     pub fn entries(&self) -> impl Iterator<Item = Result<RevokedEntry, CrlFault>> + '_ {
-        Entries { rest: &self.entries }
+        entry::Entries { rest: &self.entries }
     }
 
     /// The entry of a serial.
     pub fn find(&self, serial: Serial) -> Option<RevokedEntry> {
-        self.entries().filter_map(Result::ok).find(|entry| entry.serial == serial)
+        self.entries()
+            .filter_map(Result::ok)
+            .find(|entry| entry.serial == serial)
     }
 
     /// Checks the signature with the issuer's key.
@@ -198,75 +264,48 @@ impl Crl {
     }
 }
 
-/// Reads the tag of an element without its contents.
-trait TagOf {
-    fn from_der_prefix(element: &[u8]) -> der::Result<Tag>;
+/// The kind of an element, without its contents.
+fn tag_of(element: &[u8]) -> der::Result<Tag> {
+    Tag::decode(&mut SliceReader::new(element)?)
 }
 
-impl TagOf for Header {
-    fn from_der_prefix(element: &[u8]) -> der::Result<Tag> {
-        Tag::decode(&mut SliceReader::new(element)?)
+/// IssuingDistributionPoint; those of indirect CRLs, of attribute certificates and of some reasons only are refused, because
+/// a reader that does not follow them would take a revoked certificate for good.
+fn distribution_point(der: &[u8]) -> Result<IssuingDistributionPoint, CrlFault> {
+    let point = IssuingDistributionPointSyntax::from_der(der)?;
+    if point.indirect_crl || point.only_contains_attribute_certs || point.only_some_reasons.is_some() {
+        return Err(CrlFault::Malformed(
+            "it is indirect or covers some reasons only".to_owned(),
+        ));
     }
+    let names = match point.distribution_point {
+        Some(DistributionPointName::FullName(names)) => names,
+        Some(DistributionPointName::NameRelativeToCRLIssuer(_)) => {
+            return Err(CrlFault::Malformed(
+                "its distribution point is relative".to_owned(),
+            ));
+        }
+        None => Vec::new(),
+    };
+    let url = |name: GeneralName| match name {
+        GeneralName::UniformResourceIdentifier(text) => Some(text.to_string()),
+        _ => None,
+    };
+    Ok(IssuingDistributionPoint {
+        urls: names.into_iter().filter_map(url).collect(),
+        only_user_certificates: point.only_contains_user_certs,
+        only_ca_certificates: point.only_contains_ca_certs,
+    })
 }
 
 fn integer(der: &[u8]) -> Option<u64> {
     let octets = UintRef::from_der(der).ok()?;
     let octets = octets.as_bytes();
-    (octets.len() <= 8).then(|| octets.iter().fold(0, |value, octet| (value << 8) | u64::from(*octet)))
-}
-
-struct Entries<'a> {
-    rest: &'a [u8],
-}
-
-impl Iterator for Entries<'_> {
-    type Item = Result<RevokedEntry, CrlFault>;
-
-    fn next(&mut self) -> Option<Self::Item> {
-        if self.rest.is_empty() {
-            return None;
-        }
-        let mut reader = SliceReader::new(self.rest).ok()?;
-        let entry = reader.sequence(read_entry);
-        match (entry, usize::try_from(reader.remaining_len()).ok()) {
-            (Ok(entry), Some(left)) => {
-                self.rest = self.rest.get(self.rest.len().saturating_sub(left)..).unwrap_or_default();
-                Some(Ok(entry))
-            }
-            (Err(fault), _) => {
-                self.rest = &[];
-                Some(Err(fault))
-            }
-            (Ok(_), None) => None,
-        }
-    }
-}
-
-fn read_entry<'a>(reader: &mut impl Reader<'a>) -> Result<RevokedEntry, CrlFault> {
-    let malformed = |why: &str| CrlFault::Malformed(why.to_owned());
-    let serial = Serial::from_unsigned(UintRef::decode(reader)?.as_bytes());
-    let serial = serial.map_err(|fault| malformed(&fault.to_string()))?;
-    let revoked_at = time::from_der(reader.tlv_bytes()?)?;
-    let mut entry = RevokedEntry { serial, revoked_at, reason: None, invalidity_date: None };
-    if reader.is_finished() {
-        return Ok(entry);
-    }
-    for extension in Extensions::from_der(reader.tlv_bytes()?)?.iter() {
-        let value = extension.extn_value.as_bytes();
-        match extension.extn_id {
-            REASON_CODE => {
-                let [0x0a, 0x01, code] = value else { return Err(malformed("a reason code cannot be read")) };
-                let reason = RevocationReason::from_code(*code);
-                entry.reason = Some(reason.ok_or_else(|| malformed("a reason code is not one of RFC 5280"))?);
-            }
-            INVALIDITY_DATE => entry.invalidity_date = Some(time::from_generalized(value)?),
-            other if extension.critical => {
-                return Err(CrlFault::Malformed(format!("the critical entry extension {other} is not understood")));
-            }
-            _ => {}
-        }
-    }
-    Ok(entry)
+    (octets.len() <= 8).then(|| {
+        octets
+            .iter()
+            .fold(0, |value, octet| (value << 8) | u64::from(*octet))
+    })
 }
 
 #[cfg(test)]

@@ -8,7 +8,9 @@ use std::ops::Deref;
 use const_oid::ObjectIdentifier;
 use der::asn1::{AnyRef, Utf8StringRef};
 use der::{Decode, Encode, Reader, SliceReader, Tag, Tagged};
-use x509_cert::ext::pkix::{BasicConstraints, ExtendedKeyUsage, KeyUsage, SubjectAltName as SubjectAltNameSyntax};
+use x509_cert::ext::pkix::{
+    BasicConstraints, ExtendedKeyUsage, KeyUsage, SubjectAltName as SubjectAltNameSyntax,
+};
 
 use crate::encode::{self, SEQUENCE, SET};
 use crate::extensions::{Extensions, ExtensionsFault};
@@ -48,7 +50,9 @@ pub enum CsrFault {
     #[error("the request is signed with an algorithm that is not supported: {0}")]
     SignatureAlgorithm(String),
     /// The signature does not verify.
-    #[error("the request's signature does not verify: whoever made it does not hold the key, or it was changed")]
+    #[error(
+        "the request's signature does not verify: whoever made it does not hold the key, or it was changed"
+    )]
     Signature,
 }
 
@@ -116,7 +120,8 @@ impl Csr {
         let blocks = pem::decode(input).map_err(|fault| CsrFault::Malformed(fault.to_string()))?;
         let is_request = |label: &str| label == "CERTIFICATE REQUEST" || label == "NEW CERTIFICATE REQUEST";
         let block = blocks.into_iter().find(|block| is_request(&block.label));
-        let block = block.ok_or_else(|| CsrFault::Malformed("no CERTIFICATE REQUEST in the PEM text".to_owned()))?;
+        let block =
+            block.ok_or_else(|| CsrFault::Malformed("no CERTIFICATE REQUEST in the PEM text".to_owned()))?;
         Self::from_der(&block.der)
     }
 
@@ -125,7 +130,10 @@ impl Csr {
         let mut reader = SliceReader::new(signed.tbs)?;
         let request = reader.sequence(Self::read_info)?;
         reader.finish()?;
-        Ok(Self { der: der.to_vec(), ..request })
+        Ok(Self {
+            der: der.to_vec(),
+            ..request
+        })
     }
 
     /// CertificationRequestInfo, RFC 2986 §4.1.
@@ -136,13 +144,25 @@ impl Csr {
         }
         let subject = DistinguishedName::from_der(reader.tlv_bytes()?)?;
         let public_key = PublicKey::from_spki_der(reader.tlv_bytes()?)?;
-        let mut request =
-            Self { der: Vec::new(), subject, public_key, extensions: Extensions::default(), challenge_password: None };
+        let mut request = Self {
+            der: Vec::new(),
+            subject,
+            public_key,
+            extensions: Extensions::default(),
+            challenge_password: None,
+        };
         // Some old clients leave the attributes out although RFC 2986 does not make them optional.
         if !reader.is_finished() {
             let attributes = AnyRef::decode(reader)?;
-            if attributes.tag() != (Tag::ContextSpecific { constructed: true, number: der::TagNumber(0) }) {
-                return Err(CsrFault::Malformed("its attributes are not where they belong".to_owned()));
+            if attributes.tag()
+                != (Tag::ContextSpecific {
+                    constructed: true,
+                    number: der::TagNumber(0),
+                })
+            {
+                return Err(CsrFault::Malformed(
+                    "its attributes are not where they belong".to_owned(),
+                ));
             }
             request.read_attributes(attributes.value())?;
         }
@@ -160,11 +180,16 @@ impl Csr {
             })?;
             values.tag().assert_eq(Tag::Set)?;
             if seen.contains(&oid) || seen.len() == MAX_ATTRIBUTES {
-                return Err(CsrFault::Malformed(format!("the attribute {oid} appears twice or there are too many")));
+                return Err(CsrFault::Malformed(format!(
+                    "the attribute {oid} appears twice or there are too many"
+                )));
             }
             seen.push(oid);
             match oid {
-                EXTENSION_REQUEST => self.extensions = Extensions::from_der(values.value())?,
+                EXTENSION_REQUEST => {
+                    self.extensions = Extensions::from_der(values.value())?;
+                    self.extensions.check_readable()?;
+                }
                 CHALLENGE_PASSWORD => self.challenge_password = password(values.value()),
                 _ => {}
             }
@@ -176,12 +201,21 @@ impl Csr {
     pub fn verify(self) -> Result<Verified<Self>, CsrFault> {
         let signed = Signed::split(&self.der)?;
         let algorithm = signed.algorithm().ok_or_else(|| {
-            CsrFault::SignatureAlgorithm(signed.identifier().map_or_else(|_| "unreadable".to_owned(), |id| id.oid.to_string()))
+            CsrFault::SignatureAlgorithm(
+                signed
+                    .identifier()
+                    .map_or_else(|_| "unreadable".to_owned(), |id| id.oid.to_string()),
+            )
         })?;
         if algorithm.verifier(self.public_key.algorithm()).is_none() {
-            return Err(CsrFault::SignatureAlgorithm(format!("{algorithm} with a key of {}", self.public_key.algorithm())));
+            return Err(CsrFault::SignatureAlgorithm(format!(
+                "{algorithm} with a key of {}",
+                self.public_key.algorithm()
+            )));
         }
-        self.public_key.verify(algorithm, signed.tbs, signed.signature).map_err(|_| CsrFault::Signature)?;
+        self.public_key
+            .verify(algorithm, signed.tbs, signed.signature)
+            .map_err(|_| CsrFault::Signature)?;
         Ok(Verified(self))
     }
 
@@ -202,7 +236,10 @@ impl Csr {
 
     /// The wanted subject alternative names; a name that cannot be certified is an error, never left out silently.
     pub fn subject_alt_names(&self) -> Result<Vec<SubjectAltName>, SanFault> {
-        let names = self.extensions.value::<SubjectAltNameSyntax>().map_err(|_| SanFault::Malformed)?;
+        let names = self
+            .extensions
+            .value::<SubjectAltNameSyntax>()
+            .map_err(|_| SanFault::Malformed)?;
         let names = names.map(|names| names.0).unwrap_or_default();
         if names.len() > MAX_NAMES {
             return Err(SanFault::TooMany);
@@ -212,8 +249,11 @@ impl Csr {
 
     /// Whether it asks to become an authority.
     pub fn requested_ca(&self) -> bool {
-        // What cannot be read is taken for the worst.
-        self.extensions.value::<BasicConstraints>().map_or(true, |constraints| constraints.is_some_and(|it| it.ca))
+        self.extensions
+            .value::<BasicConstraints>()
+            .ok()
+            .flatten()
+            .is_some_and(|constraints| constraints.ca)
     }
 
     /// The wanted key usage.
@@ -223,7 +263,12 @@ impl Csr {
 
     /// The wanted purposes; empty when it asks for none.
     pub fn requested_extended_key_usage(&self) -> Vec<ObjectIdentifier> {
-        self.extensions.value::<ExtendedKeyUsage>().ok().flatten().map(|usage| usage.0).unwrap_or_default()
+        self.extensions
+            .value::<ExtendedKeyUsage>()
+            .ok()
+            .flatten()
+            .map(|usage| usage.0)
+            .unwrap_or_default()
     }
 
     /// The challenge password (RFC 2985 §5.4.1), which SCEP uses.
@@ -235,16 +280,24 @@ impl Csr {
 fn password(set: &[u8]) -> Option<String> {
     let value = AnyRef::from_der(set).ok()?;
     let text = Utf8StringRef::from_der(set).map(|text| text.as_str().to_owned());
-    text.ok().or_else(|| String::from_utf8(value.value().to_vec()).ok()).filter(|text| text.len() <= 256)
+    text.ok()
+        .or_else(|| String::from_utf8(value.value().to_vec()).ok())
+        .filter(|text| text.len() <= 256)
 }
 
 /// The bytes of a new request that its key must sign: used for a CSR of our own CA key.
-pub fn request_info(subject: &DistinguishedName, key: &PublicKey, is_ca: bool, names: &[SubjectAltName]) -> Vec<u8> {
+pub fn request_info(
+    subject: &DistinguishedName,
+    key: &PublicKey,
+    is_ca: bool,
+    names: &[SubjectAltName],
+) -> Vec<u8> {
     let mut extensions = Vec::new();
     if is_ca {
         // basicConstraints CA:TRUE and keyUsage keyCertSign + cRLSign + digitalSignature, both critical
         extensions.extend_from_slice(&[
-            0x30, 0x0f, 0x06, 0x03, 0x55, 0x1d, 0x13, 0x01, 0x01, 0xff, 0x04, 0x05, 0x30, 0x03, 0x01, 0x01, 0xff, //
+            0x30, 0x0f, 0x06, 0x03, 0x55, 0x1d, 0x13, 0x01, 0x01, 0xff, 0x04, 0x05, 0x30, 0x03, 0x01, 0x01,
+            0xff, //
             0x30, 0x0e, 0x06, 0x03, 0x55, 0x1d, 0x0f, 0x01, 0x01, 0xff, 0x04, 0x04, 0x03, 0x02, 0x01, 0x86,
         ]);
     }
@@ -261,7 +314,10 @@ pub fn request_info(subject: &DistinguishedName, key: &PublicKey, is_ca: bool, n
         let attribute = encode::wrap(SEQUENCE, &[&oid, &encode::wrap(SET, &[&list])]);
         encode::wrap(0xa0, &[&attribute])
     };
-    encode::wrap(SEQUENCE, &[&[0x02, 0x01, 0x00], subject.der(), key.spki_der(), &attributes])
+    encode::wrap(
+        SEQUENCE,
+        &[&[0x02, 0x01, 0x00], subject.der(), key.spki_der(), &attributes],
+    )
 }
 
 fn general_name(name: &SubjectAltName) -> Vec<u8> {

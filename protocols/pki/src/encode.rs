@@ -56,9 +56,13 @@ mod tests {
 
     #[test]
     fn lengths_take_their_shortest_form() {
-        for (value, expected) in
-            [(0, vec![0]), (127, vec![127]), (128, vec![0x81, 128]), (256, vec![0x82, 1, 0]), (65_536, vec![0x83, 1, 0, 0])]
-        {
+        for (value, expected) in [
+            (0, vec![0]),
+            (127, vec![127]),
+            (128, vec![0x81, 128]),
+            (256, vec![0x82, 1, 0]),
+            (65_536, vec![0x83, 1, 0, 0]),
+        ] {
             let mut out = Vec::new();
             length(&mut out, value);
             assert_eq!(out, expected);

@@ -3,6 +3,7 @@
 use const_oid::{AssociatedOid, ObjectIdentifier};
 use der::Decode;
 use x509_cert::ext::Extension;
+use x509_cert::ext::pkix::{BasicConstraints, ExtendedKeyUsage, KeyUsage, NameConstraints};
 
 /// More extensions than any real object has.
 const MAX_EXTENSIONS: usize = 64;
@@ -32,14 +33,25 @@ impl Extensions {
         if list.len() > MAX_EXTENSIONS {
             return Err(ExtensionsFault::TooMany);
         }
-        let twice = list
-            .iter()
-            .enumerate()
-            .find(|(index, one)| list.iter().take(*index).any(|earlier| earlier.extn_id == one.extn_id));
+        let twice = list.iter().enumerate().find(|(index, one)| {
+            list.iter()
+                .take(*index)
+                .any(|earlier| earlier.extn_id == one.extn_id)
+        });
         if let Some((_, twice)) = twice {
             return Err(ExtensionsFault::Duplicate(twice.extn_id));
         }
         Ok(Self(list))
+    }
+
+    /// Checks that those which say what a key may do can be read: an authority's limit that is garbled must not count as
+    /// no limit, nor a garbled wish as none.
+    pub(crate) fn check_readable(&self) -> Result<(), ExtensionsFault> {
+        self.value::<BasicConstraints>()?;
+        self.value::<KeyUsage>()?;
+        self.value::<ExtendedKeyUsage>()?;
+        self.value::<NameConstraints>()?;
+        Ok(())
     }
 
     /// All of them.
@@ -53,7 +65,11 @@ impl Extensions {
     }
 
     /// The value of an extension; an error when it is there and cannot be read.
-    pub(crate) fn value<'a, T: Decode<'a, Error = der::Error> + AssociatedOid>(&'a self) -> der::Result<Option<T>> {
-        self.raw(T::OID).map(|extension| T::from_der(extension.extn_value.as_bytes())).transpose()
+    pub(crate) fn value<'a, T: Decode<'a, Error = der::Error> + AssociatedOid>(
+        &'a self,
+    ) -> der::Result<Option<T>> {
+        self.raw(T::OID)
+            .map(|extension| T::from_der(extension.extn_value.as_bytes()))
+            .transpose()
     }
 }

@@ -1,5 +1,6 @@
 //! Public keys: which kinds exist here, and the checks every foreign key passes before anything is built on it.
 
+mod blocklist;
 mod weak;
 
 use std::fmt;
@@ -10,6 +11,8 @@ use aws_lc_rs::signature::{ParsedPublicKey, UnparsedPublicKey};
 use const_oid::ObjectIdentifier;
 use der::Decode;
 use spki::SubjectPublicKeyInfoRef;
+
+pub use blocklist::{Blocklist, BlocklistFault, MAX_BLOCKLIST_LEN};
 
 use crate::signature_algorithm::SignatureAlgorithm;
 
@@ -50,7 +53,9 @@ pub enum KeyAlgorithm {
 
 /// The text names no kind of key.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("`{0}` is no key algorithm: write rsa-2048, rsa-3072, rsa-4096, ec-p256, ec-p384, ec-p521, ed25519 or ml-dsa-44/65/87")]
+#[error(
+    "`{0}` is no key algorithm: write rsa-2048, rsa-3072, rsa-4096, ec-p256, ec-p384, ec-p521, ed25519 or ml-dsa-44/65/87"
+)]
 pub struct UnknownKeyAlgorithm(String);
 
 impl fmt::Display for KeyAlgorithm {
@@ -82,7 +87,10 @@ impl FromStr for KeyAlgorithm {
             "ml-dsa-65" => Self::MlDsa65,
             "ml-dsa-87" => Self::MlDsa87,
             _ => {
-                let bits: u16 = text.strip_prefix("rsa-").and_then(|bits| bits.parse().ok()).ok_or_else(unknown)?;
+                let bits: u16 = text
+                    .strip_prefix("rsa-")
+                    .and_then(|bits| bits.parse().ok())
+                    .ok_or_else(unknown)?;
                 if !(2048..=8192).contains(&bits) {
                     return Err(unknown());
                 }
@@ -130,7 +138,9 @@ pub enum KeyFault {
     #[error("the public key cannot be read: {0}")]
     Malformed(&'static str),
     /// A kind of key or a curve that is not supported.
-    #[error("keys of the kind {0} are not supported; use RSA of at least 2048 bits, P-256, P-384, P-521, Ed25519 or ML-DSA")]
+    #[error(
+        "keys of the kind {0} are not supported; use RSA of at least 2048 bits, P-256, P-384, P-521, Ed25519 or ML-DSA"
+    )]
     Unsupported(String),
     /// A key that is known to be weak, and why.
     #[error("the public key is weak: {0}")]
@@ -169,19 +179,30 @@ impl PublicKey {
         }
         let info = SubjectPublicKeyInfoRef::from_der(spki)
             .map_err(|_| KeyFault::Malformed("it is not the DER of a SubjectPublicKeyInfo"))?;
-        let bits = info.subject_public_key.as_bytes().ok_or(KeyFault::Malformed("its key is not whole octets"))?;
+        let bits = info
+            .subject_public_key
+            .as_bytes()
+            .ok_or(KeyFault::Malformed("its key is not whole octets"))?;
         let oid = info.algorithm.oid;
         let algorithm = match oid {
             RSA => {
                 // RFC 3279 §2.3.1: the parameters are NULL.
-                if info.algorithm.parameters.is_none_or(|parameters| !parameters.is_null()) {
+                if info
+                    .algorithm
+                    .parameters
+                    .is_none_or(|parameters| !parameters.is_null())
+                {
                     return Err(KeyFault::Malformed("RSA parameters must be NULL"));
                 }
                 weak::rsa(bits)?
             }
             EC => {
-                let curve = info.algorithm.parameters.and_then(|parameters| parameters.decode_as().ok());
-                let curve: ObjectIdentifier = curve.ok_or_else(|| KeyFault::Unsupported("EC without a named curve".to_owned()))?;
+                let curve = info
+                    .algorithm
+                    .parameters
+                    .and_then(|parameters| parameters.decode_as().ok());
+                let curve: ObjectIdentifier =
+                    curve.ok_or_else(|| KeyFault::Unsupported("EC without a named curve".to_owned()))?;
                 ec_algorithm(curve)?
             }
             ED25519 | ML_DSA_44 | ML_DSA_65 | ML_DSA_87 => {
@@ -203,8 +224,13 @@ impl PublicKey {
             .verifier(algorithm)
             .ok_or_else(|| KeyFault::Unsupported(algorithm.to_string()))?;
         // Parsing checks what only arithmetic can: the point lies on its curve, the modulus is odd and in range.
-        ParsedPublicKey::new(verifier, bits).map_err(|_| KeyFault::Malformed("its value is not a key of its kind"))?;
-        Ok(Self { bits_start: spki.len() - bits.len(), spki_der: spki.to_vec(), algorithm })
+        ParsedPublicKey::new(verifier, bits)
+            .map_err(|_| KeyFault::Malformed("its value is not a key of its kind"))?;
+        Ok(Self {
+            bits_start: spki.len() - bits.len(),
+            spki_der: spki.to_vec(),
+            algorithm,
+        })
     }
 
     /// The kind of the key.
@@ -225,21 +251,34 @@ impl PublicKey {
     /// SHA-256 of the SubjectPublicKeyInfo.
     pub fn fingerprint(&self) -> KeyFingerprint {
         let mut fingerprint = [0; 32];
-        copy(&mut fingerprint, digest::digest(&digest::SHA256, &self.spki_der).as_ref());
+        copy(
+            &mut fingerprint,
+            digest::digest(&digest::SHA256, &self.spki_der).as_ref(),
+        );
         KeyFingerprint(fingerprint)
     }
 
     /// SHA-1 of the subjectPublicKey octets: the key identifier of RFC 5280 §4.2.1.2 (1), an index and no protection.
     pub fn key_id(&self) -> [u8; 20] {
         let mut key_id = [0; 20];
-        copy(&mut key_id, digest::digest(&digest::SHA1_FOR_LEGACY_USE_ONLY, self.key_bits()).as_ref());
+        copy(
+            &mut key_id,
+            digest::digest(&digest::SHA1_FOR_LEGACY_USE_ONLY, self.key_bits()).as_ref(),
+        );
         key_id
     }
 
     /// Verifies a signature over `message`.
-    pub fn verify(&self, algorithm: SignatureAlgorithm, message: &[u8], signature: &[u8]) -> Result<(), BadSignature> {
+    pub fn verify(
+        &self,
+        algorithm: SignatureAlgorithm,
+        message: &[u8],
+        signature: &[u8],
+    ) -> Result<(), BadSignature> {
         let verifier = algorithm.verifier(self.algorithm).ok_or(BadSignature)?;
-        UnparsedPublicKey::new(verifier, self.key_bits()).verify(message, signature).map_err(|_| BadSignature)
+        UnparsedPublicKey::new(verifier, self.key_bits())
+            .verify(message, signature)
+            .map_err(|_| BadSignature)
     }
 }
 

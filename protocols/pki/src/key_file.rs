@@ -5,8 +5,9 @@
 
 use aws_lc_rs::encoding::AsDer;
 use aws_lc_rs::signature::{
-    ECDSA_P256_SHA256_ASN1_SIGNING, ECDSA_P384_SHA384_ASN1_SIGNING, ECDSA_P521_SHA512_ASN1_SIGNING, EcdsaKeyPair,
-    Ed25519KeyPair, KeyPair, ML_DSA_44_SIGNING, ML_DSA_65_SIGNING, ML_DSA_87_SIGNING, PqdsaKeyPair, RsaKeyPair,
+    ECDSA_P256_SHA256_ASN1_SIGNING, ECDSA_P384_SHA384_ASN1_SIGNING, ECDSA_P521_SHA512_ASN1_SIGNING,
+    EcdsaKeyPair, Ed25519KeyPair, KeyPair, ML_DSA_44_SIGNING, ML_DSA_65_SIGNING, ML_DSA_87_SIGNING,
+    PqdsaKeyPair, RsaKeyPair,
 };
 use const_oid::ObjectIdentifier;
 use der::asn1::{AnyRef, OctetStringRef};
@@ -46,13 +47,17 @@ pub enum KeyFileFault {
     #[error("the private key is encrypted: give its passphrase")]
     PassphraseMissing,
     /// Its passphrase is made into a key at a cost that no honest file asks for, or with parameters that mean nothing.
-    #[error("the private key is encrypted with parameters out of bounds; encrypt it again: openssl pkcs8 -topk8 -v2 aes-256-cbc")]
+    #[error(
+        "the private key is encrypted with parameters out of bounds; encrypt it again: openssl pkcs8 -topk8 -v2 aes-256-cbc"
+    )]
     Derivation,
     /// The passphrase does not open it.
     #[error("the passphrase does not open the private key")]
     PassphraseWrong,
     /// Encrypted in the old PEM form.
-    #[error("the key is encrypted in the old PEM form; convert it: openssl pkcs8 -topk8 -v2 aes-256-cbc -in OLD -out NEW")]
+    #[error(
+        "the key is encrypted in the old PEM form; convert it: openssl pkcs8 -topk8 -v2 aes-256-cbc -in OLD -out NEW"
+    )]
     OldEncryption,
     /// The public key that belongs to it is not acceptable.
     #[error(transparent)]
@@ -69,7 +74,9 @@ pub struct KeyFile {
 
 impl std::fmt::Debug for KeyFile {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("KeyFile").field("public_key", &self.public_key.fingerprint()).finish_non_exhaustive()
+        f.debug_struct("KeyFile")
+            .field("public_key", &self.public_key.fingerprint())
+            .finish_non_exhaustive()
     }
 }
 
@@ -85,7 +92,10 @@ pub fn parse(input: &[u8], passphrase: Option<&[u8]>) -> Result<KeyFile, KeyFile
         return Err(KeyFileFault::OldEncryption);
     }
     let blocks = pem::decode(input).map_err(|_| KeyFileFault::Malformed("its PEM is broken"))?;
-    let block = blocks.into_iter().find(|block| block.label.ends_with("PRIVATE KEY")).ok_or(KeyFileFault::Absent)?;
+    let block = blocks
+        .into_iter()
+        .find(|block| block.label.ends_with("PRIVATE KEY"))
+        .ok_or(KeyFileFault::Absent)?;
     let der = Zeroizing::new(block.der);
     from_der(&der, passphrase)
 }
@@ -96,7 +106,9 @@ fn from_der(der: &[u8], passphrase: Option<&[u8]>) -> Result<KeyFile, KeyFileFau
         if !is_derivation_bounded(&encrypted.encryption_algorithm) {
             return Err(KeyFileFault::Derivation);
         }
-        let opened = encrypted.decrypt(passphrase).map_err(|_| KeyFileFault::PassphraseWrong)?;
+        let opened = encrypted
+            .decrypt(passphrase)
+            .map_err(|_| KeyFileFault::PassphraseWrong)?;
         return from_pkcs8(opened.as_bytes());
     }
     if PrivateKeyInfoRef::from_der(der).is_ok() {
@@ -111,11 +123,16 @@ fn from_der(der: &[u8], passphrase: Option<&[u8]>) -> Result<KeyFile, KeyFileFau
 /// A file must not choose how long and with how much memory this machine works for it (RFC 8018 §8, RFC 7914 §2); a
 /// scrypt cost that is no power of two above one is none.
 fn is_derivation_bounded(scheme: &EncryptionScheme) -> bool {
-    let EncryptionScheme::Pbes2(parameters) = scheme else { return false };
+    let EncryptionScheme::Pbes2(parameters) = scheme else {
+        return false;
+    };
     match &parameters.kdf {
         Kdf::Pbkdf2(pbkdf2) => pbkdf2.iteration_count <= MAX_ROUNDS,
         Kdf::Scrypt(scrypt) => {
-            let memory = scrypt.cost_parameter.saturating_mul(u64::from(scrypt.block_size)).saturating_mul(128);
+            let memory = scrypt
+                .cost_parameter
+                .saturating_mul(u64::from(scrypt.block_size))
+                .saturating_mul(128);
             scrypt.cost_parameter > 1
                 && scrypt.cost_parameter.is_power_of_two()
                 && memory <= MAX_SCRYPT_MEMORY
@@ -136,7 +153,12 @@ fn from_sec1(der: &[u8]) -> der::Result<Zeroizing<Vec<u8>>> {
         let mut curve: Option<ObjectIdentifier> = None;
         while !key.is_finished() {
             let field = AnyRef::decode(key)?;
-            if field.tag() == (Tag::ContextSpecific { constructed: true, number: TagNumber(0) }) {
+            if field.tag()
+                == (Tag::ContextSpecific {
+                    constructed: true,
+                    number: TagNumber(0),
+                })
+            {
                 curve = Some(ObjectIdentifier::from_der(field.value())?);
             }
         }
@@ -145,41 +167,74 @@ fn from_sec1(der: &[u8]) -> der::Result<Zeroizing<Vec<u8>>> {
     reader.finish()?;
     // id-ecPublicKey and the curve
     let curve = curve.to_der()?;
-    let algorithm = encode::wrap(SEQUENCE, &[&[0x06, 0x07, 0x2a, 0x86, 0x48, 0xce, 0x3d, 0x02, 0x01], &curve]);
-    Ok(Zeroizing::new(encode::wrap(SEQUENCE, &[&[0x02, 0x01, 0x00], &algorithm, &encode::wrap(0x04, &[der])])))
+    let algorithm = encode::wrap(
+        SEQUENCE,
+        &[&[0x06, 0x07, 0x2a, 0x86, 0x48, 0xce, 0x3d, 0x02, 0x01], &curve],
+    );
+    Ok(Zeroizing::new(encode::wrap(
+        SEQUENCE,
+        &[&[0x02, 0x01, 0x00], &algorithm, &encode::wrap(0x04, &[der])],
+    )))
 }
 
 /// RSAPrivateKey (RFC 8017 §A.1.2).
 fn from_pkcs1(der: &[u8]) -> Result<Zeroizing<Vec<u8>>, KeyFileFault> {
-    RsaKeyPair::from_der(der).map_err(|_| KeyFileFault::Malformed("it is neither PKCS#8 nor SEC 1 nor PKCS#1"))?;
-    let algorithm = [0x30, 0x0d, 0x06, 0x09, 0x2a, 0x86, 0x48, 0x86, 0xf7, 0x0d, 0x01, 0x01, 0x01, 0x05, 0x00];
-    Ok(Zeroizing::new(encode::wrap(SEQUENCE, &[&[0x02, 0x01, 0x00], &algorithm, &encode::wrap(0x04, &[der])])))
+    RsaKeyPair::from_der(der)
+        .map_err(|_| KeyFileFault::Malformed("it is neither PKCS#8 nor SEC 1 nor PKCS#1"))?;
+    let algorithm = [
+        0x30, 0x0d, 0x06, 0x09, 0x2a, 0x86, 0x48, 0x86, 0xf7, 0x0d, 0x01, 0x01, 0x01, 0x05, 0x00,
+    ];
+    Ok(Zeroizing::new(encode::wrap(
+        SEQUENCE,
+        &[&[0x02, 0x01, 0x00], &algorithm, &encode::wrap(0x04, &[der])],
+    )))
 }
 
 fn from_pkcs8(pkcs8: &[u8]) -> Result<KeyFile, KeyFileFault> {
     let spki = public_key_of(pkcs8)?;
-    Ok(KeyFile { pkcs8: Zeroizing::new(pkcs8.to_vec()), public_key: PublicKey::from_spki_der(&spki)? })
+    Ok(KeyFile {
+        pkcs8: Zeroizing::new(pkcs8.to_vec()),
+        public_key: PublicKey::from_spki_der(&spki)?,
+    })
 }
 
 /// The SubjectPublicKeyInfo of a PKCS#8 key, computed from the private part.
 fn public_key_of(pkcs8: &[u8]) -> Result<Vec<u8>, KeyFileFault> {
     let malformed = KeyFileFault::Malformed("it is not a usable RSA, EC, Ed25519 or ML-DSA key");
     if let Ok(pair) = RsaKeyPair::from_pkcs8(pkcs8) {
-        return pair.public_key().as_der().map(|der| der.as_ref().to_vec()).map_err(|_| malformed);
+        return pair
+            .public_key()
+            .as_der()
+            .map(|der| der.as_ref().to_vec())
+            .map_err(|_| malformed);
     }
-    for algorithm in
-        [&ECDSA_P256_SHA256_ASN1_SIGNING, &ECDSA_P384_SHA384_ASN1_SIGNING, &ECDSA_P521_SHA512_ASN1_SIGNING]
-    {
+    for algorithm in [
+        &ECDSA_P256_SHA256_ASN1_SIGNING,
+        &ECDSA_P384_SHA384_ASN1_SIGNING,
+        &ECDSA_P521_SHA512_ASN1_SIGNING,
+    ] {
         if let Ok(pair) = EcdsaKeyPair::from_pkcs8(algorithm, pkcs8) {
-            return pair.public_key().as_der().map(|der| der.as_ref().to_vec()).map_err(|_| malformed);
+            return pair
+                .public_key()
+                .as_der()
+                .map(|der| der.as_ref().to_vec())
+                .map_err(|_| malformed);
         }
     }
     if let Ok(pair) = Ed25519KeyPair::from_pkcs8_maybe_unchecked(pkcs8) {
-        return pair.public_key().as_der().map(|der| der.as_ref().to_vec()).map_err(|_| malformed);
+        return pair
+            .public_key()
+            .as_der()
+            .map(|der| der.as_ref().to_vec())
+            .map_err(|_| malformed);
     }
     for algorithm in [&ML_DSA_44_SIGNING, &ML_DSA_65_SIGNING, &ML_DSA_87_SIGNING] {
         if let Ok(pair) = PqdsaKeyPair::from_pkcs8(algorithm, pkcs8) {
-            return pair.public_key().as_der().map(|der| der.as_ref().to_vec()).map_err(|_| malformed);
+            return pair
+                .public_key()
+                .as_der()
+                .map(|der| der.as_ref().to_vec())
+                .map_err(|_| malformed);
         }
     }
     Err(malformed)

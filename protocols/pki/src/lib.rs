@@ -24,6 +24,8 @@ pub mod signature_algorithm;
 mod signed;
 pub mod tbs;
 mod time;
+#[cfg(test)]
+mod vectors;
 
 pub use certificate::{Certificate, CertificateFault};
 pub use crl::{Crl, RevocationReason};

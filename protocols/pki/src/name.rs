@@ -36,7 +36,9 @@ pub enum NameFault {
 impl DistinguishedName {
     /// The name without any attribute.
     pub fn empty() -> Self {
-        Self { der: vec![0x30, 0x00] }
+        Self {
+            der: vec![0x30, 0x00],
+        }
     }
 
     /// Reads DER, strictly.
@@ -45,7 +47,10 @@ impl DistinguishedName {
             return Err(NameFault::TooLong);
         }
         let name = Name::from_der(der).map_err(|error| NameFault::Malformed(error.to_string()))?;
-        if name.iter().any(|attribute| has_control_character(&attribute.value)) {
+        if name
+            .iter()
+            .any(|attribute| has_control_character(&attribute.value))
+        {
             return Err(NameFault::ControlCharacter);
         }
         Ok(Self { der: der.to_vec() })
@@ -61,7 +66,9 @@ impl DistinguishedName {
             return Ok(Self::empty());
         }
         let name = Name::from_str(text).map_err(|error| NameFault::Malformed(error.to_string()))?;
-        let der = name.to_der().map_err(|error| NameFault::Malformed(error.to_string()))?;
+        let der = name
+            .to_der()
+            .map_err(|error| NameFault::Malformed(error.to_string()))?;
         Self::from_der(&der)
     }
 
@@ -78,17 +85,27 @@ impl DistinguishedName {
     /// The last (most specific) common name.
     pub fn common_name(&self) -> Option<String> {
         let name = Name::from_der(&self.der).ok()?;
-        let value = name.iter().filter(|attribute| attribute.oid == COMMON_NAME).last()?.value.clone();
+        let value = name
+            .iter()
+            .filter(|attribute| attribute.oid == COMMON_NAME)
+            .last()?
+            .value
+            .clone();
         text(&value)
     }
 }
 
 /// The text of a directory string.
-fn text(value: &Any) -> Option<String> {
+pub(crate) fn text(value: &Any) -> Option<String> {
     match value.tag() {
         Tag::BmpString => {
-            let units: Vec<u16> =
-                value.value().as_chunks::<2>().0.iter().map(|pair| u16::from_be_bytes(*pair)).collect();
+            let units: Vec<u16> = value
+                .value()
+                .as_chunks::<2>()
+                .0
+                .iter()
+                .map(|pair| u16::from_be_bytes(*pair))
+                .collect();
             String::from_utf16(&units).ok()
         }
         Tag::TeletexString => Some(value.value().iter().copied().map(char::from).collect()),
@@ -157,8 +174,13 @@ mod tests {
     #[test]
     fn a_nul_is_refused() {
         // CN=a<NUL>b as UTF8String
-        let der = [0x30, 0x0e, 0x31, 0x0c, 0x30, 0x0a, 0x06, 0x03, 0x55, 0x04, 0x03, 0x0c, 0x03, b'a', 0, b'b'];
-        assert_eq!(DistinguishedName::from_der(&der), Err(NameFault::ControlCharacter));
+        let der = [
+            0x30, 0x0e, 0x31, 0x0c, 0x30, 0x0a, 0x06, 0x03, 0x55, 0x04, 0x03, 0x0c, 0x03, b'a', 0, b'b',
+        ];
+        assert_eq!(
+            DistinguishedName::from_der(&der),
+            Err(NameFault::ControlCharacter)
+        );
     }
 
     #[test]

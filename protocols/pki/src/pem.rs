@@ -37,7 +37,9 @@ pub struct Block {
 
 /// Whether the input looks like PEM rather than DER.
 pub fn is_pem(input: &[u8]) -> bool {
-    input.len() <= MAX_PEM_LEN && input.windows(11).any(|window| window == b"-----BEGIN ")
+    // A SEQUENCE of more than 127 octets is DER without looking further: no text goes on so.
+    let is_der = matches!(input, [0x30, 0x80..=0xff, ..]);
+    !is_der && input.len() <= MAX_PEM_LEN && input.windows(11).any(|window| window == b"-----BEGIN ")
 }
 
 /// All blocks of a text; text around them is ignored, as RFC 7468 §2 tells.
@@ -49,7 +51,9 @@ pub fn decode(text: &[u8]) -> Result<Vec<Block>, PemFault> {
     let mut blocks = Vec::new();
     let mut lines = text.lines();
     while let Some(line) = lines.next() {
-        let Some(label) = marker(line, "-----BEGIN ") else { continue };
+        let Some(label) = marker(line, "-----BEGIN ") else {
+            continue;
+        };
         if blocks.len() == MAX_BLOCKS {
             return Err(PemFault::TooLong);
         }
@@ -66,9 +70,16 @@ pub fn decode(text: &[u8]) -> Result<Vec<Block>, PemFault> {
             body.extend(line.chars().filter(|letter| !letter.is_ascii_whitespace()));
         }
         let der = STANDARD.decode(body).map_err(|_| PemFault::NotBase64)?;
-        blocks.push(Block { label: label.to_owned(), der });
+        blocks.push(Block {
+            label: label.to_owned(),
+            der,
+        });
     }
-    if blocks.is_empty() { Err(PemFault::Absent) } else { Ok(blocks) }
+    if blocks.is_empty() {
+        Err(PemFault::Absent)
+    } else {
+        Ok(blocks)
+    }
 }
 
 fn marker<'a>(line: &'a str, start: &str) -> Option<&'a str> {
@@ -102,8 +113,14 @@ mod tests {
     fn broken_text_is_refused() {
         assert_eq!(decode(b"hello"), Err(PemFault::Absent));
         assert_eq!(decode(b"-----BEGIN A-----\nAAAA\n"), Err(PemFault::Unfinished));
-        assert_eq!(decode(b"-----BEGIN A-----\nAAAA\n-----END B-----\n"), Err(PemFault::Unfinished));
-        assert_eq!(decode(b"-----BEGIN A-----\n!!\n-----END A-----\n"), Err(PemFault::NotBase64));
+        assert_eq!(
+            decode(b"-----BEGIN A-----\nAAAA\n-----END B-----\n"),
+            Err(PemFault::Unfinished)
+        );
+        assert_eq!(
+            decode(b"-----BEGIN A-----\n!!\n-----END A-----\n"),
+            Err(PemFault::NotBase64)
+        );
         assert_eq!(decode(&vec![b'a'; MAX_PEM_LEN + 1]), Err(PemFault::TooLong));
     }
 

@@ -1,7 +1,8 @@
 //! PKCS#12 (RFC 7292): a key with its certificates, under a password. Written only: nothing here reads what others wrote.
 
 use p12_keystore::{
-    Certificate as P12Certificate, EncryptionAlgorithm, KeyStore, KeyStoreEntry, MacAlgorithm, PrivateKey, PrivateKeyChain,
+    Certificate as P12Certificate, EncryptionAlgorithm, KeyStore, KeyStoreEntry, MacAlgorithm, PrivateKey,
+    PrivateKeyChain,
 };
 
 /// Rounds of the password's derivation, as OpenSSL 3 writes and Java 17 reads.
@@ -19,15 +20,21 @@ pub enum Pkcs12Fault {
 /// Writes a file with PBES2 (AES-256-CBC, HMAC-SHA256).
 pub fn write(alias: &str, pkcs8: &[u8], chain: &[&[u8]], password: &str) -> Result<Vec<u8>, Pkcs12Fault> {
     let unwritable = |error: p12_keystore::error::Error| Pkcs12Fault::Unwritable(error.to_string());
-    let certificates: Vec<P12Certificate> =
-        chain.iter().map(|der| P12Certificate::from_der(der)).collect::<Result<_, _>>().map_err(unwritable)?;
+    let certificates: Vec<P12Certificate> = chain
+        .iter()
+        .map(|der| P12Certificate::from_der(der))
+        .collect::<Result<_, _>>()
+        .map_err(unwritable)?;
     let local_id = aws_lc_rs::digest::digest(
         &aws_lc_rs::digest::SHA1_FOR_LEGACY_USE_ONLY,
         chain.first().copied().unwrap_or_default(),
     );
     let key = PrivateKey::from_der(pkcs8).map_err(unwritable)?;
     let mut store = KeyStore::new();
-    store.add_entry(alias, KeyStoreEntry::PrivateKeyChain(PrivateKeyChain::new(local_id.as_ref(), key, certificates)));
+    store.add_entry(
+        alias,
+        KeyStoreEntry::PrivateKeyChain(PrivateKeyChain::new(local_id.as_ref(), key, certificates)),
+    );
     store
         .writer(password)
         .encryption_algorithm(EncryptionAlgorithm::PbeWithHmacSha256AndAes256)

@@ -40,7 +40,10 @@ impl Serial {
         for (slot, octet) in all.iter_mut().zip(minimal) {
             *slot = *octet;
         }
-        Ok(Self { length: u8::try_from(minimal.len()).map_err(|_| SerialFault::TooLong)?, octets: all })
+        Ok(Self {
+            length: u8::try_from(minimal.len()).map_err(|_| SerialFault::TooLong)?,
+            octets: all,
+        })
     }
 
     /// A new serial from 16 random octets: 126 random bits, positive and always 16 octets long.
@@ -63,7 +66,9 @@ impl Serial {
 
 impl fmt::Display for Serial {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        self.as_bytes().iter().try_for_each(|octet| write!(f, "{octet:02x}"))
+        self.as_bytes()
+            .iter()
+            .try_for_each(|octet| write!(f, "{octet:02x}"))
     }
 }
 
@@ -78,14 +83,21 @@ impl FromStr for Serial {
 
     /// Hexadecimal in either case, with or without `0x` and colons.
     fn from_str(text: &str) -> Result<Self, SerialFault> {
-        let digits = text.strip_prefix("0x").or_else(|| text.strip_prefix("0X")).unwrap_or(text);
+        let digits = text
+            .strip_prefix("0x")
+            .or_else(|| text.strip_prefix("0X"))
+            .unwrap_or(text);
         if digits.len() > 128 {
             return Err(SerialFault::TooLong);
         }
         let nibbles: Vec<u8> = digits
             .bytes()
             .filter(|byte| *byte != b':')
-            .map(|byte| char::from(byte).to_digit(16).and_then(|digit| u8::try_from(digit).ok()))
+            .map(|byte| {
+                char::from(byte)
+                    .to_digit(16)
+                    .and_then(|digit| u8::try_from(digit).ok())
+            })
             .collect::<Option<_>>()
             .ok_or(SerialFault::NotHexadecimal)?;
         if nibbles.is_empty() {

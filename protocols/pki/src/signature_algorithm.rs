@@ -89,7 +89,9 @@ const TABLE: &[(A, &str, &[u8])] = &[
 ];
 
 const fn rsa_pkcs1(last: u8) -> [u8; 15] {
-    [0x30, 0x0d, 0x06, 0x09, 0x2a, 0x86, 0x48, 0x86, 0xf7, 0x0d, 0x01, 0x01, last, 0x05, 0x00]
+    [
+        0x30, 0x0d, 0x06, 0x09, 0x2a, 0x86, 0x48, 0x86, 0xf7, 0x0d, 0x01, 0x01, last, 0x05, 0x00,
+    ]
 }
 
 #[rustfmt::skip]
@@ -104,11 +106,15 @@ const fn rsa_pss(hash: u8, salt: u8) -> [u8; 67] {
 }
 
 const fn ecdsa(last: u8) -> [u8; 12] {
-    [0x30, 0x0a, 0x06, 0x08, 0x2a, 0x86, 0x48, 0xce, 0x3d, 0x04, 0x03, last]
+    [
+        0x30, 0x0a, 0x06, 0x08, 0x2a, 0x86, 0x48, 0xce, 0x3d, 0x04, 0x03, last,
+    ]
 }
 
 const fn ml_dsa(last: u8) -> [u8; 13] {
-    [0x30, 0x0b, 0x06, 0x09, 0x60, 0x86, 0x48, 0x01, 0x65, 0x03, 0x04, 0x03, last]
+    [
+        0x30, 0x0b, 0x06, 0x09, 0x60, 0x86, 0x48, 0x01, 0x65, 0x03, 0x04, 0x03, last,
+    ]
 }
 
 impl SignatureAlgorithm {
@@ -153,12 +159,18 @@ impl SignatureAlgorithm {
 
     /// The AlgorithmIdentifier, encoded.
     pub fn identifier_der(self) -> &'static [u8] {
-        TABLE.iter().find(|(algorithm, ..)| *algorithm == self).map_or(&[], |(_, _, der)| der)
+        TABLE
+            .iter()
+            .find(|(algorithm, ..)| *algorithm == self)
+            .map_or(&[], |(_, _, der)| der)
     }
 
     /// The algorithm of an encoded AlgorithmIdentifier.
     pub fn from_identifier_der(identifier: &[u8]) -> Option<Self> {
-        TABLE.iter().find(|(_, _, der)| *der == identifier).map(|(algorithm, ..)| *algorithm)
+        TABLE
+            .iter()
+            .find(|(_, _, der)| *der == identifier)
+            .map(|(algorithm, ..)| *algorithm)
     }
 
     /// The algorithm of an AlgorithmIdentifier.
@@ -170,7 +182,10 @@ impl SignatureAlgorithm {
 
     /// How a signature over a whole message is verified; the choice among curves is the key's, which goes with exactly
     /// one ECDSA algorithm here except when a foreign certificate mixes them.
-    pub(crate) fn verifier(self, key: KeyAlgorithm) -> Option<&'static dyn verification::VerificationAlgorithm> {
+    pub(crate) fn verifier(
+        self,
+        key: KeyAlgorithm,
+    ) -> Option<&'static dyn verification::VerificationAlgorithm> {
         Some(match (self, key) {
             (Self::RsaPkcs1Sha256, KeyAlgorithm::Rsa(_)) => &verification::RSA_PKCS1_2048_8192_SHA256,
             (Self::RsaPkcs1Sha384, KeyAlgorithm::Rsa(_)) => &verification::RSA_PKCS1_2048_8192_SHA384,
@@ -198,7 +213,12 @@ impl SignatureAlgorithm {
 
 impl fmt::Display for SignatureAlgorithm {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(TABLE.iter().find(|(algorithm, ..)| algorithm == self).map_or("", |(_, text, _)| text))
+        f.write_str(
+            TABLE
+                .iter()
+                .find(|(algorithm, ..)| algorithm == self)
+                .map_or("", |(_, text, _)| text),
+        )
     }
 }
 
@@ -207,7 +227,8 @@ impl FromStr for SignatureAlgorithm {
 
     fn from_str(text: &str) -> Result<Self, Self::Err> {
         let row = TABLE.iter().find(|(_, name, _)| *name == text);
-        row.map(|(algorithm, ..)| *algorithm).ok_or_else(|| UnknownSignatureAlgorithm(text.chars().take(60).collect()))
+        row.map(|(algorithm, ..)| *algorithm)
+            .ok_or_else(|| UnknownSignatureAlgorithm(text.chars().take(60).collect()))
     }
 }
 
@@ -235,7 +256,10 @@ mod tests {
     fn every_identifier_is_der_and_comes_back() {
         for (algorithm, text, der) in TABLE {
             let identifier = AlgorithmIdentifierOwned::from_der(der).unwrap();
-            assert_eq!(SignatureAlgorithm::from_identifier(&identifier).unwrap(), *algorithm);
+            assert_eq!(
+                SignatureAlgorithm::from_identifier(&identifier).unwrap(),
+                *algorithm
+            );
             assert_eq!(text.parse::<SignatureAlgorithm>().unwrap(), *algorithm);
             assert_eq!(algorithm.to_string(), *text);
         }

@@ -23,8 +23,14 @@ impl<'a> Signed<'a> {
             let tbs = inner.tlv_bytes()?;
             let algorithm_der = inner.tlv_bytes()?;
             let signature = BitStringRef::decode(inner)?;
-            let signature = signature.as_bytes().ok_or(der::ErrorKind::Value { tag: der::Tag::BitString })?;
-            der::Result::Ok(Self { tbs, algorithm_der, signature })
+            let signature = signature.as_bytes().ok_or(der::ErrorKind::Value {
+                tag: der::Tag::BitString,
+            })?;
+            der::Result::Ok(Self {
+                tbs,
+                algorithm_der,
+                signature,
+            })
         })?;
         reader.finish()?;
         Ok(parts)
@@ -44,5 +50,8 @@ impl<'a> Signed<'a> {
 /// Puts the signature to linted bytes.
 pub(crate) fn assemble<K>(linted: &Linted<Tbs<K>>, signature: &[u8]) -> Vec<u8> {
     let bits = encode::wrap(0x03, &[&[0], signature]);
-    encode::wrap(encode::SEQUENCE, &[linted.der(), linted.algorithm().identifier_der(), &bits])
+    encode::wrap(
+        encode::SEQUENCE,
+        &[linted.der(), linted.algorithm().identifier_der(), &bits],
+    )
 }

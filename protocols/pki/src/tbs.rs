@@ -25,7 +25,11 @@ pub struct Tbs<K> {
 impl<K> Tbs<K> {
     /// Bytes that will be signed with `algorithm`.
     pub fn new(der: Vec<u8>, algorithm: SignatureAlgorithm) -> Self {
-        Self { der, algorithm, kind: PhantomData }
+        Self {
+            der,
+            algorithm,
+            kind: PhantomData,
+        }
     }
 
     /// The bytes.

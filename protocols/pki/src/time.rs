@@ -27,7 +27,8 @@ pub(crate) fn from_der(der: &[u8]) -> der::Result<Timestamp> {
     let time = x509_cert::time::Time::from_der(der)?;
     let seconds = i64::try_from(time.to_unix_duration().as_secs()).map_err(|_| der::ErrorKind::DateTime)?;
     // 99991231235959Z, "no end" (RFC 5280 §4.1.2.5), lies hours beyond what a timestamp can say, whatever the zone.
-    Timestamp::from_second(seconds.min(Timestamp::MAX.as_second())).map_err(|_| der::ErrorKind::DateTime.into())
+    Timestamp::from_second(seconds.min(Timestamp::MAX.as_second()))
+        .map_err(|_| der::ErrorKind::DateTime.into())
 }
 
 /// Reads a `GeneralizedTime`.

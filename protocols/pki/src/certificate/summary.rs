@@ -16,14 +16,22 @@ pub(super) fn of(certificate: &Certificate) -> String {
         let _ = writeln!(text, "    {name:<26} {value}");
     };
     line("Serial Number:", &colons(certificate.serial().as_bytes()));
-    line("Signature Algorithm:", &certificate.signature_algorithm().to_string());
+    line(
+        "Signature Algorithm:",
+        &certificate.signature_algorithm().to_string(),
+    );
     line("Issuer:", &certificate.issuer().to_string());
     line("Not Before:", &certificate.not_before().to_string());
     line("Not After:", &certificate.not_after().to_string());
     line("Subject:", &certificate.subject().to_string());
-    line("Public Key Algorithm:", &certificate.public_key().algorithm().to_string());
+    line(
+        "Public Key Algorithm:",
+        &certificate.public_key().algorithm().to_string(),
+    );
     if certificate.is_ca() {
-        let depth = certificate.path_len().map_or_else(String::new, |depth| format!(", pathlen:{depth}"));
+        let depth = certificate
+            .path_len()
+            .map_or_else(String::new, |depth| format!(", pathlen:{depth}"));
         line("Basic Constraints:", &format!("CA:TRUE{depth}"));
     } else {
         line("Basic Constraints:", "CA:FALSE");
@@ -31,7 +39,11 @@ pub(super) fn of(certificate: &Certificate) -> String {
     if let Some(usage) = certificate.key_usage() {
         line("Key Usage:", &key_usage(usage));
     }
-    let purposes: Vec<String> = certificate.extended_key_usage().into_iter().map(purpose).collect();
+    let purposes: Vec<String> = certificate
+        .extended_key_usage()
+        .into_iter()
+        .map(purpose)
+        .collect();
     if !purposes.is_empty() {
         line("Extended Key Usage:", &purposes.join(", "));
     }
@@ -73,7 +85,10 @@ fn colons(octets: &[u8]) -> String {
 }
 
 fn purpose(oid: ObjectIdentifier) -> String {
-    DB.by_oid(&oid).map_or_else(|| oid.to_string(), |name| name.trim_start_matches("id-kp-").to_owned())
+    DB.by_oid(&oid).map_or_else(
+        || oid.to_string(),
+        |name| name.trim_start_matches("id-kp-").to_owned(),
+    )
 }
 
 fn key_usage(usage: KeyUsage) -> String {
@@ -86,6 +101,10 @@ fn key_usage(usage: KeyUsage) -> String {
         (usage.key_cert_sign(), "keyCertSign"),
         (usage.crl_sign(), "cRLSign"),
     ];
-    let names: Vec<&str> = bits.iter().filter(|(set, _)| *set).map(|(_, name)| *name).collect();
+    let names: Vec<&str> = bits
+        .iter()
+        .filter(|(set, _)| *set)
+        .map(|(_, name)| *name)
+        .collect();
     names.join(", ")
 }

@@ -50,7 +50,11 @@ pub fn build(input: &CrlInput<'_>) -> Tbs<CrlTbs> {
         entry_der(entry, &mut entries);
     }
     // RFC 5280 §5.1.2.6: without revoked certificates the list is absent.
-    let entries = if entries.is_empty() { entries } else { encode::wrap(SEQUENCE, &[&entries]) };
+    let entries = if entries.is_empty() {
+        entries
+    } else {
+        encode::wrap(SEQUENCE, &[&entries])
+    };
     let extensions = encode::wrap(0xa0, &[&encode::wrap(SEQUENCE, &[&extensions(input)])]);
     let der = encode::wrap(
         SEQUENCE,
@@ -71,7 +75,12 @@ fn extensions(input: &CrlInput<'_>) -> Vec<u8> {
     let mut out = Vec::new();
     let key_id = encode::wrap(SEQUENCE, &[&encode::wrap(0x80, &[input.authority_key_id])]);
     extension(&mut out, 0x23, false, &key_id);
-    extension(&mut out, 0x14, false, &encode::unsigned(&input.number.to_be_bytes()));
+    extension(
+        &mut out,
+        0x14,
+        false,
+        &encode::unsigned(&input.number.to_be_bytes()),
+    );
     if let Some(base) = input.delta_base {
         extension(&mut out, 0x1b, true, &encode::unsigned(&base.to_be_bytes()));
     }
@@ -85,13 +94,20 @@ fn extensions(input: &CrlInput<'_>) -> Vec<u8> {
 fn extension(out: &mut Vec<u8>, last_arc: u8, critical: bool, value: &[u8]) {
     let critical: &[u8] = if critical { &[0x01, 0x01, 0xff] } else { &[] };
     let oid = [0x06, 0x03, 0x55, 0x1d, last_arc];
-    out.extend(encode::wrap(SEQUENCE, &[&oid, critical, &encode::wrap(0x04, &[value])]));
+    out.extend(encode::wrap(
+        SEQUENCE,
+        &[&oid, critical, &encode::wrap(0x04, &[value])],
+    ));
 }
 
 fn distribution_point(point: &IssuingDistributionPoint) -> Vec<u8> {
     let mut fields = Vec::new();
     if !point.urls.is_empty() {
-        let names: Vec<u8> = point.urls.iter().flat_map(|url| encode::wrap(0x86, &[url.as_bytes()])).collect();
+        let names: Vec<u8> = point
+            .urls
+            .iter()
+            .flat_map(|url| encode::wrap(0x86, &[url.as_bytes()]))
+            .collect();
         fields.extend(encode::wrap(0xa0, &[&encode::wrap(0xa0, &[&names])]));
     }
     if point.only_user_certificates {
@@ -107,13 +123,20 @@ fn distribution_point(point: &IssuingDistributionPoint) -> Vec<u8> {
 pub fn entry_der(entry: &RevokedEntry, out: &mut Vec<u8>) {
     let mut extensions = Vec::new();
     // RFC 5280 §5.3.1: unspecified is said by leaving the code out.
-    if let Some(reason) = entry.reason.filter(|reason| *reason != RevocationReason::Unspecified) {
+    if let Some(reason) = entry
+        .reason
+        .filter(|reason| *reason != RevocationReason::Unspecified)
+    {
         extension(&mut extensions, 0x15, false, &[0x0a, 0x01, reason.code()]);
     }
     if let Some(date) = entry.invalidity_date {
         extension(&mut extensions, 0x18, false, &time::generalized(date));
     }
-    let extensions = if extensions.is_empty() { extensions } else { encode::wrap(SEQUENCE, &[&extensions]) };
+    let extensions = if extensions.is_empty() {
+        extensions
+    } else {
+        encode::wrap(SEQUENCE, &[&extensions])
+    };
     let serial = encode::unsigned(entry.serial.as_bytes());
     let contents = [serial.as_slice(), &time::to_der(entry.revoked_at), &extensions].concat();
     encode::element(out, SEQUENCE, &contents);

@@ -55,18 +55,29 @@ pub struct UnknownReason(String);
 impl RevocationReason {
     /// The number of the reason.
     pub fn code(self) -> u8 {
-        TABLE.iter().find(|(reason, ..)| *reason == self).map_or(0, |(_, code, _)| *code)
+        TABLE
+            .iter()
+            .find(|(reason, ..)| *reason == self)
+            .map_or(0, |(_, code, _)| *code)
     }
 
     /// The reason of a number; 7 is not used.
     pub fn from_code(code: u8) -> Option<Self> {
-        TABLE.iter().find(|(_, number, _)| *number == code).map(|(reason, ..)| *reason)
+        TABLE
+            .iter()
+            .find(|(_, number, _)| *number == code)
+            .map(|(reason, ..)| *reason)
     }
 }
 
 impl fmt::Display for RevocationReason {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(TABLE.iter().find(|(reason, ..)| reason == self).map_or("", |(_, _, text)| text))
+        f.write_str(
+            TABLE
+                .iter()
+                .find(|(reason, ..)| reason == self)
+                .map_or("", |(_, _, text)| text),
+        )
     }
 }
 
@@ -75,9 +86,15 @@ impl FromStr for RevocationReason {
 
     /// The RFC's spelling in any case, with or without hyphens or underscores; or the number.
     fn from_str(text: &str) -> Result<Self, Self::Err> {
-        let plain: String = text.chars().filter(|letter| !matches!(letter, '-' | '_')).collect();
-        let row = TABLE.iter().find(|(_, code, name)| name.eq_ignore_ascii_case(&plain) || code.to_string() == plain);
-        row.map(|(reason, ..)| *reason).ok_or_else(|| UnknownReason(text.chars().take(40).collect()))
+        let plain: String = text
+            .chars()
+            .filter(|letter| !matches!(letter, '-' | '_'))
+            .collect();
+        let row = TABLE
+            .iter()
+            .find(|(_, code, name)| name.eq_ignore_ascii_case(&plain) || code.to_string() == plain);
+        row.map(|(reason, ..)| *reason)
+            .ok_or_else(|| UnknownReason(text.chars().take(40).collect()))
     }
 }
 

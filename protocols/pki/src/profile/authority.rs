@@ -130,9 +130,12 @@ impl FromStr for Subtree {
                 Ok(Self::Uri(base.to_ascii_lowercase()))
             }
             "ip" => base.parse().map(Self::Ip).map_err(|_| fault()),
-            "dn" => DistinguishedName::parse(base)
+            // The empty name has every other below it: it constrains nothing, or everything.
+            "dn" if !base.trim().is_empty() => DistinguishedName::parse(base)
+                .ok()
+                .filter(|name| !name.is_empty())
                 .map(Self::DirectoryName)
-                .map_err(|_| fault()),
+                .ok_or_else(fault),
             _ => Err(fault()),
         }
     }

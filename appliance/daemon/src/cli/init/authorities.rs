@@ -1,0 +1,136 @@
+//! The part of `init` that needs the authority: CAs, the server's own certificate, the first admin token.
+
+use std::path::Path;
+
+use anyhow::{Context as _, Result};
+use ca::{Authority, CreateIssuing, CreateRoot, NewApiToken, Principal, Role, Scope};
+use secrecy::ExposeSecret as _;
+use store::Store;
+
+use super::{Args, done, token};
+use crate::config::Config;
+use crate::files::{self, Readers};
+use crate::tls_files::TlsFiles;
+
+/// The name of the root.
+pub(super) const ROOT: &str = "root";
+/// The name of the issuing CA.
+pub(super) const ISSUING: &str = "issuing";
+
+/// The names of the CAs that there are already.
+pub(super) fn known(state: &Path) -> Result<Vec<String>> {
+    let file = state.join("chancery.db");
+    if !file.exists() {
+        return Ok(Vec::new());
+    }
+    let issuers = Store::open_read_only(&file)?.read_here(store::issuers::all)?;
+    let alive = issuers.into_iter().filter(|issuer| issuer.state != "disabled");
+    Ok(alive.map(|issuer| issuer.name).collect())
+}
+
+/// The root and the issuing CA, each with its CRL and its OCSP responder.
+pub(super) async fn set_up(args: &Args, authority: &Authority, by: &Principal) -> Result<()> {
+    if authority.issuer(ROOT).is_ok() {
+        done("root", "is there");
+    } else {
+        let root = CreateRoot {
+            name: ROOT.to_owned(),
+            subject: args.root_subject.clone(),
+            key_algorithm: args.root_algorithm,
+            signature_algorithm: None,
+            token: token::name(args).to_owned(),
+            validity: None,
+            profile: None,
+        };
+        let root = authority.create_root(by, root).await.context("making the root")?;
+        done(
+            "root",
+            &format!(
+                "made: {}, {}, key in {}",
+                root.subject, root.key_algorithm, root.token
+            ),
+        );
+    }
+    if authority.issuer(ISSUING).is_ok() {
+        done("issuing CA", "is there");
+        return Ok(());
+    }
+    let issuing = CreateIssuing {
+        name: ISSUING.to_owned(),
+        parent: ROOT.to_owned(),
+        subject: args.issuing_subject.clone(),
+        key_algorithm: args.issuing_algorithm,
+        signature_algorithm: None,
+        token: token::name(args).to_owned(),
+        validity: None,
+        profile: None,
+    };
+    let issuing = authority
+        .create_issuing(by, issuing)
+        .await
+        .context("making the issuing CA")?;
+    done(
+        "issuing CA",
+        &format!(
+            "made: {}, {}, key in {}",
+            issuing.subject, issuing.key_algorithm, issuing.token
+        ),
+    );
+    Ok(())
+}
+
+/// The server's own certificate.
+pub(super) async fn server_certificate(config: &Config, authority: &Authority) -> Result<()> {
+    let renewed = TlsFiles::new(config)
+        .renew(&config.api, authority)
+        .await
+        .context("the server's own certificate")?;
+    let how = if renewed {
+        "issued by the issuing CA"
+    } else {
+        "is there"
+    };
+    done("server's own TLS", how);
+    Ok(())
+}
+
+/// The roots, for clients of the API.
+pub(super) fn bundle(config: &Config, authority: &Authority) -> Result<()> {
+    let roots: String = authority
+        .issuers()
+        .iter()
+        .filter(|issuer| issuer.parent.is_none())
+        .filter_map(|issuer| issuer.certificate.as_ref().map(pki::Certificate::pem))
+        .collect();
+    files::write(
+        &config.path(Path::new("ca-bundle.pem")),
+        roots.as_bytes(),
+        Readers::All,
+    )?;
+    done("roots", "written to ca-bundle.pem");
+    Ok(())
+}
+
+/// The first token for the API.
+pub(super) async fn admin_token(config: &Config, authority: &Authority, by: &Principal) -> Result<()> {
+    let file = config.path(Path::new("admin.token"));
+    if file.exists() {
+        done("admin token", "is there");
+        return Ok(());
+    }
+    let new = NewApiToken {
+        name: "admin".to_owned(),
+        role: Role::Admin,
+        issuers: Scope::All,
+        profiles: Scope::All,
+        expires_at: None,
+    };
+    let made = authority.create_api_token(by, new).await?;
+    files::write(
+        &file,
+        format!("{}\n", made.secret.expose_secret()).as_bytes(),
+        Readers::Owner,
+    )?;
+    done("admin token", "written to admin.token (only you may read it)");
+    Ok(())
+}

@@ -1,0 +1,184 @@
+//! The part of `init` about the token: the configuration of the signing process, the token itself, its PINs.
+
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context as _, Result, bail};
+use secrecy::SecretString;
+use token::{SoftwareConfig, TokenConfig, inspect};
+
+use super::layout::Layout;
+use super::{Args, done};
+use crate::files::{self, Readers};
+
+/// Where Debian and others put SoftHSM2.
+const SOFTHSM: &[&str] = &[
+    "/usr/lib/softhsm/libsofthsm2.so",
+    "/usr/lib/x86_64-linux-gnu/softhsm/libsofthsm2.so",
+    "/usr/lib/aarch64-linux-gnu/softhsm/libsofthsm2.so",
+    "/usr/lib64/pkcs11/libsofthsm2.so",
+];
+/// The configured name of the token.
+const TOKEN: &str = "hsm";
+
+/// The configured name of the backend that makes the CA keys.
+pub(super) fn name(args: &Args) -> &str {
+    match (&args.signer_socket, args.software) {
+        (Some(_), _) => &args.token,
+        (None, true) => "software",
+        (None, false) => TOKEN,
+    }
+}
+
+/// Writes `signerd.toml` unless it is there; before that, sees to the token.
+pub(super) fn set_up(args: &Args, layout: &Layout) -> Result<()> {
+    if layout.signing.exists() {
+        done(
+            "signing process",
+            &format!("configured already, in {}", layout.signing.display()),
+        );
+        return Ok(());
+    }
+    let config = if args.software {
+        software(layout)?
+    } else {
+        hardware(args, layout)?
+    };
+    files::write(
+        &layout.signing,
+        toml::to_string(&config)?.as_bytes(),
+        Readers::Owner,
+    )?;
+    done(
+        "signing process",
+        &format!("configured in {}", layout.signing.display()),
+    );
+    Ok(())
+}
+
+/// Tells what `set_up` would do.
+pub(super) fn plan(args: &Args, layout: &Layout) -> Result<()> {
+    if args.software {
+        done("keys", "in files, without an HSM");
+    } else {
+        let module = module(args)?;
+        match (has_token(&module, &args.token_label)?, args.init_token) {
+            (true, _) => done("token", &format!("`{}` is there", args.token_label)),
+            (false, true) => done(
+                "token",
+                &format!("initialise `{}` in {}", args.token_label, module.display()),
+            ),
+            (false, false) => bail!(no_token(args)),
+        }
+    }
+    let how = if layout.signing.exists() {
+        "is there".to_owned()
+    } else {
+        format!("configure in {}", layout.signing.display())
+    };
+    done("signing process", &how);
+    Ok(())
+}
+
+fn software(layout: &Layout) -> Result<token::Config> {
+    files::private_folder(&layout.state.join("keys"))?;
+    Ok(token::Config {
+        software: Some(SoftwareConfig {
+            directory: Some(layout.for_signing("keys")),
+            passphrase_file: None,
+        }),
+        audit_file: Some(layout.for_signing("signerd-audit.log")),
+        ..token::Config::default()
+    })
+}
+
+fn hardware(args: &Args, layout: &Layout) -> Result<token::Config> {
+    let module = module(args)?;
+    let pin_file = layout.pin_file(args.pin_file.as_deref())?;
+    if has_token(&module, &args.token_label)? {
+        done("token", "is there");
+        if !pin_file.exists() {
+            bail!(
+                "the PIN of the token `{}` is not there: write it into {}, or name its file with --pin-file",
+                args.token_label,
+                pin_file.display()
+            );
+        }
+    } else if args.init_token {
+        let new = inspect::NewToken {
+            slot: None,
+            label: args.token_label.clone(),
+            so_pin: pin(&layout.configuration.join("so-pin"))?,
+            user_pin: pin(&pin_file)?,
+        };
+        inspect::init_token(&module, &new)?;
+        done("token", "initialised");
+    } else {
+        bail!(no_token(args));
+    }
+    let token = TokenConfig {
+        name: TOKEN.to_owned(),
+        // A soft token reads its files for every signature made with a token key.
+        session_copies: module.to_string_lossy().contains("softhsm"),
+        module,
+        label: Some(args.token_label.clone()),
+        pin_file: Some(pin_file),
+        ..TokenConfig::default()
+    };
+    Ok(token::Config {
+        tokens: vec![token],
+        audit_file: Some(layout.for_signing("signerd-audit.log")),
+        state_directory: Some(layout.for_signing(".")),
+        ..token::Config::default()
+    })
+}
+
+fn module(args: &Args) -> Result<PathBuf> {
+    match &args.module {
+        Some(module) => Ok(std::path::absolute(module)?),
+        None => SOFTHSM
+            .iter()
+            .map(PathBuf::from)
+            .find(|path| path.exists())
+            .context(
+                "there is no SoftHSM2 here: name the module of your HSM with --module, install softhsm2, or try without an \
+                 HSM (--software)",
+            ),
+    }
+}
+
+fn has_token(module: &Path, label: &str) -> Result<bool> {
+    let slots = inspect::slots(module)?;
+    Ok(slots
+        .iter()
+        .filter_map(|slot| slot.token.as_ref())
+        .any(|token| token.initialized && token.label == label))
+}
+
+fn no_token(args: &Args) -> String {
+    format!(
+        "there is no token labelled `{}`: name another with --token-label (`chancery token list` shows them), or add \
+         --init-token",
+        args.token_label
+    )
+}
+
+/// The PIN in a file; a new one of 16 digits when there is no file.
+fn pin(file: &Path) -> Result<SecretString> {
+    if !file.exists() {
+        files::write(file, format!("{}\n", new_pin()?).as_bytes(), Readers::Owner)?;
+    }
+    Ok(SecretString::from(files::first_line(file)?))
+}
+
+/// Sixteen digits, each as probable as the others: octets from 250 on would favour the lower digits and are left out.
+fn new_pin() -> Result<String> {
+    let mut digits = String::new();
+    while digits.len() < 16 {
+        let mut octet = [0_u8; 1];
+        aws_lc_rs::rand::fill(&mut octet).map_err(|_| anyhow::anyhow!("the random generator failed"))?;
+        if let [octet @ 0..250] = octet {
+            digits.push(char::from(b'0' + octet % 10));
+        }
+    }
+    Ok(digits)
+}
