@@ -7,6 +7,7 @@ mod cert;
 mod client;
 mod completions;
 mod config;
+mod hint;
 mod init;
 mod man;
 mod profile;
@@ -71,7 +72,7 @@ pub(crate) enum Output {
 #[derive(Debug, Subcommand)]
 enum Command {
     /// Set up a new server: keys, CAs, certificates, configuration.
-    Init(init::Args),
+    Init(Box<init::Args>),
     /// Run the server.
     Serve(serve::Args),
     /// Certification authorities.

@@ -13,7 +13,7 @@ pub(crate) struct Level(reload::Handle<EnvFilter, Registry>);
 
 /// Starts the log of this process. Called once.
 pub(crate) fn start(log: &Log) -> Result<Level> {
-    let (filter, handle) = reload::Layer::new(EnvFilter::try_new(&log.level)?);
+    let (filter, handle) = reload::Layer::new(filter(&log.level)?);
     let lines = fmt::layer().with_writer(std::io::stderr).with_ansi(false);
     let registry = tracing_subscriber::registry().with(filter);
     match log.format {
@@ -26,6 +26,11 @@ pub(crate) fn start(log: &Log) -> Result<Level> {
 impl Level {
     /// Takes another level.
     pub(crate) fn set(&self, level: &str) -> Result<()> {
-        Ok(self.0.reload(EnvFilter::try_new(level)?)?)
+        Ok(self.0.reload(filter(level)?)?)
     }
+}
+
+/// The migration library tells at every start that there is nothing to do; who wants to hear it names it in the level.
+fn filter(level: &str) -> Result<EnvFilter> {
+    Ok(EnvFilter::try_new(format!("refinery_core=warn,{level}"))?)
 }

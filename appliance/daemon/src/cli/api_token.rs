@@ -31,8 +31,10 @@ pub(crate) enum Command {
         expires_at: Option<String>,
     },
     /// List the tokens.
+    #[command(after_help = "Example: chancery api-token list")]
     List,
     /// Revoke a token.
+    #[command(after_help = "Example: chancery api-token revoke 0190c0de-0000-7000-8000-000000000000")]
     Revoke {
         /// Its identifier.
         id: String,

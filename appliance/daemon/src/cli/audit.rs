@@ -16,12 +16,16 @@ use super::{Place, table};
 #[derive(Debug, Subcommand)]
 pub(crate) enum Command {
     /// Print the last entries.
+    #[command(after_help = "Example: chancery audit tail -n 50")]
     Tail {
         /// How many.
         #[arg(long, short = 'n', default_value_t = 20)]
         lines: u32,
     },
     /// Check that no entry was changed, removed or put in between. Exit status 1 when one was.
+    #[command(
+        after_help = "Examples:\n  chancery audit verify\n  chancery audit verify --store /var/lib/chancery/chancery.db"
+    )]
     Verify {
         /// Check this database file itself, beside a running server or without one.
         #[arg(long, value_name = "FILE")]

@@ -32,13 +32,18 @@ pub(crate) struct NewCa {
 #[derive(Debug, Subcommand)]
 pub(crate) enum Command {
     /// List the CAs and their generations.
+    #[command(after_help = "Example: chancery ca list")]
     List,
     /// Show one.
+    #[command(after_help = "Example: chancery ca show issuing")]
     Show {
         /// Name or identifier.
         ca: String,
     },
     /// Make a self-signed root.
+    #[command(
+        after_help = "Example: chancery ca create-root root-2 --subject 'CN=Example Root 2' --token hsm --key-algorithm ec-p384"
+    )]
     CreateRoot {
         #[command(flatten)]
         new: NewCa,
@@ -47,6 +52,9 @@ pub(crate) enum Command {
         validity_days: Option<u32>,
     },
     /// Make a CA under a local one.
+    #[command(
+        after_help = "Example: chancery ca create-issuing devices --parent root --subject 'CN=Example Devices CA' --token hsm"
+    )]
     CreateIssuing {
         #[command(flatten)]
         new: NewCa,
@@ -58,16 +66,21 @@ pub(crate) enum Command {
         validity_days: Option<u32>,
     },
     /// Make a key and a request for a CA that another authority (AD CS, an offline root) will certify.
+    #[command(
+        after_help = "Example: chancery ca subordinate ad --subject 'CN=Example AD Sub CA' --token hsm; chancery ca csr ad > ad.csr"
+    )]
     Subordinate {
         #[command(flatten)]
         new: NewCa,
     },
     /// Print the request of a pending CA.
+    #[command(after_help = "Example: chancery ca csr ad > ad.csr")]
     Csr {
         /// Name or identifier.
         ca: String,
     },
     /// Import the certificate that another authority made for a pending CA, with those above it.
+    #[command(after_help = "Example: chancery ca import ad ad-chain.pem")]
     Import {
         /// Name or identifier.
         ca: String,
@@ -75,6 +88,9 @@ pub(crate) enum Command {
         file: PathBuf,
     },
     /// Take over a CA that exists as certificate and key; the key goes into the software backend.
+    #[command(
+        after_help = "Example: chancery ca import-from-disk old --certificate ca.pem --key ca.key --chain root.pem"
+    )]
     ImportFromDisk {
         /// Its name here.
         name: String,
@@ -92,6 +108,7 @@ pub(crate) enum Command {
         chain: Option<PathBuf>,
     },
     /// Give a CA a new key and certificate.
+    #[command(after_help = "Example: chancery ca rollover issuing")]
     Rollover {
         /// Name or identifier.
         ca: String,
@@ -100,11 +117,13 @@ pub(crate) enum Command {
         key_algorithm: Option<String>,
     },
     /// Publish a new CRL now.
+    #[command(after_help = "Example: chancery ca publish-crl issuing")]
     PublishCrl {
         /// Name or identifier.
         ca: String,
     },
     /// Accept the clock as it is, after it was set back.
+    #[command(after_help = "Example: chancery ca accept-clock")]
     AcceptClock,
 }
 

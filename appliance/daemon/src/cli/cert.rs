@@ -31,6 +31,9 @@ pub(crate) enum Command {
         out: Option<PathBuf>,
     },
     /// List certificates.
+    #[command(
+        after_help = "Example: chancery cert list --status valid --profile tls-server --name example.com"
+    )]
     List {
         /// Of this CA.
         #[arg(long)]
@@ -49,11 +52,13 @@ pub(crate) enum Command {
         limit: u32,
     },
     /// Show one certificate.
+    #[command(after_help = "Example: chancery cert show 4f0c2a…")]
     Show {
         /// Identifier or serial.
         certificate: String,
     },
     /// Renew a certificate.
+    #[command(after_help = "Example: chancery cert renew 4f0c2a… --csr host.csr --out host.pem")]
     Renew {
         /// Identifier or serial.
         certificate: String,
@@ -67,7 +72,8 @@ pub(crate) enum Command {
     /// Revoke a certificate, put it on hold, or release a hold.
     #[command(
         after_help = "Reasons: unspecified keyCompromise cACompromise affiliationChanged superseded \
-        cessationOfOperation certificateHold removeFromCRL privilegeWithdrawn aACompromise"
+        cessationOfOperation certificateHold removeFromCRL privilegeWithdrawn aACompromise\n\nExample: chancery cert revoke 4f0c2a… \
+        --reason keyCompromise"
     )]
     Revoke {
         /// Identifier or serial.
@@ -77,6 +83,7 @@ pub(crate) enum Command {
         reason: String,
     },
     /// Tell what became of an order, and why it was refused.
+    #[command(after_help = "Example: chancery cert explain 0190c0de-0000-7000-8000-000000000000")]
     Explain {
         /// The order's identifier, as a refusal tells it, or a certificate's.
         order: String,

@@ -8,8 +8,8 @@ use anyhow::{Context as _, Result, bail};
 use reqwest::{Certificate, Client, Method};
 use serde_json::Value;
 
-use super::Place;
-use crate::config::Config;
+use super::{Place, hint};
+use crate::config::{Api as ApiConfig, Config};
 use crate::files;
 
 /// An answer that is not the wanted one.
@@ -19,6 +19,7 @@ pub(crate) struct ApiFailure {
     message: String,
     retryable: bool,
     order_id: Option<String>,
+    request_id: Option<String>,
     details: Value,
 }
 
@@ -42,6 +43,7 @@ impl ApiFailure {
                 .and_then(Value::as_bool)
                 .unwrap_or(status >= 500),
             order_id: text("order_id"),
+            request_id: text("request_id"),
             details: body.pointer("/error/details").cloned().unwrap_or_default(),
         }
     }
@@ -51,15 +53,21 @@ impl fmt::Display for ApiFailure {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{} [{}]", self.message, self.code)?;
         if !self.details.is_null() {
-            write!(f, "\n  {}", self.details)?;
+            write!(f, "\n  details: {}", self.details)?;
         }
         if let Some(order) = &self.order_id {
             write!(f, "\n  more of it: chancery cert explain {order}")?;
         }
+        if let Some(hint) = hint::for_code(&self.code) {
+            write!(f, "\n  hint: {hint}")?;
+        }
         if self.retryable {
             f.write_str("\n  the same command may succeed later")?;
         }
-        Ok(())
+        match &self.request_id {
+            Some(request) if self.code == "internal_error" => write!(f, "\n  request: {request}"),
+            _ => Ok(()),
+        }
     }
 }
 
@@ -90,7 +98,7 @@ impl Api {
         let token = from_state(&place.token_file, "admin.token")?;
         let server = match (&place.server, &config) {
             (Some(server), _) => server.clone(),
-            (None, Ok(config)) => format!("https://localhost:{}", config.api.listen.port()),
+            (None, Ok(config)) => own_url(&config.api),
             (None, Err(error)) => bail!("{error:#}\nor name the server with --server"),
         };
         Self::to(&server, &bundle, &token)
@@ -141,6 +149,7 @@ impl Api {
                 ),
                 retryable: true,
                 order_id: None,
+                request_id: None,
                 details: Value::Null,
             })
         })?;
@@ -160,6 +169,19 @@ impl Api {
     pub(crate) async fn post(&self, path: &str, body: &Value) -> Result<Value> {
         self.ask(Method::POST, path, Some(body)).await
     }
+}
+
+/// The address of the server on this machine, by a name that its certificate has.
+fn own_url(api: &ApiConfig) -> String {
+    let has = |name: &&String| ["localhost", "127.0.0.1", "::1"].contains(&name.as_str());
+    let name = api.names.iter().find(has).or_else(|| api.names.first());
+    let name = name.map_or("localhost", String::as_str);
+    let name = if name.contains(':') {
+        format!("[{name}]")
+    } else {
+        name.to_owned()
+    };
+    format!("https://{name}:{}", api.listen.port())
 }
 
 /// A value in a query string: everything but unreserved characters is escaped (RFC 3986 §2.3).

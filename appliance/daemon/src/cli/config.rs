@@ -8,9 +8,11 @@ use crate::config::{Config, Reference};
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum Command {
-    /// Check the configuration file and the signing process's file it names.
+    /// Check the configuration file and the signing process's file it names; all problems are told at once.
+    #[command(after_help = "Example: chancery --config /etc/chancery/chancery.toml config check")]
     Check,
     /// Print the reference of all keys with their defaults, as Markdown.
+    #[command(after_help = "Example: chancery config reference > configuration.md")]
     Reference,
 }
 

@@ -19,6 +19,7 @@ use authorities::{ISSUING, ROOT};
 use layout::Layout;
 
 /// What to set up.
+#[expect(clippy::struct_excessive_bools, reason = "the switches of a command line")]
 #[derive(Debug, clap::Args)]
 #[command(
     after_help = "A second run does what is missing and changes nothing else.\n\nExamples:\n  \

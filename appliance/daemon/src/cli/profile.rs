@@ -17,18 +17,22 @@ use super::{Output, Place, table};
 )]
 pub(crate) enum Command {
     /// List the profiles.
+    #[command(after_help = "Example: chancery profile list")]
     List,
     /// Show one, as TOML.
+    #[command(after_help = "Example: chancery profile show tls-server > mine.toml")]
     Show {
         /// Its name.
         name: String,
     },
     /// Add one or change it.
+    #[command(after_help = "Example: chancery profile put mine.toml")]
     Put {
         /// TOML, as `show` prints it.
         file: PathBuf,
     },
     /// Remove one; what was issued under it stays.
+    #[command(after_help = "Example: chancery profile delete mine")]
     Delete {
         /// Its name.
         name: String,

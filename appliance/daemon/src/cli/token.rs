@@ -31,6 +31,9 @@ pub(crate) enum Command {
         mechanisms: bool,
     },
     /// Initialise a token that is not initialised yet.
+    #[command(
+        after_help = "Example: chancery token init --module /usr/lib/softhsm/libsofthsm2.so --label ca --pin-file pin --so-pin-file so-pin"
+    )]
     Init {
         /// The vendor's PKCS#11 module.
         #[arg(long)]
@@ -49,6 +52,9 @@ pub(crate) enum Command {
         so_pin_file: PathBuf,
     },
     /// Make and verify a signature with every key of a token. Exit status 1 when one fails.
+    #[command(
+        after_help = "Example: chancery token test --module /usr/lib/softhsm/libsofthsm2.so --label ca --pin-file pin"
+    )]
     Test {
         /// The vendor's PKCS#11 module.
         #[arg(long)]
@@ -69,7 +75,7 @@ pub(crate) fn run(place: &Place, command: Command) -> Result<ExitCode> {
             label: Some(label),
             pin_file: Some(pin_file),
             ..
-        } => keys(place, config(module, label, &pin_file), pin_file),
+        } => keys(place, &config(module, label, &pin_file), pin_file),
         Command::List {
             module, mechanisms, ..
         } => slots(place, &module, mechanisms),
@@ -99,11 +105,11 @@ pub(crate) fn run(place: &Place, command: Command) -> Result<ExitCode> {
             module,
             label,
             pin_file,
-        } => test(place, config(module, label, &pin_file), pin_file),
+        } => test(place, &config(module, label, &pin_file), pin_file),
     }
 }
 
-fn keys(place: &Place, config: TokenConfig, pin_file: PathBuf) -> Result<ExitCode> {
+fn keys(place: &Place, config: &TokenConfig, pin_file: PathBuf) -> Result<ExitCode> {
     let row = |key: &token::KeyRecord| {
         serde_json::json!({
             "fingerprint": key.key.to_string(), "label": key.label, "kind": key.kind.to_string(),
@@ -111,7 +117,7 @@ fn keys(place: &Place, config: TokenConfig, pin_file: PathBuf) -> Result<ExitCod
             "local": key.attributes.local,
         })
     };
-    let rows: Vec<Value> = inspect::keys(&config, PinSource::File(pin_file))?
+    let rows: Vec<Value> = inspect::keys(config, PinSource::File(pin_file))?
         .iter()
         .map(row)
         .collect();
@@ -145,8 +151,8 @@ fn slots(place: &Place, module: &std::path::Path, mechanisms: bool) -> Result<Ex
     Ok(ExitCode::SUCCESS)
 }
 
-fn test(place: &Place, config: TokenConfig, pin_file: PathBuf) -> Result<ExitCode> {
-    let tests = inspect::test_signatures(&config, PinSource::File(pin_file))?;
+fn test(place: &Place, config: &TokenConfig, pin_file: PathBuf) -> Result<ExitCode> {
+    let tests = inspect::test_signatures(config, PinSource::File(pin_file))?;
     let all_work = tests.iter().all(|test| test.outcome == "ok");
     let columns = [
         ("LABEL", "/label"),

@@ -17,17 +17,11 @@ fn what_is_written_is_read() {
 
 #[test]
 fn an_unknown_key_is_answered_with_the_nearest() {
-    let error = Config::parse("version = 1\n[public]\nlisten_on = \"127.0.0.1:80\"\n")
-        .unwrap_err()
-        .to_string();
+    let error = Config::parse("version = 1\n[public]\nlisten_on = \"127.0.0.1:80\"\n").unwrap_err();
     assert!(error.contains("listen_on"), "{error}");
-    let error = Config::parse("version = 1\n[public]\nlisen = \"127.0.0.1:80\"\n")
-        .unwrap_err()
-        .to_string();
+    let error = Config::parse("version = 1\n[public]\nlisen = \"127.0.0.1:80\"\n").unwrap_err();
     assert!(error.contains("did you mean `listen`?"), "{error}");
-    let error = Config::parse("version = 1\nstaet_dir = \".\"\n")
-        .unwrap_err()
-        .to_string();
+    let error = Config::parse("version = 1\nstaet_dir = \".\"\n").unwrap_err();
     assert!(error.contains("did you mean `state_dir`?"), "{error}");
 }
 

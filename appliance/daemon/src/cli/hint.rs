@@ -1,0 +1,89 @@
+//! What to do about an error of the server, by its stable code. A code that speaks for itself has no hint.
+
+/// The next step for whoever got this error.
+pub(super) fn for_code(code: &str) -> Option<&'static str> {
+    Some(match code {
+        "unauthenticated" | "token_invalid" => {
+            "name the file of a valid API token with --token-file (the first one is admin.token in the state folder)"
+        }
+        "token_expired" | "token_revoked" => "ask an administrator for a new one: chancery api-token create",
+        "role_insufficient" => "use a token of a role that may do this: admin, operator, requester, auditor",
+        "scope_insufficient" | "not_yours" => "use a token that is good for this CA and profile",
+        "unknown_profile" => "see the profiles there are: chancery profile list",
+        "unknown_issuer" | "no_issuer" => "see the CAs there are: chancery ca list",
+        "issuer_required" => "several CAs come into question: name one with --ca (chancery ca list)",
+        "issuer_not_active" | "issuer_expired" | "issuer_revoked" => {
+            "see the state of the CAs: chancery ca list; an old one gets a successor by: chancery ca rollover NAME"
+        }
+        "issuer_exists" => "take another name, or give it a new key: chancery ca rollover NAME",
+        "rollover_pending" => "finish the one under way first: chancery ca import NAME FILE",
+        "san_type_not_allowed"
+        | "san_not_allowed"
+        | "san_required"
+        | "wildcard_not_allowed"
+        | "eku_not_allowed"
+        | "subject_attribute_not_allowed"
+        | "subject_attribute_required"
+        | "common_name_not_in_names"
+        | "ca_not_allowed"
+        | "key_algorithm_not_allowed" => {
+            "see what the profile allows: chancery profile show NAME; then make another CSR"
+        }
+        "csr_malformed" | "csr_signature_invalid" | "csr_duplicate_extension" => {
+            "make the CSR anew, for example: openssl req -new -key host.key -subj /CN=… -addext subjectAltName=DNS:…"
+        }
+        "key_too_weak" => "make a new key: P-256 or better, or RSA of at least 2048 bits",
+        "profile_invalid" => "see a profile that works: chancery profile show tls-server",
+        "serial_ambiguous" => {
+            "several CAs used this serial: give the certificate's identifier (chancery cert list)"
+        }
+        "not_on_hold" => {
+            "only a certificate that was revoked with the reason certificateHold can be released"
+        }
+        "hsm_pin_rejected" => {
+            "put the right PIN into the PIN file and restart the server; the wrong one is not tried again"
+        }
+        "hsm_unavailable" | "signer_unavailable" => {
+            "look at the HSM and at the server's log; the server goes on by itself"
+        }
+        "hsm_full" => "make room in the token, or name another with --token",
+        "store_full" => "make room on the disk of the state folder; nothing was changed",
+        "clock_set_back" => {
+            "set the clock right; if the earlier time was the wrong one: chancery ca accept-clock"
+        }
+        "chain_invalid" => "give the certificates from the new one up to the root, in one PEM file",
+        "internal_error" => "look for the request identifier in the server's log",
+        _ => return None,
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn hints_name_commands_that_there_are() {
+        use clap::CommandFactory as _;
+        let command = crate::cli::Cli::command();
+        for code in [
+            "unknown_profile",
+            "unknown_issuer",
+            "clock_set_back",
+            "token_expired",
+            "rollover_pending",
+        ] {
+            let hint = for_code(code).unwrap_or_default();
+            let mut words = hint
+                .split("chancery ")
+                .nth(1)
+                .unwrap_or_default()
+                .split_whitespace();
+            let (noun, verb) = (words.next().unwrap_or_default(), words.next().unwrap_or_default());
+            let known = command
+                .find_subcommand(noun)
+                .and_then(|noun| noun.find_subcommand(verb.trim_end_matches([';', ')'])));
+            assert!(known.is_some(), "{code}: {hint}");
+        }
+        assert_eq!(for_code("conflict"), None);
+    }
+}
