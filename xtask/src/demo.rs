@@ -3,6 +3,7 @@
 //! It builds and runs the shipped programs, as an operator would: `chancery init`, `chancery serve`, `chancery tour`.
 
 use std::net::{Ipv4Addr, SocketAddr, TcpListener, TcpStream};
+use std::os::unix::process::CommandExt as _;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
@@ -15,9 +16,9 @@ use crate::{install, shell};
 /// How to run the demo.
 #[derive(Debug, clap::Args)]
 pub(crate) struct Args {
-    /// Where all state is.
-    #[arg(long, default_value = "target/demo")]
-    dir: PathBuf,
+    /// Where all state is; `target/demo` of this repository when left out.
+    #[arg(long)]
+    dir: Option<PathBuf>,
     /// The first of three ports: API, public, metrics.
     #[arg(long, default_value_t = 8440)]
     port_base: u16,
@@ -38,8 +39,10 @@ struct Demo {
 
 /// Runs the demo.
 pub(crate) fn run(args: &Args) -> Result<()> {
-    let root = shell::root()?;
-    let dir = root.join(&args.dir);
+    let dir = match &args.dir {
+        Some(dir) => std::path::absolute(dir)?,
+        None => shell::root()?.join("target/demo"),
+    };
     let last = args
         .port_base
         .checked_add(2)
@@ -72,16 +75,18 @@ pub(crate) fn run(args: &Args) -> Result<()> {
     demo.set_up()?;
     println!("== 4/5 start the server");
     let mut server = demo.start()?;
-    let endpoints = demo.endpoints()?;
-    println!("== 5/5 tour");
-    let verdict =
-        shell::run(demo.chancery(&["tour", "--endpoints", &text(&demo.dir.join("endpoints.json"))]));
-    if args.once || verdict.is_err() {
-        stop(&mut server)?;
-        return verdict;
+    let verdict = demo.tour();
+    match verdict {
+        Ok(endpoints) if !args.once => {
+            demo.next_steps(&endpoints);
+            server.wait()
+        }
+        verdict => {
+            server.stop()?;
+            println!("== stopped");
+            verdict.map(drop)
+        }
     }
-    demo.next_steps(&endpoints);
-    wait(&mut server)
 }
 
 impl Demo {
@@ -106,6 +111,12 @@ impl Demo {
             "{} was not made by the demo and is left alone: name another folder",
             self.dir.display()
         );
+        if let Some(process) = self.running() {
+            bail!(
+                "the demo in {} is running: stop it first (process {process})",
+                self.dir.display()
+            );
+        }
         std::fs::remove_dir_all(&self.dir).with_context(|| format!("removing {}", self.dir.display()))
     }
 
@@ -173,19 +184,33 @@ impl Demo {
         Ok(())
     }
 
-    fn start(&self) -> Result<Child> {
+    /// The process that serves this folder, if there is one.
+    fn running(&self) -> Option<String> {
+        let process = std::fs::read_to_string(self.dir.join("chancery.pid")).ok()?;
+        let words = std::fs::read(format!("/proc/{process}/cmdline")).ok()?;
+        let words = String::from_utf8_lossy(&words).into_owned();
+        words.contains(&text(&self.dir)).then_some(process)
+    }
+
+    fn start(&self) -> Result<Server> {
         let log = std::fs::File::create(self.dir.join("chancery.log"))?;
-        let mut command = self.chancery(&["--config", &text(&self.dir.join("chancery.toml")), "serve"]);
-        command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(log);
-        let mut server = command.spawn().context("starting the server")?;
+        let config = text(&self.dir.join("chancery.toml"));
+        let mut command = self.chancery(&["--config", &config, "serve", "--with-parent"]);
+        // A group of its own: at Ctrl-C this program ends, the pipe closes, and the server drains and ends by itself.
+        command
+            .process_group(0)
+            .stdin(Stdio::piped())
+            .stdout(Stdio::null())
+            .stderr(log);
+        let mut server = Server(command.spawn().context("starting the server")?);
+        std::fs::write(self.dir.join("chancery.pid"), server.0.id().to_string())?;
         let since = Instant::now();
         while !self.ports.iter().all(|port| listens(*port)) {
-            if let Some(status) = server.try_wait()? {
+            if let Some(status) = server.0.try_wait()? {
                 let log = std::fs::read_to_string(self.dir.join("chancery.log")).unwrap_or_default();
                 bail!("the server ended with {status}:\n{log}");
             }
             if since.elapsed() > Duration::from_mins(1) {
-                stop(&mut server)?;
                 bail!(
                     "the server does not listen after a minute; see {}",
                     self.dir.join("chancery.log").display()
@@ -196,9 +221,18 @@ impl Demo {
         println!(
             "  listening after {:.1} s, process {}",
             since.elapsed().as_secs_f64(),
-            server.id()
+            server.0.id()
         );
         Ok(server)
+    }
+
+    /// Writes where things are, and tries everything from outside.
+    fn tour(&self) -> Result<Value> {
+        let endpoints = self.endpoints()?;
+        println!("== 5/5 tour");
+        let file = text(&self.dir.join("endpoints.json"));
+        shell::run(self.chancery(&["tour", "--endpoints", &file]))?;
+        Ok(endpoints)
     }
 
     /// Where things are, for scripts.
@@ -289,26 +323,43 @@ fn pause(time: Duration) {
     std::thread::sleep(time);
 }
 
-/// Tells the server to stop, by its process id, and waits for its end.
-fn stop(server: &mut Child) -> Result<()> {
-    shell::output(shell::command("kill", &["-TERM", &server.id().to_string()])?)?;
-    let since = Instant::now();
-    while since.elapsed() < Duration::from_secs(30) {
-        if server.try_wait()?.is_some() {
-            return Ok(());
+/// The server as a child of this program. It does not outlive it: it ends when its standard input closes.
+struct Server(Child);
+
+impl Server {
+    /// Tells it to stop, by its process id, and waits for its end.
+    fn stop(&mut self) -> Result<()> {
+        shell::output(shell::command("kill", &["-TERM", &self.0.id().to_string()])?)?;
+        let since = Instant::now();
+        while since.elapsed() < Duration::from_secs(40) {
+            if let Some(status) = self.0.try_wait()? {
+                ensure!(status.success(), "the server ended with {status}");
+                return Ok(());
+            }
+            pause(Duration::from_millis(50));
         }
-        pause(Duration::from_millis(50));
+        self.0.kill()?;
+        self.0.wait()?;
+        bail!("the server did not stop within 40 s and was killed")
     }
-    server.kill()?;
-    server.wait()?;
-    bail!("the server did not stop within 30 s and was killed")
+
+    /// Until Ctrl-C, or until it ends by itself.
+    fn wait(&mut self) -> Result<()> {
+        // Waiting for a child closes its standard input, and that would be its end.
+        let _pipe = self.0.stdin.take();
+        let status = self.0.wait()?;
+        ensure!(status.success(), "the server ended with {status}");
+        Ok(())
+    }
 }
 
-/// Until Ctrl-C, which the terminal sends to the server as well; the server then drains and ends.
-fn wait(server: &mut Child) -> Result<()> {
-    let status = server.wait()?;
-    ensure!(status.success(), "the server ended with {status}");
-    Ok(())
+impl Drop for Server {
+    fn drop(&mut self) {
+        if matches!(self.0.try_wait(), Ok(None)) {
+            // Nobody is left to be told.
+            let _ = self.stop();
+        }
+    }
 }
 
 fn text(path: &Path) -> String {
