@@ -129,7 +129,7 @@ fn a_bundle_is_put_in_order() {
     for bundle in bundles {
         assert_eq!(order(leaf.clone(), bundle).unwrap(), ordered);
     }
-    assert_eq!(order(leaf.clone(), vec![]).unwrap(), [leaf.clone()]);
+    assert_eq!(order(leaf.clone(), vec![]).unwrap(), std::slice::from_ref(&leaf));
     assert_eq!(
         order(leaf.clone(), vec![root]),
         Err(ChainFault::IssuerMissing(issuing.subject().clone()))
