@@ -25,12 +25,3 @@ pub(crate) fn run(args: &Args) -> Result<()> {
     words.extend(args.targets.iter().map(String::as_str));
     shell::run(shell::command("fuzz/run", &words)?)
 }
-
-/// A few seconds of every target: shows that each builds, reads its seeds and does not fall over at once.
-pub(crate) fn smoke() -> Result<()> {
-    run(&Args {
-        seconds: 3,
-        jobs: 2,
-        targets: Vec::new(),
-    })
-}

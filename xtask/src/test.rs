@@ -2,7 +2,7 @@
 
 use anyhow::{Context, Result};
 
-use crate::{check, fuzz, install, shell, tally::Tally};
+use crate::{check, install, shell, tally::Tally};
 
 /// What to run.
 #[derive(Debug, clap::Args)]
@@ -46,7 +46,6 @@ pub(crate) fn run(args: &Args) -> Result<()> {
                 &["test", "--workspace", "--doc", "--quiet", "--locked"],
             )?)
         });
-        tally.step("fuzz smoke (every target, a few seconds)", fuzz::smoke);
     }
     tally.close()
 }
