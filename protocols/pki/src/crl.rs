@@ -83,6 +83,8 @@ pub struct Crl {
     entries: Vec<u8>,
     extensions: Extensions,
     distribution_point: Option<IssuingDistributionPoint>,
+    number: Option<u64>,
+    delta_base: Option<u64>,
 }
 
 impl Crl {
@@ -138,6 +140,8 @@ impl Crl {
             entries: Vec::new(),
             extensions: Extensions::default(),
             distribution_point: None,
+            number: None,
+            delta_base: None,
         };
         let mut last = 0;
         while !reader.is_finished() {
@@ -182,6 +186,16 @@ impl Crl {
                 "the critical extension {unknown} is not understood"
             )));
         }
+        if let Some(number) = self.extensions.raw(CRL_NUMBER) {
+            let number = UintRef::from_der(number.extn_value.as_bytes())?;
+            self.number = small(number.as_bytes());
+        }
+        if let Some(base) = self.extensions.raw(DELTA_CRL_INDICATOR) {
+            // What is not seen to be a delta would be taken for the whole list.
+            let base = small(UintRef::from_der(base.extn_value.as_bytes())?.as_bytes());
+            let too_long = || CrlFault::Malformed("the number of its base has more than 64 bits".to_owned());
+            self.delta_base = Some(base.ok_or_else(too_long)?);
+        }
         self.distribution_point = match self.extensions.raw(ISSUING_DISTRIBUTION_POINT) {
             Some(extension) => Some(distribution_point(extension.extn_value.as_bytes())?),
             None => None,
@@ -221,12 +235,12 @@ impl Crl {
 
     /// The CRL number; absent when the CRL has none or one beyond 64 bits.
     pub fn number(&self) -> Option<u64> {
-        integer(self.extensions.raw(CRL_NUMBER)?.extn_value.as_bytes())
+        self.number
     }
 
     /// The number of the full CRL that this delta stands on; absent when this is a full CRL.
     pub fn delta_base(&self) -> Option<u64> {
-        integer(self.extensions.raw(DELTA_CRL_INDICATOR)?.extn_value.as_bytes())
+        self.delta_base
     }
 
     /// What it covers; absent when that is everything its issuer issued.
@@ -298,9 +312,8 @@ fn distribution_point(der: &[u8]) -> Result<IssuingDistributionPoint, CrlFault> 
     })
 }
 
-fn integer(der: &[u8]) -> Option<u64> {
-    let octets = UintRef::from_der(der).ok()?;
-    let octets = octets.as_bytes();
+/// A number that fits 64 bits.
+fn small(octets: &[u8]) -> Option<u64> {
     (octets.len() <= 8).then(|| {
         octets
             .iter()

@@ -6,7 +6,7 @@
 use std::ops::Deref;
 
 use const_oid::ObjectIdentifier;
-use der::asn1::{AnyRef, Utf8StringRef};
+use der::asn1::{Any, AnyRef};
 use der::{Decode, Encode, Reader, SliceReader, Tag, Tagged};
 use x509_cert::ext::pkix::{
     BasicConstraints, ExtendedKeyUsage, KeyUsage, SubjectAltName as SubjectAltNameSyntax,
@@ -15,7 +15,7 @@ use x509_cert::ext::pkix::{
 use crate::encode::{self, SEQUENCE, SET};
 use crate::extensions::{Extensions, ExtensionsFault};
 use crate::key::{KeyFault, PublicKey};
-use crate::name::{DistinguishedName, NameFault};
+use crate::name::{self, DistinguishedName, NameFault};
 use crate::pem;
 use crate::san::{MAX_NAMES, SanFault, SubjectAltName};
 use crate::signature_algorithm::SignatureAlgorithm;
@@ -127,6 +127,7 @@ impl Csr {
 
     fn from_der(der: &[u8]) -> Result<Self, CsrFault> {
         let signed = Signed::split(der)?;
+        signed.identifier()?;
         let mut reader = SliceReader::new(signed.tbs)?;
         let request = reader.sequence(Self::read_info)?;
         reader.finish()?;
@@ -190,7 +191,7 @@ impl Csr {
                     self.extensions = Extensions::from_der(values.value())?;
                     self.extensions.check_readable()?;
                 }
-                CHALLENGE_PASSWORD => self.challenge_password = password(values.value()),
+                CHALLENGE_PASSWORD => self.challenge_password = Some(password(values.value())?),
                 _ => {}
             }
         }
@@ -277,12 +278,12 @@ impl Csr {
     }
 }
 
-fn password(set: &[u8]) -> Option<String> {
-    let value = AnyRef::from_der(set).ok()?;
-    let text = Utf8StringRef::from_der(set).map(|text| text.as_str().to_owned());
-    text.ok()
-        .or_else(|| String::from_utf8(value.value().to_vec()).ok())
-        .filter(|text| text.len() <= 256)
+/// A DirectoryString of at most 255 characters (RFC 2985 §5.4.1), or the IA5String that some clients write.
+fn password(set: &[u8]) -> Result<String, CsrFault> {
+    let value = Any::from_der(set)?;
+    let is_text = name::is_text(value.tag());
+    let text = name::text(&value).filter(|text| is_text && text.chars().count() <= 255);
+    text.ok_or_else(|| CsrFault::Malformed("its challenge password is not a text".to_owned()))
 }
 
 /// The bytes of a new request that its key must sign: used for a CSR of our own CA key.

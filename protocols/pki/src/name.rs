@@ -113,13 +113,16 @@ pub(crate) fn text(value: &Any) -> Option<String> {
     }
 }
 
+/// Whether it is the tag of a string that attributes are written in.
+pub(crate) fn is_text(tag: Tag) -> bool {
+    matches!(
+        tag,
+        Tag::Utf8String | Tag::PrintableString | Tag::Ia5String | Tag::TeletexString | Tag::BmpString
+    )
+}
+
 fn has_control_character(value: &Any) -> bool {
-    match value.tag() {
-        Tag::Utf8String | Tag::PrintableString | Tag::Ia5String | Tag::TeletexString | Tag::BmpString => {
-            text(value).is_none_or(|text| text.chars().any(char::is_control))
-        }
-        _ => false,
-    }
+    is_text(value.tag()) && text(value).is_none_or(|text| text.chars().any(char::is_control))
 }
 
 impl fmt::Display for DistinguishedName {

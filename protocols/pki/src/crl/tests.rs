@@ -165,6 +165,22 @@ fn what_is_built_is_what_pyca_builds() {
 }
 
 #[test]
+fn garbled_numbers_are_refused() {
+    // The extension's INTEGER becomes an OCTET STRING. A delta must never pass for a whole list.
+    for (name, extension) in [("delta", [0x55, 0x1d, 0x1b]), ("all-reasons", [0x55, 0x1d, 0x14])] {
+        let mut der = vectors::read(&format!("crl/{name}.der"));
+        let place = der.windows(3).position(|window| window == extension).unwrap();
+        let integer = place
+            + der[place..]
+                .windows(2)
+                .position(|window| window == [0x02, 0x01])
+                .unwrap();
+        der[integer] = 0x04;
+        assert!(matches!(Crl::parse(&der), Err(CrlFault::Malformed(_))), "{name}");
+    }
+}
+
+#[test]
 fn truncation_is_refused_at_every_octet() {
     for (name, der) in vectors::all("crl", ".der") {
         for end in 0..der.len() {
