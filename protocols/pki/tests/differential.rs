@@ -118,7 +118,7 @@ fn same_certificate(ours: &Certificate) {
     // They want the unused bits of a BIT STRING to be zero (X.690 §11.2.1); `der` ignores them.
     let usage = match theirs.key_usage() {
         Err(X509Error::InvalidExtensions) if has_unused_bits(ours) => return,
-        usage => usage.unwrap().map(|extension| extension.value.clone()),
+        usage => usage.unwrap().map(|extension| *extension.value),
     };
     assert_eq!(
         ours.key_usage()
@@ -188,7 +188,7 @@ fn same_list(ours: &Crl) {
             (
                 one.serial.as_bytes().to_vec(),
                 one.revoked_at.as_second(),
-                one.reason.map(|it| it.code()),
+                one.reason.map(pki::RevocationReason::code),
             )
         })
         .collect();
