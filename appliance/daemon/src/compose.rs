@@ -34,17 +34,21 @@ pub(crate) fn signer_here(config: &Config) -> Result<Signer> {
 
 /// The use cases.
 pub(crate) async fn authority(config: &Config, store: Store, signer: Signer) -> Result<Authority> {
-    let hours = |hours: u32| Duration::from_secs(u64::from(hours) * 3600);
-    let settings = Settings {
+    Authority::open(store, signer, Clock::system(), settings(config))
+        .await
+        .context("opening the authority")
+}
+
+/// The settings of the use cases.
+fn settings(config: &Config) -> Settings {
+    let hours = |hours: u32| Duration::from_hours(u64::from(hours));
+    Settings {
         crl_lifetime: hours(config.lifetimes.crl_hours),
         crl_interval: hours(config.lifetimes.crl_interval_hours),
         ocsp_lifetime: hours(config.lifetimes.ocsp_hours),
-        responder_lifetime: hours(config.lifetimes.responder_days * 24),
+        responder_lifetime: hours(config.lifetimes.responder_days.saturating_mul(24)),
         ..Settings::new(&config.public.base_url)
-    };
-    Authority::open(store, signer, Clock::system(), settings)
-        .await
-        .context("opening the authority")
+    }
 }
 
 /// The settings of the listeners.
@@ -63,3 +67,6 @@ pub(crate) fn front(config: &Config) -> FrontSettings {
         },
     }
 }
+
+#[cfg(test)]
+mod tests;

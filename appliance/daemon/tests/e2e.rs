@@ -14,13 +14,21 @@ mod harness;
 
 #[path = "e2e/cli.rs"]
 mod cli;
+#[path = "e2e/configuration.rs"]
+mod configuration;
 #[path = "e2e/crash.rs"]
 mod crash;
 #[path = "e2e/docs.rs"]
 mod docs;
+#[path = "e2e/init.rs"]
+mod init;
 #[path = "e2e/lint.rs"]
 mod lint;
+#[path = "e2e/operate.rs"]
+mod operate;
 #[path = "e2e/tour.rs"]
 mod tour;
+#[path = "e2e/units.rs"]
+mod units;
 #[path = "e2e/verify.rs"]
 mod verify;

@@ -4,6 +4,7 @@ use std::io::Write as _;
 use std::net::{Ipv4Addr, TcpListener, TcpStream};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Output, Stdio};
+use std::sync::atomic::{AtomicU16, Ordering};
 use std::time::{Duration, Instant};
 
 use serde_json::Value;
@@ -23,12 +24,13 @@ pub(crate) enum Keys {
 pub(crate) struct Appliance {
     pub(crate) dir: TempDir,
     ports: [u16; 3],
+    config: PathBuf,
     server: Option<Child>,
 }
 
 impl Appliance {
-    /// Initialised, not started.
-    pub(crate) fn init(keys: Keys) -> Self {
+    /// A folder with a configuration for SoftHSM2; nothing is initialised.
+    pub(crate) fn empty() -> Self {
         let dir = TempDir::new().unwrap();
         let tokens = dir.path().join("tokens");
         std::fs::create_dir(&tokens).unwrap();
@@ -37,31 +39,35 @@ impl Appliance {
             tokens.display()
         );
         std::fs::write(dir.path().join("softhsm2.conf"), config).unwrap();
-        let appliance = Self {
+        Self {
+            config: dir.path().join("state/chancery.toml"),
             dir,
             ports: free_ports(),
             server: None,
-        };
-        let [api, public, metrics] = appliance.ports.map(|port| format!("127.0.0.1:{port}"));
-        let state = appliance.state();
-        let mut words = vec![
-            "init",
-            "--dir",
-            state.to_str().unwrap(),
-            "--api",
-            &api,
-            "--public",
-            &public,
-        ];
-        words.extend(["--metrics", &metrics]);
-        words.push(if keys == Keys::Software {
+        }
+    }
+
+    /// Initialised, not started.
+    pub(crate) fn init(keys: Keys) -> Self {
+        let appliance = Self::empty();
+        let kind = if keys == Keys::Software {
             "--software"
         } else {
             "--init-token"
-        });
-        let made = appliance.command(&words).output().unwrap();
+        };
+        let made = appliance.init_command(&[kind]).output().unwrap();
         assert!(made.status.success(), "init: {}", text(&made));
         appliance
+    }
+
+    /// `chancery init` for this folder and these ports, with further words.
+    pub(crate) fn init_command(&self, words: &[&str]) -> Command {
+        let mut command = self.command(&["init", "--dir"]);
+        command.arg(self.state()).args(words);
+        for (option, port) in ["--api", "--public", "--metrics"].into_iter().zip(self.ports) {
+            command.arg(option).arg(format!("127.0.0.1:{port}"));
+        }
+        command
     }
 
     /// Initialised and listening.
@@ -73,6 +79,11 @@ impl Appliance {
 
     /// Starts the server and waits until it listens.
     pub(crate) fn serve(&mut self) {
+        self.serve_with(&[], Stdio::null());
+    }
+
+    /// Starts the server with further words and a standard input, and waits until it listens.
+    pub(crate) fn serve_with(&mut self, words: &[&str], input: Stdio) {
         let log = std::fs::OpenOptions::new()
             .create(true)
             .append(true)
@@ -80,13 +91,8 @@ impl Appliance {
             .unwrap();
         let config = self.config();
         let mut command = self.command(&["--config", config.to_str().unwrap(), "serve"]);
-        let server = command
-            .stdin(Stdio::null())
-            .stdout(Stdio::null())
-            .stderr(log)
-            .spawn()
-            .unwrap();
-        self.server = Some(server);
+        command.args(words).stdin(input).stdout(Stdio::null()).stderr(log);
+        self.server = Some(command.spawn().unwrap());
         let since = Instant::now();
         while !self
             .ports
@@ -150,41 +156,37 @@ impl Appliance {
         serde_json::from_str(&self.ok(&all)).unwrap()
     }
 
-    /// A certificate for a CSR that openssl makes: its PEM file, alone.
-    pub(crate) fn issue(&self, name: &str, profile: &str, subject: &str, san: Option<&str>) -> PathBuf {
-        let csr = self.file(&format!("{name}.csr"));
-        let key = self.file(&format!("{name}.key"));
-        let mut words = vec![
-            "req",
-            "-new",
-            "-newkey",
-            "ec",
-            "-pkeyopt",
-            "ec_paramgen_curve:P-256",
-            "-nodes",
-        ];
-        words.extend([
-            "-keyout",
-            key.to_str().unwrap(),
-            "-out",
-            csr.to_str().unwrap(),
-            "-subj",
-            subject,
-        ]);
+    /// A CSR that openssl makes, with a key of its own.
+    pub(crate) fn csr(&self, name: &str, subject: &str, san: Option<&str>) -> PathBuf {
+        let (csr, key) = (
+            self.file(&format!("{name}.csr")),
+            self.file(&format!("{name}.key")),
+        );
+        let words = "req -new -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes";
+        let mut words: Vec<&str> = words.split(' ').collect();
+        words.extend(["-keyout", key.to_str().unwrap(), "-out", csr.to_str().unwrap()]);
+        words.extend(["-subj", subject]);
         let san = san.map(|san| format!("subjectAltName={san}"));
         if let Some(san) = &san {
             words.extend(["-addext", san]);
         }
         judge("openssl", &words);
-        let issued = self.json(&[
+        csr
+    }
+
+    /// A certificate for a CSR that openssl makes: its PEM file, alone.
+    pub(crate) fn issue(&self, name: &str, profile: &str, subject: &str, san: Option<&str>) -> PathBuf {
+        let csr = self.csr(name, subject, san);
+        let words = [
             "cert",
             "issue",
-            "--profile",
-            profile,
             "--ca",
             "issuing",
+            "--profile",
+            profile,
             csr.to_str().unwrap(),
-        ]);
+        ];
+        let issued = self.json(&words);
         self.write(
             &format!("{name}.pem"),
             issued["certificate_pem"].as_str().unwrap(),
@@ -216,7 +218,12 @@ impl Appliance {
     }
 
     pub(crate) fn config(&self) -> PathBuf {
-        self.state().join("chancery.toml")
+        self.config.clone()
+    }
+
+    /// The configuration is somewhere else from now on.
+    pub(crate) fn config_is(&mut self, config: PathBuf) {
+        self.config = config;
     }
 
     pub(crate) fn public_url(&self) -> String {
@@ -225,6 +232,18 @@ impl Appliance {
 
     pub(crate) fn api_url(&self) -> String {
         format!("https://localhost:{}", self.ports[0])
+    }
+
+    /// Changes the configuration: a line that is there becomes another.
+    pub(crate) fn edit(&self, from: &str, to: &str) {
+        let text = std::fs::read_to_string(self.config()).unwrap();
+        assert!(text.contains(from), "{from} is not in {text}");
+        std::fs::write(self.config(), text.replace(from, to)).unwrap();
+    }
+
+    /// Closes the standard input that `serve_with` opened.
+    pub(crate) fn close_input(&mut self) {
+        drop(self.server.as_mut().unwrap().stdin.take());
     }
 
     pub(crate) fn log(&self) -> PathBuf {
@@ -331,10 +350,16 @@ pub(crate) fn text(output: &Output) -> String {
     )
 }
 
-/// Ports that are free now.
+/// Ports that are free now. They lie below those that the system hands out to clients, and each test process looks in a
+/// place of its own, so that none is taken before its listener opens.
 pub(crate) fn free_ports() -> [u16; 3] {
-    let listeners: Vec<TcpListener> = (0..3)
-        .map(|_| TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap())
-        .collect();
-    [0, 1, 2].map(|index: usize| listeners[index].local_addr().unwrap().port())
+    static TAKEN: AtomicU16 = AtomicU16::new(0);
+    let first = 12_000 + u16::try_from(std::process::id() % 4_000).unwrap() * 5;
+    let free = || loop {
+        let port = first + TAKEN.fetch_add(1, Ordering::Relaxed);
+        if TcpListener::bind((Ipv4Addr::LOCALHOST, port)).is_ok() {
+            return port;
+        }
+    };
+    [free(), free(), free()]
 }

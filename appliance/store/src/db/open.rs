@@ -157,7 +157,8 @@ fn migrate(connection: &mut Connection, path: &Path) -> Result<()> {
     if found > known {
         return Err(Error::NewerSchema { found, known });
     }
-    let outcome = embedded::migrations::runner().run(connection);
+    // One transaction for a schema and its place in the history: else a kill between them leaves a store that cannot be opened.
+    let outcome = embedded::migrations::runner().set_grouped(true).run(connection);
     outcome.map(drop).map_err(|error| unmigrated(path, known, &error))
 }
 

@@ -185,6 +185,19 @@ async fn a_first_start_that_was_broken_off_goes_on() {
     }
 }
 
+#[tokio::test]
+async fn regress_0002_a_schema_and_its_history_are_written_together() {
+    let place = Place::new();
+    let stop = "PRAGMA application_id = 0x43484e43;
+        CREATE TABLE refinery_schema_history (version INT4 PRIMARY KEY, name VARCHAR(255), applied_on VARCHAR(255),
+            checksum VARCHAR(255));
+        CREATE TRIGGER stop BEFORE INSERT ON refinery_schema_history BEGIN SELECT RAISE(ABORT, 'stopped'); END";
+    place.raw().execute_batch(stop).unwrap();
+    assert!(Store::open(&place.config).is_err());
+    place.raw().execute_batch("DROP TRIGGER stop").unwrap();
+    put(&place.open(), "k", "v").await.unwrap().unwrap();
+}
+
 #[test]
 fn an_older_schema_is_not_misread() {
     let place = Place::new();

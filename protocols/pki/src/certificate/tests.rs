@@ -100,6 +100,10 @@ fn times_and_serials_at_the_edge() {
     // 0xff takes two octets in DER and one here.
     let high = certificate("certificate/serial-high-bit").unwrap();
     assert_eq!(high.serial().as_bytes(), [0xff]);
+    assert_eq!(
+        certificate("certificate/bad-serial-21"),
+        Err(CertificateFault::Serial(SerialFault::TooLong))
+    );
 }
 
 #[test]

@@ -106,6 +106,18 @@ fn a_file_does_not_choose_how_long_we_work() {
     }
 }
 
+/// N = 0 of scrypt overflowed in the derivation.
+#[test]
+fn regress_0001_scrypt_cost_zero() {
+    let der = file("bad-scrypt-cost-zero.encrypted");
+    assert!(matches!(parse(&der, PASSPHRASE), Err(KeyFileFault::Derivation)));
+    let pem = pem::encode("ENCRYPTED PRIVATE KEY", &der);
+    assert!(matches!(
+        parse(pem.as_bytes(), PASSPHRASE),
+        Err(KeyFileFault::Derivation)
+    ));
+}
+
 #[test]
 fn other_keys_are_refused() {
     assert!(matches!(

@@ -1,0 +1,64 @@
+//! Every key of the configuration reaches the part it is for.
+#![allow(clippy::unwrap_used, reason = "a test says what broke by panicking")]
+
+use super::*;
+
+fn config(text: &str) -> Config {
+    let config = Config::parse(&format!("version = 1\n{text}")).unwrap();
+    assert_eq!(config.check(), Vec::<String>::new(), "{text}");
+    config
+}
+
+#[test]
+fn lifetimes_and_the_public_address() {
+    let settings = settings(&config(
+        "[public]\nbase_url = \"http://pki.test:81/\"\n\
+         [lifetimes]\ncrl_hours = 30\ncrl_interval_hours = 5\nocsp_hours = 7\nresponder_days = 3",
+    ));
+    assert_eq!(settings.base_url, "http://pki.test:81");
+    assert_eq!(settings.crl_lifetime, Duration::from_hours(30));
+    assert_eq!(settings.crl_interval, Duration::from_hours(5));
+    assert_eq!(settings.ocsp_lifetime, Duration::from_hours(7));
+    assert_eq!(settings.responder_lifetime, Duration::from_hours(3 * 24));
+}
+
+#[test]
+fn listeners_and_limits() {
+    let front = front(&config(
+        "[public]\nlisten = \"127.0.0.2:81\"\n[api]\nlisten = \"127.0.0.3:82\"\n[metrics]\nlisten = \"127.0.0.4:83\"\n\
+         [limits]\nconnections = 9\napi_body = 2048\nheader_seconds = 3\nbody_seconds = 4\ndrain_seconds = 5",
+    ));
+    assert_eq!(front.public.to_string(), "127.0.0.2:81");
+    assert_eq!(front.api.to_string(), "127.0.0.3:82");
+    assert_eq!(front.metrics.to_string(), "127.0.0.4:83");
+    let limits = Limits {
+        connections: 9,
+        api_body: 2048,
+        header_timeout: Duration::from_secs(3),
+        body_timeout: Duration::from_secs(4),
+        drain: Duration::from_secs(5),
+    };
+    assert_eq!(front.limits, limits);
+}
+
+#[tokio::test]
+async fn the_store_is_where_it_is_said_to_be_and_no_larger() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut config = config("[store]\nurl = \"sqlite:here.db\"\nmax_pages = 256");
+    config.state_dir = folder.path().to_owned();
+    let opened = store(&config).unwrap();
+    assert!(folder.path().join("here.db").exists());
+    let fill = |tx: &store::Tx<'_>| store::settings::put(tx, "filler", &"x".repeat(2 * 1024 * 1024));
+    assert!(matches!(opened.write(fill).await, Err(store::Error::Full)));
+}
+
+#[tokio::test]
+async fn keys_in_this_process_are_those_of_the_named_file() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut config = config("[signer]\nmode = \"in-process\"\nconfig = \"keys.toml\"");
+    config.state_dir = folder.path().to_owned();
+    assert!(signer(&config).is_err());
+    std::fs::write(folder.path().join("keys.toml"), "version = 1\n[software]\n").unwrap();
+    let status = signer(&config).unwrap().status().await.unwrap();
+    assert_eq!(status.lanes.len(), 1);
+}
