@@ -75,7 +75,7 @@ impl Tally {
             operations,
             failures: self.failures,
             per_second,
-            latency_us: (&self.latencies).into(),
+            latency_us: Some((&self.latencies).into()),
             cpu_us: cpu
                 .into_iter()
                 .map(|(process, us)| Cpu {

@@ -22,14 +22,15 @@ pub(crate) struct Figure {
     pub(crate) failures: u64,
     /// Operations per second of wall time.
     pub(crate) per_second: f64,
-    /// Latency in microseconds at the 50th, 99th and 99.9th percentile.
-    pub(crate) latency_us: Percentiles,
+    /// Latency in microseconds at the 50th, 99th and 99.9th percentile; absent where only the rate was measured.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) latency_us: Option<Percentiles>,
     /// CPU microseconds per operation, for each process that took part.
     pub(crate) cpu_us: Vec<Cpu>,
 }
 
-/// Latency percentiles in microseconds; zeros where only the rate was measured.
-#[derive(Debug, Default, Deserialize, Serialize)]
+/// Latency percentiles in microseconds.
+#[derive(Debug, Deserialize, Serialize)]
 pub(crate) struct Percentiles {
     p50: u64,
     p99: u64,
@@ -61,7 +62,7 @@ impl Figure {
             operations,
             failures: 0,
             per_second,
-            latency_us: Percentiles::default(),
+            latency_us: None,
             cpu_us: cpu
                 .into_iter()
                 .map(|(process, us)| Cpu {
@@ -123,13 +124,14 @@ impl Report {
             .iter()
             .map(|cpu| format!("{} {:.1}", cpu.process, cpu.us_per_operation))
             .collect();
+        let latency = figure.latency_us.as_ref().map_or_else(String::new, |latency| {
+            format!("p50 {:>6} us  p99 {:>6} us", latency.p50, latency.p99)
+        });
         println!(
-            "{:<8} {:<46} {:>9.0} /s   p50 {:>6} us  p99 {:>6} us   CPU us/op: {}{}",
+            "{:<6} {:<53} {:>7.0} /s   {latency:<28}   CPU us/op: {}{}",
             figure.scenario,
             figure.what,
             figure.per_second,
-            figure.latency_us.p50,
-            figure.latency_us.p99,
             cpu.join(", "),
             if figure.failures > 0 {
                 format!("   FAILURES: {}", figure.failures)

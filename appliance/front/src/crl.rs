@@ -2,9 +2,13 @@
 
 use http::StatusCode;
 use http::request::Parts;
+use jiff::SignedDuration;
 
 use crate::conditional::Cacheable;
 use crate::public::{Answer, Public, not_found, plain};
+
+/// Longest time a cache may keep a CRL: a revocation puts another in its place long before its nextUpdate.
+const MAX_AGE: SignedDuration = SignedDuration::from_hours(1);
 
 /// The answer for the issuer of this path segment; a file name suffix that some clients want to see is no part of it.
 pub(crate) fn answer(public: &Public, segment: &str, head: &Parts) -> Answer {
@@ -21,12 +25,14 @@ pub(crate) fn answer(public: &Public, segment: &str, head: &Parts) -> Answer {
             "This issuer has not published a CRL yet.\n",
         );
     };
+    let now = public.authority.clock().now();
+    let kept_until = now.saturating_add(MAX_AGE).unwrap_or(crl.next_update);
     let answer = Cacheable {
         body: crl.der.clone(),
         media_type: "application/pkix-crl",
         etag: &crl.etag,
         modified: crl.this_update,
-        expires: Some(crl.next_update),
+        expires: Some(crl.next_update.min(kept_until)),
     };
-    answer.respond(&head.method, &head.headers, public.authority.clock().now())
+    answer.respond(&head.method, &head.headers, now)
 }
