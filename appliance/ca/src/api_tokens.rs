@@ -2,6 +2,7 @@
 
 use std::collections::HashMap;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicI64, Ordering};
 
 use jiff::Timestamp;
 use secrecy::SecretString;
@@ -52,6 +53,8 @@ pub struct ApiToken {
     pub expires_at: Option<Timestamp>,
     /// When it was revoked.
     pub revoked_at: Option<Timestamp>,
+    /// When it was used last; after a crash it may be known a minute too early.
+    pub last_used_at: Option<Timestamp>,
 }
 
 /// A token that was just made. The secret is shown this once.
@@ -68,6 +71,14 @@ pub struct NewSecret {
 pub(crate) struct StoredToken {
     token: ApiToken,
     hash: Vec<u8>,
+    used: Arc<LastUse>,
+}
+
+/// The last use of a token, in milliseconds; 0 stands for never. Every request notes it, the store learns of it now and then.
+#[derive(Debug, Default)]
+struct LastUse {
+    at: AtomicI64,
+    stored: AtomicI64,
 }
 
 /// The issuers and profiles of a token.
@@ -111,10 +122,12 @@ impl Authority {
             created_at: at,
             expires_at: new.expires_at,
             revoked_at: None,
+            last_used_at: None,
         };
         let stored = StoredToken {
             token: token.clone(),
             hash: hash_of(&secret),
+            used: Arc::default(),
         };
         self.to_the_end(|authority| async move { authority.keep_token(&permit, stored).await })
             .await?;
@@ -132,7 +145,7 @@ impl Authority {
     pub async fn list_api_tokens(&self, principal: &Principal) -> Result<Vec<ApiToken>> {
         permit::check_reads_tokens(principal)?;
         let tokens = self.inner().tokens.load();
-        let mut tokens: Vec<ApiToken> = tokens.values().map(|stored| stored.token.clone()).collect();
+        let mut tokens: Vec<ApiToken> = tokens.values().map(StoredToken::listed).collect();
         tokens.sort_by(|one, other| (one.created_at, &one.id).cmp(&(other.created_at, &other.id)));
         Ok(tokens)
     }
@@ -166,12 +179,11 @@ impl Authority {
         if token.revoked_at.is_some() {
             return Err(refused("token_revoked", "the token was revoked"));
         }
-        if token
-            .expires_at
-            .is_some_and(|end| end <= self.inner().clock.now())
-        {
+        let now = self.inner().clock.now();
+        if token.expires_at.is_some_and(|end| end <= now) {
             return Err(refused("token_expired", "the token has ended"));
         }
+        stored.used.at.store(now.as_millisecond(), Ordering::Relaxed);
         Ok(Principal {
             id: token.id.clone(),
             name: token.name.clone(),
@@ -223,7 +235,7 @@ impl Authority {
         let stored = self.inner().tokens.load().get(&id).cloned();
         let mut stored = stored.ok_or_else(|| Error::not_found("API token", &id))?;
         if stored.token.revoked_at.is_some() {
-            return Ok(stored.token);
+            return Ok(stored.listed());
         }
         let at = self.inner().clock.now();
         let details = json!({ "name": stored.token.name });
@@ -234,7 +246,31 @@ impl Authority {
         .await?;
         stored.token.revoked_at = Some(at);
         self.change_tokens(&stored);
-        Ok(stored.token)
+        Ok(stored.listed())
+    }
+
+    /// Tells the store which tokens were used since it was told last.
+    pub(crate) async fn note_token_uses(&self) -> Result<()> {
+        let tokens = self.inner().tokens.load_full();
+        let fresh: Vec<(String, i64, Arc<LastUse>)> = tokens
+            .iter()
+            .map(|(id, stored)| (id, stored.used.at.load(Ordering::Relaxed), &stored.used))
+            .filter(|(_, at, used)| *at > used.stored.load(Ordering::Relaxed))
+            .map(|(id, at, used)| (id.clone(), at, Arc::clone(used)))
+            .collect();
+        if fresh.is_empty() {
+            return Ok(());
+        }
+        let told = self.inner().store.write(move |tx| {
+            for (id, at, _) in &fresh {
+                store::tokens::touch(tx, id, *at)?;
+            }
+            Ok(fresh)
+        });
+        for (_, at, used) in told.await? {
+            used.stored.store(at, Ordering::Relaxed);
+        }
+        Ok(())
     }
 
     fn change_tokens(&self, stored: &StoredToken) {
@@ -257,6 +293,15 @@ impl Authority {
 }
 
 impl StoredToken {
+    /// As it is listed, with its last use.
+    fn listed(&self) -> ApiToken {
+        let at = self.used.at.load(Ordering::Relaxed);
+        ApiToken {
+            last_used_at: (at > 0).then(|| from_millis(at)),
+            ..self.token.clone()
+        }
+    }
+
     fn from_row(row: TokenRow) -> Result<Self> {
         let corrupt =
             |what: &str| Error::Internal(format!("the stored token {} has an unreadable {what}", row.id));
@@ -268,12 +313,18 @@ impl StoredToken {
             created_at: from_millis(row.created_at),
             expires_at: row.expires_at.map(from_millis),
             revoked_at: row.revoked_at.map(from_millis),
+            last_used_at: None,
             id: row.id,
             name: row.name,
+        };
+        let used = LastUse {
+            at: row.last_used_at.unwrap_or_default().into(),
+            stored: row.last_used_at.unwrap_or_default().into(),
         };
         Ok(Self {
             token,
             hash: row.hash,
+            used: Arc::new(used),
         })
     }
 }

@@ -146,7 +146,7 @@ impl Authority {
         Ok(())
     }
 
-    /// Remembers the time, so that a clock set back is noticed after a quiet day, too.
+    /// Remembers the time, so that a clock set back is noticed after a quiet day, too, and when each API token was used last.
     pub async fn mark_time(&self) -> Result<()> {
         let now = self.inner().clock.now();
         self.inner().guard.admit(now)?;
@@ -155,7 +155,7 @@ impl Authority {
             .store
             .write(move |tx| store::settings::raise(tx, HIGH_WATER, mark))
             .await?;
-        Ok(())
+        self.note_token_uses().await
     }
 
     async fn look_at_signer(&self) -> SignerSays {

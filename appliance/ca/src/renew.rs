@@ -67,7 +67,8 @@ impl Authority {
             names: old.subject_alt_names().map_err(Error::internal)?,
             public_key: old.public_key().clone(),
             validity: request.validity.or_else(|| lifetime_of(row)),
-            ms_sid: None,
+            // Whoever vouched for it did so for the certificate that is renewed.
+            ms_sid: old.microsoft_sid(),
         };
         attempt.names = order
             .names

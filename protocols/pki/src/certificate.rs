@@ -6,6 +6,8 @@ mod summary;
 use std::fmt;
 
 use const_oid::{AssociatedOid, ObjectIdentifier};
+use der::Decode as _;
+use der::asn1::OctetString;
 use jiff::Timestamp;
 use x509_cert::ext::pkix::name::{DistributionPointName, GeneralName};
 use x509_cert::ext::pkix::{
@@ -18,6 +20,7 @@ use crate::extensions::{Extensions, ExtensionsFault};
 use crate::key::{BadSignature, KeyFault, PublicKey};
 use crate::name::{DistinguishedName, NameFault};
 use crate::pem;
+use crate::profile::extension_ids::{MICROSOFT_OBJECT_SID, MICROSOFT_SID};
 use crate::san::{SanFault, SubjectAltName};
 use crate::serial::{Serial, SerialFault};
 use crate::signature_algorithm::SignatureAlgorithm;
@@ -285,6 +288,19 @@ impl Certificate {
     /// Whether it asks for stapled OCSP (RFC 7633).
     pub fn must_staple(&self) -> bool {
         self.extensions.raw(TLS_FEATURE).is_some()
+    }
+
+    /// The security identifier of an Active Directory account that it is mapped to (MS-WCCE §2.2.2.7.7.4).
+    pub fn microsoft_sid(&self) -> Option<String> {
+        let extension = self.extensions.raw(MICROSOFT_SID)?;
+        let names = Vec::<GeneralName>::from_der(extension.extn_value.as_bytes()).ok()?;
+        names.into_iter().find_map(|name| match name {
+            GeneralName::OtherName(other) if other.type_id == MICROSOFT_OBJECT_SID => {
+                let text = other.value.decode_as::<OctetString>().ok()?;
+                String::from_utf8(text.into_bytes().into()).ok()
+            }
+            _ => None,
+        })
     }
 
     /// SHA-256 of the whole certificate.

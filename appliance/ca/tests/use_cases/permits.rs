@@ -1,10 +1,10 @@
 //! Roles and scopes, over every use case that asks for them.
 
-use ca::{CertRef, Filter, IssueRequest, RevokeRequest, Role, Scope};
+use ca::{CertRef, Filter, IssueRequest, RenewRequest, RevokeRequest, Role, Scope};
 use pki::KeyAlgorithm;
 use pki::crl::RevocationReason;
 
-use crate::bed::{Bed, admin, principal, root, server_request};
+use crate::bed::{Bed, admin, certificate, principal, root, server_request};
 use crate::request::{Holder, ca_csr};
 
 fn revocation(id: uuid::Uuid) -> RevokeRequest {
@@ -219,13 +219,19 @@ async fn only_those_who_vouch_give_a_security_identifier() {
         .unwrap_err();
     assert_eq!(error.code(), "role_insufficient");
     let issued = bed.authority.issue(&admin(), order).await.unwrap();
-    let sid = b"S-1-5-21-1-2-3-500";
-    assert!(
-        issued
-            .certificate_der
-            .windows(sid.len())
-            .any(|window| window == sid)
-    );
+    let sid = "S-1-5-21-1-2-3-500";
+    assert_eq!(certificate(&issued).microsoft_sid().unwrap(), sid);
+    let renewal = RenewRequest {
+        certificate: CertRef::Id(issued.id),
+        csr: None,
+        validity: None,
+    };
+    let renewed = bed
+        .authority
+        .renew(&principal("op", Role::Operator), renewal)
+        .await
+        .unwrap();
+    assert_eq!(certificate(&renewed).microsoft_sid().unwrap(), sid);
 }
 
 #[tokio::test]

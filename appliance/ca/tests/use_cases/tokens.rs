@@ -34,7 +34,18 @@ async fn a_token_stands_for_its_principal_also_after_a_restart() {
     );
     assert!(bearer.issuers.contains("issuing") && !bearer.issuers.contains("root"));
     let listed = bed.authority.list_api_tokens(&admin()).await.unwrap();
-    assert_eq!(listed, [made.token]);
+    let used = Some(bed.clock.now());
+    assert_eq!(
+        listed,
+        [ca::ApiToken {
+            last_used_at: used,
+            ..made.token
+        }]
+    );
+    bed.authority.mark_time().await.unwrap();
+    let bed = bed.restarted().await;
+    let listed = bed.authority.list_api_tokens(&admin()).await.unwrap();
+    assert_eq!(listed[0].last_used_at, used);
 }
 
 #[tokio::test]

@@ -80,6 +80,7 @@ pub(crate) async fn run(place: &Place, command: Command) -> Result<()> {
                 ("PROFILES", "/profiles"),
                 ("ENDS", "/expires_at"),
                 ("REVOKED", "/revoked_at"),
+                ("LAST USED", "/last_used_at"),
             ];
             table::list(
                 place.output,

@@ -54,6 +54,8 @@ pub(crate) struct TokenBody {
     created_at: Timestamp,
     expires_at: Option<Timestamp>,
     revoked_at: Option<Timestamp>,
+    /// When it was used last; absent for never.
+    last_used_at: Option<Timestamp>,
 }
 
 /// A token that was just made.
@@ -136,6 +138,7 @@ impl From<ApiToken> for TokenBody {
             created_at: token.created_at,
             expires_at: token.expires_at,
             revoked_at: token.revoked_at,
+            last_used_at: token.last_used_at,
         }
     }
 }
