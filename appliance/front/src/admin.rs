@@ -5,6 +5,8 @@ pub(crate) mod audit;
 mod certificate_body;
 pub(crate) mod certificates;
 mod download;
+#[cfg(fuzzing)]
+pub mod fuzzing;
 mod issuer_body;
 pub(crate) mod issuers;
 pub(crate) mod keys;

@@ -89,7 +89,7 @@ impl Lines<'_> {
 }
 
 /// RFC 9110 §13.2.2: If-None-Match decides when it is there, If-Modified-Since otherwise.
-fn is_unchanged(request: &HeaderMap, etag: &str, modified: Timestamp) -> bool {
+pub(crate) fn is_unchanged(request: &HeaderMap, etag: &str, modified: Timestamp) -> bool {
     let mut tags = request.get_all(IF_NONE_MATCH).iter().peekable();
     if tags.peek().is_some() {
         return tags

@@ -80,7 +80,7 @@ fn refused(fault: BodyFault, limit: usize) -> Problem {
 }
 
 /// Every error that has a place names it: `details.field` is the path of the field that is wrong.
-fn parse<T: DeserializeOwned>(octets: &[u8]) -> Result<T, Problem> {
+pub(crate) fn parse<T: DeserializeOwned>(octets: &[u8]) -> Result<T, Problem> {
     // serde would also take the fields as a list, by position.
     if octets.trim_ascii_start().starts_with(b"[") {
         return Err(Problem::bad_request(

@@ -23,6 +23,8 @@ mod server;
 mod settings;
 mod tls;
 
+#[cfg(fuzzing)]
+pub use admin::fuzzing;
 pub use api::openapi;
 pub use listen::ListenError;
 pub use server::{Addresses, Front, FrontError};
