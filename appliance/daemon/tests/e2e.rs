@@ -12,6 +12,10 @@
 #[path = "e2e/harness.rs"]
 mod harness;
 
+#[path = "e2e/api.rs"]
+mod api;
+#[path = "e2e/bad_input.rs"]
+mod bad_input;
 #[path = "e2e/cli.rs"]
 mod cli;
 #[path = "e2e/configuration.rs"]

@@ -21,7 +21,7 @@ use crate::key::{BadSignature, KeyFault, PublicKey};
 use crate::name::{DistinguishedName, NameFault};
 use crate::pem;
 use crate::profile::extension_ids::{MICROSOFT_OBJECT_SID, MICROSOFT_SID};
-use crate::san::{SanFault, SubjectAltName};
+use crate::san::{self, SanFault, SubjectAltName};
 use crate::serial::{Serial, SerialFault};
 use crate::signature_algorithm::SignatureAlgorithm;
 use crate::signed::Signed;
@@ -160,11 +160,7 @@ impl Certificate {
 
     /// The subject alternative names as they are written, of whatever type.
     pub(crate) fn general_names(&self) -> Result<Vec<GeneralName>, SanFault> {
-        let names = self
-            .extensions
-            .value::<SubjectAltNameSyntax>()
-            .map_err(|_| SanFault::Malformed)?;
-        Ok(names.map(|names| names.0).unwrap_or_default())
+        san::general_names(&self.extensions)
     }
 
     /// The critical extension that path validation here does not process, if there is one.

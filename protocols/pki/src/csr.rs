@@ -8,16 +8,14 @@ use std::ops::Deref;
 use const_oid::ObjectIdentifier;
 use der::asn1::{Any, AnyRef};
 use der::{Decode, Encode, Reader, SliceReader, Tag, Tagged};
-use x509_cert::ext::pkix::{
-    BasicConstraints, ExtendedKeyUsage, KeyUsage, SubjectAltName as SubjectAltNameSyntax,
-};
+use x509_cert::ext::pkix::{BasicConstraints, ExtendedKeyUsage, KeyUsage};
 
 use crate::encode::{self, SEQUENCE, SET};
 use crate::extensions::{Extensions, ExtensionsFault};
 use crate::key::{KeyFault, PublicKey};
 use crate::name::{self, DistinguishedName, NameFault};
 use crate::pem;
-use crate::san::{MAX_NAMES, SanFault, SubjectAltName};
+use crate::san::{self, MAX_NAMES, SanFault, SubjectAltName};
 use crate::signature_algorithm::SignatureAlgorithm;
 use crate::signed::Signed;
 
@@ -237,11 +235,7 @@ impl Csr {
 
     /// The wanted subject alternative names; a name that cannot be certified is an error, never left out silently.
     pub fn subject_alt_names(&self) -> Result<Vec<SubjectAltName>, SanFault> {
-        let names = self
-            .extensions
-            .value::<SubjectAltNameSyntax>()
-            .map_err(|_| SanFault::Malformed)?;
-        let names = names.map(|names| names.0).unwrap_or_default();
+        let names = san::general_names(&self.extensions)?;
         if names.len() > MAX_NAMES {
             return Err(SanFault::TooMany);
         }
@@ -329,7 +323,7 @@ fn general_name(name: &SubjectAltName) -> Vec<u8> {
         SubjectAltName::Ip(std::net::IpAddr::V4(address)) => encode::wrap(0x87, &[&address.octets()]),
         SubjectAltName::Ip(std::net::IpAddr::V6(address)) => encode::wrap(0x87, &[&address.octets()]),
         SubjectAltName::Upn(text) => {
-            let oid = crate::san::UPN.to_der().unwrap_or_default();
+            let oid = san::UPN.to_der().unwrap_or_default();
             let value = encode::wrap(0xa0, &[&encode::wrap(0x0c, &[text.as_bytes()])]);
             encode::wrap(0xa0, &[&oid, &value])
         }

@@ -4,9 +4,13 @@ use std::fmt;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use std::str::FromStr;
 
-use const_oid::ObjectIdentifier;
-use der::asn1::Utf8StringRef;
+use const_oid::{AssociatedOid as _, ObjectIdentifier};
+use der::asn1::{Any, Utf8StringRef};
+use der::{Decode as _, TagNumber, Tagged as _};
+use x509_cert::ext::pkix::SubjectAltName as SubjectAltNameSyntax;
 use x509_cert::ext::pkix::name::GeneralName;
+
+use crate::extensions::Extensions;
 
 /// `szOID_NT_PRINCIPAL_NAME`: the otherName type of Microsoft user principal names.
 pub const UPN: ObjectIdentifier = ObjectIdentifier::new_unwrap("1.3.6.1.4.1.311.20.2.3");
@@ -178,6 +182,26 @@ impl SubjectAltName {
             GeneralName::RegisteredId(_) => Err(SanFault::ForeignType("registeredID")),
         }
     }
+}
+
+/// The names in the extension of a request or a certificate, of whatever type; none without the extension.
+pub(crate) fn general_names(extensions: &Extensions) -> Result<Vec<GeneralName>, SanFault> {
+    match extensions.value::<SubjectAltNameSyntax>() {
+        Ok(names) => Ok(names.map(|names| names.0).unwrap_or_default()),
+        Err(_) if has_x400_address(extensions) => Err(SanFault::ForeignType("x400Address")),
+        Err(_) => Err(SanFault::Malformed),
+    }
+}
+
+/// The syntax of GeneralName here leaves this one type out: RFC 5280 §4.2.1.6, `x400Address [3]`.
+fn has_x400_address(extensions: &Extensions) -> bool {
+    let names = extensions
+        .raw(SubjectAltNameSyntax::OID)
+        .and_then(|extension| Vec::<Any>::from_der(extension.extn_value.as_bytes()).ok());
+    names
+        .unwrap_or_default()
+        .iter()
+        .any(|name| name.tag().is_context_specific() && name.tag().number() == TagNumber(3))
 }
 
 fn mailbox(text: &str, kind: &'static str) -> Result<String, SanFault> {

@@ -1,13 +1,14 @@
 //! Processes killed while certificates are issued: nothing handed out is lost, nothing signed is unaccounted for.
 
 use std::collections::BTreeSet;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
 use store::Store;
 
+use crate::api::Api;
 use crate::harness::{Appliance, Keys, signal};
 
 /// How often a process is killed.
@@ -17,7 +18,7 @@ const ROUNDS: u32 = 5;
 struct Load {
     is_over: Arc<AtomicBool>,
     workers: Vec<std::thread::JoinHandle<()>>,
-    serials: Arc<std::sync::Mutex<BTreeSet<String>>>,
+    serials: Arc<Mutex<BTreeSet<String>>>,
 }
 
 impl Load {
@@ -26,12 +27,12 @@ impl Load {
             std::fs::read_to_string(appliance.csr("loop", "/CN=loop.test", Some("DNS:loop.test"))).unwrap();
         let body = json!({ "csr_pem": csr, "profile": "tls-server", "issuer_id": "issuing" });
         let (is_over, serials) = (Arc::new(AtomicBool::new(false)), Arc::default());
-        let client = Client::new(appliance);
+        let api = Api::new(appliance);
         let workers = (0..3)
             .map(|_| {
-                let (client, body) = (client.clone(), body.clone());
+                let (api, body) = (api.clone(), body.clone());
                 let (is_over, serials) = (Arc::clone(&is_over), Arc::clone(&serials));
-                std::thread::spawn(move || client.issue_until(&body, &is_over, &serials))
+                std::thread::spawn(move || issue_until(&api, &body, &is_over, &serials))
             })
             .collect();
         Self {
@@ -64,51 +65,16 @@ impl Load {
     }
 }
 
-/// A client of the API that keeps its connections.
-#[derive(Clone)]
-struct Client {
-    http: reqwest::Client,
-    url: String,
-    token: String,
-}
-
-impl Client {
-    fn new(appliance: &Appliance) -> Self {
-        let _ = rustls::crypto::aws_lc_rs::default_provider().install_default();
-        let read = |name: &str| std::fs::read_to_string(appliance.state().join(name)).unwrap();
-        let roots = reqwest::Certificate::from_pem_bundle(read("ca-bundle.pem").as_bytes()).unwrap();
-        let builder = reqwest::Client::builder().tls_certs_only(roots).no_proxy();
-        Self {
-            http: builder.timeout(Duration::from_secs(20)).build().unwrap(),
-            url: format!("{}/api/v1/certificates", appliance.api_url()),
-            token: read("admin.token").trim().to_owned(),
-        }
-    }
-
-    fn issue_until(&self, body: &Value, is_over: &AtomicBool, serials: &std::sync::Mutex<BTreeSet<String>>) {
-        let runtime = tokio::runtime::Builder::new_current_thread()
-            .enable_all()
-            .build()
-            .unwrap();
-        while !is_over.load(Ordering::SeqCst) {
-            match runtime.block_on(self.issue(body)) {
-                Some(serial) => {
-                    serials.lock().unwrap().insert(serial);
-                }
-                None => std::thread::sleep(Duration::from_millis(5)),
+/// Issues the same order until it is told to stop.
+fn issue_until(api: &Api, body: &Value, is_over: &AtomicBool, serials: &Mutex<BTreeSet<String>>) {
+    while !is_over.load(Ordering::SeqCst) {
+        match api.try_post("certificates", body.to_string().as_bytes()) {
+            Some((201, issued)) => {
+                let serial = issued["serial"].as_str().unwrap().to_owned();
+                serials.lock().unwrap().insert(serial);
             }
+            _ => std::thread::sleep(Duration::from_millis(5)),
         }
-    }
-
-    /// The serial of a new certificate, when one is handed out.
-    async fn issue(&self, body: &Value) -> Option<String> {
-        let request = self.http.post(&self.url).bearer_auth(&self.token).json(body);
-        let answer = request.send().await.ok()?;
-        if answer.status().as_u16() != 201 {
-            return None;
-        }
-        let issued: Value = answer.json().await.ok()?;
-        Some(issued["serial"].as_str().unwrap().to_owned())
     }
 }
 

@@ -84,14 +84,34 @@ impl Appliance {
 
     /// Starts the server with further words and a standard input, and waits until it listens.
     pub(crate) fn serve_with(&mut self, words: &[&str], input: Stdio) {
+        let config = self.config();
+        let mut command = self.command(&["--config", config.to_str().unwrap(), "serve"]);
+        command.args(words).stdin(input);
+        self.start_server(command);
+    }
+
+    /// Starts the server under a program that ends by executing its further words, and waits until it listens.
+    pub(crate) fn serve_under(&mut self, words: &[&str]) {
+        let config = self.config();
+        let server = self.command(&["--config", config.to_str().unwrap(), "serve"]);
+        let mut command = Command::new(words[0]);
+        command
+            .args(&words[1..])
+            .arg(server.get_program())
+            .args(server.get_args());
+        command
+            .env("SOFTHSM2_CONF", self.file("softhsm2.conf"))
+            .stdin(Stdio::null());
+        self.start_server(command);
+    }
+
+    fn start_server(&mut self, mut command: Command) {
         let log = std::fs::OpenOptions::new()
             .create(true)
             .append(true)
             .open(self.log())
             .unwrap();
-        let config = self.config();
-        let mut command = self.command(&["--config", config.to_str().unwrap(), "serve"]);
-        command.args(words).stdin(input).stdout(Stdio::null()).stderr(log);
+        command.stdout(Stdio::null()).stderr(log);
         self.server = Some(command.spawn().unwrap());
         let since = Instant::now();
         while !self

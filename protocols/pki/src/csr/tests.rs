@@ -97,8 +97,7 @@ fn foreign_and_crooked_names_are_refused() {
         ("bad-san-other-name", "san_type_not_allowed"),
         ("bad-san-directory-name", "san_type_not_allowed"),
         ("bad-san-edi-party-name", "san_type_not_allowed"),
-        // x400Address is of a type that even the syntax here leaves out.
-        ("bad-san-x400-address", "san_malformed"),
+        ("bad-san-x400-address", "san_type_not_allowed"),
         ("bad-san-garbled", "san_malformed"),
         ("bad-san-nul", "san_invalid"),
         ("bad-san-wildcard-middle", "san_invalid"),

@@ -1,0 +1,76 @@
+//! A client of the REST API that keeps its connections.
+
+use std::time::Duration;
+
+use serde_json::Value;
+
+use crate::harness::Appliance;
+
+/// The API as the first administrator sees it. Each clone has connections of its own.
+pub(crate) struct Api {
+    http: reqwest::Client,
+    url: String,
+    token: String,
+    runtime: tokio::runtime::Runtime,
+}
+
+impl Clone for Api {
+    fn clone(&self) -> Self {
+        Self {
+            http: self.http.clone(),
+            url: self.url.clone(),
+            token: self.token.clone(),
+            runtime: runtime(),
+        }
+    }
+}
+
+fn runtime() -> tokio::runtime::Runtime {
+    tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()
+        .unwrap()
+}
+
+impl Api {
+    pub(crate) fn new(appliance: &Appliance) -> Self {
+        let _ = rustls::crypto::aws_lc_rs::default_provider().install_default();
+        let read = |name: &str| std::fs::read_to_string(appliance.state().join(name)).unwrap();
+        let roots = reqwest::Certificate::from_pem_bundle(read("ca-bundle.pem").as_bytes()).unwrap();
+        let builder = reqwest::Client::builder().tls_certs_only(roots).no_proxy();
+        Self {
+            http: builder.timeout(Duration::from_secs(20)).build().unwrap(),
+            url: format!("{}/api/v1", appliance.api_url()),
+            token: read("admin.token").trim().to_owned(),
+            runtime: runtime(),
+        }
+    }
+
+    /// The status and the JSON of an answer; nothing when none came.
+    pub(crate) fn try_post(&self, path: &str, body: &[u8]) -> Option<(u16, Value)> {
+        let request = self
+            .http
+            .post(format!("{}/{path}", self.url))
+            .header("content-type", "application/json")
+            .body(body.to_vec());
+        self.answer(request)
+    }
+
+    pub(crate) fn post(&self, path: &str, body: &Value) -> (u16, Value) {
+        self.try_post(path, body.to_string().as_bytes()).unwrap()
+    }
+
+    pub(crate) fn get(&self, path: &str) -> (u16, Value) {
+        self.answer(self.http.get(format!("{}/{path}", self.url)))
+            .unwrap()
+    }
+
+    fn answer(&self, request: reqwest::RequestBuilder) -> Option<(u16, Value)> {
+        self.runtime.block_on(async {
+            let answer = request.bearer_auth(&self.token).send().await.ok()?;
+            let status = answer.status().as_u16();
+            let body = answer.bytes().await.ok()?;
+            Some((status, serde_json::from_slice(&body).unwrap_or_default()))
+        })
+    }
+}
