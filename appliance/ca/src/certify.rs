@@ -11,7 +11,7 @@ use jiff::Timestamp;
 use parking_lot::Mutex;
 use pki::lint::Context;
 use pki::profile::{IssuerView, Order, Profile};
-use pki::{Certificate, CertificateTbs, DigestAlgorithm, Linted, Serial, Tbs};
+use pki::{Certificate, CertificateTbs, DigestAlgorithm, Linted, PublicKey, Serial, Tbs};
 use serde_json::json;
 use store::certificates::CertificateRow;
 use store::intents::IntentRow;
@@ -22,7 +22,7 @@ use crate::audit;
 use crate::authority::Authority;
 use crate::clock;
 use crate::companion::Companion;
-use crate::error::{Error, Result};
+use crate::error::{Error, Refusal, Result};
 use crate::issue::Issued;
 use crate::issuer::Issuer;
 use crate::permit::{Permit, action};
@@ -86,6 +86,7 @@ impl Authority {
         let Certification {
             profile, order, view, ..
         } = &certification;
+        self.check_key(&order.public_key)?;
         let tbs = pki::profile::build(profile, order, view, &serial, at)?;
         let linted = pki::lint::certificate(
             tbs,
@@ -101,6 +102,16 @@ impl Authority {
             at,
             actor: permit.actor().to_owned(),
         })
+    }
+
+    /// Refuses a key of which the operator says that others have it, too.
+    fn check_key(&self, key: &PublicKey) -> Result<()> {
+        let lists = &self.inner().settings.blocklists;
+        if lists.iter().any(|list| list.contains(key)) {
+            let message = "the key is on a list of keys whose private half is known: make a new one";
+            return Err(Refusal::of_requester("key_too_weak", message).into());
+        }
+        Ok(())
     }
 
     /// Records the intent, signs, records the certificate.

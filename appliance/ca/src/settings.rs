@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use pki::key::Blocklist;
+
 /// Settings of the authority.
 #[derive(Clone, Debug)]
 pub struct Settings {
@@ -20,6 +22,8 @@ pub struct Settings {
     pub ocsp_cache_entries: usize,
     /// How long a signature may take before the request is given up.
     pub sign_deadline: Duration,
+    /// Keys that are not certified, beyond those that are known here to be weak.
+    pub blocklists: Vec<Blocklist>,
     /// How far the clock may fall behind the latest time the store has seen before issuing is refused.
     pub clock_tolerance: Duration,
 }
@@ -35,6 +39,7 @@ impl Settings {
             ocsp_lifetime: Duration::from_hours(24),
             ocsp_cache_entries: 100_000,
             sign_deadline: Duration::from_secs(10),
+            blocklists: Vec::new(),
             clock_tolerance: Duration::from_mins(1),
         }
     }

@@ -1,11 +1,13 @@
 //! The parts of the server, built from the configuration.
 
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
-use anyhow::{Context as _, Result};
+use anyhow::{Context as _, Result, ensure};
 use ca::{Authority, Clock, Settings, Signer};
 use front::{FrontSettings, Limits};
+use pki::key::{Blocklist, BlocklistFault, MAX_BLOCKLIST_LEN};
 use store::{Store, StoreConfig};
 use token::KeyRing;
 
@@ -34,21 +36,40 @@ pub(crate) fn signer_here(config: &Config) -> Result<Signer> {
 
 /// The use cases.
 pub(crate) async fn authority(config: &Config, store: Store, signer: Signer) -> Result<Authority> {
-    Authority::open(store, signer, Clock::system(), settings(config))
+    Authority::open(store, signer, Clock::system(), settings(config)?)
         .await
         .context("opening the authority")
 }
 
 /// The settings of the use cases.
-fn settings(config: &Config) -> Settings {
+fn settings(config: &Config) -> Result<Settings> {
     let hours = |hours: u32| Duration::from_hours(u64::from(hours));
-    Settings {
+    Ok(Settings {
         crl_lifetime: hours(config.lifetimes.crl_hours),
         crl_interval: hours(config.lifetimes.crl_interval_hours),
         ocsp_lifetime: hours(config.lifetimes.ocsp_hours),
         responder_lifetime: hours(config.lifetimes.responder_days.saturating_mul(24)),
+        blocklists: blocklists(config)?,
         ..Settings::new(&config.public.base_url)
-    }
+    })
+}
+
+/// The lists of keys that must not be certified.
+pub(crate) fn blocklists(config: &Config) -> Result<Vec<Blocklist>> {
+    let read = |path: &PathBuf| {
+        let path = config.path(path);
+        let told = || format!("keys.blocklists: {}", path.display());
+        let length = std::fs::metadata(&path).with_context(told)?.len();
+        ensure!(
+            length <= MAX_BLOCKLIST_LEN as u64,
+            "{}: {}",
+            told(),
+            BlocklistFault::TooLong
+        );
+        let text = std::fs::read_to_string(&path).with_context(told)?;
+        Blocklist::parse(&text).with_context(told)
+    };
+    config.keys.blocklists.iter().map(read).collect()
 }
 
 /// The settings of the listeners.

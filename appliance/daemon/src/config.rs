@@ -38,6 +38,9 @@ pub(crate) struct Config {
     /// The signing process.
     #[serde(default)]
     pub(crate) signer: Signer,
+    /// What is asked of keys beyond the rules that always hold.
+    #[serde(default)]
+    pub(crate) keys: Keys,
     /// The log.
     #[serde(default)]
     pub(crate) log: Log,
@@ -113,6 +116,14 @@ pub(crate) enum SignerMode {
     Connect,
     /// No process of its own: the PKCS#11 module is loaded into the server. For small devices and measurements.
     InProcess,
+}
+
+/// `[keys]`
+#[derive(Clone, Debug, Default, Deserialize, Serialize, PartialEq)]
+#[serde(deny_unknown_fields, default)]
+pub(crate) struct Keys {
+    /// Files of keys that must not be certified, in the form of Debian's `openssl-blacklist`.
+    pub(crate) blocklists: Vec<PathBuf>,
 }
 
 /// `[log]`
@@ -260,6 +271,7 @@ impl Config {
             metrics: Metrics::default(),
             store: Store::default(),
             signer: Signer::default(),
+            keys: Keys::default(),
             log: Log::default(),
             lifetimes: Lifetimes::default(),
             limits: Limits::default(),

@@ -4,11 +4,12 @@ use anyhow::Result;
 use clap::Subcommand;
 
 use super::Place;
+use crate::compose;
 use crate::config::{Config, Reference};
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum Command {
-    /// Check the configuration file and the signing process's file it names; all problems are told at once.
+    /// Check the configuration file and the files it names; all problems are told at once.
     #[command(after_help = "Example: chancery --config /etc/chancery/chancery.toml config check")]
     Check,
     /// Print the reference of all keys with their defaults, as Markdown.
@@ -23,6 +24,7 @@ pub(crate) fn run(place: &Place, command: &Command) -> Result<()> {
             if config.signer.mode != crate::config::SignerMode::Connect {
                 token::Config::load(&config.path(&config.signer.config))?;
             }
+            compose::blocklists(&config)?;
             println!("{}: no problem found", place.config.display());
         }
         Command::Reference => print!("{Reference}"),

@@ -14,12 +14,37 @@ fn lifetimes_and_the_public_address() {
     let settings = settings(&config(
         "[public]\nbase_url = \"http://pki.test:81/\"\n\
          [lifetimes]\ncrl_hours = 30\ncrl_interval_hours = 5\nocsp_hours = 7\nresponder_days = 3",
-    ));
+    ))
+    .unwrap();
     assert_eq!(settings.base_url, "http://pki.test:81");
     assert_eq!(settings.crl_lifetime, Duration::from_hours(30));
     assert_eq!(settings.crl_interval, Duration::from_hours(5));
     assert_eq!(settings.ocsp_lifetime, Duration::from_hours(7));
     assert_eq!(settings.responder_lifetime, Duration::from_hours(3 * 24));
+}
+
+#[test]
+fn lists_of_bad_keys_are_read_or_named() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut config = config("[keys]\nblocklists = [\"one\", \"two\"]");
+    config.state_dir = folder.path().to_owned();
+    std::fs::write(folder.path().join("one"), "00005890bc78bcbee3ca\n").unwrap();
+    let why = |config: &Config| format!("{:#}", blocklists(config).unwrap_err());
+    assert!(why(&config).contains("two: No such file"), "{}", why(&config));
+    std::fs::write(folder.path().join("two"), "what is this\n").unwrap();
+    assert!(
+        why(&config).contains("two: line 1 of the list"),
+        "{}",
+        why(&config)
+    );
+    std::fs::write(folder.path().join("two"), "# none\n").unwrap();
+    let lengths: Vec<usize> = settings(&config)
+        .unwrap()
+        .blocklists
+        .iter()
+        .map(Blocklist::len)
+        .collect();
+    assert_eq!(lengths, [1, 0]);
 }
 
 #[test]

@@ -46,6 +46,10 @@ pub(super) const TEXTS: &[(&str, &str)] = &[
         "Most pages of 4096 octets the database may have; no limit of its own when left out.",
     ),
     (
+        "keys.blocklists",
+        "Files of keys that must not be certified, in the form of Debian's `openssl-blacklist`; a few that are widely known are built in.",
+    ),
+    (
         "signer.mode",
         "`spawn`: the server starts and supervises the signing process; `connect`: somebody else does; `in-process`: no process of its own.",
     ),

@@ -142,6 +142,36 @@ fn requests_that_must_not_become_certificates() {
 }
 
 #[test]
+fn keys_on_the_operators_list() {
+    let mut appliance = Appliance::start(Keys::Software);
+    let (key, csr) = (appliance.file("listed.key"), appliance.file("listed.csr"));
+    let words = "req -new -newkey rsa:2048 -nodes -subj /CN=a.example -addext subjectAltName=DNS:a.example";
+    let mut words: Vec<&str> = words.split(' ').collect();
+    words.extend(["-keyout", key.to_str().unwrap(), "-out", csr.to_str().unwrap()]);
+    judge("openssl", &words);
+    let words = ["cert", "issue", "--profile", "tls-server", csr.to_str().unwrap()];
+    let issued = appliance.json(&words);
+    // As Debian's list names a key: the end of the SHA-1 of what `openssl rsa -modulus` prints.
+    let modulus = judge(
+        "openssl",
+        &["rsa", "-in", key.to_str().unwrap(), "-noout", "-modulus"],
+    );
+    let digest = text(&run("sha1sum", &[], modulus.as_bytes()));
+    appliance.write("state/listed", &format!("# a test\n{}\n", &digest[20..40]));
+    appliance.edit("blocklists = []", "blocklists = [\"listed\"]");
+    appliance.ok(&["config", "check"]);
+    appliance.signal("TERM");
+    appliance.wait();
+    appliance.serve();
+    let before = state(&appliance);
+    let refused = appliance.run(&words);
+    assert!(text(&refused).contains("key_too_weak"), "{}", text(&refused));
+    let refused = appliance.run(&["cert", "renew", issued["serial"].as_str().unwrap()]);
+    assert!(text(&refused).contains("key_too_weak"), "{}", text(&refused));
+    assert_eq!(state(&appliance), before);
+}
+
+#[test]
 fn requests_that_are_no_orders() {
     let appliance = Appliance::start(Keys::Software);
     let api = Api::new(&appliance);
