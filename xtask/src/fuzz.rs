@@ -17,6 +17,17 @@ pub(crate) struct Args {
     targets: Vec<String>,
 }
 
+impl Args {
+    /// All targets, long enough to see that they build and that no seed fails.
+    pub(crate) fn smoke() -> Self {
+        Self {
+            seconds: 3,
+            jobs: 2,
+            targets: Vec::new(),
+        }
+    }
+}
+
 /// Runs the targets and fails when one crashes.
 pub(crate) fn run(args: &Args) -> Result<()> {
     let seconds = args.seconds.to_string();

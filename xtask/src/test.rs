@@ -2,7 +2,7 @@
 
 use anyhow::{Context, Result};
 
-use crate::{check, install, shell, tally::Tally};
+use crate::{check, fuzz, install, shell, tally::Tally};
 
 /// What to run.
 #[derive(Debug, clap::Args)]
@@ -45,6 +45,9 @@ pub(crate) fn run(args: &Args) -> Result<()> {
                 "cargo",
                 &["test", "--workspace", "--doc", "--quiet", "--locked"],
             )?)
+        });
+        tally.step("fuzz targets, a few seconds each", || {
+            fuzz::run(&fuzz::Args::smoke())
         });
     }
     tally.close()

@@ -28,6 +28,8 @@ mod docs;
 mod init;
 #[path = "e2e/lint.rs"]
 mod lint;
+#[path = "e2e/ml_dsa.rs"]
+mod ml_dsa;
 #[path = "e2e/operate.rs"]
 mod operate;
 #[path = "e2e/tour.rs"]

@@ -39,6 +39,12 @@ impl Appliance {
             tokens.display()
         );
         std::fs::write(dir.path().join("softhsm2.conf"), config).unwrap();
+        let storage = dir.path().join("kryoptic.sql");
+        let config = format!(
+            "[[slots]]\nslot = 0\ndbtype = \"sqlite\"\ndbargs = \"{}\"\n",
+            storage.display()
+        );
+        std::fs::write(dir.path().join("kryoptic.toml"), config).unwrap();
         Self {
             config: dir.path().join("state/chancery.toml"),
             dir,
@@ -145,6 +151,7 @@ impl Appliance {
         command
             .args(words)
             .env("SOFTHSM2_CONF", self.dir.path().join("softhsm2.conf"))
+            .env("KRYOPTIC_CONF", self.dir.path().join("kryoptic.toml"))
             .env_remove("CHANCERY_CONFIG");
         command
     }
