@@ -40,15 +40,15 @@ fn lives(appliance: &Appliance) {
     let issued = appliance.json(&words);
     let serial = issued["serial"].as_str().unwrap();
     let leaf = appliance.write("leaf.pem", issued["certificate_pem"].as_str().unwrap());
-    let issuer = appliance.json(&["ca", "show", "issuing"]);
+    let authority = appliance.json(&["ca", "show", "issuing"]);
     let (root, issuing) = (appliance.ca("root"), appliance.ca("issuing"));
     for status in ["good", "revoked"] {
         if status == "revoked" {
             appliance.ok(&["cert", "revoke", serial, "--reason", "superseded"]);
             appliance.ok(&["ca", "publish-crl", "issuing"]);
         }
-        let crl = fetch(appliance, "ca.crl", issuer["crl_url"].as_str().unwrap());
-        let address = format!("{}/{serial}", issuer["ocsp_url"].as_str().unwrap());
+        let crl = fetch(appliance, "ca.crl", authority["crl_url"].as_str().unwrap());
+        let address = format!("{}/{serial}", authority["ocsp_url"].as_str().unwrap());
         let answer = fetch(appliance, "answer.der", &address);
         let files = [&root, &issuing, &leaf, &crl, &answer].map(|file| file.to_str().unwrap());
         let mut words = vec!["judge"];
