@@ -105,7 +105,7 @@ impl Authority {
     }
 
     /// Refuses a key of which the operator says that others have it, too.
-    fn check_key(&self, key: &PublicKey) -> Result<()> {
+    pub(crate) fn check_key(&self, key: &PublicKey) -> Result<()> {
         let lists = &self.inner().settings.blocklists;
         if lists.iter().any(|list| list.contains(key)) {
             let message = "the key is on a list of keys whose private half is known: make a new one";

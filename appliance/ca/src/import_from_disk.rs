@@ -52,6 +52,7 @@ impl Authority {
             let message = "the private key does not belong to the certificate";
             return Err(Refusal::of_requester("key_mismatch", message).into());
         }
+        self.check_key(&key.public_key)?;
         let mut bundle = vec![certificate];
         if !request.chain.trim_ascii().is_empty() {
             bundle.extend(bundle_of(&request.chain)?);

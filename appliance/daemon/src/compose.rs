@@ -1,17 +1,15 @@
 //! The parts of the server, built from the configuration.
 
-use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
-use anyhow::{Context as _, Result, ensure};
+use anyhow::{Context as _, Result};
 use ca::{Authority, Clock, Settings, Signer};
 use front::{FrontSettings, Limits};
-use pki::key::{Blocklist, BlocklistFault, MAX_BLOCKLIST_LEN};
 use store::{Store, StoreConfig};
 use token::KeyRing;
 
-use crate::config::{Config, SignerMode};
+use crate::config::{Config, ConfigError, SignerMode};
 
 /// Opens the store for writing.
 pub(crate) fn store(config: &Config) -> Result<Store> {
@@ -35,41 +33,23 @@ pub(crate) fn signer_here(config: &Config) -> Result<Signer> {
 }
 
 /// The use cases.
-pub(crate) async fn authority(config: &Config, store: Store, signer: Signer) -> Result<Authority> {
-    Authority::open(store, signer, Clock::system(), settings(config)?)
+pub(crate) async fn authority(settings: Settings, store: Store, signer: Signer) -> Result<Authority> {
+    Authority::open(store, signer, Clock::system(), settings)
         .await
         .context("opening the authority")
 }
 
 /// The settings of the use cases.
-fn settings(config: &Config) -> Result<Settings> {
+pub(crate) fn settings(config: &Config) -> Result<Settings, ConfigError> {
     let hours = |hours: u32| Duration::from_hours(u64::from(hours));
     Ok(Settings {
         crl_lifetime: hours(config.lifetimes.crl_hours),
         crl_interval: hours(config.lifetimes.crl_interval_hours),
         ocsp_lifetime: hours(config.lifetimes.ocsp_hours),
         responder_lifetime: hours(config.lifetimes.responder_days.saturating_mul(24)),
-        blocklists: blocklists(config)?,
+        blocklists: config.read_blocklists()?,
         ..Settings::new(&config.public.base_url)
     })
-}
-
-/// The lists of keys that must not be certified.
-pub(crate) fn blocklists(config: &Config) -> Result<Vec<Blocklist>> {
-    let read = |path: &PathBuf| {
-        let path = config.path(path);
-        let told = || format!("keys.blocklists: {}", path.display());
-        let length = std::fs::metadata(&path).with_context(told)?.len();
-        ensure!(
-            length <= MAX_BLOCKLIST_LEN as u64,
-            "{}: {}",
-            told(),
-            BlocklistFault::TooLong
-        );
-        let text = std::fs::read_to_string(&path).with_context(told)?;
-        Blocklist::parse(&text).with_context(told)
-    };
-    config.keys.blocklists.iter().map(read).collect()
 }
 
 /// The settings of the listeners.

@@ -1,5 +1,6 @@
 //! `chancery.toml`: what belongs to the machine. What belongs to the PKI is in the store.
 
+mod blocklists;
 mod check;
 mod nearest;
 mod read;

@@ -22,11 +22,12 @@ use crate::supervise::Supervised;
 /// signing process is told to stop.
 pub(crate) async fn serve(path: &Path, with_parent: bool) -> Result<()> {
     let config = Config::load(path)?;
+    let settings = compose::settings(&config)?;
     let level = log::start(&config.log)?;
     let mut signals = Signals::new(with_parent)?;
     let store = compose::store(&config)?;
     let signing = Supervised::start(&config).await?;
-    let authority = compose::authority(&config, store, compose::signer(&config)?).await?;
+    let authority = compose::authority(settings, store, compose::signer(&config)?).await?;
     report_orphans(&authority);
     let front = compose::front(&config);
     let live = Arc::new(Live::start(path, config, level, authority.clone()).await?);

@@ -15,6 +15,8 @@ use crate::bed::{Bed, admin, issuing, root, server_request};
 struct Simulated {
     keys: Software,
     fault: Mutex<Option<fn() -> Error>>,
+    /// Whoever holds this keeps signatures waiting.
+    hold: Mutex<()>,
 }
 
 impl Simulated {
@@ -57,6 +59,7 @@ impl Keys for Simulated {
         until: Option<Instant>,
     ) -> Result<Vec<u8>, Error> {
         self.check()?;
+        drop(self.hold.lock());
         self.keys.sign(key, scheme, input, until)
     }
 
@@ -102,6 +105,7 @@ async fn bed() -> (Bed, Arc<Simulated>) {
     let hsm = Arc::new(Simulated {
         keys: Software::in_memory(),
         fault: Mutex::new(None),
+        hold: Mutex::new(()),
     });
     let ring = KeyRing::new(vec![Arc::clone(&hsm) as Arc<dyn Keys>], None);
     let bed = Bed::over(Arc::new(ring)).await;
@@ -253,4 +257,60 @@ async fn a_full_disk_has_its_code_and_nothing_is_half_done() {
     for id in handed_out {
         authority.certificate(&admin(), CertRef::Id(id)).await.unwrap();
     }
+}
+
+#[tokio::test]
+#[expect(
+    clippy::await_holding_lock,
+    reason = "the lock is what keeps the signature waiting"
+)]
+async fn a_signature_that_is_waited_for_is_seen() {
+    let (bed, hsm) = bed().await;
+    let waiting = "chancery_signer_waiting";
+    let held = hsm.hold.lock();
+    let authority = bed.authority.clone();
+    let issuing = tokio::spawn(async move { authority.issue(&admin(), server_request("a.example")).await });
+    while bed.metric(waiting) < 0.5 {
+        assert!(!issuing.is_finished());
+        tokio::task::yield_now().await;
+    }
+    drop(held);
+    issuing.await.unwrap().unwrap();
+    assert!(bed.metric(waiting) < 0.5);
+}
+
+#[tokio::test]
+async fn a_store_that_is_waited_for_is_seen() {
+    let folder = tempfile::tempdir().unwrap();
+    let store = store::Store::open(&store::StoreConfig::new(folder.path().join("store.db"))).unwrap();
+    let signer = ca::Signer::in_process(Arc::new(KeyRing::in_memory()));
+    let clock = ca::Clock::fixed(crate::bed::START.parse().unwrap());
+    let settings = ca::Settings::new(crate::bed::BASE_URL);
+    let authority = ca::Authority::open(store.clone(), signer, clock, settings)
+        .await
+        .unwrap();
+    let waiting = || {
+        let metrics = authority.metrics_text();
+        let line = metrics
+            .lines()
+            .find_map(|line| line.strip_prefix("chancery_store_waiting "));
+        line.unwrap().parse::<u32>().unwrap()
+    };
+    let (release, held) = std::sync::mpsc::channel::<()>();
+    let first = tokio::spawn(async move {
+        let job = move |_: &store::Tx<'_>| {
+            held.recv().unwrap();
+            Ok(())
+        };
+        store.write(job).await
+    });
+    let marking = authority.clone();
+    let second = tokio::spawn(async move { marking.mark_time().await });
+    while waiting() == 0 {
+        tokio::task::yield_now().await;
+    }
+    release.send(()).unwrap();
+    first.await.unwrap().unwrap();
+    second.await.unwrap().unwrap();
+    assert_eq!(waiting(), 0);
 }

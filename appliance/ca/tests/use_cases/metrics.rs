@@ -139,3 +139,31 @@ async fn an_edge_shares_the_registry() {
     counter.inc();
     assert_is(bed.metric("edge_total"), 1.0);
 }
+
+#[tokio::test]
+async fn commits_that_fail_are_counted() {
+    const ROLE: &str = "CHANCERY_TEST_FAILING_DISK";
+    if let Ok(folder) = std::env::var(ROLE) {
+        // In a process whose files may not grow beyond two mebibytes.
+        let bed = Bed::ready().await;
+        for number in 0.. {
+            assert!(number < 10_000, "the disk never fails ({folder})");
+            let order = server_request(&format!("{}.example", "x".repeat(60)));
+            if bed.authority.issue(&admin(), order).await.is_err() {
+                break;
+            }
+        }
+        assert!(bed.metric("chancery_store_failures_total") > 0.5);
+        return;
+    }
+    let test = ["--exact", "metrics::commits_that_fail_are_counted", "--nocapture"];
+    let output = std::process::Command::new("sh")
+        .args(["-c", "trap '' XFSZ; ulimit -f 2048; exec \"$0\" \"$@\""])
+        .arg(std::env::current_exe().unwrap())
+        .args(test)
+        .env(ROLE, "1")
+        .output()
+        .unwrap();
+    let told = String::from_utf8_lossy(&output.stdout);
+    assert!(output.status.success() && told.contains("1 passed"), "{told}");
+}

@@ -4,7 +4,6 @@ use anyhow::Result;
 use clap::Subcommand;
 
 use super::Place;
-use crate::compose;
 use crate::config::{Config, Reference};
 
 #[derive(Debug, Subcommand)]
@@ -24,7 +23,7 @@ pub(crate) fn run(place: &Place, command: &Command) -> Result<()> {
             if config.signer.mode != crate::config::SignerMode::Connect {
                 token::Config::load(&config.path(&config.signer.config))?;
             }
-            compose::blocklists(&config)?;
+            config.read_blocklists()?;
             println!("{}: no problem found", place.config.display());
         }
         Command::Reference => print!("{Reference}"),

@@ -117,7 +117,7 @@ pub(crate) async fn run(args: &Args) -> Result<()> {
         SignerMode::Connect => compose::signer(&config)?,
         SignerMode::Spawn | SignerMode::InProcess => compose::signer_here(&config)?,
     };
-    let authority = compose::authority(&config, store, signer).await?;
+    let authority = compose::authority(compose::settings(&config)?, store, signer).await?;
     let by = Principal::local("init");
     authorities::set_up(args, &authority, &by).await?;
     authorities::server_certificate(&config, &authority).await?;

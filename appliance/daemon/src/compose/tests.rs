@@ -29,7 +29,7 @@ fn lists_of_bad_keys_are_read_or_named() {
     let mut config = config("[keys]\nblocklists = [\"one\", \"two\"]");
     config.state_dir = folder.path().to_owned();
     std::fs::write(folder.path().join("one"), "00005890bc78bcbee3ca\n").unwrap();
-    let why = |config: &Config| format!("{:#}", blocklists(config).unwrap_err());
+    let why = |config: &Config| settings(config).unwrap_err().to_string();
     assert!(why(&config).contains("two: No such file"), "{}", why(&config));
     std::fs::write(folder.path().join("two"), "what is this\n").unwrap();
     assert!(
@@ -42,7 +42,7 @@ fn lists_of_bad_keys_are_read_or_named() {
         .unwrap()
         .blocklists
         .iter()
-        .map(Blocklist::len)
+        .map(pki::key::Blocklist::len)
         .collect();
     assert_eq!(lengths, [1, 0]);
 }

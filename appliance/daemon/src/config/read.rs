@@ -19,6 +19,9 @@ pub(crate) enum ConfigError {
     /// The file is not TOML, or has keys that mean nothing.
     #[error("{}: {detail}", path.display())]
     Malformed { path: PathBuf, detail: String },
+    /// A list of bad keys that is named cannot be read.
+    #[error("keys.blocklists: {}: {detail}", path.display())]
+    Blocklist { path: PathBuf, detail: String },
     /// Values that cannot be; each with the path of its key.
     #[error("{} cannot be used:\n  {}", path.display(), problems.join("\n  "))]
     Problems { path: PathBuf, problems: Vec<String> },

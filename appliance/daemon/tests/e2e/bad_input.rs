@@ -158,10 +158,16 @@ fn keys_on_the_operators_list() {
     );
     let digest = text(&run("sha1sum", &[], modulus.as_bytes()));
     appliance.write("state/listed", &format!("# a test\n{}\n", &digest[20..40]));
-    appliance.edit("blocklists = []", "blocklists = [\"listed\"]");
-    appliance.ok(&["config", "check"]);
     appliance.signal("TERM");
     appliance.wait();
+    appliance.edit("blocklists = []", "blocklists = [\"unlisted\"]");
+    for words in [["config", "check"].as_slice(), &["serve"]] {
+        let refused = appliance.run(words);
+        assert_eq!(refused.status.code(), Some(78), "{}", text(&refused));
+        assert!(text(&refused).contains("keys.blocklists: "), "{}", text(&refused));
+    }
+    appliance.edit("\"unlisted\"", "\"listed\"");
+    appliance.ok(&["config", "check"]);
     appliance.serve();
     let before = state(&appliance);
     let refused = appliance.run(&words);
@@ -279,36 +285,55 @@ fn a_clock_set_back_is_told_until_it_is_accepted() {
     appliance.ok(&words);
 }
 
-#[test]
-fn a_full_token_is_told_and_no_authority_appears() {
-    let mut appliance = Appliance::init(Keys::SoftHsm);
-    // The token moves to a file system that has room for little more than what is there, seen by this server alone.
-    let (tokens, copy) = (appliance.file("tokens"), appliance.file("copy"));
-    judge("cp", &["-a", tokens.to_str().unwrap(), copy.to_str().unwrap()]);
+/// Moves a folder to a file system that has no more room than this, seen by the server alone, and makes CAs until it is
+/// full; gives how many were made and the answer to the last order.
+fn fill(appliance: &mut Appliance, folder: &Path, size: &str, token: &str) -> (usize, (u16, Value)) {
+    let copy = appliance.file("copy");
+    judge("cp", &["-a", folder.to_str().unwrap(), copy.to_str().unwrap()]);
     let script = format!(
-        "mount -t tmpfs -o size=120k none {0} && cp -a {1}/. {0}/ && exec \"$@\"",
-        tokens.display(),
+        "mount -t tmpfs -o size={size} none {0} && cp -a {1}/. {0}/ && exec \"$@\"",
+        folder.display(),
         copy.display()
     );
     appliance.serve_under(&["unshare", "--map-root-user", "--mount", "sh", "-c", &script, "sh"]);
-    let api = Api::new(&appliance);
-    let mut made = 0;
-    let refused = loop {
+    let api = Api::new(appliance);
+    for made in 0..100 {
         let body = json!({
             "kind": "issuing", "name": format!("more-{made}"), "parent": "root", "subject": format!("CN=More {made}"),
-            "token": "hsm", "key_algorithm": "ec-p256",
+            "token": token, "key_algorithm": "ec-p256",
         });
-        match api.post("issuers", &body) {
-            (201, _) => made += 1,
-            answer => break answer,
+        let answer = api.post("issuers", &body);
+        if answer.0 != 201 {
+            return (made, answer);
         }
-        assert!(made < 100, "the token never fills");
-    };
+    }
+    panic!("it never fills");
+}
+
+/// No authority has appeared beyond those that were made, and those that are there go on.
+fn goes_on(appliance: &Appliance, made: usize) {
+    let listed = appliance.json(&["ca", "list"]);
+    assert_eq!(listed.as_array().unwrap().len(), 2 + made);
+    appliance.issue("still", "tls-server", "/CN=still.test", Some("DNS:still.test"));
+}
+
+#[test]
+fn a_full_folder_of_keys_is_told_and_no_authority_appears() {
+    let mut appliance = Appliance::init(Keys::Software);
+    let folder = appliance.state().join("keys");
+    let (made, refused) = fill(&mut appliance, &folder, "32k", "software");
+    assert_eq!(code(refused), refusal(503, "hsm_full"));
+    goes_on(&appliance, made);
+}
+
+#[test]
+fn a_full_token_is_told_and_no_authority_appears() {
+    let mut appliance = Appliance::init(Keys::SoftHsm);
+    let folder = appliance.file("tokens");
+    let (made, refused) = fill(&mut appliance, &folder, "120k", "hsm");
     // SoftHSM2 has no word of its own for "full"; a module that says CKR_DEVICE_MEMORY is answered with `hsm_full`.
     let message = refused.1["error"]["message"].as_str().unwrap().to_owned();
     assert!(message.contains("C_GenerateKeyPair"), "{message}");
     assert_eq!(code(refused), refusal(503, "hsm_unavailable"));
-    let listed = appliance.json(&["ca", "list"]);
-    assert_eq!(listed.as_array().unwrap().len(), 2 + made);
-    appliance.issue("still", "tls-server", "/CN=still.test", Some("DNS:still.test"));
+    goes_on(&appliance, made);
 }
