@@ -2,6 +2,7 @@
 
 pub(crate) mod api_tokens;
 pub(crate) mod audit;
+mod batch;
 mod certificate_body;
 pub(crate) mod certificates;
 mod download;

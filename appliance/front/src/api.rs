@@ -35,6 +35,10 @@ pub(crate) struct App {
     document: Bytes,
 }
 
+/// The id of a request, which its answer and the log tell.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct RequestId(pub(crate) Uuid);
+
 /// Where a request comes from.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Peer(pub(crate) SocketAddr);
@@ -103,8 +107,9 @@ async fn method_not_allowed(method: Method) -> Problem {
 }
 
 /// Around every request: its id, its metrics, its log line, and the body of an error.
-async fn watch(State(app): State<App>, request: Request, next: Next) -> Response {
+async fn watch(State(app): State<App>, mut request: Request, next: Next) -> Response {
     let request_id = Uuid::new_v4();
+    request.extensions_mut().insert(RequestId(request_id));
     let method = request.method().clone();
     let route = request
         .extensions()

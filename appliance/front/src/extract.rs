@@ -1,5 +1,7 @@
 //! What handlers take from a request: JSON bodies, queries and path segments, strict and with errors in the envelope.
 
+use std::time::Duration;
+
 use axum::extract::rejection::{PathRejection, QueryRejection};
 use axum::extract::{FromRequest, FromRequestParts, Path, Query, Request};
 use bytes::Bytes;
@@ -22,7 +24,7 @@ impl<T: DeserializeOwned> FromRequest<App> for JsonBody<T> {
     type Rejection = Problem;
 
     async fn from_request(request: Request, app: &App) -> Result<Self, Problem> {
-        parse(&read(request, app).await?).map(Self)
+        parse(&read(request, app.limits.api_body, app.limits.body_timeout).await?).map(Self)
     }
 }
 
@@ -34,7 +36,7 @@ impl<T: DeserializeOwned + Default> FromRequest<App> for OptionalJson<T> {
     type Rejection = Problem;
 
     async fn from_request(request: Request, app: &App) -> Result<Self, Problem> {
-        let octets = read(request, app).await?;
+        let octets = read(request, app.limits.api_body, app.limits.body_timeout).await?;
         if octets.is_empty() {
             Ok(Self(T::default()))
         } else {
@@ -43,13 +45,18 @@ impl<T: DeserializeOwned + Default> FromRequest<App> for OptionalJson<T> {
     }
 }
 
-async fn read(request: Request, app: &App) -> Result<Zeroizing<Vec<u8>>, Problem> {
+/// A whole body, bounded in size and time.
+pub(crate) async fn read(
+    request: Request,
+    limit: usize,
+    within: Duration,
+) -> Result<Zeroizing<Vec<u8>>, Problem> {
     let (head, body) = request.into_parts();
     let declared = body
         .size_hint()
         .upper()
         .and_then(|length| usize::try_from(length).ok());
-    let room = declared.unwrap_or(app.limits.api_body).min(app.limits.api_body);
+    let room = declared.unwrap_or(limit).min(limit);
     // Room for all of it at once: what grows leaves copies behind.
     let mut octets = Zeroizing::new(Vec::new());
     let take = |piece: Bytes| {
@@ -58,8 +65,8 @@ async fn read(request: Request, app: &App) -> Result<Zeroizing<Vec<u8>>, Problem
         }
         octets.extend_from_slice(&piece);
     };
-    let read = limits::read(&head, body, app.limits.api_body, app.limits.body_timeout, take);
-    read.await.map_err(|fault| refused(fault, app.limits.api_body))?;
+    let read = limits::read(&head, body, limit, within, take);
+    read.await.map_err(|fault| refused(fault, limit))?;
     Ok(octets)
 }
 

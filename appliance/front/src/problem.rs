@@ -22,7 +22,7 @@ pub(crate) struct ErrorBody {
 
 /// What went wrong.
 #[derive(Debug, Serialize, ToSchema)]
-struct ErrorText {
+pub(crate) struct ErrorText {
     /// Stable code in snake_case.
     code: String,
     /// One sentence for people.
@@ -96,32 +96,38 @@ impl Problem {
         &self.details
     }
 
-    /// The whole answer, with the id of its request.
-    pub(crate) fn render(self, request_id: Uuid) -> Response {
-        let error = ErrorText {
+    /// What is told of it, with the id of its request.
+    pub(crate) fn text(self, request_id: Uuid) -> ErrorText {
+        ErrorText {
             code: self.code.to_owned(),
             message: self.message,
             retryable: self.retryable,
             details: self.details,
             order_id: self.order_id,
             request_id,
-        };
+        }
+    }
+
+    /// The whole answer, with the id of its request.
+    pub(crate) fn render(self, request_id: Uuid) -> Response {
+        let (status, retry_after) = (self.status, self.retry_after);
+        let error = self.text(request_id);
         let body = serde_json::to_vec(&ErrorBody {
             success: false,
             error,
         })
         .unwrap_or_default();
         let mut response = Response::new(Body::from(body));
-        *response.status_mut() = self.status;
+        *response.status_mut() = status;
         let headers = response.headers_mut();
         headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
-        if self.status == StatusCode::UNAUTHORIZED {
+        if status == StatusCode::UNAUTHORIZED {
             headers.insert(
                 WWW_AUTHENTICATE,
                 HeaderValue::from_static("Bearer realm=\"chancery\""),
             );
         }
-        if let Some(seconds) = self.retry_after {
+        if let Some(seconds) = retry_after {
             headers.insert(RETRY_AFTER, HeaderValue::from(seconds));
         }
         response

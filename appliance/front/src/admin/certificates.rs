@@ -4,12 +4,13 @@ use std::time::Duration;
 
 use axum::Json;
 use axum::extract::State;
-use ca::{CertRef, Filter, IssueRequest, RenewRequest, RevokeRequest};
+use ca::{CertRef, Filter, IssueRequest, Principal, RenewRequest, RevokeRequest};
 use http::StatusCode;
 use pki::profile::Lifetime;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
+use super::batch;
 use super::certificate_body::{
     CertificateBody, CertificateList, IssueBody, ListQuery, RenewBody, RevokeBody, RevokedBody,
 };
@@ -22,6 +23,7 @@ use crate::problem::Problem;
 pub(crate) fn routes() -> OpenApiRouter<App> {
     OpenApiRouter::new()
         .routes(routes!(issue, list))
+        .routes(routes!(batch::issue_batch))
         .routes(routes!(show))
         .routes(routes!(renew))
         .routes(routes!(revoke))
@@ -39,6 +41,16 @@ async fn issue(
     Caller(caller): Caller,
     JsonBody(body): JsonBody<IssueBody>,
 ) -> Result<(StatusCode, Json<CertificateBody>), Problem> {
+    let issued = carry_out(&app, &caller, body).await?;
+    Ok((StatusCode::CREATED, Json(issued)))
+}
+
+/// Carries out one order.
+pub(super) async fn carry_out(
+    app: &App,
+    caller: &Principal,
+    body: IssueBody,
+) -> Result<CertificateBody, Problem> {
     let request = IssueRequest {
         validity: lifetime(body.validity_days, body.validity)?,
         csr: body.csr_pem.into_bytes(),
@@ -46,8 +58,7 @@ async fn issue(
         issuer: body.issuer_id,
         microsoft_sid: body.microsoft_sid,
     };
-    let issued = app.authority.issue(&caller, request).await?;
-    Ok((StatusCode::CREATED, Json(issued.into())))
+    Ok(app.authority.issue(caller, request).await?.into())
 }
 
 fn lifetime(days: Option<u32>, text: Option<Lifetime>) -> Result<Option<Duration>, Problem> {

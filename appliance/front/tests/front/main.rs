@@ -10,6 +10,7 @@
 
 mod api_tokens;
 mod audit;
+mod batch;
 mod bodies;
 mod certificates;
 mod connections;
