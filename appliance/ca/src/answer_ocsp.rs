@@ -5,6 +5,7 @@
 //! the memory with serials of their own making.
 
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 
 use bytes::Bytes;
 use jiff::{SignedDuration, Timestamp};
@@ -158,6 +159,7 @@ impl Authority {
                     issuer_id,
                     cert_id,
                     generation: status.generation,
+                    responders_revoked: issuer.responders_revoked.load(Ordering::SeqCst),
                 };
                 return self.answer_from_memory(&issuer, key, status).await;
             }

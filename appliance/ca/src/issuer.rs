@@ -3,7 +3,7 @@
 use std::fmt;
 use std::str::FromStr;
 use std::sync::Arc;
-use std::sync::atomic::AtomicBool;
+use std::sync::atomic::{AtomicBool, AtomicU64};
 
 use arc_swap::{ArcSwap, ArcSwapOption};
 use jiff::Timestamp;
@@ -206,6 +206,8 @@ pub(crate) struct Issuer {
     pub(crate) responder: ArcSwapOption<Responder>,
     /// One responder at a time.
     pub(crate) responding: Mutex<()>,
+    /// How many responders were revoked: what they signed is not handed out any more.
+    pub(crate) responders_revoked: AtomicU64,
 }
 
 impl Issuer {
@@ -218,6 +220,7 @@ impl Issuer {
             publishing: Mutex::default(),
             responder: ArcSwapOption::empty(),
             responding: Mutex::default(),
+            responders_revoked: AtomicU64::new(0),
         }
     }
 

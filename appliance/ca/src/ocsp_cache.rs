@@ -24,6 +24,8 @@ pub(crate) struct CacheKey {
     pub(crate) issuer_id: Uuid,
     pub(crate) cert_id: CertId,
     pub(crate) generation: i64,
+    /// How many responders of the issuer had been revoked.
+    pub(crate) responders_revoked: u64,
 }
 
 /// An answer and when it should be signed anew.
@@ -134,6 +136,7 @@ mod tests {
             issuer_id: Uuid::nil(),
             cert_id,
             generation,
+            responders_revoked: 0,
         }
     }
 

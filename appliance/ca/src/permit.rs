@@ -87,14 +87,23 @@ pub(crate) fn to_issue(
     Ok(Permit::for_actor(principal.actor()))
 }
 
-/// May the caller revoke, hold or release a certificate of this owner?
+/// May the caller revoke, hold or release a certificate of this owner? Those of authorities and responders only as an
+/// admin: whoever may not make one may not end one either.
 pub(crate) fn to_revoke(
     principal: &Principal,
     issuer: &IssuerEntry,
     profile: &str,
     owner: &str,
+    speaks_for_ca: bool,
 ) -> Result<Permit<action::Revoke>> {
     match principal.role {
+        Role::Operator | Role::Requester if speaks_for_ca => {
+            let message = format!(
+                "the role {} may not revoke authorities and OCSP responders",
+                principal.role
+            );
+            return Err(Error::forbidden("role_insufficient", message));
+        }
         Role::Admin | Role::Operator => {}
         Role::Requester if principal.name == owner => {}
         Role::Requester => {

@@ -5,6 +5,7 @@
 //! nothing revokes it (it carries OCSP no-check).
 
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 
 use jiff::{SignedDuration, Timestamp};
 use pki::profile::Order;
@@ -23,6 +24,7 @@ use crate::issuer::{Issuer, IssuerEntry};
 use crate::permit::{self, Permit, action};
 use crate::principal::Principal;
 use crate::seal::Signing;
+use crate::status_index::State;
 
 /// A responder.
 #[derive(Clone, Debug)]
@@ -123,6 +125,23 @@ impl Authority {
         Ok(true)
     }
 
+    /// Takes the responder away whose certificate was revoked, with everything it signed, and makes another with a new
+    /// key. Until that is there, OCSP says tryLater; the duty goes on trying.
+    pub(crate) async fn replace_revoked_responder(&self, issuer: &Arc<Issuer>, certificate_id: Uuid) {
+        {
+            let _one_at_a_time = issuer.responding.lock().await;
+            let current = issuer.responder.load_full();
+            if current.is_none_or(|current| current.certificate_id != certificate_id) {
+                return;
+            }
+            issuer.responder.store(None);
+            issuer.responders_revoked.fetch_add(1, Ordering::SeqCst);
+        }
+        if let Err(error) = self.renew_responder_if_due(issuer).await {
+            tracing::error!(%error, issuer = issuer.entry().name, "the revoked OCSP responder has no successor yet");
+        }
+    }
+
     async fn make_responder_key(
         &self,
         permit: &Permit<action::Issue>,
@@ -211,6 +230,10 @@ impl Authority {
             let Some(issuer) = self.inner().registry.find(row.issuer_id) else {
                 continue;
             };
+            let status = issuer.statuses.find(&certificate.serial());
+            if status.is_some_and(|status| status.state != State::Good) {
+                continue;
+            }
             // Of one issuer the last to end comes last, and stays.
             issuer
                 .responder

@@ -3,8 +3,8 @@
 use std::sync::atomic::Ordering;
 
 use jiff::Timestamp;
-use pki::Serial;
 use pki::crl::RevocationReason;
+use pki::{Certificate, Serial};
 use serde_json::json;
 use store::certificates::CertificateRow;
 use store::revocations::RevocationRow;
@@ -69,7 +69,13 @@ impl Authority {
         let row = self.certificate_row(principal, request.certificate).await?;
         let issuer = self.inner().registry.find(row.issuer_id);
         let issuer = issuer.ok_or_else(|| Error::internal("a certificate of no issuer"))?;
-        let permit = permit::to_revoke(principal, &issuer.entry(), &row.profile, &row.requester)?;
+        let permit = permit::to_revoke(
+            principal,
+            &issuer.entry(),
+            &row.profile,
+            &row.requester,
+            speaks_for_ca(&row)?,
+        )?;
         if issuer
             .entry()
             .certificate
@@ -87,22 +93,35 @@ impl Authority {
             )
             .into());
         }
+        let id = row.id;
         let carry_out = |authority: Self| async move {
-            // Somebody else may change the revocation between reading and writing; then it is decided anew.
-            for _ in 1..ATTEMPTS {
-                match authority
-                    .carry_out_revocation(&permit, &issuer, row.clone(), request)
-                    .await
-                {
-                    Err(Error::Conflict { code: "conflict", .. }) => {}
-                    outcome => return outcome,
-                }
+            let outcome = authority.revoke_anew(&permit, &issuer, row, request).await;
+            if outcome.as_ref().is_ok_and(|revoked| revoked.revoked_at.is_some()) {
+                authority.replace_revoked_responder(&issuer, id).await;
             }
-            authority
-                .carry_out_revocation(&permit, &issuer, row, request)
-                .await
+            outcome
         };
         self.to_the_end(carry_out).await
+    }
+
+    /// Somebody else may change the revocation between reading and writing; then it is decided anew.
+    async fn revoke_anew(
+        &self,
+        permit: &Permit<action::Revoke>,
+        issuer: &Issuer,
+        row: CertificateRow,
+        request: RevokeRequest,
+    ) -> Result<Revoked> {
+        for _ in 1..ATTEMPTS {
+            match self
+                .carry_out_revocation(permit, issuer, row.clone(), request)
+                .await
+            {
+                Err(Error::Conflict { code: "conflict", .. }) => {}
+                outcome => return outcome,
+            }
+        }
+        self.carry_out_revocation(permit, issuer, row, request).await
     }
 
     async fn carry_out_revocation(
@@ -224,6 +243,12 @@ fn step(known: Option<&RevocationRow>, reason: RevocationReason, now: i64) -> Re
         )),
         (Some(_), _) => Ok(Step::Nothing),
     }
+}
+
+/// Whether it is the certificate of an authority or of an OCSP responder.
+fn speaks_for_ca(row: &CertificateRow) -> Result<bool> {
+    let certificate = Certificate::from_der(&row.der).map_err(Error::internal)?;
+    Ok(certificate.is_ca() || certificate.is_ocsp_responder())
 }
 
 #[cfg(test)]

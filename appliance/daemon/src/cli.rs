@@ -11,6 +11,7 @@ mod hint;
 mod init;
 mod man;
 mod profile;
+mod say;
 mod serve;
 mod table;
 mod token;

@@ -5,6 +5,7 @@ mod summary;
 
 use std::fmt;
 
+use const_oid::db::rfc5280::ID_KP_OCSP_SIGNING;
 use const_oid::{AssociatedOid, ObjectIdentifier};
 use der::Decode as _;
 use der::asn1::OctetString;
@@ -279,6 +280,11 @@ impl Certificate {
             .into_iter()
             .filter(|access| access.access_method == method);
         list.filter_map(|access| url(&access.access_location)).collect()
+    }
+
+    /// Whether it may answer OCSP for its issuer (RFC 6960 §4.2.2.2).
+    pub fn is_ocsp_responder(&self) -> bool {
+        self.extended_key_usage().contains(&ID_KP_OCSP_SIGNING)
     }
 
     /// Whether it asks for stapled OCSP (RFC 7633).

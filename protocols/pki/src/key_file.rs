@@ -109,6 +109,9 @@ fn from_der(der: &[u8], passphrase: Option<&[u8]>) -> Result<KeyFile, KeyFileFau
         let opened = encrypted
             .decrypt(passphrase)
             .map_err(|_| KeyFileFault::PassphraseWrong)?;
+        if PrivateKeyInfoRef::from_der(opened.as_bytes()).is_err() {
+            return Err(KeyFileFault::Malformed("what it encrypts is not PKCS#8"));
+        }
         return from_pkcs8(opened.as_bytes());
     }
     if PrivateKeyInfoRef::from_der(der).is_ok() {

@@ -235,6 +235,56 @@ async fn a_responder_renews_itself_with_overlap_and_keeps_its_key() {
 }
 
 #[tokio::test]
+async fn a_revoked_responder_answers_no_more() {
+    let bed = Bed::ready().await;
+    let issued = bed.server("host.example").await;
+    let id = bed.issuer("issuing").id;
+    let before = bed.authority.answer_ocsp_serial(id, issued.serial).await;
+    let responder = || bed.authority.responder(&admin(), id).unwrap().unwrap();
+    let old = Certificate::parse(&responder().certificate).unwrap();
+    let of = |certificate: &[u8], answer: &[u8]| {
+        answer
+            .windows(certificate.len())
+            .any(|window| window == certificate)
+    };
+    assert!(of(old.der(), &before.der));
+    revoke(&bed, old.serial(), RevocationReason::KeyCompromise).await;
+    let new = Certificate::parse(&responder().certificate).unwrap();
+    assert_ne!(new.public_key(), old.public_key());
+    let after = bed.authority.answer_ocsp_serial(id, issued.serial).await;
+    assert!(!of(old.der(), &after.der) && of(new.der(), &after.der));
+    let statuses = ask(
+        &bed,
+        &Request::new(cert_id(&bed, HashAlgorithm::Sha1, issued.serial)),
+    )
+    .await;
+    assert_eq!(statuses, [CertStatus::Good]);
+    let bed = bed.restarted().await;
+    let kept = bed.authority.responder(&admin(), id).unwrap().unwrap();
+    assert_eq!(kept.certificate, new.der());
+}
+
+#[tokio::test]
+async fn a_revoked_responder_is_not_taken_up_at_the_start() {
+    let bed = Bed::ready().await;
+    let id = bed.issuer("issuing").id;
+    let old = bed.authority.responder(&admin(), id).unwrap().unwrap();
+    bed.advance(SignedDuration::from_hours(24 * 8));
+    bed.authority.renew_due_responders().await.unwrap();
+    let serial = Certificate::parse(&old.certificate).unwrap().serial();
+    let current = bed.authority.responder(&admin(), id).unwrap().unwrap();
+    let second = Certificate::parse(&current.certificate).unwrap().serial();
+    assert_ne!(serial, second);
+    // One that answers no more may be revoked without any other effect.
+    revoke(&bed, serial, RevocationReason::Superseded).await;
+    let kept = bed.authority.responder(&admin(), id).unwrap().unwrap();
+    assert_eq!(kept.certificate, current.certificate);
+    let bed = bed.restarted().await;
+    let kept = bed.authority.responder(&admin(), id).unwrap().unwrap();
+    assert_eq!(kept.certificate, current.certificate);
+}
+
+#[tokio::test]
 async fn without_a_valid_responder_the_answer_is_to_try_later() {
     let bed = Bed::ready().await;
     let issued = bed.server("host.example").await;

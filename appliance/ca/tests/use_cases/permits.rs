@@ -204,6 +204,34 @@ async fn scopes_narrow_issuers_and_profiles() {
 }
 
 #[tokio::test]
+async fn only_an_admin_ends_authorities_and_responders() {
+    let bed = Bed::ready().await;
+    let id = bed.issuer("issuing").id;
+    let responder = bed.authority.responder(&admin(), id).unwrap().unwrap();
+    let issuing = bed.issuer("issuing").certificate.clone().unwrap();
+    let issuing = CertRef::Serial(issuing.serial());
+    for certificate in [CertRef::Id(responder.certificate_id), issuing] {
+        let request = RevokeRequest {
+            certificate,
+            reason: RevocationReason::Superseded,
+            invalidity_date: None,
+        };
+        for role in [Role::Operator, Role::Requester] {
+            let error = bed
+                .authority
+                .revoke(&principal("chancery", role), request)
+                .await
+                .unwrap_err();
+            assert!(
+                ["role_insufficient", "not_found"].contains(&error.code()),
+                "{error}"
+            );
+        }
+        bed.authority.revoke(&admin(), request).await.unwrap();
+    }
+}
+
+#[tokio::test]
 async fn only_those_who_vouch_give_a_security_identifier() {
     let bed = Bed::ready().await;
     let order = IssueRequest {

@@ -7,6 +7,7 @@ use serde_json::Value;
 
 use super::client::{Api, fields};
 use super::{Output, Place, table};
+use crate::cli::say::say;
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum Command {
@@ -62,7 +63,7 @@ pub(crate) async fn run(place: &Place, command: Command) -> Result<()> {
             if place.output == Output::Json {
                 table::json(&made);
             } else {
-                println!(
+                say!(
                     "{}",
                     made.pointer("/secret")
                         .and_then(Value::as_str)

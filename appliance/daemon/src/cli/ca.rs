@@ -9,6 +9,7 @@ use serde_json::{Value, json};
 
 use super::client::{Api, fields};
 use super::{Place, table};
+use crate::cli::say::{say, say_part};
 
 /// What every new CA needs.
 #[derive(Debug, clap::Args)]
@@ -143,7 +144,7 @@ pub(crate) async fn run(place: &Place, command: Command) -> Result<()> {
             let pem = api
                 .octets(Method::GET, &format!("/api/v1/issuers/{ca}/csr"), None)
                 .await?;
-            print!("{}", String::from_utf8_lossy(&pem));
+            say_part!("{}", String::from_utf8_lossy(&pem));
             return Ok(());
         }
         Command::Import { ca, file } => {
@@ -179,7 +180,7 @@ pub(crate) async fn run(place: &Place, command: Command) -> Result<()> {
         Command::PublishCrl { ca } => return publish(place, &api, &ca).await,
         Command::AcceptClock => {
             api.ask(Method::POST, "/api/v1/clock/accept", None).await?;
-            println!("the clock is accepted as it is");
+            say!("the clock is accepted as it is");
             return Ok(());
         }
     };

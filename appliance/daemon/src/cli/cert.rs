@@ -8,6 +8,7 @@ use serde_json::Value;
 
 use super::client::{Api, escape, fields};
 use super::{Output, Place, table};
+use crate::cli::say::say_part;
 use crate::files::{self, Readers};
 
 #[derive(Debug, Subcommand)]
@@ -85,7 +86,7 @@ pub(crate) enum Command {
     /// Tell what became of an order, and why it was refused.
     #[command(after_help = "Example: chancery cert explain 0190c0de-0000-7000-8000-000000000000")]
     Explain {
-        /// The order's identifier, as a refusal tells it, or a certificate's.
+        /// The order's identifier, as a refusal tells it, or a certificate's identifier or serial.
         order: String,
     },
 }
@@ -191,7 +192,17 @@ async fn list(place: &Place, api: &Api, filters: [(&str, Option<String>); 4], li
 }
 
 async fn explain(place: &Place, api: &Api, order: &str) -> Result<()> {
-    let order = api.get(&format!("/api/v1/orders/{order}")).await?;
+    // An identifier has hyphens, a serial has none.
+    let order = if order.contains('-') {
+        order.to_owned()
+    } else {
+        let certificate = api
+            .get(&format!("/api/v1/certificates/{}", escape(order)))
+            .await?;
+        let id = certificate.get("id").and_then(Value::as_str);
+        id.context("a certificate without an identifier")?.to_owned()
+    };
+    let order = api.get(&format!("/api/v1/orders/{}", escape(&order))).await?;
     let rows = [
         ("Order", "/id"),
         ("At", "/at"),
@@ -224,7 +235,7 @@ fn hand_out(place: &Place, certificate: &Value, out: Option<PathBuf>) -> Result<
     } else if place.output == Output::Json {
         table::json(certificate);
     } else {
-        print!("{pem}");
+        say_part!("{pem}");
     }
     Ok(())
 }
@@ -251,7 +262,7 @@ fn show(place: &Place, certificate: &Value) {
         .and_then(Value::as_str)
         .unwrap_or_default();
     if let Ok(certificate) = pki::Certificate::parse(pem.as_bytes()) {
-        print!("{}", certificate.summary());
+        say_part!("{}", certificate.summary());
     }
 }
 

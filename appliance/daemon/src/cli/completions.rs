@@ -3,6 +3,8 @@
 use clap::CommandFactory as _;
 use clap_complete::Shell;
 
+use super::say::say_part;
+
 /// Which shell.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "Example: chancery completions bash > /etc/bash_completion.d/chancery")]
@@ -12,10 +14,7 @@ pub(crate) struct Args {
 }
 
 pub(crate) fn run(args: &Args) {
-    clap_complete::generate(
-        args.shell,
-        &mut super::Cli::command(),
-        "chancery",
-        &mut std::io::stdout(),
-    );
+    let mut script = Vec::new();
+    clap_complete::generate(args.shell, &mut super::Cli::command(), "chancery", &mut script);
+    say_part!("{}", String::from_utf8_lossy(&script));
 }

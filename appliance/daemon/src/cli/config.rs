@@ -4,6 +4,7 @@ use anyhow::Result;
 use clap::Subcommand;
 
 use super::Place;
+use crate::cli::say::{say, say_part};
 use crate::config::{Config, Reference};
 
 #[derive(Debug, Subcommand)]
@@ -24,9 +25,9 @@ pub(crate) fn run(place: &Place, command: &Command) -> Result<()> {
                 token::Config::load(&config.path(&config.signer.config))?;
             }
             config.read_blocklists()?;
-            println!("{}: no problem found", place.config.display());
+            say!("{}: no problem found", place.config.display());
         }
-        Command::Reference => print!("{Reference}"),
+        Command::Reference => say_part!("{Reference}"),
     }
     Ok(())
 }

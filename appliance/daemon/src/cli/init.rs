@@ -12,6 +12,7 @@ use anyhow::{Context as _, Result, bail};
 use ca::Principal;
 use pki::KeyAlgorithm;
 
+use crate::cli::say::say;
 use crate::compose;
 use crate::config::{Config, SignerMode};
 use crate::files::{self, Readers};
@@ -125,12 +126,12 @@ pub(crate) async fn run(args: &Args) -> Result<()> {
     authorities::admin_token(&config, &authority, &by).await?;
     authority.drain().await;
     if args.print_token {
-        println!(
+        say!(
             "\nadmin token: {}",
             files::first_line(&config.path("admin.token".as_ref()))?
         );
     }
-    println!("\nready: chancery --config {} serve", layout.config.display());
+    say!("\nready: chancery --config {} serve", layout.config.display());
     Ok(())
 }
 
@@ -179,7 +180,7 @@ fn server_config(args: &Args, layout: &Layout) -> Config {
 
 /// What a run would do, without doing any of it.
 fn plan(args: &Args, layout: &Layout) -> Result<()> {
-    println!(
+    say!(
         "would set up a server in {}; nothing is changed now",
         layout.state.display()
     );
@@ -233,5 +234,5 @@ fn plan(args: &Args, layout: &Layout) -> Result<()> {
 
 /// One line for each step.
 fn done(what: &str, how: &str) {
-    println!("  {what:<18} {how}");
+    say!("  {what:<18} {how}");
 }

@@ -10,6 +10,7 @@ use serde_json::Value;
 
 use super::client::Api;
 use super::{Output, Place, table};
+use crate::cli::say::{say, say_part};
 
 #[derive(Debug, Subcommand)]
 #[command(
@@ -64,7 +65,7 @@ pub(crate) async fn run(place: &Place, command: Command) -> Result<()> {
             } else {
                 let profile: Profile =
                     serde_json::from_value(entry.pointer("/profile").cloned().unwrap_or_default())?;
-                print!("{}", toml::to_string(&profile)?);
+                say_part!("{}", toml::to_string(&profile)?);
             }
         }
         Command::Put { file } => {
@@ -88,7 +89,7 @@ pub(crate) async fn run(place: &Place, command: Command) -> Result<()> {
         Command::Delete { name } => {
             api.ask(Method::DELETE, &format!("/api/v1/profiles/{name}"), None)
                 .await?;
-            println!("profile `{name}` is removed");
+            say!("profile `{name}` is removed");
         }
     }
     Ok(())

@@ -4,6 +4,7 @@ use comfy_table::{ContentArrangement, Table, presets};
 use serde_json::Value;
 
 use super::Output;
+use crate::cli::say::say;
 
 /// Prints a list: `columns` are headings with the JSON pointer of their value.
 pub(crate) fn list(output: Output, items: &Value, columns: &[(&str, &str)]) {
@@ -19,7 +20,7 @@ pub(crate) fn list(output: Output, items: &Value, columns: &[(&str, &str)]) {
     for item in items.as_array().map(Vec::as_slice).unwrap_or_default() {
         table.add_row(columns.iter().map(|(_, pointer)| text(item.pointer(pointer))));
     }
-    println!("{table}");
+    say!("{table}");
 }
 
 /// Prints one thing: `rows` are names with the JSON pointer of their value; what is absent is left out.
@@ -31,14 +32,14 @@ pub(crate) fn one(output: Output, item: &Value, rows: &[(&str, &str)]) {
     for (name, pointer) in rows {
         let value = text(item.pointer(pointer));
         if !value.is_empty() {
-            println!("{name:<16} {value}");
+            say!("{name:<16} {value}");
         }
     }
 }
 
 /// Prints JSON.
 pub(crate) fn json(value: &Value) {
-    println!("{}", serde_json::to_string_pretty(value).unwrap_or_default());
+    say!("{}", serde_json::to_string_pretty(value).unwrap_or_default());
 }
 
 fn text(value: Option<&Value>) -> String {

@@ -13,6 +13,7 @@ use serde::Deserialize;
 use serde_json::{Value, json};
 
 use super::client::Api;
+use crate::cli::say::{say, say_part};
 
 /// What to try.
 #[derive(Debug, clap::Args)]
@@ -77,7 +78,7 @@ impl Tour {
         let certificate = self.enrol().await?;
         let serial = certificate.serial();
         step(&format!("a certificate was issued: serial {serial}"));
-        print!("{}", certificate.summary());
+        say_part!("{}", certificate.summary());
         ensure!(
             certificate.verify_signed_by(self.issuer.public_key()).is_ok(),
             "the certificate's signature is wrong"
@@ -232,7 +233,7 @@ impl Tour {
 }
 
 fn step(text: &str) {
-    println!("  \u{2713} {text}");
+    say!("  \u{2713} {text}");
 }
 
 fn first(urls: Vec<String>, what: &str) -> Result<String> {

@@ -108,3 +108,18 @@ fn the_manual_has_the_reference() {
         "run with BLESS=1 to write it"
     );
 }
+
+/// A pattern for the fields of spans that the filter's parser did not come to an end with.
+#[test]
+fn regress_0004_levels_are_no_patterns() {
+    let text = "version = 1\nlog.level = \"sapi_b@eXX[XXX-ve{{{{iody=555.55<5ovebbbtes|bbbb......bbb555+5}55i.exa'==\"";
+    let problems = Config::parse(text).unwrap().check();
+    assert!(
+        problems.iter().any(|problem| problem.starts_with("log.level: ")),
+        "{problems:?}"
+    );
+    for level in ["info", "info,front=debug", "warn,ca::issue=trace", "off"] {
+        let config = Config::parse(&format!("version = 1\nlog.level = \"{level}\"")).unwrap();
+        assert_eq!(config.check(), Vec::<String>::new(), "{level}");
+    }
+}

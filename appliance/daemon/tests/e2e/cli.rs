@@ -154,3 +154,39 @@ fn two_servers_do_not_share_a_store() {
         text(&refused)
     );
 }
+
+#[test]
+fn whoever_stops_listening_stops_nothing() {
+    let appliance = Appliance::start(Keys::Software);
+    let csr = appliance.csr("pipe", "/CN=pipe.test", Some("DNS:pipe.test"));
+    let config = appliance.config();
+    let config = config.to_str().unwrap();
+    let issue = [
+        "--config",
+        config,
+        "cert",
+        "issue",
+        "--profile",
+        "tls-server",
+        csr.to_str().unwrap(),
+    ];
+    for words in [
+        issue.as_slice(),
+        &["completions", "bash"],
+        &["config", "reference"],
+    ] {
+        let mut command = appliance.command(words);
+        let (reader, writer) = std::io::pipe().unwrap();
+        drop(reader);
+        let output = command.stdout(writer).output().unwrap();
+        assert!(output.status.success(), "{words:?}: {}", text(&output));
+        assert!(output.stderr.is_empty(), "{words:?}: {}", text(&output));
+    }
+    let listed = appliance.json(&["cert", "list", "--profile", "tls-server"]);
+    let serial = listed.as_array().unwrap().last().unwrap()["serial"]
+        .as_str()
+        .unwrap()
+        .to_owned();
+    let explained = appliance.json(&["cert", "explain", &serial]);
+    assert_eq!(explained["state"], "issued", "{explained}");
+}

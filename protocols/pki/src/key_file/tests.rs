@@ -106,6 +106,13 @@ fn a_file_does_not_choose_how_long_we_work() {
     }
 }
 
+/// What was inside was read by one reader and refused by the next.
+#[test]
+fn regress_0003_inside_is_pkcs8() {
+    let outcome = parse(&file("bad-inside.encrypted"), PASSPHRASE);
+    assert!(matches!(outcome, Err(KeyFileFault::Malformed(_))), "{outcome:?}");
+}
+
 /// N = 0 of scrypt overflowed in the derivation.
 #[test]
 fn regress_0001_scrypt_cost_zero() {
