@@ -124,7 +124,7 @@ pub(crate) fn run(cli: Cli) -> Result<ExitCode> {
         Command::ApiToken(command) => done(runtime()?.block_on(api_token::run(&place, command))),
         Command::Audit(command) => runtime()?.block_on(audit::run(&place, command)),
         Command::Config(command) => done(config::run(&place, &command)),
-        Command::Tour(args) => done(runtime()?.block_on(tour::run(&args))),
+        Command::Tour(args) => done(runtime()?.block_on(tour::run(&place, &args))),
         Command::Completions(args) => {
             completions::run(&args);
             Ok(ExitCode::SUCCESS)

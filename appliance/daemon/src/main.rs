@@ -7,6 +7,7 @@
 mod cli;
 mod compose;
 mod config;
+mod descriptors;
 mod files;
 mod live;
 mod log;

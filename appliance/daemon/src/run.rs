@@ -11,6 +11,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::compose;
 use crate::config::Config;
+use crate::descriptors;
 use crate::live::Live;
 use crate::log;
 use crate::signals::Signals;
@@ -24,6 +25,7 @@ pub(crate) async fn serve(path: &Path, with_parent: bool) -> Result<()> {
     let config = Config::load(path)?;
     let settings = compose::settings(&config)?;
     let level = log::start(&config.log)?;
+    descriptors::make_room(config.limits.connections);
     let mut signals = Signals::new(with_parent)?;
     let store = compose::store(&config)?;
     let signing = Supervised::start(&config).await?;

@@ -1,7 +1,7 @@
 //! `chancery tour`: a certificate's life against a running server, seen from outside: issued, good by OCSP, absent from the
 //! CRL, revoked, revoked by OCSP, present in the CRL.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use anyhow::{Context as _, Result, bail, ensure};
@@ -12,16 +12,21 @@ use pki::{Certificate, Crl, DistinguishedName, Serial, SignatureAlgorithm, Subje
 use serde::Deserialize;
 use serde_json::{Value, json};
 
-use super::client::Api;
+use super::Place;
+use super::client::{Api, escape};
 use crate::cli::say::{say, say_part};
+use crate::config::Config;
 
 /// What to try.
 #[derive(Debug, clap::Args)]
-#[command(after_help = "Example: chancery tour --endpoints target/demo/endpoints.json")]
+#[command(after_help = "Example: chancery --config /etc/chancery/chancery.toml tour")]
 pub(crate) struct Args {
-    /// The file that says where the server is.
+    /// A file that says where the server is, as the demo writes it; from the configuration when left out.
     #[arg(long)]
-    endpoints: PathBuf,
+    endpoints: Option<PathBuf>,
+    /// The CA that issues, by name; the one that issued the server's own certificate when left out.
+    #[arg(long, conflicts_with = "endpoints")]
+    ca: Option<String>,
 }
 
 /// `endpoints.json`.
@@ -42,19 +47,14 @@ struct Tour {
 }
 
 /// Runs the tour; an error is the verdict.
-pub(crate) async fn run(args: &Args) -> Result<()> {
-    let text =
-        std::fs::read(&args.endpoints).with_context(|| format!("reading {}", args.endpoints.display()))?;
-    let endpoints: Endpoints =
-        serde_json::from_slice(&text).with_context(|| args.endpoints.display().to_string())?;
-    let api = Api::to(
-        &endpoints.api_url,
-        &endpoints.ca_bundle,
-        &endpoints.admin_token_file,
-    )?;
-    let issuer = api
-        .get(&format!("/api/v1/issuers/{}", endpoints.issuer_id))
-        .await?;
+pub(crate) async fn run(place: &Place, args: &Args) -> Result<()> {
+    let (api, issuer) = match &args.endpoints {
+        Some(file) => named_by(file)?,
+        None => (Api::new(place)?, configured(place, args)?),
+    };
+    let issuer = api.get(&format!("/api/v1/issuers/{}", escape(&issuer))).await?;
+    let issuer_id = issuer.get("id").and_then(Value::as_str);
+    let issuer_id = issuer_id.context("the issuer's identifier")?.to_owned();
     let pem = issuer
         .pointer("/certificate_pem")
         .and_then(Value::as_str)
@@ -68,9 +68,30 @@ pub(crate) async fn run(args: &Args) -> Result<()> {
         api,
         http,
         issuer,
-        issuer_id: endpoints.issuer_id,
+        issuer_id,
     };
     tour.walk().await
+}
+
+/// The server and the issuer that a file names.
+fn named_by(file: &Path) -> Result<(Api, String)> {
+    let text = std::fs::read(file).with_context(|| format!("reading {}", file.display()))?;
+    let endpoints: Endpoints = serde_json::from_slice(&text).with_context(|| file.display().to_string())?;
+    let api = Api::to(
+        &endpoints.api_url,
+        &endpoints.ca_bundle,
+        &endpoints.admin_token_file,
+    )?;
+    Ok((api, endpoints.issuer_id))
+}
+
+/// The issuer that the command line or the configuration names.
+fn configured(place: &Place, args: &Args) -> Result<String> {
+    if let Some(name) = &args.ca {
+        return Ok(name.clone());
+    }
+    let issuer = Config::load(&place.config)?.api.issuer;
+    issuer.context("the configuration names no issuer: say which CA with --ca")
 }
 
 impl Tour {

@@ -96,6 +96,26 @@ fn secrets_are_readable_by_their_owner_alone_and_never_printed() {
 }
 
 #[test]
+fn an_admin_token_that_opens_no_door_is_made_anew() {
+    let mut appliance = Appliance::start(Keys::Software);
+    let tokens = appliance.json(&["api-token", "list"]);
+    let id = tokens[0]["id"].as_str().unwrap().to_owned();
+    let again = |appliance: &Appliance| appliance.init_command(&["--software"]).output().unwrap();
+    appliance.ok(&["api-token", "revoke", &id]);
+    let refused = appliance.run(&["ca", "list"]);
+    assert!(text(&refused).contains("token_revoked"), "{}", text(&refused));
+    appliance.signal("TERM");
+    appliance.wait();
+    let made = again(&appliance);
+    assert!(text(&made).contains("made anew"), "{}", text(&made));
+    let made = again(&appliance);
+    assert!(text(&made).contains("is there"), "{}", text(&made));
+    assert!(!text(&made).contains("made anew"), "{}", text(&made));
+    appliance.serve();
+    appliance.json(&["ca", "list"]);
+}
+
+#[test]
 fn what_is_missing_is_told_with_what_to_do() {
     let appliance = Appliance::empty();
     let without = appliance.init_command(&[]).output().unwrap();

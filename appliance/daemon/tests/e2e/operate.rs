@@ -235,3 +235,36 @@ fn keys_can_be_in_the_servers_own_process() {
     let children = run("pgrep", &["-P", &appliance.pid().to_string()], b"");
     assert!(!children.status.success(), "{}", text(&children));
 }
+
+#[test]
+fn the_limit_of_open_files_is_raised_or_told() {
+    let mut appliance = Appliance::init(Keys::Software);
+    for (limits, expected) in [
+        ("ulimit -Sn 300", None),
+        ("ulimit -n 300", Some("raise the limit")),
+    ] {
+        let script = format!("{limits} && exec \"$@\"");
+        appliance.serve_under(&["sh", "-c", &script, "sh"]);
+        let limit = std::fs::read_to_string(format!("/proc/{}/limits", appliance.pid())).unwrap();
+        let open = limit
+            .lines()
+            .find(|line| line.starts_with("Max open files"))
+            .unwrap();
+        let numbers: Vec<&str> = open.split_whitespace().collect();
+        assert_eq!(numbers[3], numbers[4], "{open}");
+        assert_eq!(numbers[3] == "300", expected.is_some(), "{open}");
+        if let Some(expected) = expected {
+            appliance.wait_for_log(expected);
+        }
+        appliance.signal("TERM");
+        appliance.wait();
+    }
+}
+
+#[test]
+fn the_tour_knows_its_way() {
+    let appliance = Appliance::start(Keys::Software);
+    assert!(appliance.ok(&["tour"]).contains("CRL number 2 has it"));
+    let refused = appliance.run(&["tour", "--ca", "nowhere"]);
+    assert!(text(&refused).contains("not_found"), "{}", text(&refused));
+}

@@ -114,7 +114,12 @@ pub(super) fn bundle(config: &Config, authority: &Authority) -> Result<()> {
 /// The first token for the API.
 pub(super) async fn admin_token(config: &Config, authority: &Authority, by: &Principal) -> Result<()> {
     let file = config.path(Path::new("admin.token"));
-    if file.exists() {
+    let known = std::fs::read_to_string(&file).ok();
+    if let Some(known) = &known
+        && authority
+            .authenticate(known.trim())
+            .is_ok_and(|bearer| bearer.role == Role::Admin)
+    {
         done("admin token", "is there");
         return Ok(());
     }
@@ -131,6 +136,11 @@ pub(super) async fn admin_token(config: &Config, authority: &Authority, by: &Pri
         format!("{}\n", made.secret.expose_secret()).as_bytes(),
         Readers::Owner,
     )?;
-    done("admin token", "written to admin.token (only you may read it)");
+    let what = if known.is_some() {
+        "made anew in admin.token: the old one was revoked or has ended"
+    } else {
+        "written to admin.token (only you may read it)"
+    };
+    done("admin token", what);
     Ok(())
 }
