@@ -234,10 +234,13 @@ impl Authority {
                     .unwrap_or_default()
             ),
         };
+        let kind = kind_of(&statuses);
+        // What is unknown now may be issued in a moment.
+        let is_cacheable = nonce.is_none() && kind != OcspAnswerKind::Unknown;
         let answer = OcspAnswer {
             der: Bytes::from(der),
-            kind: kind_of(&statuses),
-            cacheable: nonce.is_none().then_some(freshness),
+            kind,
+            cacheable: is_cacheable.then_some(freshness),
         };
         let half = SignedDuration::from_secs(next_update.duration_since(now).as_secs() / 2);
         Ok(CachedAnswer {

@@ -46,6 +46,9 @@ pub(super) fn for_code(code: &str) -> Option<&'static str> {
         "hsm_unavailable" | "signer_unavailable" => {
             "look at the HSM and at the server's log; the server goes on by itself"
         }
+        "hsm_refused" => {
+            "see what the tokens can do: chancery token list; a CA from disk wants a [software] section in signerd.toml"
+        }
         "hsm_full" => "make room in the token, or name another with --token",
         "store_full" => "make room on the disk of the state folder; nothing was changed",
         "clock_set_back" => {

@@ -210,6 +210,8 @@ async fn what_was_never_issued_is_unknown() {
         status(&house, &reply, &request(&house, HashAlgorithm::Sha1, serial)),
         CertStatus::Unknown
     );
+    // It may be issued in a moment.
+    assert!(reply.header("cache-control").starts_with("max-age=0,"));
 }
 
 #[tokio::test]

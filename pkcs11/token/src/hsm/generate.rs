@@ -209,12 +209,15 @@ const fn blames_template(error: &CkError) -> bool {
     )
 }
 
-/// A token that is full, in words of its own.
+/// A token that is full, or makes no such keys, in words of its own.
 fn full(token: &str, error: CkError) -> Trouble {
     match error {
         CkError::Pkcs11(RvError::DeviceMemory, _) => Trouble::Final(Error::TokenFull {
             token: token.to_owned(),
         }),
+        CkError::Pkcs11(RvError::MechanismInvalid, _) => Trouble::Final(Error::Refused(format!(
+            "the token {token} makes no keys of this kind"
+        ))),
         other => Trouble::Module(other),
     }
 }
@@ -301,6 +304,10 @@ mod tests {
         assert!(
             matches!(said(RvError::DeviceMemory), Trouble::Final(Error::TokenFull { token }) if token == "hsm-1")
         );
+        assert!(matches!(
+            said(RvError::MechanismInvalid),
+            Trouble::Final(Error::Refused(_))
+        ));
         assert!(matches!(said(RvError::SessionClosed), Trouble::Module(_)));
     }
 
