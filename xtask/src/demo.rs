@@ -126,7 +126,10 @@ impl Demo {
         command
             .args(words)
             .env("SOFTHSM2_CONF", self.dir.join("softhsm2.conf"))
-            .env_remove("CHANCERY_CONFIG");
+            .env_remove("CHANCERY_CONFIG")
+            .env_remove("CHANCERY_SERVER")
+            .env_remove("CHANCERY_TOKEN_FILE")
+            .env_remove("CHANCERY_CA_BUNDLE");
         command
     }
 

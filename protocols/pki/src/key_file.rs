@@ -24,7 +24,7 @@ use crate::pem;
 /// Longest key file read, in octets.
 pub const MAX_KEY_FILE_LEN: usize = 64 * 1024;
 /// Most rounds of PBKDF2 that a file may ask for; OpenSSL writes 2048, the advice of 2023 is 600 000.
-const MAX_ROUNDS: u32 = 2_000_000;
+const MAX_ROUNDS: u32 = 1_000_000;
 /// Most memory that a file may ask for with scrypt, in octets; OpenSSL writes N = 2^14, r = 8: 16 MiB.
 const MAX_SCRYPT_MEMORY: u64 = 64 * 1024 * 1024;
 /// Most passes over that memory.
