@@ -16,6 +16,8 @@ const DEBIAN: &[(&str, &str)] = &[
     ("/usr/bin/openssl", "openssl"),
     ("/usr/bin/javac", "default-jdk-headless"),
     ("/usr/bin/curl", "curl"),
+    ("/usr/bin/pgrep", "procps"),
+    ("/usr/bin/systemd-analyze", "systemd"),
     ("/usr/bin/cc", "gcc"),
     ("/usr/bin/c++", "g++"),
     ("/usr/bin/make", "make"),

@@ -1,15 +1,16 @@
 //! The log: lines on standard error, for people or for machines. Its level can change while the server runs.
 
 use anyhow::Result;
+use tracing_subscriber::filter::{ParseError, Targets};
 use tracing_subscriber::layer::SubscriberExt as _;
 use tracing_subscriber::util::SubscriberInitExt as _;
-use tracing_subscriber::{EnvFilter, Registry, fmt, reload};
+use tracing_subscriber::{Registry, fmt, reload};
 
 use crate::config::{Log, LogFormat};
 
 /// Changes the level of the log.
 #[derive(Debug)]
-pub(crate) struct Level(reload::Handle<EnvFilter, Registry>);
+pub(crate) struct Level(reload::Handle<Targets, Registry>);
 
 /// Starts the log of this process. Called once.
 pub(crate) fn start(log: &Log) -> Result<Level> {
@@ -30,7 +31,8 @@ impl Level {
     }
 }
 
-/// The migration library tells at every start that there is nothing to do; who wants to hear it names it in the level.
-fn filter(level: &str) -> Result<EnvFilter> {
-    Ok(EnvFilter::try_new(format!("refinery_core=warn,{level}"))?)
+/// Levels for modules. The migration library tells at every start that there is nothing to do; who wants to hear it names
+/// it in the level.
+fn filter(level: &str) -> Result<Targets, ParseError> {
+    format!("refinery_core=warn,{level}").parse()
 }

@@ -3,6 +3,7 @@
 use std::net::IpAddr;
 
 use pki::SubjectAltName;
+use tracing_subscriber::filter::Targets;
 
 use super::{Api, Config, Lifetimes, Limits, Public};
 
@@ -31,7 +32,7 @@ impl Config {
             "at least 256",
         );
         problems.when(
-            !is_filter(&self.log.level),
+            self.log.level.parse::<Targets>().is_err(),
             "log.level",
             "a filter such as `info` or `info,front=debug`",
         );
@@ -49,13 +50,6 @@ impl Config {
         );
         problems.0
     }
-}
-
-/// Levels for modules. Spans and their fields, which the parser would take too, are not for a configuration file: it reads
-/// some of them as patterns, at great length.
-fn is_filter(text: &str) -> bool {
-    let is_plain = |octet: u8| octet.is_ascii_alphanumeric() || b"_:,=-".contains(&octet);
-    text.bytes().all(is_plain) && text.parse::<tracing_subscriber::EnvFilter>().is_ok()
 }
 
 /// What was found so far.

@@ -111,20 +111,13 @@ fn requests_that_must_not_become_certificates() {
             "{name}"
         );
     }
-    let names = "subjectAltName=DNS:a.example";
-    let words = [
-        "req",
-        "-new",
-        "-newkey",
-        "ec",
-        "-pkeyopt",
-        "ec_paramgen_curve:P-256",
-        "-nodes",
-    ];
-    let mut words = words.to_vec();
-    words.extend(["-keyout", "/dev/null", "-subj", "/CN=a.example", "-addext", names]);
-    words.extend(["-addext", "basicConstraints=CA:TRUE", "-outform", "DER"]);
-    let authority = run("openssl", &words, b"").stdout;
+    let words = "-subj /CN=a.example -addext subjectAltName=DNS:a.example -addext basicConstraints=CA:TRUE";
+    let words: Vec<&str> = words.split(' ').collect();
+    let authority = appliance.csr_with("authority", "ec -pkeyopt ec_paramgen_curve:P-256", &words);
+    let authority = pki::pem::decode(&std::fs::read(authority).unwrap())
+        .unwrap()
+        .remove(0)
+        .der;
     assert_eq!(issue(&api, &authority), refusal(422, "ca_not_allowed"));
     let mut wrong = vector("csr/ecdsa-sha256.der");
     *wrong.last_mut().unwrap() ^= 1;
@@ -144,11 +137,14 @@ fn requests_that_must_not_become_certificates() {
 #[test]
 fn keys_on_the_operators_list() {
     let mut appliance = Appliance::start(Keys::Software);
-    let (key, csr) = (appliance.file("listed.key"), appliance.file("listed.csr"));
-    let words = "req -new -newkey rsa:2048 -nodes -subj /CN=a.example -addext subjectAltName=DNS:a.example";
-    let mut words: Vec<&str> = words.split(' ').collect();
-    words.extend(["-keyout", key.to_str().unwrap(), "-out", csr.to_str().unwrap()]);
-    judge("openssl", &words);
+    let names = [
+        "-subj",
+        "/CN=a.example",
+        "-addext",
+        "subjectAltName=DNS:a.example",
+    ];
+    let csr = appliance.csr_with("listed", "rsa:2048", &names);
+    let key = appliance.file("listed.key");
     let words = ["cert", "issue", "--profile", "tls-server", csr.to_str().unwrap()];
     let issued = appliance.json(&words);
     // As Debian's list names a key: the end of the SHA-1 of what `openssl rsa -modulus` prints.

@@ -42,27 +42,7 @@ fn a_certificates_life_by_the_command_line() {
 #[test]
 fn a_refusal_is_explained() {
     let appliance = Appliance::start(Keys::Software);
-    let csr = appliance.file("bad.csr");
-    crate::harness::judge(
-        "openssl",
-        &[
-            "req",
-            "-new",
-            "-newkey",
-            "ec",
-            "-pkeyopt",
-            "ec_paramgen_curve:P-256",
-            "-nodes",
-            "-subj",
-            "/CN=other.test",
-            "-addext",
-            "subjectAltName=DNS:a.test",
-            "-keyout",
-            "/dev/null",
-            "-out",
-            csr.to_str().unwrap(),
-        ],
-    );
+    let csr = appliance.csr("bad", "/CN=other.test", Some("DNS:a.test"));
     let refused = appliance.run(&[
         "cert",
         "issue",

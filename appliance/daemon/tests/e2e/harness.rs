@@ -183,21 +183,25 @@ impl Appliance {
         serde_json::from_str(&self.ok(&all)).unwrap()
     }
 
-    /// A CSR that openssl makes, with a key of its own.
+    /// A CSR that openssl makes, with a P-256 key of its own.
     pub(crate) fn csr(&self, name: &str, subject: &str, san: Option<&str>) -> PathBuf {
-        let (csr, key) = (
+        let san = san.map(|san| format!("subjectAltName={san}"));
+        let mut words = vec!["-subj", subject];
+        words.extend(san.iter().flat_map(|san| ["-addext", san]));
+        self.csr_with(name, "ec -pkeyopt ec_paramgen_curve:P-256", &words)
+    }
+
+    /// A CSR that openssl makes, with a key of its own of this kind and further words.
+    pub(crate) fn csr_with(&self, name: &str, key: &str, words: &[&str]) -> PathBuf {
+        let (csr, file) = (
             self.file(&format!("{name}.csr")),
             self.file(&format!("{name}.key")),
         );
-        let words = "req -new -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes";
-        let mut words: Vec<&str> = words.split(' ').collect();
-        words.extend(["-keyout", key.to_str().unwrap(), "-out", csr.to_str().unwrap()]);
-        words.extend(["-subj", subject]);
-        let san = san.map(|san| format!("subjectAltName={san}"));
-        if let Some(san) = &san {
-            words.extend(["-addext", san]);
-        }
-        judge("openssl", &words);
+        let mut all = vec!["req", "-new", "-nodes", "-newkey"];
+        all.extend(key.split(' '));
+        all.extend(["-keyout", file.to_str().unwrap(), "-out", csr.to_str().unwrap()]);
+        all.extend(words);
+        judge("openssl", &all);
         csr
     }
 
