@@ -20,7 +20,7 @@ mod tour;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
-use anyhow::Result;
+use anyhow::{Context as _, Result};
 use clap::{Parser, Subcommand, ValueEnum};
 
 use client::ApiFailure;
@@ -115,7 +115,7 @@ pub(crate) fn run(cli: Cli) -> Result<ExitCode> {
         output: cli.output,
     };
     match cli.command {
-        Command::Init(args) => done(runtime()?.block_on(init::run(&args))),
+        Command::Init(args) => done(runtime()?.block_on(init::run(place.output, &args))),
         Command::Serve(args) => done(runtime()?.block_on(serve::run(&place.config, &args))),
         Command::Ca(command) => done(runtime()?.block_on(ca::run(&place, command))),
         Command::Profile(command) => done(runtime()?.block_on(profile::run(&place, command))),
@@ -157,6 +157,16 @@ pub(crate) fn exit_code(error: &anyhow::Error) -> ExitCode {
         Some(_) => ExitCode::from(3),
         None => ExitCode::FAILURE,
     }
+}
+
+/// A text file that a command names.
+fn read(file: &std::path::Path) -> Result<String> {
+    std::fs::read_to_string(file).with_context(|| {
+        format!(
+            "{} cannot be read: is the path right, and may this user read it?",
+            file.display()
+        )
+    })
 }
 
 /// Where the server is and how to talk to it.

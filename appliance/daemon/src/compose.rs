@@ -61,6 +61,7 @@ pub(crate) fn front(config: &Config) -> FrontSettings {
         metrics: config.metrics.listen,
         limits: Limits {
             connections: config.limits.connections,
+            connections_per_address: config.limits.connections_per_address,
             api_body: config.limits.api_body,
             header_timeout: seconds(config.limits.header_seconds),
             body_timeout: seconds(config.limits.body_seconds),

@@ -167,6 +167,9 @@ pub(crate) struct Lifetimes {
 pub(crate) struct Limits {
     /// Connections at the same time, for each listener.
     pub(crate) connections: usize,
+    /// Connections at the same time from one address (of IPv6 its /64 network), for each listener; further ones are closed.
+    /// Behind a reverse proxy all come from its address.
+    pub(crate) connections_per_address: usize,
     /// Octets of the body of an API request.
     pub(crate) api_body: usize,
     /// Seconds a client may take to send the head of a request.
@@ -253,6 +256,7 @@ impl Default for Limits {
     fn default() -> Self {
         Self {
             connections: 4096,
+            connections_per_address: 1024,
             api_body: 1024 * 1024,
             header_seconds: 10,
             body_seconds: 30,

@@ -32,6 +32,8 @@ mod lint;
 mod ml_dsa;
 #[path = "e2e/operate.rs"]
 mod operate;
+#[path = "e2e/token.rs"]
+mod token;
 #[path = "e2e/tour.rs"]
 mod tour;
 #[path = "e2e/units.rs"]

@@ -7,7 +7,7 @@ mod certificate_body;
 pub(crate) mod certificates;
 mod download;
 #[cfg(fuzzing)]
-pub mod fuzzing;
+pub(crate) mod fuzzing;
 mod issuer_body;
 pub(crate) mod issuers;
 pub(crate) mod keys;

@@ -17,6 +17,7 @@ use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 use uuid::Uuid;
 
+use crate::limits::names_one_host;
 use crate::metrics::{HttpMetrics, Timed};
 use crate::openapi::{Document, complete};
 use crate::problem::Problem;
@@ -122,7 +123,15 @@ async fn watch(State(app): State<App>, mut request: Request, next: Next) -> Resp
         .map(|peer| field::display(peer.0));
     let span = tracing::info_span!("request", id = %request_id, %method, route, peer, caller = field::Empty);
     let timed = Timed::begin(app.metrics.in_flight(LISTENER));
-    let answer = AssertUnwindSafe(next.run(request))
+    let answered = async {
+        let (head, body) = request.into_parts();
+        if !names_one_host(&head) {
+            return Problem::bad_request("host_invalid", "a request of HTTP/1.1 has one Host header")
+                .into_response();
+        }
+        next.run(Request::from_parts(head, body)).await
+    };
+    let answer = AssertUnwindSafe(answered)
         .catch_unwind()
         .instrument(span.clone())
         .await;

@@ -33,7 +33,7 @@ struct CaFile {
 
 /// The forms of a certificate.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
-enum Form {
+pub(crate) enum Form {
     Der,
     Pem,
 }
@@ -41,16 +41,13 @@ enum Form {
 impl CaFiles {
     /// The answer for the issuer of this path segment.
     pub(crate) fn answer(&self, public: &Public, segment: &str, head: &Parts) -> Answer {
-        let (key, by_suffix) = split_suffix(segment);
+        let (key, form) = asked(segment, head);
         let Some(issuer) = public.issuer(key) else {
             return not_found();
         };
         let Some(file) = self.file(&issuer) else {
             return plain(StatusCode::NOT_FOUND, "This issuer waits for its certificate.\n");
         };
-        let form = by_suffix
-            .or_else(|| asked_by_query(head))
-            .unwrap_or_else(|| accepted(head));
         let (body, media_type, etag) = match form {
             Form::Der => (&file.der, "application/pkix-cert", &file.der_etag),
             Form::Pem => (&file.pem, "application/x-pem-file", &file.pem_etag),
@@ -89,6 +86,15 @@ impl CaFiles {
         });
         Some(file)
     }
+}
+
+/// The issuer in a path segment, and the form that is asked for: by the suffix, else by the query, else by the headers.
+pub(crate) fn asked<'a>(segment: &'a str, head: &Parts) -> (&'a str, Form) {
+    let (key, by_suffix) = split_suffix(segment);
+    let form = by_suffix
+        .or_else(|| asked_by_query(head))
+        .unwrap_or_else(|| accepted(head));
+    (key, form)
 }
 
 /// A path segment without the file name suffix that some clients want to see, and the form the suffix stands for.

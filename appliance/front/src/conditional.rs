@@ -113,7 +113,7 @@ const MONTHS: [&str; 12] = [
 ];
 
 /// IMF-fixdate, RFC 9110 §5.6.7.
-fn http_date(buffer: &mut BytesMut, at: Timestamp) {
+pub(crate) fn http_date(buffer: &mut BytesMut, at: Timestamp) {
     let civil = jiff::tz::Offset::UTC.to_datetime(at);
     let text = |names: &[&'static str], place: i8| {
         usize::try_from(place)
@@ -151,7 +151,7 @@ fn decimal(buffer: &mut BytesMut, number: i64) {
     let _ = write!(buffer, "{number}");
 }
 
-fn parse_http_date(text: &str) -> Option<Timestamp> {
+pub(crate) fn parse_http_date(text: &str) -> Option<Timestamp> {
     let civil = jiff::civil::DateTime::strptime("%a, %d %b %Y %H:%M:%S GMT", text).ok()?;
     civil
         .to_zoned(jiff::tz::TimeZone::UTC)

@@ -10,13 +10,9 @@ use crate::public::{Answer, Public, not_found, plain};
 /// Longest time a cache may keep a CRL: a revocation puts another in its place long before its nextUpdate.
 const MAX_AGE: SignedDuration = SignedDuration::from_hours(1);
 
-/// The answer for the issuer of this path segment; a file name suffix that some clients want to see is no part of it.
+/// The answer for the issuer of this path segment.
 pub(crate) fn answer(public: &Public, segment: &str, head: &Parts) -> Answer {
-    let key = segment
-        .strip_suffix(".crl")
-        .or_else(|| segment.strip_suffix(".der"))
-        .unwrap_or(segment);
-    let Some(issuer) = public.issuer(key) else {
+    let Some(issuer) = public.issuer(key(segment)) else {
         return not_found();
     };
     let Some(crl) = public.authority.current_crl(issuer.id) else {
@@ -35,4 +31,12 @@ pub(crate) fn answer(public: &Public, segment: &str, head: &Parts) -> Answer {
         expires: Some(crl.next_update.min(kept_until)),
     };
     answer.respond(&head.method, &head.headers, now)
+}
+
+/// The issuer in a path segment; a file name suffix that some clients want to see is no part of it.
+pub(crate) fn key(segment: &str) -> &str {
+    segment
+        .strip_suffix(".crl")
+        .or_else(|| segment.strip_suffix(".der"))
+        .unwrap_or(segment)
 }

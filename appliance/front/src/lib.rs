@@ -11,6 +11,8 @@ mod conditional;
 mod crl;
 mod ending;
 mod extract;
+#[cfg(fuzzing)]
+pub mod fuzzing;
 mod health;
 mod limits;
 mod listen;
@@ -21,10 +23,9 @@ mod problem;
 mod public;
 mod server;
 mod settings;
+mod shares;
 mod tls;
 
-#[cfg(fuzzing)]
-pub use admin::fuzzing;
 pub use api::openapi;
 pub use listen::ListenError;
 pub use server::{Addresses, Front, FrontError};

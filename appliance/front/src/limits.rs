@@ -3,12 +3,21 @@
 use std::time::Duration;
 
 use bytes::Bytes;
-use http::header::EXPECT;
+use http::Version;
+use http::header::{EXPECT, HOST};
 use http::request::Parts;
 use http_body_util::BodyExt as _;
 use hyper::body::Body;
 
 use crate::settings::DISCARD;
+
+/// RFC 9112 §3.2: a request of HTTP/1.1 names its host, and once.
+pub(crate) fn names_one_host(head: &Parts) -> bool {
+    head.version != Version::HTTP_11 || {
+        let mut hosts = head.headers.get_all(HOST).iter();
+        hosts.next().is_some() && hosts.next().is_none()
+    }
+}
 
 /// Why a body was not taken.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]

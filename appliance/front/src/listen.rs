@@ -13,6 +13,7 @@ use hyper::server::conn::{http1, http2};
 use hyper::service::{Service, service_fn};
 use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
 use hyper_util::server::graceful::GracefulConnection;
+use prometheus::IntCounter;
 use socket2::{Domain, Protocol, Socket, TcpKeepalive, Type};
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::{TcpListener, TcpStream};
@@ -22,6 +23,7 @@ use tokio_util::task::TaskTracker;
 
 use crate::ending::Ending;
 use crate::settings::{HEAD, Limits};
+use crate::shares::Shares;
 
 /// A listener cannot be opened.
 #[derive(Debug, thiserror::Error)]
@@ -72,6 +74,8 @@ pub(crate) struct Door {
     pub(crate) listener: TcpListener,
     pub(crate) limits: Limits,
     pub(crate) stop: CancellationToken,
+    /// Counts the connections that were closed because their address had its share.
+    pub(crate) refused: IntCounter,
 }
 
 impl Door {
@@ -81,6 +85,7 @@ impl Door {
         F: Future<Output = ()> + Send + 'static,
     {
         let places = Arc::new(Semaphore::new(self.limits.connections));
+        let shares = Shares::of(self.limits.connections_per_address);
         let visits = TaskTracker::new();
         let (ending, cut) = (Ending::default(), Ending::default());
         loop {
@@ -94,6 +99,11 @@ impl Door {
             };
             match accepted {
                 Ok((stream, peer)) => {
+                    let Some(share) = shares.take(peer.ip()) else {
+                        self.refused.inc();
+                        tracing::debug!(%peer, "a connection was closed: its address has its share of them");
+                        continue;
+                    };
                     let visit = Visit {
                         peer,
                         limits: self.limits,
@@ -103,7 +113,7 @@ impl Door {
                     let served = receive(stream, visit);
                     visits.spawn(async move {
                         served.await;
-                        drop(place);
+                        drop((place, share));
                     });
                 }
                 // Out of descriptors, or a connection that was gone already: neither ends the server.

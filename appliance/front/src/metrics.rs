@@ -17,6 +17,7 @@ pub(crate) struct HttpMetrics {
     requests: IntCounterVec,
     seconds: HistogramVec,
     in_flight: IntGaugeVec,
+    refused: IntCounterVec,
     pub(crate) tls_failures: IntCounter,
 }
 
@@ -48,6 +49,13 @@ impl HttpMetrics {
                 Opts::new("chancery_http_requests_in_flight", "HTTP requests being answered"),
                 &["listener"],
             )?,
+            refused: IntCounterVec::new(
+                Opts::new(
+                    "chancery_http_connections_refused_total",
+                    "Connections closed because their address had its share of them",
+                ),
+                &["listener"],
+            )?,
             tls_failures: IntCounter::new(
                 "chancery_tls_handshake_failures_total",
                 "TLS handshakes that failed",
@@ -56,6 +64,7 @@ impl HttpMetrics {
         registry.register(Box::new(metrics.requests.clone()))?;
         registry.register(Box::new(metrics.seconds.clone()))?;
         registry.register(Box::new(metrics.in_flight.clone()))?;
+        registry.register(Box::new(metrics.refused.clone()))?;
         registry.register(Box::new(metrics.tls_failures.clone()))?;
         Ok(metrics)
     }
@@ -63,6 +72,11 @@ impl HttpMetrics {
     /// The gauge of a listener.
     pub(crate) fn in_flight(&self, listener: &str) -> IntGauge {
         self.in_flight.with_label_values(&[listener])
+    }
+
+    /// The refused connections of a listener.
+    pub(crate) fn refused(&self, listener: &str) -> IntCounter {
+        self.refused.with_label_values(&[listener])
     }
 
     /// Counts an answered request.

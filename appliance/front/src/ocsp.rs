@@ -8,7 +8,7 @@ use http::request::Parts;
 use http::{HeaderValue, Method, Response, StatusCode};
 use http_body_util::Full;
 use hyper::body::Incoming;
-use ocsp::{ErrorStatus, get_path_to_der};
+use ocsp::{ErrorStatus, GetPathFault, get_path_to_der};
 use pki::Serial;
 
 use crate::conditional::Cacheable;
@@ -64,26 +64,41 @@ async fn request(public: &Public, head: &Parts, body: Incoming) -> Result<Bytes,
             whole = joined.freeze();
         }
     };
-    limits::read(head, body, OCSP_BODY, public.limits.body_timeout, take).await?;
+    // A request of a few hundred octets is given no more time than the head before it.
+    let within = public.limits.body_timeout.min(public.limits.header_timeout);
+    limits::read(head, body, OCSP_BODY, within, take).await?;
     Ok(whole)
 }
 
 async fn get(public: &Public, issuer: &IssuerEntry, rest: &str, head: &Parts) -> Answer {
     let authority = &public.authority;
-    let answer = if let Some(serial) = serial(rest) {
-        authority.answer_ocsp_serial(issuer.id, serial).await
-    } else {
-        match get_path_to_der(rest) {
-            Ok(der) => authority.answer_ocsp(issuer.id, &der).await,
-            Err(_) => {
-                return uncached(
-                    Bytes::from_static(ErrorStatus::MalformedRequest.der()),
-                    "no-store",
-                );
-            }
+    let answer = match asked(rest) {
+        Ok(Asked::Serial(serial)) => authority.answer_ocsp_serial(issuer.id, serial).await,
+        Ok(Asked::Request(der)) => authority.answer_ocsp(issuer.id, &der).await,
+        Err(_) => {
+            return uncached(
+                Bytes::from_static(ErrorStatus::MalformedRequest.der()),
+                "no-store",
+            );
         }
     };
     render(public, &answer, head)
+}
+
+/// What is asked for by GET.
+#[derive(Debug)]
+pub(crate) enum Asked {
+    Serial(Serial),
+    /// A request in DER, not parsed yet.
+    Request(Vec<u8>),
+}
+
+/// Reads the path behind the issuer.
+pub(crate) fn asked(rest: &str) -> Result<Asked, GetPathFault> {
+    serial(rest).map_or_else(
+        || get_path_to_der(rest).map(Asked::Request),
+        |serial| Ok(Asked::Serial(serial)),
+    )
 }
 
 /// The short address: a serial in hexadecimal. A request is never mistaken for one: its base64 begins with `M`.

@@ -17,7 +17,7 @@ use hyper::body::Incoming;
 use crate::ca_certificate::CaFiles;
 use crate::metrics::{PublicMetrics, Route};
 use crate::settings::Limits;
-use crate::{crl, ocsp};
+use crate::{crl, limits, ocsp};
 
 const PREFIX: &str = "/.well-known/pki/";
 
@@ -47,7 +47,12 @@ impl Public {
     pub(crate) async fn answer(&self, request: Request<Incoming>, peer: SocketAddr) -> Answer {
         let timed = self.metrics.begin();
         let (head, body) = request.into_parts();
-        let (route, answer) = self.route(&head, body).await;
+        let (route, answer) = if limits::names_one_host(&head) {
+            self.route(&head, body).await
+        } else {
+            let text = "A request of HTTP/1.1 has one Host header (RFC 9112 §3.2).\n";
+            (Route::Nowhere, plain(StatusCode::BAD_REQUEST, text))
+        };
         let status = answer.status();
         self.metrics.end(&timed, route, &head.method, status);
         tracing::debug!(
@@ -58,30 +63,51 @@ impl Public {
     }
 
     async fn route(&self, head: &Parts, body: Incoming) -> (Route, Answer) {
-        let path = head.uri.path();
+        match Place::of(head.uri.path()) {
+            Place::Healthz => (Route::Healthz, get(head, || plain(StatusCode::OK, "ok\n"))),
+            Place::Ocsp { issuer, rest } => match self.issuer(issuer) {
+                Some(issuer) => (Route::Ocsp, ocsp::answer(self, &issuer, rest, head, body).await),
+                None => (Route::Ocsp, not_found()),
+            },
+            Place::Crl(issuer) => (Route::Crl, get(head, || crl::answer(self, issuer, head))),
+            Place::Ca(issuer) => (Route::Ca, get(head, || self.ca_files.answer(self, issuer, head))),
+            Place::Nowhere => (Route::Nowhere, not_found()),
+        }
+    }
+
+    pub(crate) fn issuer(&self, key: &str) -> Option<Arc<IssuerEntry>> {
+        self.authority.issuer(key).ok()
+    }
+}
+
+/// What a path stands for; `rest` is what is behind the issuer.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(crate) enum Place<'a> {
+    Healthz,
+    Ocsp { issuer: &'a str, rest: Option<&'a str> },
+    Crl(&'a str),
+    Ca(&'a str),
+    Nowhere,
+}
+
+impl<'a> Place<'a> {
+    pub(crate) fn of(path: &'a str) -> Self {
         if path == "/healthz" {
-            return (Route::Healthz, get(head, || plain(StatusCode::OK, "ok\n")));
+            return Self::Healthz;
         }
         let Some(rest) = path.strip_prefix(PREFIX) else {
-            return (Route::Nowhere, not_found());
+            return Self::Nowhere;
         };
         let (service, rest) = rest.split_once('/').unwrap_or((rest, ""));
         let (issuer, rest) = rest
             .split_once('/')
             .map_or((rest, None), |(issuer, rest)| (issuer, Some(rest)));
         match (service, rest) {
-            ("ocsp", rest) => match self.issuer(issuer) {
-                Some(issuer) => (Route::Ocsp, ocsp::answer(self, &issuer, rest, head, body).await),
-                None => (Route::Ocsp, not_found()),
-            },
-            ("crl", None) => (Route::Crl, get(head, || crl::answer(self, issuer, head))),
-            ("ca", None) => (Route::Ca, get(head, || self.ca_files.answer(self, issuer, head))),
-            _ => (Route::Nowhere, not_found()),
+            ("ocsp", rest) => Self::Ocsp { issuer, rest },
+            ("crl", None) => Self::Crl(issuer),
+            ("ca", None) => Self::Ca(issuer),
+            _ => Self::Nowhere,
         }
-    }
-
-    pub(crate) fn issuer(&self, key: &str) -> Option<Arc<IssuerEntry>> {
-        self.authority.issuer(key).ok()
     }
 }
 
@@ -117,4 +143,32 @@ pub(crate) fn not_allowed(methods: &'static str) -> Answer {
         .headers_mut()
         .insert(ALLOW, HeaderValue::from_static(methods));
     answer
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_path_stands_for_one_place() {
+        let place = |rest: &'static str| Place::of(rest);
+        assert_eq!(place("/healthz"), Place::Healthz);
+        assert_eq!(place("/.well-known/pki/crl/root.crl"), Place::Crl("root.crl"));
+        assert_eq!(place("/.well-known/pki/ca/root"), Place::Ca("root"));
+        let ocsp = |issuer, rest| Place::Ocsp { issuer, rest };
+        assert_eq!(place("/.well-known/pki/ocsp/root"), ocsp("root", None));
+        assert_eq!(place("/.well-known/pki/ocsp/root/"), ocsp("root", Some("")));
+        assert_eq!(
+            place("/.well-known/pki/ocsp/root/MEI/a=="),
+            ocsp("root", Some("MEI/a=="))
+        );
+        for nowhere in [
+            "/",
+            "/.well-known/pki/crl/root/x",
+            "/.well-known/pki/est/root",
+            "/healthz/",
+        ] {
+            assert_eq!(place(nowhere), Place::Nowhere);
+        }
+    }
 }

@@ -91,25 +91,27 @@ impl Front {
     /// Serves until told to stop, then lets open connections finish within the drain time.
     pub async fn serve(self, stop: CancellationToken) {
         let limits = self.settings.limits;
-        let door = |listener| Door {
+        let metrics = self.metrics;
+        let door = |listener, name| Door {
             listener,
             limits,
             stop: stop.clone(),
+            refused: metrics.refused(name),
         };
         let public = Public::new(
             self.authority.clone(),
-            PublicMetrics::new(self.metrics.clone()),
+            PublicMetrics::new(metrics.clone()),
             limits,
         );
-        let public = serve_public(door(self.public), public);
-        let api = api::router(self.authority.clone(), self.metrics.clone(), limits);
+        let public = serve_public(door(self.public, "public"), public);
+        let api = api::router(self.authority.clone(), metrics.clone(), limits);
         let api = serve_api(
-            door(self.api),
+            door(self.api, "api"),
             api,
             TlsAcceptor::from(self.acceptor),
-            self.metrics,
+            metrics.clone(),
         );
-        let scrape = serve_metrics(door(self.scrape), self.authority);
+        let scrape = serve_metrics(door(self.scrape, "metrics"), self.authority);
         tokio::join!(public, api, scrape);
     }
 }

@@ -21,6 +21,8 @@ pub struct FrontSettings {
 pub struct Limits {
     /// Connections at the same time, for each listener; further ones wait in the system's queue.
     pub connections: usize,
+    /// Connections at the same time from one address (of IPv6 its /64 network), for each listener; further ones are closed.
+    pub connections_per_address: usize,
     /// Octets of the body of an API request.
     pub api_body: usize,
     /// How long a client may take for a TLS handshake, and for the head of a request, counted from the end of the request
@@ -36,6 +38,7 @@ impl Default for Limits {
     fn default() -> Self {
         Self {
             connections: 4096,
+            connections_per_address: 1024,
             api_body: 1024 * 1024,
             header_timeout: Duration::from_secs(10),
             body_timeout: Duration::from_secs(30),

@@ -205,7 +205,7 @@ fn e2e_signerd_softhsm_wrong_pin_is_tried_once() {
             assert!(!fs::read_to_string(&marker).unwrap().contains("not-the-pin"));
 
             // A right login clears the token's own note of wrong tries, so that another try would show.
-            Hsm::connect(&right, PinSource::Given(PIN.into())).unwrap();
+            Hsm::connect(&right, PinSource::Given(PIN.into()), None).unwrap();
             assert_eq!(user_pin(Make::Softhsm), "set");
             for _ in 0..3 {
                 let (code, log) = run_to_end(directory);

@@ -87,9 +87,14 @@ impl Hsm {
         }
     }
 
-    /// Opens one token with a PIN from elsewhere than its configuration. A token that is not there is an error.
-    pub fn connect(config: &TokenConfig, pin: PinSource) -> Result<Self, Error> {
-        let hsm = Self::away(Module::load(&config.module)?, config, pin, None)?;
+    /// Opens one token with a PIN from elsewhere than its configuration. A token that is not there is an error. That it
+    /// rejected a PIN is remembered in `state_directory`, without one only by what this returns.
+    pub fn connect(
+        config: &TokenConfig,
+        pin: PinSource,
+        state_directory: Option<&Path>,
+    ) -> Result<Self, Error> {
+        let hsm = Self::away(Module::load(&config.module)?, config, pin, state_directory)?;
         hsm.tend().map(|()| hsm)
     }
 

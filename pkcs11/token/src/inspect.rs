@@ -95,14 +95,23 @@ pub fn slots(module: &Path) -> Result<Vec<SlotReport>, Error> {
         .collect()
 }
 
-/// The keys of a token, as the token describes them.
-pub fn keys(token: &TokenConfig, pin: PinSource) -> Result<Vec<KeyRecord>, Error> {
-    Hsm::connect(token, pin).map(|hsm| hsm.list())
+/// The keys of a token, as the token describes them. A PIN that it rejects is remembered in `state_directory`.
+pub fn keys(
+    token: &TokenConfig,
+    pin: PinSource,
+    state_directory: Option<&Path>,
+) -> Result<Vec<KeyRecord>, Error> {
+    Hsm::connect(token, pin, state_directory).map(|hsm| hsm.list())
 }
 
-/// Signs something with every key of a token, in the scheme its kind is used with, and verifies the signatures.
-pub fn test_signatures(token: &TokenConfig, pin: PinSource) -> Result<Vec<TestSignature>, Error> {
-    let hsm = Hsm::connect(token, pin)?;
+/// Signs something with every key of a token, in the scheme its kind is used with, and verifies the signatures. A
+/// PIN that the token rejects is remembered in `state_directory`.
+pub fn test_signatures(
+    token: &TokenConfig,
+    pin: PinSource,
+    state_directory: Option<&Path>,
+) -> Result<Vec<TestSignature>, Error> {
+    let hsm = Hsm::connect(token, pin, state_directory)?;
     Ok(hsm
         .list()
         .into_iter()

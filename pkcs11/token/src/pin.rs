@@ -44,7 +44,7 @@ impl fmt::Debug for PinSource {
 
 impl PinSource {
     /// Where the configuration of a token says its PIN is.
-    pub(crate) fn of(config: &TokenConfig) -> Result<Self, Error> {
+    pub fn of(config: &TokenConfig) -> Result<Self, Error> {
         match (&config.pin_file, &config.pin_credential) {
             (Some(path), None) => Ok(Self::File(path.clone())),
             (None, Some(name)) => Ok(Self::Credential(name.clone())),

@@ -7,7 +7,7 @@
 use std::fs::{self, OpenOptions};
 use std::io::{self, Write};
 use std::num::NonZeroU32;
-use std::os::unix::fs::OpenOptionsExt;
+use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 
 use aws_lc_rs::{pbkdf2, rand};
@@ -87,6 +87,11 @@ impl PinMemory {
             .open(&fresh)?;
         file.write_all(text.as_bytes())?;
         file.sync_all()?;
+        // Whoever looks at a token by hand may be another user than the service, which must be able to read this.
+        let directory = fs::metadata(path.parent().unwrap_or(Path::new(".")))?;
+        if file.metadata()?.uid() != directory.uid() {
+            std::os::unix::fs::fchown(&file, Some(directory.uid()), Some(directory.gid()))?;
+        }
         fs::rename(&fresh, path)
     }
 
@@ -206,6 +211,16 @@ mod tests {
         memory.forget();
         assert!(!marker.exists());
         assert!(!memory.is_rejected("A1", &pin("73918264")));
+    }
+
+    #[test]
+    fn the_marker_belongs_to_whom_the_folder_belongs() {
+        let directory = tempfile::tempdir().unwrap();
+        std::os::unix::fs::chown(directory.path(), Some(4711), Some(4712)).unwrap();
+        let memory = PinMemory::open(Some(directory.path()), "t1").unwrap();
+        memory.remember("A1", &pin("1111")).unwrap();
+        let marker = fs::metadata(memory.marker().unwrap()).unwrap();
+        assert_eq!((marker.uid(), marker.gid()), (4711, 4712));
     }
 
     #[test]

@@ -350,10 +350,10 @@ fn e2e_inspect_softhsm() {
         drop(hsm);
         let pin = || PinSource::Given(PIN.into());
         assert_eq!(
-            inspect::keys(&config, pin()).unwrap(),
+            inspect::keys(&config, pin(), None).unwrap(),
             std::slice::from_ref(&made)
         );
-        let tests = inspect::test_signatures(&config, pin()).unwrap();
+        let tests = inspect::test_signatures(&config, pin(), None).unwrap();
         assert_eq!(
             (tests.len(), tests[0].outcome.as_str(), &tests[0].key),
             (1, "ok", &made.key.to_string())
@@ -393,8 +393,12 @@ fn e2e_inspect_softhsm() {
                 .to_string()
                 .contains("destroy its keys")
         );
-        let wrong = inspect::keys(&config, PinSource::Given("no".into())).unwrap_err();
-        assert_eq!(wrong.fault_class(), FaultClass::PinRejected);
+        // A PIN that was wrong once is not tried again by the next process.
+        for expected in ["tried once", "rejected this PIN before"] {
+            let wrong = inspect::keys(&config, PinSource::Given("no".into()), Some(directory)).unwrap_err();
+            assert_eq!(wrong.fault_class(), FaultClass::PinRejected);
+            assert!(wrong.to_string().contains(expected), "{wrong}");
+        }
         let missing = inspect::slots(Path::new("/nowhere/module.so")).unwrap_err();
         assert!(missing.to_string().contains("/nowhere/module.so"));
     });

@@ -2,13 +2,13 @@
 
 use std::path::PathBuf;
 
-use anyhow::{Context as _, Result};
+use anyhow::Result;
 use clap::Subcommand;
 use reqwest::Method;
 use serde_json::{Value, json};
 
 use super::client::{Api, fields};
-use super::{Place, table};
+use super::{Output, Place, table};
 use crate::cli::say::{say, say_part};
 
 /// What every new CA needs.
@@ -144,11 +144,15 @@ pub(crate) async fn run(place: &Place, command: Command) -> Result<()> {
             let pem = api
                 .octets(Method::GET, &format!("/api/v1/issuers/{ca}/csr"), None)
                 .await?;
-            say_part!("{}", String::from_utf8_lossy(&pem));
+            let pem = String::from_utf8_lossy(&pem);
+            match place.output {
+                Output::Table => say_part!("{pem}"),
+                Output::Json => table::json(&json!({ "csr_pem": pem })),
+            }
             return Ok(());
         }
         Command::Import { ca, file } => {
-            let body = json!({ "certificates_pem": read(&file)? });
+            let body = json!({ "certificates_pem": super::read(&file)? });
             api.post(&format!("/api/v1/issuers/{ca}/certificate"), &body)
                 .await?
         }
@@ -162,12 +166,12 @@ pub(crate) async fn run(place: &Place, command: Command) -> Result<()> {
             let passphrase = passphrase_file
                 .map(|file| crate::files::first_line(&file))
                 .transpose()?;
-            let chain = chain.map(|file| read(&file)).transpose()?;
+            let chain = chain.map(|file| super::read(&file)).transpose()?;
             let body = fields(&[
                 ("kind", Some("from_disk".into())),
                 ("name", Some(name.into())),
-                ("certificate_pem", Some(read(&certificate)?.into())),
-                ("key_pem", Some(read(&key)?.into())),
+                ("certificate_pem", Some(super::read(&certificate)?.into())),
+                ("key_pem", Some(super::read(&key)?.into())),
                 ("key_passphrase", passphrase.map(Into::into)),
                 ("chain_pem", chain.map(Into::into)),
             ]);
@@ -263,8 +267,4 @@ fn show(place: &Place, issuer: &Value) {
         ("Request", "/csr_pem"),
     ];
     table::one(place.output, issuer, &rows);
-}
-
-fn read(file: &PathBuf) -> Result<String> {
-    std::fs::read_to_string(file).with_context(|| format!("reading {}", file.display()))
 }

@@ -8,7 +8,7 @@ use serde_json::Value;
 
 use super::client::{Api, escape, fields};
 use super::{Output, Place, table};
-use crate::cli::say::say_part;
+use crate::cli::say::{say, say_part};
 use crate::files::{self, Readers};
 
 #[derive(Debug, Subcommand)]
@@ -80,7 +80,7 @@ pub(crate) enum Command {
         /// Identifier or serial.
         certificate: String,
         /// Why.
-        #[arg(long, default_value = "unspecified")]
+        #[arg(long, default_value = "unspecified", value_parser = REASONS, hide_possible_values = true)]
         reason: String,
     },
     /// Tell what became of an order, and why it was refused.
@@ -90,6 +90,20 @@ pub(crate) enum Command {
         order: String,
     },
 }
+
+/// The reasons of RFC 5280 §5.3.1.
+const REASONS: [&str; 10] = [
+    "unspecified",
+    "keyCompromise",
+    "cACompromise",
+    "affiliationChanged",
+    "superseded",
+    "cessationOfOperation",
+    "certificateHold",
+    "removeFromCRL",
+    "privilegeWithdrawn",
+    "aACompromise",
+];
 
 pub(crate) async fn run(place: &Place, command: Command) -> Result<()> {
     let api = Api::new(place)?;
@@ -102,7 +116,7 @@ pub(crate) async fn run(place: &Place, command: Command) -> Result<()> {
             out,
         } => {
             let body = fields(&[
-                ("csr_pem", Some(read(&csr)?.into())),
+                ("csr_pem", Some(super::read(&csr)?.into())),
                 ("profile", Some(profile.into())),
                 ("issuer_id", ca.map(Into::into)),
                 ("validity_days", validity_days.map(Into::into)),
@@ -127,7 +141,8 @@ pub(crate) async fn run(place: &Place, command: Command) -> Result<()> {
         Command::Show { certificate } => {
             show(
                 place,
-                &api.get(&format!("/api/v1/certificates/{certificate}")).await?,
+                &api.get(&format!("/api/v1/certificates/{}", escape(&certificate)))
+                    .await?,
             );
             Ok(())
         }
@@ -136,19 +151,25 @@ pub(crate) async fn run(place: &Place, command: Command) -> Result<()> {
             csr,
             out,
         } => {
-            let csr = csr.map(|csr| read(&csr)).transpose()?;
+            let csr = csr.map(|csr| super::read(&csr)).transpose()?;
             let body = fields(&[("csr_pem", csr.map(Into::into))]);
             hand_out(
                 place,
-                &api.post(&format!("/api/v1/certificates/{certificate}/renew"), &body)
-                    .await?,
+                &api.post(
+                    &format!("/api/v1/certificates/{}/renew", escape(&certificate)),
+                    &body,
+                )
+                .await?,
                 out,
             )
         }
         Command::Revoke { certificate, reason } => {
             let body = fields(&[("reason", Some(reason.into()))]);
             let revoked = api
-                .post(&format!("/api/v1/certificates/{certificate}/revoke"), &body)
+                .post(
+                    &format!("/api/v1/certificates/{}/revoke", escape(&certificate)),
+                    &body,
+                )
                 .await?;
             let rows = [
                 ("Serial", "/serial"),
@@ -188,6 +209,9 @@ async fn list(place: &Place, api: &Api, filters: [(&str, Option<String>); 4], li
         page.pointer("/items").unwrap_or(&Value::Null),
         &columns,
     );
+    if place.output == Output::Table && page.get("next").is_some_and(Value::is_string) {
+        say!("there are more: raise --limit, or narrow the list");
+    }
     Ok(())
 }
 
@@ -264,8 +288,4 @@ fn show(place: &Place, certificate: &Value) {
     if let Ok(certificate) = pki::Certificate::parse(pem.as_bytes()) {
         say_part!("{}", certificate.summary());
     }
-}
-
-fn read(file: &PathBuf) -> Result<String> {
-    std::fs::read_to_string(file).with_context(|| format!("reading {}", file.display()))
 }

@@ -7,7 +7,10 @@ pub(super) fn for_code(code: &str) -> Option<&'static str> {
             "name the file of a valid API token with --token-file (the first one is admin.token in the state folder)"
         }
         "token_expired" | "token_revoked" => "ask an administrator for a new one: chancery api-token create",
-        "role_insufficient" => "use a token of a role that may do this: admin, operator, requester, auditor",
+        "role_insufficient" => {
+            "use a token that may do this (--token-file; admin.token in the state folder may do everything), or ask an \
+             administrator for one: chancery api-token create"
+        }
         "scope_insufficient" | "not_yours" => "use a token that is good for this CA and profile",
         "unknown_profile" => "see the profiles there are: chancery profile list",
         "unknown_issuer" | "no_issuer" => "see the CAs there are: chancery ca list",

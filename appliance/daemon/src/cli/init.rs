@@ -12,6 +12,7 @@ use anyhow::{Context as _, Result, bail};
 use ca::Principal;
 use pki::KeyAlgorithm;
 
+use crate::cli::Output;
 use crate::cli::say::say;
 use crate::compose;
 use crate::config::{Config, SignerMode};
@@ -23,7 +24,7 @@ use layout::Layout;
 #[expect(clippy::struct_excessive_bools, reason = "the switches of a command line")]
 #[derive(Debug, clap::Args)]
 #[command(
-    after_help = "A second run does what is missing and changes nothing else.\n\nExamples:\n  \
+    after_help = "A second run does what is missing and changes nothing else; it wants the server stopped.\n\nExamples:\n  \
     chancery init --dir ./trial --software\n  \
     chancery init --dir /var/lib/chancery --init-token\n  \
     chancery init --dir /var/lib/chancery --module /opt/vendor/lib/pkcs11.so --token-label ca --pin-file /etc/chancery/pin\n  \
@@ -102,16 +103,17 @@ pub(crate) struct Args {
 }
 
 /// Sets it up, or tells what that would be.
-pub(crate) async fn run(args: &Args) -> Result<()> {
+pub(crate) async fn run(output: Output, args: &Args) -> Result<()> {
     let layout = Layout::new(args)?;
+    let steps = Steps(output);
     if args.dry_run {
-        return plan(args, &layout);
+        return plan(args, steps, &layout);
     }
     layout.make_folders()?;
     if args.signer_socket.is_none() {
-        token::set_up(args, &layout)?;
+        token::set_up(args, steps, &layout)?;
     }
-    let config = set_up_config(args, &layout)?;
+    let config = set_up_config(args, steps, &layout)?;
     let store =
         compose::store(&config).context("is `chancery serve` running with this folder? stop it first")?;
     let signer = match config.signer.mode {
@@ -120,25 +122,24 @@ pub(crate) async fn run(args: &Args) -> Result<()> {
     };
     let authority = compose::authority(compose::settings(&config)?, store, signer).await?;
     let by = Principal::local("init");
-    authorities::set_up(args, &authority, &by).await?;
-    authorities::server_certificate(&config, &authority).await?;
-    authorities::bundle(&config, &authority)?;
-    authorities::admin_token(&config, &authority, &by).await?;
+    authorities::set_up(args, steps, &authority, &by).await?;
+    authorities::server_certificate(steps, &config, &authority).await?;
+    authorities::bundle(steps, &config, &authority)?;
+    authorities::admin_token(steps, &config, &authority, &by).await?;
     authority.drain().await;
     if args.print_token {
-        say!(
-            "\nadmin token: {}",
-            files::first_line(&config.path("admin.token".as_ref()))?
-        );
+        let token = files::first_line(&config.path("admin.token".as_ref()))?;
+        steps.tell("admin token printed", &token, &format!("\nadmin token: {token}"));
     }
-    say!("\nready: chancery --config {} serve", layout.config.display());
+    let next = format!("chancery --config {} serve", layout.config.display());
+    steps.tell("ready", &next, &format!("\nready: {next}"));
     Ok(())
 }
 
 /// Writes `chancery.toml` unless it is there, and reads it.
-fn set_up_config(args: &Args, layout: &Layout) -> Result<Config> {
+fn set_up_config(args: &Args, steps: Steps, layout: &Layout) -> Result<Config> {
     if layout.config.exists() {
-        done(
+        steps.done(
             "server",
             &format!("configured already, in {}", layout.config.display()),
         );
@@ -153,7 +154,7 @@ fn set_up_config(args: &Args, layout: &Layout) -> Result<Config> {
             toml::to_string(&config)?.as_bytes(),
             Readers::Owner,
         )?;
-        done("server", &format!("configured in {}", layout.config.display()));
+        steps.done("server", &format!("configured in {}", layout.config.display()));
     }
     Ok(Config::load(&layout.config)?)
 }
@@ -179,21 +180,20 @@ fn server_config(args: &Args, layout: &Layout) -> Config {
 }
 
 /// What a run would do, without doing any of it.
-fn plan(args: &Args, layout: &Layout) -> Result<()> {
-    say!(
-        "would set up a server in {}; nothing is changed now",
-        layout.state.display()
-    );
+fn plan(args: &Args, steps: Steps, layout: &Layout) -> Result<()> {
+    let folder = layout.state.display();
+    let words = format!("would set up a server in {folder}; nothing is changed now");
+    steps.tell("dry run", &folder.to_string(), &words);
     if let Some(socket) = &args.signer_socket {
-        done(
+        steps.done(
             "signing process",
             &format!("the one at {}, its token `{}`", socket.display(), args.token),
         );
     } else {
-        token::plan(args, layout)?;
+        token::plan(args, steps, layout)?;
     }
     let known = |is_there: bool, what: String| if is_there { "is there".to_owned() } else { what };
-    done(
+    steps.done(
         "server",
         &known(
             layout.config.exists(),
@@ -207,22 +207,22 @@ fn plan(args: &Args, layout: &Layout) -> Result<()> {
             format!("make `{name}`: {subject}, {algorithm}, with a CRL and an OCSP responder"),
         )
     };
-    done("root", &make(ROOT, &args.root_subject, args.root_algorithm));
-    done(
+    steps.done("root", &make(ROOT, &args.root_subject, args.root_algorithm));
+    steps.done(
         "issuing CA",
         &make(ISSUING, &args.issuing_subject, args.issuing_algorithm),
     );
     let certificate = layout.state.join("tls/server.pem");
-    done(
+    steps.done(
         "server's own TLS",
         &known(certificate.exists(), "issue by the issuing CA".to_owned()),
     );
     let token = layout.state.join("admin.token");
-    done(
+    steps.done(
         "admin token",
         &known(token.exists(), "make, and write to admin.token".to_owned()),
     );
-    done(
+    steps.done(
         "listeners",
         &format!(
             "public {}, API {}, metrics {}",
@@ -232,7 +232,19 @@ fn plan(args: &Args, layout: &Layout) -> Result<()> {
     Ok(())
 }
 
-/// One line for each step.
-fn done(what: &str, how: &str) {
-    say!("  {what:<18} {how}");
+/// Tells what was done: a line for people, an object a line for machines.
+#[derive(Clone, Copy, Debug)]
+struct Steps(Output);
+
+impl Steps {
+    fn done(self, what: &str, how: &str) {
+        self.tell(what, how, &format!("  {what:<18} {how}"));
+    }
+
+    fn tell(self, what: &str, how: &str, for_people: &str) {
+        match self.0 {
+            Output::Table => say!("{for_people}"),
+            Output::Json => say!("{}", serde_json::json!({ "step": what, "outcome": how })),
+        }
+    }
 }

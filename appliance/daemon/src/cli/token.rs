@@ -1,31 +1,32 @@
 //! `chancery token`: PKCS#11 tokens, without the server. A PIN comes from a file; never from the command line.
 
+mod which;
+
 use std::path::PathBuf;
 use std::process::ExitCode;
 
 use anyhow::{Context as _, Result};
 use clap::Subcommand;
 use secrecy::SecretString;
-use serde_json::Value;
-use token::{PinSource, TokenConfig, inspect};
+use serde_json::{Value, json};
+use token::inspect;
 
-use super::{Place, table};
+use super::{Output, Place, table};
 use crate::files;
+use which::{Chosen, Which};
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum Command {
-    /// List the slots of a module, the tokens in them, their mechanisms; with a PIN also the keys of one token.
-    #[command(after_help = "Example: chancery token list --module /usr/lib/softhsm/libsofthsm2.so")]
+    /// List the slots of the configured modules, the tokens in them and what they can do; or the keys of the tokens.
+    #[command(
+        after_help = "Examples:\n  chancery token list\n  chancery token list --keys\n  chancery token list --module /usr/lib/softhsm/libsofthsm2.so"
+    )]
     List {
-        /// The vendor's PKCS#11 module.
+        #[command(flatten)]
+        which: Which,
+        /// List the keys; also when --label is given.
         #[arg(long)]
-        module: PathBuf,
-        /// The label of a token whose keys are to be listed.
-        #[arg(long, requires = "pin_file")]
-        label: Option<String>,
-        /// The file with its PIN.
-        #[arg(long)]
-        pin_file: Option<PathBuf>,
+        keys: bool,
         /// Show the mechanisms as well.
         #[arg(long)]
         mechanisms: bool,
@@ -35,57 +36,45 @@ pub(crate) enum Command {
         after_help = "Example: chancery token init --module /usr/lib/softhsm/libsofthsm2.so --label ca --pin-file pin --so-pin-file so-pin"
     )]
     Init {
-        /// The vendor's PKCS#11 module.
-        #[arg(long)]
-        module: PathBuf,
+        #[command(flatten)]
+        which: Which,
         /// Its slot; the first with a token that is not initialised when left out.
         #[arg(long)]
         slot: Option<u64>,
-        /// The label it gets.
-        #[arg(long)]
-        label: String,
-        /// The file with the PIN its user gets.
-        #[arg(long)]
-        pin_file: PathBuf,
         /// The file with the PIN its security officer gets.
-        #[arg(long)]
+        #[arg(long, value_name = "FILE")]
         so_pin_file: PathBuf,
     },
-    /// Make and verify a signature with every key of a token. Exit status 1 when one fails.
+    /// Make and verify a signature with every key of the tokens. Exit status 1 when one fails.
     #[command(
-        after_help = "Example: chancery token test --module /usr/lib/softhsm/libsofthsm2.so --label ca --pin-file pin"
+        after_help = "Examples:\n  chancery token test\n  chancery token test --module /usr/lib/softhsm/libsofthsm2.so --label ca --pin-file pin"
     )]
     Test {
-        /// The vendor's PKCS#11 module.
-        #[arg(long)]
-        module: PathBuf,
-        /// The token's label.
-        #[arg(long)]
-        label: String,
-        /// The file with its PIN.
-        #[arg(long)]
-        pin_file: PathBuf,
+        #[command(flatten)]
+        which: Which,
     },
 }
 
 pub(crate) fn run(place: &Place, command: Command) -> Result<ExitCode> {
     match command {
         Command::List {
-            module,
-            label: Some(label),
-            pin_file: Some(pin_file),
-            ..
-        } => keys(place, &config(module, label, &pin_file), pin_file),
-        Command::List {
-            module, mechanisms, ..
-        } => slots(place, &module, mechanisms),
+            which,
+            keys: shows_keys,
+            mechanisms,
+        } => {
+            if shows_keys || which.names_one() {
+                keys(place, &which.tokens(place)?)?;
+            } else {
+                slots(place, &which.modules(place)?, mechanisms)?;
+            }
+            Ok(ExitCode::SUCCESS)
+        }
         Command::Init {
-            module,
+            which,
             slot,
-            label,
-            pin_file,
             so_pin_file,
         } => {
+            let (module, label, pin_file) = which.new_token(place)?;
             let new = inspect::NewToken {
                 slot,
                 label,
@@ -101,27 +90,24 @@ pub(crate) fn run(place: &Place, command: Command) -> Result<ExitCode> {
             table::one(place.output, &report, &rows);
             Ok(ExitCode::SUCCESS)
         }
-        Command::Test {
-            module,
-            label,
-            pin_file,
-        } => test(place, &config(module, label, &pin_file), pin_file),
+        Command::Test { which } => test(place, &which.tokens(place)?),
     }
 }
 
-fn keys(place: &Place, config: &TokenConfig, pin_file: PathBuf) -> Result<ExitCode> {
-    let row = |key: &token::KeyRecord| {
-        serde_json::json!({
-            "fingerprint": key.key.to_string(), "label": key.label, "kind": key.kind.to_string(),
-            "sensitive": key.attributes.sensitive, "extractable": key.attributes.extractable,
-            "local": key.attributes.local,
-        })
-    };
-    let rows: Vec<Value> = inspect::keys(config, PinSource::File(pin_file))?
-        .iter()
-        .map(row)
-        .collect();
+fn keys(place: &Place, tokens: &[Chosen]) -> Result<()> {
+    let mut rows: Vec<Value> = Vec::new();
+    for token in tokens {
+        let keys = inspect::keys(&token.config, token.pin.clone(), token.memory.as_deref())?;
+        rows.extend(keys.iter().map(|key| {
+            json!({
+                "token": token.config.name, "fingerprint": key.key.to_string(), "label": key.label,
+                "kind": key.kind.to_string(), "sensitive": key.attributes.sensitive,
+                "extractable": key.attributes.extractable, "local": key.attributes.local,
+            })
+        }));
+    }
     let columns = [
+        ("TOKEN", "/token"),
         ("LABEL", "/label"),
         ("KIND", "/kind"),
         ("SENSITIVE", "/sensitive"),
@@ -129,12 +115,21 @@ fn keys(place: &Place, config: &TokenConfig, pin_file: PathBuf) -> Result<ExitCo
         ("MADE THERE", "/local"),
         ("FINGERPRINT", "/fingerprint"),
     ];
-    table::list(place.output, &rows.into(), &columns);
-    Ok(ExitCode::SUCCESS)
+    list(place, rows, &columns, "no key yet");
+    Ok(())
 }
 
-fn slots(place: &Place, module: &std::path::Path, mechanisms: bool) -> Result<ExitCode> {
-    let slots = serde_json::to_value(inspect::slots(module)?)?;
+fn slots(place: &Place, modules: &[PathBuf], mechanisms: bool) -> Result<()> {
+    let mut rows: Vec<Value> = Vec::new();
+    for module in modules {
+        for slot in inspect::slots(module)? {
+            let mut row = serde_json::to_value(slot)?;
+            if let Some(row) = row.as_object_mut() {
+                row.insert("module".to_owned(), json!(module));
+            }
+            rows.push(row);
+        }
+    }
     let mut columns = vec![
         ("SLOT", "/slot"),
         ("TOKEN", "/token/label"),
@@ -144,24 +139,44 @@ fn slots(place: &Place, module: &std::path::Path, mechanisms: bool) -> Result<Ex
         ("PIN", "/token/user_pin"),
         ("KEYS IT CAN MAKE", "/token/key_kinds"),
     ];
+    if modules.len() > 1 {
+        columns.insert(0, ("MODULE", "/module"));
+    }
     if mechanisms {
         columns.push(("MECHANISMS", "/token/mechanisms"));
     }
-    table::list(place.output, &slots, &columns);
-    Ok(ExitCode::SUCCESS)
+    list(place, rows, &columns, "no slot");
+    Ok(())
 }
 
-fn test(place: &Place, config: &TokenConfig, pin_file: PathBuf) -> Result<ExitCode> {
-    let tests = inspect::test_signatures(config, PinSource::File(pin_file))?;
-    let all_work = tests.iter().all(|test| test.outcome == "ok");
+fn test(place: &Place, tokens: &[Chosen]) -> Result<ExitCode> {
+    let mut rows: Vec<Value> = Vec::new();
+    let mut all_work = true;
+    for token in tokens {
+        let tests = inspect::test_signatures(&token.config, token.pin.clone(), token.memory.as_deref())?;
+        for test in tests {
+            all_work &= test.outcome == "ok";
+            let mut row = serde_json::to_value(test)?;
+            if let Some(row) = row.as_object_mut() {
+                row.insert("token".to_owned(), json!(token.config.name));
+            }
+            rows.push(row);
+        }
+    }
     let columns = [
+        ("TOKEN", "/token"),
         ("LABEL", "/label"),
         ("KIND", "/kind"),
         ("SCHEME", "/scheme"),
         ("MICROSECONDS", "/microseconds"),
         ("OUTCOME", "/outcome"),
     ];
-    table::list(place.output, &serde_json::to_value(tests)?, &columns);
+    list(
+        place,
+        rows,
+        &columns,
+        "the PIN is right; no key yet that could be tested",
+    );
     Ok(if all_work {
         ExitCode::SUCCESS
     } else {
@@ -169,13 +184,12 @@ fn test(place: &Place, config: &TokenConfig, pin_file: PathBuf) -> Result<ExitCo
     })
 }
 
-fn config(module: PathBuf, label: String, pin_file: &std::path::Path) -> TokenConfig {
-    TokenConfig {
-        name: "token".to_owned(),
-        module,
-        label: Some(label),
-        pin_file: Some(pin_file.to_owned()),
-        ..TokenConfig::default()
+/// A list, or for people a word when it is empty.
+fn list(place: &Place, rows: Vec<Value>, columns: &[(&str, &str)], empty: &str) {
+    if rows.is_empty() && place.output == Output::Table {
+        crate::cli::say::say!("{empty}");
+    } else {
+        table::list(place.output, &rows.into(), columns);
     }
 }
 

@@ -119,6 +119,11 @@ impl Lifetimes {
 impl Limits {
     fn check(&self, problems: &mut Problems) {
         problems.when(self.connections == 0, "limits.connections", "at least 1");
+        problems.when(
+            self.connections_per_address == 0,
+            "limits.connections_per_address",
+            "at least 1",
+        );
         problems.when(self.api_body < 1024, "limits.api_body", "at least 1024");
         problems.unless_within("limits.header_seconds", self.header_seconds, MOST_SECONDS);
         problems.unless_within("limits.body_seconds", self.body_seconds, MOST_SECONDS);

@@ -81,6 +81,11 @@ pub(super) const TEXTS: &[(&str, &str)] = &[
         "limits.connections",
         "Connections at the same time, for each listener.",
     ),
+    (
+        "limits.connections_per_address",
+        "Connections at the same time from one address (of IPv6 its /64 network), for each listener; further ones are closed. \
+         Behind a reverse proxy all come from its address.",
+    ),
     ("limits.api_body", "Octets of the body of an API request."),
     (
         "limits.header_seconds",
@@ -145,7 +150,30 @@ impl fmt::Display for Reference {
     }
 }
 
+impl Reference {
+    /// The same for machines: a list of keys, each with its file, its default (null for none) and its meaning.
+    pub(crate) fn keys(self) -> serde_json::Value {
+        let server = Value::try_from(Config::new()).ok();
+        let signing = Value::try_from(token::Config::default()).ok();
+        let row = |file: &str, defaults: &Option<Value>, (key, text): &(&str, &str)| {
+            let default = defaults.as_ref().and_then(|defaults| at(defaults, key));
+            serde_json::json!({
+                "file": file, "key": key, "default": default, "meaning": text,
+                "changes_with_sighup": CHANGES_AT_RUN_TIME.contains(key),
+            })
+        };
+        let server = TEXTS.iter().map(|key| row("chancery.toml", &server, key));
+        let signing = signing::TEXTS
+            .iter()
+            .map(|key| row("signerd.toml", &signing, key));
+        server.chain(signing).collect()
+    }
+}
+
 fn default(defaults: &Value, key: &str) -> String {
-    let value = key.split('.').try_fold(defaults, |value, part| value.get(part));
-    value.map_or_else(|| "none".to_owned(), |value| format!("`{value}`"))
+    at(defaults, key).map_or_else(|| "none".to_owned(), |value| format!("`{value}`"))
+}
+
+fn at<'a>(defaults: &'a Value, key: &str) -> Option<&'a Value> {
+    key.split('.').try_fold(defaults, |value, part| value.get(part))
 }

@@ -170,3 +170,76 @@ fn whoever_stops_listening_stops_nothing() {
     let explained = appliance.json(&["cert", "explain", &serial]);
     assert_eq!(explained["state"], "issued", "{explained}");
 }
+
+#[test]
+fn what_is_told_is_told_to_machines_too() {
+    let mut appliance = Appliance::init(Keys::Software);
+    let state = appliance.state();
+    let planned = appliance
+        .command(&["--output", "json", "init", "--software", "--dry-run", "--dir"])
+        .arg(&state)
+        .output()
+        .unwrap();
+    let planned = String::from_utf8(planned.stdout).unwrap();
+    let steps: Vec<serde_json::Value> = planned
+        .lines()
+        .map(|line| serde_json::from_str(line).unwrap())
+        .collect();
+    assert!(
+        steps
+            .iter()
+            .any(|step| step["step"] == "root" && step["outcome"] == "is there"),
+        "{steps:?}"
+    );
+
+    let checked = appliance.json(&["config", "check"]);
+    assert_eq!(checked["problems"], serde_json::json!([]));
+    let keys = appliance.json(&["config", "reference"]);
+    let drain = keys
+        .as_array()
+        .unwrap()
+        .iter()
+        .find(|key| key["key"] == "limits.drain_seconds")
+        .unwrap();
+    assert_eq!(
+        (&drain["default"], &drain["file"]),
+        (&10.into(), &"chancery.toml".into())
+    );
+    appliance.edit("connections = 4096", "connections = 0");
+    appliance.edit("api_body = 1048576", "api_body = 1");
+    let refused = appliance.run(&["--output", "json", "config", "check"]);
+    assert_eq!(refused.status.code(), Some(78));
+    let told: serde_json::Value = serde_json::from_slice(&refused.stdout).unwrap();
+    assert_eq!(told["problems"].as_array().unwrap().len(), 2, "{told}");
+    appliance.edit("connections = 0", "connections = 4096");
+    appliance.edit("api_body = 1", "api_body = 1048576");
+
+    appliance.serve();
+    appliance.ok(&[
+        "ca",
+        "subordinate",
+        "ad",
+        "--subject",
+        "CN=AD",
+        "--token",
+        "software",
+    ]);
+    let csr = appliance.json(&["ca", "csr", "ad"]);
+    assert!(
+        csr["csr_pem"]
+            .as_str()
+            .unwrap()
+            .starts_with("-----BEGIN CERTIFICATE REQUEST"),
+        "{csr}"
+    );
+}
+
+#[test]
+fn what_cannot_be_meant_is_told_before_the_server_is_asked() {
+    let appliance = Appliance::init(Keys::Software);
+    let reason = appliance.run(&["cert", "revoke", "5a", "--reason", "keyCompromize"]);
+    assert_eq!(reason.status.code(), Some(2));
+    assert!(text(&reason).contains("keyCompromise"), "{}", text(&reason));
+    let file = appliance.run(&["cert", "issue", "--profile", "tls-server", "nowhere.csr"]);
+    assert!(text(&file).contains("is the path right"), "{}", text(&file));
+}

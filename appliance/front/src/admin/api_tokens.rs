@@ -83,14 +83,7 @@ async fn create(
     Caller(caller): Caller,
     JsonBody(body): JsonBody<TokenRequest>,
 ) -> Result<(StatusCode, Json<NewTokenBody>), Problem> {
-    let new = NewApiToken {
-        name: body.name,
-        role: body.role,
-        issuers: Scope::of(body.issuers),
-        profiles: Scope::of(body.profiles),
-        expires_at: body.expires_at,
-    };
-    let made = app.authority.create_api_token(&caller, new).await?;
+    let made = app.authority.create_api_token(&caller, body.into()).await?;
     let secret = made.secret.expose_secret().to_owned();
     Ok((
         StatusCode::CREATED,
@@ -121,6 +114,18 @@ async fn revoke(
     Segment(id): Segment,
 ) -> Result<Json<TokenBody>, Problem> {
     Ok(Json(app.authority.revoke_api_token(&caller, &id).await?.into()))
+}
+
+impl From<TokenRequest> for NewApiToken {
+    fn from(body: TokenRequest) -> Self {
+        Self {
+            name: body.name,
+            role: body.role,
+            issuers: Scope::of(body.issuers),
+            profiles: Scope::of(body.profiles),
+            expires_at: body.expires_at,
+        }
+    }
 }
 
 impl From<ApiToken> for TokenBody {

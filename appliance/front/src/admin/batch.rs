@@ -78,7 +78,7 @@ pub(crate) async fn issue_batch(
 }
 
 /// The lines that are not empty, with their numbers.
-fn orders(octets: &Bytes) -> Vec<(usize, Bytes)> {
+pub(super) fn orders(octets: &Bytes) -> Vec<(usize, Bytes)> {
     octets
         .split(|octet| *octet == b'\n')
         .enumerate()

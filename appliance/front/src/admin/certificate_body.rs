@@ -1,12 +1,19 @@
 //! Certificates and what is asked about them, as JSON.
 
-use ca::{CertificateEntry, CertificateStatus, Issued, Revoked};
+use std::time::Duration;
+
+use ca::{
+    CertRef, CertificateEntry, CertificateStatus, Filter, IssueRequest, Issued, RenewRequest, RevokeRequest,
+    Revoked,
+};
 use jiff::Timestamp;
 use pki::profile::Lifetime;
 use pki::{Certificate, RevocationReason};
 use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
 use uuid::Uuid;
+
+use crate::problem::Problem;
 
 /// A certificate that is asked for.
 #[derive(Debug, Deserialize, ToSchema)]
@@ -130,6 +137,64 @@ pub(crate) struct ListQuery {
     pub(super) limit: Option<u32>,
     /// The `next` of the page before.
     pub(super) cursor: Option<Uuid>,
+}
+
+impl IssueBody {
+    pub(super) fn into_request(self) -> Result<IssueRequest, Problem> {
+        Ok(IssueRequest {
+            validity: lifetime(self.validity_days, self.validity)?,
+            csr: self.csr_pem.into_bytes(),
+            profile: self.profile,
+            issuer: self.issuer_id,
+            microsoft_sid: self.microsoft_sid,
+        })
+    }
+}
+
+impl RenewBody {
+    pub(super) fn into_request(self, certificate: CertRef) -> Result<RenewRequest, Problem> {
+        Ok(RenewRequest {
+            certificate,
+            csr: self.csr_pem.map(String::into_bytes),
+            validity: lifetime(self.validity_days, None)?,
+        })
+    }
+}
+
+impl RevokeBody {
+    pub(super) fn into_request(self, certificate: CertRef) -> RevokeRequest {
+        RevokeRequest {
+            certificate,
+            reason: self.reason,
+            invalidity_date: self.invalidity_date,
+        }
+    }
+}
+
+fn lifetime(days: Option<u32>, text: Option<Lifetime>) -> Result<Option<Duration>, Problem> {
+    let invalid = |message: &str| Err(Problem::bad_request("validity_invalid", message));
+    match (days, text) {
+        (Some(_), Some(_)) => invalid("give one of `validity_days` and `validity`, not both"),
+        (Some(0), None) => invalid("`validity_days` is at least 1"),
+        (Some(days), None) => Ok(Some(Duration::from_secs(u64::from(days) * 86_400))),
+        (None, Some(text)) if text.is_zero() => invalid("`validity` is longer than zero"),
+        (None, text) => Ok(text.map(Lifetime::as_duration)),
+    }
+}
+
+impl From<ListQuery> for Filter {
+    fn from(query: ListQuery) -> Self {
+        Self {
+            issuer: query.issuer,
+            profile: query.profile,
+            status: query.status,
+            name: query.name,
+            expires_before: query.expires_before,
+            requester: query.requester,
+            limit: query.limit,
+            cursor: query.cursor,
+        }
+    }
 }
 
 /// What can be read from the certificate itself.

@@ -1,12 +1,9 @@
 //! Certificates: issue, list, show, download, renew, revoke.
 
-use std::time::Duration;
-
 use axum::Json;
 use axum::extract::State;
-use ca::{CertRef, Filter, IssueRequest, Principal, RenewRequest, RevokeRequest};
+use ca::{CertRef, Principal};
 use http::StatusCode;
-use pki::profile::Lifetime;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
@@ -51,25 +48,7 @@ pub(super) async fn carry_out(
     caller: &Principal,
     body: IssueBody,
 ) -> Result<CertificateBody, Problem> {
-    let request = IssueRequest {
-        validity: lifetime(body.validity_days, body.validity)?,
-        csr: body.csr_pem.into_bytes(),
-        profile: body.profile,
-        issuer: body.issuer_id,
-        microsoft_sid: body.microsoft_sid,
-    };
-    Ok(app.authority.issue(caller, request).await?.into())
-}
-
-fn lifetime(days: Option<u32>, text: Option<Lifetime>) -> Result<Option<Duration>, Problem> {
-    let invalid = |message: &str| Err(Problem::bad_request("validity_invalid", message));
-    match (days, text) {
-        (Some(_), Some(_)) => invalid("give one of `validity_days` and `validity`, not both"),
-        (Some(0), None) => invalid("`validity_days` is at least 1"),
-        (Some(days), None) => Ok(Some(Duration::from_secs(u64::from(days) * 86_400))),
-        (None, Some(text)) if text.is_zero() => invalid("`validity` is longer than zero"),
-        (None, text) => Ok(text.map(Lifetime::as_duration)),
-    }
+    Ok(app.authority.issue(caller, body.into_request()?).await?.into())
 }
 
 /// List certificates in the order of issuance.
@@ -82,17 +61,7 @@ async fn list(
     Caller(caller): Caller,
     QueryOf(query): QueryOf<ListQuery>,
 ) -> Result<Json<CertificateList>, Problem> {
-    let filter = Filter {
-        issuer: query.issuer,
-        profile: query.profile,
-        status: query.status,
-        name: query.name,
-        expires_before: query.expires_before,
-        requester: query.requester,
-        limit: query.limit,
-        cursor: query.cursor,
-    };
-    let page = app.authority.certificates(&caller, filter).await?;
+    let page = app.authority.certificates(&caller, query.into()).await?;
     Ok(Json(CertificateList {
         items: page.items.into_iter().map(Into::into).collect(),
         next: page.next,
@@ -127,11 +96,7 @@ async fn renew(
     Segment(id): Segment,
     OptionalJson(body): OptionalJson<RenewBody>,
 ) -> Result<(StatusCode, Json<CertificateBody>), Problem> {
-    let request = RenewRequest {
-        certificate: reference(&id)?,
-        csr: body.csr_pem.map(String::into_bytes),
-        validity: lifetime(body.validity_days, None)?,
-    };
+    let request = body.into_request(reference(&id)?)?;
     Ok((
         StatusCode::CREATED,
         Json(app.authority.renew(&caller, request).await?.into()),
@@ -150,11 +115,7 @@ async fn revoke(
     Segment(id): Segment,
     JsonBody(body): JsonBody<RevokeBody>,
 ) -> Result<Json<RevokedBody>, Problem> {
-    let request = RevokeRequest {
-        certificate: reference(&id)?,
-        reason: body.reason,
-        invalidity_date: body.invalidity_date,
-    };
+    let request = body.into_request(reference(&id)?);
     Ok(Json(app.authority.revoke(&caller, request).await?.into()))
 }
 

@@ -157,6 +157,66 @@ async fn connections_over_the_limit_wait_until_one_ends() {
 }
 
 #[tokio::test]
+async fn an_address_has_its_share_of_the_connections() {
+    let house = House::with(Limits {
+        connections_per_address: 2,
+        ..Limits::default()
+    })
+    .await;
+    let first = wire::connect(house.addresses.public).await;
+    let mut second = wire::connect(house.addresses.public).await;
+    let mut third = wire::connect(house.addresses.public).await;
+    assert_eq!(wire::rest(&mut third).await, "", "the third was not closed");
+    wire::send(&mut second, "HEAD /healthz HTTP/1.1\r\nhost: x\r\n\r\n").await;
+    assert!(wire::head(&mut second).await.starts_with("http/1.1 200"));
+    let refused = "chancery_http_connections_refused_total{listener=\"public\"}";
+    assert!(house.metric(refused).await >= 1);
+    // Another address is no worse off, and a place that was left is free again.
+    let socket = tokio::net::TcpSocket::new_v4().unwrap();
+    socket.bind("127.0.0.2:0".parse().unwrap()).unwrap();
+    let mut other = socket.connect(house.addresses.public).await.unwrap();
+    wire::send(&mut other, HEALTHZ).await;
+    assert!(wire::head(&mut other).await.starts_with("http/1.1 200"));
+    drop(first);
+    let again = async {
+        loop {
+            use tokio::io::AsyncWriteExt as _;
+            let mut stream = wire::connect(house.addresses.public).await;
+            let sent = stream
+                .write_all(b"GET /healthz HTTP/1.1\r\nhost: x\r\nconnection: close\r\n\r\n")
+                .await;
+            if sent.is_ok() && wire::rest(&mut stream).await.starts_with("HTTP/1.1 200") {
+                return;
+            }
+        }
+    };
+    tokio::time::timeout(Duration::from_secs(5), again).await.unwrap();
+}
+
+#[tokio::test]
+async fn a_request_names_one_host() {
+    let house = House::open().await;
+    let public = house.addresses.public;
+    for (request, status) in [
+        ("GET /healthz HTTP/1.1\r\n\r\n", "400"),
+        ("GET /healthz HTTP/1.1\r\nhost: x\r\nhost: x\r\n\r\n", "400"),
+        (
+            "GET /healthz HTTP/1.1\r\nhost:\r\nconnection: close\r\n\r\n",
+            "200",
+        ),
+        ("GET /healthz HTTP/1.0\r\n\r\n", "200"),
+    ] {
+        let mut stream = wire::connect(public).await;
+        wire::send(&mut stream, request).await;
+        let head = wire::head(&mut stream).await;
+        assert!(head.split(' ').nth(1) == Some(status), "{request:?}: {head}");
+    }
+    let mut stream = crate::tls::handshake(&house, &[b"http/1.1"]).await;
+    wire::send(&mut stream, "GET /healthz HTTP/1.1\r\n\r\n").await;
+    assert!(wire::head(&mut stream).await.starts_with("http/1.1 400"));
+}
+
+#[tokio::test]
 async fn an_http2_connection_that_asks_nothing_is_closed() {
     let house = House::with(short()).await;
     let mut stream = crate::tls::handshake(&house, &[b"h2"]).await;

@@ -3,7 +3,7 @@
 use std::net::SocketAddr;
 use std::time::Duration;
 
-use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWriteExt as _};
+use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _};
 use tokio::net::TcpStream;
 
 /// Longest time anything in these tests takes.
@@ -13,7 +13,7 @@ pub(crate) async fn connect(address: SocketAddr) -> TcpStream {
     TcpStream::connect(address).await.unwrap()
 }
 
-pub(crate) async fn send(stream: &mut TcpStream, text: &str) {
+pub(crate) async fn send<W: AsyncWrite + Unpin>(stream: &mut W, text: &str) {
     stream.write_all(text.as_bytes()).await.unwrap();
 }
 
@@ -29,7 +29,7 @@ pub(crate) async fn rest<R: AsyncRead + Unpin>(stream: &mut R) -> String {
 }
 
 /// The head of one answer, byte by byte, so that nothing behind it is taken.
-pub(crate) async fn head(stream: &mut TcpStream) -> String {
+pub(crate) async fn head<R: AsyncRead + Unpin>(stream: &mut R) -> String {
     let mut head = String::new();
     let read = async {
         while !head.ends_with("\r\n\r\n") {

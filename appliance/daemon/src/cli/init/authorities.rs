@@ -7,7 +7,7 @@ use ca::{Authority, CreateIssuing, CreateRoot, NewApiToken, Principal, Role, Sco
 use secrecy::ExposeSecret as _;
 use store::Store;
 
-use super::{Args, done, token};
+use super::{Args, Steps, token};
 use crate::config::Config;
 use crate::files::{self, Readers};
 use crate::tls_files::TlsFiles;
@@ -29,9 +29,9 @@ pub(super) fn known(state: &Path) -> Result<Vec<String>> {
 }
 
 /// The root and the issuing CA, each with its CRL and its OCSP responder.
-pub(super) async fn set_up(args: &Args, authority: &Authority, by: &Principal) -> Result<()> {
+pub(super) async fn set_up(args: &Args, steps: Steps, authority: &Authority, by: &Principal) -> Result<()> {
     if authority.issuer(ROOT).is_ok() {
-        done("root", "is there");
+        steps.done("root", "is there");
     } else {
         let root = CreateRoot {
             name: ROOT.to_owned(),
@@ -43,7 +43,7 @@ pub(super) async fn set_up(args: &Args, authority: &Authority, by: &Principal) -
             profile: None,
         };
         let root = authority.create_root(by, root).await.context("making the root")?;
-        done(
+        steps.done(
             "root",
             &format!(
                 "made: {}, {}, key in {}",
@@ -52,7 +52,7 @@ pub(super) async fn set_up(args: &Args, authority: &Authority, by: &Principal) -
         );
     }
     if authority.issuer(ISSUING).is_ok() {
-        done("issuing CA", "is there");
+        steps.done("issuing CA", "is there");
         return Ok(());
     }
     let issuing = CreateIssuing {
@@ -69,7 +69,7 @@ pub(super) async fn set_up(args: &Args, authority: &Authority, by: &Principal) -
         .create_issuing(by, issuing)
         .await
         .context("making the issuing CA")?;
-    done(
+    steps.done(
         "issuing CA",
         &format!(
             "made: {}, {}, key in {}",
@@ -80,7 +80,7 @@ pub(super) async fn set_up(args: &Args, authority: &Authority, by: &Principal) -
 }
 
 /// The server's own certificate.
-pub(super) async fn server_certificate(config: &Config, authority: &Authority) -> Result<()> {
+pub(super) async fn server_certificate(steps: Steps, config: &Config, authority: &Authority) -> Result<()> {
     let renewed = TlsFiles::new(config)
         .renew(&config.api, authority)
         .await
@@ -90,12 +90,12 @@ pub(super) async fn server_certificate(config: &Config, authority: &Authority) -
     } else {
         "is there"
     };
-    done("server's own TLS", how);
+    steps.done("server's own TLS", how);
     Ok(())
 }
 
 /// The roots, for clients of the API.
-pub(super) fn bundle(config: &Config, authority: &Authority) -> Result<()> {
+pub(super) fn bundle(steps: Steps, config: &Config, authority: &Authority) -> Result<()> {
     let roots: String = authority
         .issuers()
         .iter()
@@ -107,12 +107,17 @@ pub(super) fn bundle(config: &Config, authority: &Authority) -> Result<()> {
         roots.as_bytes(),
         Readers::All,
     )?;
-    done("roots", "written to ca-bundle.pem");
+    steps.done("roots", "written to ca-bundle.pem");
     Ok(())
 }
 
 /// The first token for the API.
-pub(super) async fn admin_token(config: &Config, authority: &Authority, by: &Principal) -> Result<()> {
+pub(super) async fn admin_token(
+    steps: Steps,
+    config: &Config,
+    authority: &Authority,
+    by: &Principal,
+) -> Result<()> {
     let file = config.path(Path::new("admin.token"));
     let known = std::fs::read_to_string(&file).ok();
     if let Some(known) = &known
@@ -120,7 +125,7 @@ pub(super) async fn admin_token(config: &Config, authority: &Authority, by: &Pri
             .authenticate(known.trim())
             .is_ok_and(|bearer| bearer.role == Role::Admin)
     {
-        done("admin token", "is there");
+        steps.done("admin token", "is there");
         return Ok(());
     }
     let new = NewApiToken {
@@ -141,6 +146,6 @@ pub(super) async fn admin_token(config: &Config, authority: &Authority, by: &Pri
     } else {
         "written to admin.token (only you may read it)"
     };
-    done("admin token", what);
+    steps.done("admin token", what);
     Ok(())
 }

@@ -7,7 +7,7 @@ use secrecy::SecretString;
 use token::{SoftwareConfig, TokenConfig, inspect};
 
 use super::layout::Layout;
-use super::{Args, done};
+use super::{Args, Steps};
 use crate::files::{self, Readers};
 
 /// Where Debian and others put SoftHSM2.
@@ -30,9 +30,9 @@ pub(super) fn name(args: &Args) -> &str {
 }
 
 /// Writes `signerd.toml` unless it is there; before that, sees to the token.
-pub(super) fn set_up(args: &Args, layout: &Layout) -> Result<()> {
+pub(super) fn set_up(args: &Args, steps: Steps, layout: &Layout) -> Result<()> {
     if layout.signing.exists() {
-        done(
+        steps.done(
             "signing process",
             &format!("configured already, in {}", layout.signing.display()),
         );
@@ -41,14 +41,14 @@ pub(super) fn set_up(args: &Args, layout: &Layout) -> Result<()> {
     let config = if args.software {
         software(layout)?
     } else {
-        hardware(args, layout)?
+        hardware(args, steps, layout)?
     };
     files::write(
         &layout.signing,
         toml::to_string(&config)?.as_bytes(),
         Readers::Owner,
     )?;
-    done(
+    steps.done(
         "signing process",
         &format!("configured in {}", layout.signing.display()),
     );
@@ -56,14 +56,14 @@ pub(super) fn set_up(args: &Args, layout: &Layout) -> Result<()> {
 }
 
 /// Tells what `set_up` would do.
-pub(super) fn plan(args: &Args, layout: &Layout) -> Result<()> {
+pub(super) fn plan(args: &Args, steps: Steps, layout: &Layout) -> Result<()> {
     if args.software {
-        done("keys", "in files, without an HSM");
+        steps.done("keys", "in files, without an HSM");
     } else {
         let module = module(args)?;
         match (has_token(&module, &args.token_label)?, args.init_token) {
-            (true, _) => done("token", &format!("`{}` is there", args.token_label)),
-            (false, true) => done(
+            (true, _) => steps.done("token", &format!("`{}` is there", args.token_label)),
+            (false, true) => steps.done(
                 "token",
                 &format!("initialise `{}` in {}", args.token_label, module.display()),
             ),
@@ -75,7 +75,7 @@ pub(super) fn plan(args: &Args, layout: &Layout) -> Result<()> {
     } else {
         format!("configure in {}", layout.signing.display())
     };
-    done("signing process", &how);
+    steps.done("signing process", &how);
     Ok(())
 }
 
@@ -91,11 +91,11 @@ fn software(layout: &Layout) -> Result<token::Config> {
     })
 }
 
-fn hardware(args: &Args, layout: &Layout) -> Result<token::Config> {
+fn hardware(args: &Args, steps: Steps, layout: &Layout) -> Result<token::Config> {
     let module = module(args)?;
     let pin_file = layout.pin_file(args.pin_file.as_deref())?;
     if has_token(&module, &args.token_label)? {
-        done("token", "is there");
+        steps.done("token", "is there");
         if !pin_file.exists() {
             bail!(
                 "the PIN of the token `{}` is not there: write it into {}, or name its file with --pin-file",
@@ -111,7 +111,7 @@ fn hardware(args: &Args, layout: &Layout) -> Result<token::Config> {
             user_pin: pin(&pin_file)?,
         };
         inspect::init_token(&module, &new)?;
-        done("token", "initialised");
+        steps.done("token", "initialised");
     } else {
         bail!(no_token(args));
     }
