@@ -22,7 +22,8 @@ use crate::principal::{Principal, Role, Scope};
 /// A token to be made.
 #[derive(Clone, Debug)]
 pub struct NewApiToken {
-    /// Whose it is; certificates belong to this name.
+    /// Whose it is. Certificates belong to this name, so that tokens of one name can take turns: the new one is made
+    /// before the old one is revoked.
     pub name: String,
     /// What its bearer may do.
     pub role: Role,
@@ -111,6 +112,7 @@ impl Authority {
                 Refusal::of_requester("expiry_invalid", "the token would end before it begins").into(),
             );
         }
+        self.check_scopes(&new)?;
         let (id, secret) = (random::<ID_LEN>()?, random::<SECRET_LEN>()?);
         let (id, secret) = (hexadecimal(&*id), Zeroizing::new(hexadecimal(&*secret)));
         let token = ApiToken {
@@ -135,6 +137,23 @@ impl Authority {
             token,
             secret: SecretString::from(format!("{PREFIX}{id}_{}", *secret)),
         })
+    }
+
+    /// A scope that names nothing is a slip of the pen: the token would be refused everywhere.
+    fn check_scopes(&self, new: &NewApiToken) -> Result<()> {
+        for name in new.issuers.names() {
+            if self.issuer(name).is_err() {
+                let message = format!("there is no issuer `{name}` for the token's scope");
+                return Err(Refusal::of_requester("unknown_issuer", message).into());
+            }
+        }
+        for name in new.profiles.names() {
+            if self.profile(name).is_err() {
+                let message = format!("there is no profile `{name}` for the token's scope");
+                return Err(Refusal::of_requester("unknown_profile", message).into());
+            }
+        }
+        Ok(())
     }
 
     /// All tokens, oldest first, the revoked ones too.

@@ -18,7 +18,7 @@ use crate::signer::SignFault;
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub struct HealthProblem {
     /// Stable code: `clock_set_back`, `signer_unavailable`, `hsm_unavailable`, `store_unavailable`, `crl_expired`,
-    /// `no_responder`.
+    /// `no_responder`, `issuer_revoked`.
     pub code: &'static str,
     /// One sentence for the operator.
     pub message: String,
@@ -191,6 +191,14 @@ impl Authority {
                 });
             };
             let name = format!("{} {}", entry.name, entry.generation);
+            if let Some((at, reason)) = self.revocation_of(&entry) {
+                problem(
+                    "issuer_revoked",
+                    format!(
+                        "the certificate of the issuer {name} is revoked since {at} ({reason}); it issues no more"
+                    ),
+                );
+            }
             if issuer
                 .crl
                 .load()

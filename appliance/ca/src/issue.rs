@@ -20,7 +20,6 @@ use crate::error::{Error, Refusal, Result};
 use crate::issuer::{Issuer, IssuerState};
 use crate::permit;
 use crate::principal::{Principal, Role};
-use crate::status_index::State;
 
 /// A certificate that is asked for.
 #[derive(Clone, Debug, Default)]
@@ -182,12 +181,7 @@ impl Authority {
                 let message = format!("the issuer {} is {} and issues nothing", entry.name, entry.state);
                 Error::from(Refusal::of_policy("issuer_not_active", message))
             })?;
-        let parent = entry.parent.and_then(|parent| self.inner().registry.find(parent));
-        let own = entry.certificate.as_ref().map(pki::Certificate::serial);
-        let status = parent
-            .zip(own)
-            .and_then(|(parent, serial)| parent.statuses.find(&serial));
-        if matches!(status.map(|status| status.state), Some(State::Revoked { .. })) {
+        if self.revocation_of(&entry).is_some() {
             let message = format!("the certificate of the issuer {} is revoked", entry.name);
             return Err(Refusal::of_policy("issuer_revoked", message).into());
         }

@@ -49,7 +49,8 @@ impl FromStr for Role {
     }
 }
 
-/// Which issuers or profiles a caller may use, by name; an issuer also by its identifier.
+/// Which issuers or profiles a caller may use, by name; an issuer also by its identifier. What a caller may read follows
+/// from its role alone: certificates and CRLs are public things.
 #[derive(Clone, Debug, Default, Deserialize, Eq, PartialEq, Serialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Scope {
@@ -69,6 +70,15 @@ impl Scope {
         } else {
             Self::Only(names)
         }
+    }
+
+    /// The names it is made of; none when it is all.
+    pub(crate) fn names(&self) -> impl Iterator<Item = &str> {
+        let names = match self {
+            Self::All => None,
+            Self::Only(names) => Some(names),
+        };
+        names.into_iter().flatten().map(String::as_str)
     }
 
     /// Whether a name lies within.

@@ -4,7 +4,8 @@ use std::collections::HashMap;
 use std::sync::Arc;
 
 use arc_swap::ArcSwap;
-use pki::{Certificate, KeyFingerprint, PublicKey};
+use jiff::Timestamp;
+use pki::{Certificate, KeyFingerprint, PublicKey, RevocationReason};
 use serde::{Deserialize, Serialize};
 use store::issuers::IssuerRow;
 use store::keys::KeyRow;
@@ -14,6 +15,7 @@ use crate::authority::Authority;
 use crate::clock::from_millis;
 use crate::error::{Error, Result};
 use crate::issuer::{Issuer, IssuerEntry, IssuerOrigin, IssuerState};
+use crate::status_index::State;
 
 /// What the store keeps of an issuer beyond its columns.
 // stored: as JSON in issuers.settings
@@ -111,6 +113,16 @@ impl Authority {
     /// An issuer by its identifier, or by its name: then the active generation, or the newest when none is active.
     pub fn issuer(&self, id_or_name: &str) -> Result<Arc<IssuerEntry>> {
         Ok(self.inner().registry.resolve(id_or_name)?.entry())
+    }
+
+    /// Since when and why the certificate of an issuer is revoked by the issuer above it, as far as that one is here.
+    pub fn revocation_of(&self, issuer: &IssuerEntry) -> Option<(Timestamp, RevocationReason)> {
+        let parent = self.inner().registry.find(issuer.parent?)?;
+        let own = issuer.certificate.as_ref()?.serial();
+        match parent.statuses.find(&own)?.state {
+            State::Revoked { at, reason } => Some((from_millis(at), reason)),
+            _ => None,
+        }
     }
 
     /// An issuer with a certificate, for the public addresses. From memory.

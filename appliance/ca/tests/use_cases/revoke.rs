@@ -202,4 +202,14 @@ async fn a_root_cannot_revoke_itself_and_a_revoked_ca_issues_no_more() {
         .await
         .unwrap_err();
     assert_eq!(error.code(), "issuer_revoked");
+    let revoked = bed.authority.revocation_of(&bed.issuer("issuing"));
+    assert_eq!(revoked.map(|(_, reason)| reason), Some(Superseded));
+    let health = bed.authority.health().await;
+    assert!(
+        health
+            .problems
+            .iter()
+            .any(|problem| problem.code == "issuer_revoked"),
+        "{health:?}"
+    );
 }

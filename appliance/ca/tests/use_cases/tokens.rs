@@ -18,7 +18,7 @@ fn token(role: Role) -> NewApiToken {
 
 #[tokio::test]
 async fn a_token_stands_for_its_principal_also_after_a_restart() {
-    let bed = Bed::empty().await;
+    let bed = Bed::ready().await;
     let made = bed
         .authority
         .create_api_token(&admin(), token(Role::Operator))
@@ -50,7 +50,7 @@ async fn a_token_stands_for_its_principal_also_after_a_restart() {
 
 #[tokio::test]
 async fn wrong_ended_and_revoked_tokens_are_refused() {
-    let bed = Bed::empty().await;
+    let bed = Bed::ready().await;
     let ends = NewApiToken {
         expires_at: Some(bed.clock.now() + SignedDuration::from_hours(1)),
         ..token(Role::Auditor)
@@ -108,7 +108,7 @@ async fn wrong_ended_and_revoked_tokens_are_refused() {
 
 #[tokio::test]
 async fn the_secret_is_neither_stored_nor_logged() {
-    let bed = Bed::empty().await;
+    let bed = Bed::ready().await;
     let made = bed
         .authority
         .create_api_token(&admin(), token(Role::Operator))
@@ -127,7 +127,7 @@ async fn the_secret_is_neither_stored_nor_logged() {
 
 #[tokio::test]
 async fn only_an_admin_without_scopes_makes_tokens() {
-    let bed = Bed::empty().await;
+    let bed = Bed::ready().await;
     for role in [Role::Operator, Role::Requester, Role::Auditor] {
         let error = bed
             .authority

@@ -16,12 +16,13 @@ pub(crate) enum Command {
         after_help = "Example: chancery api-token create web --role requester --profile tls-server > web.token"
     )]
     Create {
-        /// Whose it is; certificates belong to this name.
+        /// Whose it is. Certificates belong to this name: to replace a token, make another of the same name, then revoke
+        /// the old one.
         name: String,
         /// admin, operator, requester or auditor.
         #[arg(long)]
         role: String,
-        /// A CA it may use; all when none is given.
+        /// A CA it may use, by name or identifier; all when none is given. What it may read follows from its role.
         #[arg(long = "ca")]
         issuers: Vec<String>,
         /// A profile it may use; all when none is given.

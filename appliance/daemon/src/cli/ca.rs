@@ -254,6 +254,8 @@ fn show(place: &Place, issuer: &Value) {
         ("Identifier", "/id"),
         ("Generation", "/generation"),
         ("State", "/state"),
+        ("Revoked at", "/revoked_at"),
+        ("Reason", "/revocation_reason"),
         ("Subject", "/subject"),
         ("Key", "/key_algorithm"),
         ("Signs with", "/signature_algorithm"),

@@ -47,7 +47,7 @@ pub(super) fn for_code(code: &str) -> Option<&'static str> {
             "put the right PIN into the PIN file and restart the server; the wrong one is not tried again"
         }
         "hsm_unavailable" | "signer_unavailable" => {
-            "look at the HSM and at the server's log; the server goes on by itself"
+            "look at the HSM and at the server's log (a soft token on a full disk is away, too); the server goes on by itself"
         }
         "hsm_refused" => {
             "see what the tokens can do: chancery token list; a CA from disk wants a [software] section in signerd.toml"

@@ -26,12 +26,12 @@ pub(crate) fn routes() -> OpenApiRouter<App> {
 #[derive(Debug, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct TokenRequest {
-    /// Whose it is; certificates belong to this name.
+    /// Whose it is. Certificates belong to this name: tokens of one name can take turns.
     name: String,
     /// `admin`, `operator`, `requester` or `auditor`.
     #[schema(value_type = String)]
     role: Role,
-    /// The CAs it may use; all when empty or absent.
+    /// The CAs it may use, by name or identifier; all when empty or absent. What it may read follows from its role.
     #[serde(default)]
     issuers: Vec<String>,
     /// The profiles it may use; all when empty or absent.

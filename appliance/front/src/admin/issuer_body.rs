@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use ca::{CreateIssuing, CreateRoot, ImportFromDisk, IssuerEntry, Rollover, Subordinate};
+use ca::{Authority, CreateIssuing, CreateRoot, ImportFromDisk, IssuerEntry, Rollover, Subordinate};
 use jiff::Timestamp;
 use pki::{KeyAlgorithm, SignatureAlgorithm};
 use secrecy::{ExposeSecret as _, SecretSlice, SecretString};
@@ -147,8 +147,10 @@ pub(crate) struct IssuerBody {
     /// Shared by the generations of a CA.
     pub(super) name: String,
     pub(super) generation: u32,
-    /// `pending`, `active`, `retired` or `disabled`.
+    /// `pending`, `active`, `retired`, `disabled`, or `revoked` by the CA above it.
     pub(super) state: String,
+    pub(super) revoked_at: Option<Timestamp>,
+    pub(super) revocation_reason: Option<String>,
     pub(super) subject: String,
     pub(super) key_algorithm: String,
     pub(super) signature_algorithm: String,
@@ -263,8 +265,9 @@ impl From<FromDiskBody> for ImportFromDisk {
     }
 }
 
-impl From<&IssuerEntry> for IssuerBody {
-    fn from(issuer: &IssuerEntry) -> Self {
+impl IssuerBody {
+    pub(super) fn of(authority: &Authority, issuer: &IssuerEntry) -> Self {
+        let revoked = authority.revocation_of(issuer);
         let pem = |list: &[Vec<u8>]| {
             list.iter()
                 .map(|der| pki::pem::encode("CERTIFICATE", der))
@@ -275,7 +278,9 @@ impl From<&IssuerEntry> for IssuerBody {
             id: issuer.id,
             name: issuer.name.clone(),
             generation: issuer.generation,
-            state: issuer.state.to_string(),
+            state: revoked.map_or_else(|| issuer.state.to_string(), |_| "revoked".to_owned()),
+            revoked_at: revoked.map(|(at, _)| at),
+            revocation_reason: revoked.map(|(_, reason)| reason.to_string()),
             subject: issuer.subject.clone(),
             key_algorithm: issuer.key_algorithm.to_string(),
             signature_algorithm: issuer.signature_algorithm.to_string(),

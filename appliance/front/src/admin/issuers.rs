@@ -35,7 +35,7 @@ async fn list(State(app): State<App>, Caller(_caller): Caller) -> Json<IssuerLis
         .authority
         .issuers()
         .iter()
-        .map(|issuer| IssuerBody::from(issuer.as_ref()))
+        .map(|issuer| IssuerBody::of(&app.authority, issuer))
         .collect();
     Json(IssuerList { items, next: None })
 }
@@ -55,7 +55,7 @@ async fn create(
         CreateBody::Subordinate(body) => authority.subordinate_csr(&caller, body.into()).await?,
         CreateBody::FromDisk(body) => authority.import_from_disk(&caller, body.into()).await?,
     };
-    Ok((StatusCode::CREATED, Json(issuer.as_ref().into())))
+    Ok((StatusCode::CREATED, Json(IssuerBody::of(authority, &issuer))))
 }
 
 /// Show an issuer.
@@ -67,7 +67,7 @@ async fn show(
     Caller(_caller): Caller,
     Segment(id): Segment,
 ) -> Result<Json<IssuerBody>, Problem> {
-    Ok(Json(app.authority.issuer(&id)?.as_ref().into()))
+    Ok(Json(IssuerBody::of(&app.authority, &*app.authority.issuer(&id)?)))
 }
 
 /// Download the request of a pending issuer.
@@ -109,13 +109,8 @@ async fn import(
         issuer: id,
         certificates: body.certificates_pem.into_bytes(),
     };
-    Ok(Json(
-        app.authority
-            .import_certificate(&caller, request)
-            .await?
-            .as_ref()
-            .into(),
-    ))
+    let issuer = app.authority.import_certificate(&caller, request).await?;
+    Ok(Json(IssuerBody::of(&app.authority, &issuer)))
 }
 
 /// Give a CA a new key and certificate; the old generation goes on signing CRLs and OCSP answers.
@@ -129,10 +124,8 @@ async fn roll_over(
     OptionalJson(body): OptionalJson<RolloverBody>,
 ) -> Result<(StatusCode, Json<IssuerBody>), Problem> {
     let request = body.into_request(id);
-    Ok((
-        StatusCode::CREATED,
-        Json(app.authority.rollover(&caller, request).await?.as_ref().into()),
-    ))
+    let issuer = app.authority.rollover(&caller, request).await?;
+    Ok((StatusCode::CREATED, Json(IssuerBody::of(&app.authority, &issuer))))
 }
 
 /// Publish a new CRL now.

@@ -228,3 +228,23 @@ async fn scopes_hold() {
         .await
         .refused(403, "scope_insufficient");
 }
+
+#[tokio::test]
+async fn a_scope_that_names_nothing_is_refused() {
+    let house = House::open().await;
+    let admin = house.admin().await;
+    for (scope, code) in [
+        (json!({"issuers": ["issuign"]}), "unknown_issuer"),
+        (json!({"profiles": ["tls-sever"]}), "unknown_profile"),
+    ] {
+        let mut new = json!({"name": "web", "role": "requester"});
+        new.as_object_mut()
+            .unwrap()
+            .extend(scope.as_object().unwrap().clone());
+        let reply = admin.post("/api/v1/api-tokens", new).await;
+        assert_eq!(
+            (reply.status.as_u16(), reply.json["error"]["code"].as_str()),
+            (400, Some(code))
+        );
+    }
+}
