@@ -121,7 +121,7 @@ impl Authority {
         let own = issuer.certificate.as_ref()?.serial();
         match parent.statuses.find(&own)?.state {
             State::Revoked { at, reason } => Some((from_millis(at), reason)),
-            _ => None,
+            State::Good => None,
         }
     }
 

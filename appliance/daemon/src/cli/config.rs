@@ -33,7 +33,7 @@ pub(crate) fn run(place: &Place, command: &Command) -> Result<()> {
         Command::Reference => {
             match place.output {
                 Output::Table => say_part!("{Reference}"),
-                Output::Json => table::json(&Reference.keys()),
+                Output::Json => table::json(&Reference::keys()),
             }
             Ok(())
         }

@@ -152,7 +152,7 @@ impl fmt::Display for Reference {
 
 impl Reference {
     /// The same for machines: a list of keys, each with its file, its default (null for none) and its meaning.
-    pub(crate) fn keys(self) -> serde_json::Value {
+    pub(crate) fn keys() -> serde_json::Value {
         let server = Value::try_from(Config::new()).ok();
         let signing = Value::try_from(token::Config::default()).ok();
         let row = |file: &str, defaults: &Option<Value>, (key, text): &(&str, &str)| {
