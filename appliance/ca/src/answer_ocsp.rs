@@ -4,23 +4,19 @@
 //! is given out until its end. What was never issued is `unknown`, never `good`, and is not kept, so that nobody can fill
 //! the memory with serials of their own making.
 
-use std::sync::Arc;
 use std::sync::atomic::Ordering;
+use std::sync::{Arc, OnceLock};
 
 use bytes::Bytes;
-use jiff::{SignedDuration, Timestamp};
-use ocsp::{CertId, CertStatus, ErrorStatus, Nonce, Request, ResponseInput, SingleStatus};
-use pki::{DigestAlgorithm, Serial};
+use jiff::Timestamp;
+use ocsp::{CertId, ErrorStatus, Request};
+use pki::Serial;
 use uuid::Uuid;
 
-use crate::audit::hexadecimal;
 use crate::authority::Authority;
-use crate::clock::from_millis;
 use crate::issuer::Issuer;
-use crate::ocsp_cache::{CacheKey, CachedAnswer};
-use crate::responder::Responder;
-use crate::seal::Purpose;
-use crate::status_index::{State, Status};
+use crate::ocsp_cache::{CacheKey, Standing};
+use crate::sign_ocsp::Asked;
 
 /// What an answer says, for logs and metrics.
 #[derive(Clone, Copy, Debug, Eq, Hash, PartialEq)]
@@ -68,7 +64,7 @@ impl OcspAnswerKind {
 }
 
 /// From when until when an answer holds, for the cache headers of RFC 9919 §7.2.
-#[derive(Clone, Debug, Eq, PartialEq)]
+#[derive(Debug)]
 pub struct Freshness {
     /// producedAt.
     pub produced_at: Timestamp,
@@ -77,10 +73,21 @@ pub struct Freshness {
     /// nextUpdate.
     pub next_update: Timestamp,
     /// A strong entity tag, with its quotes.
-    pub etag: String,
+    pub etag: Bytes,
+    /// What the listener writes of all this, made once: an answer is sent many times.
+    pub written: OnceLock<WrittenFreshness>,
 }
 
-/// An OCSPResponse, ready to be sent.
+/// A freshness in the words of a protocol.
+#[derive(Clone, Debug)]
+pub struct WrittenFreshness {
+    /// thisUpdate.
+    pub modified: Bytes,
+    /// nextUpdate.
+    pub expires: Bytes,
+}
+
+/// An OCSPResponse, ready to be sent. A copy costs no allocation.
 #[derive(Clone, Debug)]
 pub struct OcspAnswer {
     /// DER of the OCSPResponse.
@@ -88,7 +95,7 @@ pub struct OcspAnswer {
     /// What it says.
     pub kind: OcspAnswerKind,
     /// Present when caches may keep it: signed, and without a nonce.
-    pub cacheable: Option<Freshness>,
+    pub cacheable: Option<Arc<Freshness>>,
 }
 
 impl OcspAnswer {
@@ -107,12 +114,36 @@ impl OcspAnswer {
     }
 }
 
-/// A certificate asked for, and what is known of it.
-type Asked = (CertId, Option<Status>);
-
 impl Authority {
+    /// The answer to a request in DER that came to an issuer's address, when it is at hand: in memory, signed, and fresh.
+    /// This is the path of nearly every request; it allocates nothing and waits for nothing.
+    pub fn ocsp_at_hand(&self, issuer_id: Uuid, request: &[u8]) -> Option<OcspAnswer> {
+        let request = Request::parse(request).ok()?;
+        if request.nonce().is_some() || request.cert_ids().len() != 1 {
+            return None;
+        }
+        let inner = self.inner();
+        let cert_id = request.first();
+        let (key, standing) = inner.registry.with(issuer_id, |issuer| {
+            // RFC 6960 §2.3: this address answers for one issuer.
+            issuer
+                .is_named_by(cert_id.issuer())
+                .then(|| self.standing(issuer, cert_id))
+        })???;
+        let known = inner.ocsp_cache.find(&key, &standing)?;
+        if inner.clock.now() >= known.refresh_at {
+            return None;
+        }
+        inner.metrics.ocsp_looked_up(true);
+        inner.metrics.ocsp_answered(known.answer.kind);
+        Some(known.answer.clone())
+    }
+
     /// Answers a request in DER that came to an issuer's address. There is always an answer.
     pub async fn answer_ocsp(&self, issuer_id: Uuid, request: &[u8]) -> OcspAnswer {
+        if let Some(answer) = self.ocsp_at_hand(issuer_id, request) {
+            return answer;
+        }
         let outcome = match Request::parse(request) {
             Ok(request) => self.answer_request(issuer_id, &request).await,
             Err(fault) => Err(fault.status()),
@@ -146,49 +177,56 @@ impl Authority {
             .registry
             .find(issuer_id)
             .ok_or(ErrorStatus::Unauthorized)?;
-        // RFC 6960 §2.3: this address answers for one issuer.
-        let is_ours =
-            |cert_id: &CertId| issuer.hash(cert_id.hash_algorithm()).as_ref() == Some(cert_id.issuer());
-        if !request.cert_ids().all(is_ours) {
+        if !request
+            .cert_ids()
+            .all(|cert_id| issuer.is_named_by(cert_id.issuer()))
+        {
             return Err(ErrorStatus::Unauthorized);
         }
-        if request.nonce().is_none() && request.cert_ids().len() == 1 {
-            let cert_id = *request.first();
-            if let Some(status) = issuer.statuses.find(&cert_id.serial()) {
-                let key = CacheKey {
-                    issuer_id,
-                    cert_id,
-                    generation: status.generation,
-                    responders_revoked: issuer.responders_revoked.load(Ordering::SeqCst),
-                };
-                return self.answer_from_memory(&issuer, key, status).await;
-            }
+        if request.nonce().is_none()
+            && request.cert_ids().len() == 1
+            && let Some((key, standing)) = self.standing(&issuer, request.first())
+        {
+            return self.answer_once(&issuer, request.first(), key, standing).await;
         }
-        let asked = request
+        let asked: Vec<Asked> = request
             .cert_ids()
-            .map(|cert_id| (*cert_id, issuer.statuses.find(&cert_id.serial())));
-        let asked: Vec<Asked> = asked.collect();
-        let signed = self.sign_answer(&issuer, &asked, request.nonce()).await?;
+            .map(|cert_id| (*cert_id, issuer.statuses.find(&cert_id.serial())))
+            .collect();
+        let signed = self.sign_ocsp(&issuer, &asked, request.nonce()).await?;
         Ok(signed.answer)
     }
 
-    async fn answer_from_memory(
+    /// What an answer for this certificate is kept under, and what it must say; nothing for what was never issued.
+    fn standing(&self, issuer: &Issuer, cert_id: &CertId) -> Option<(CacheKey, Standing)> {
+        let standing = Standing {
+            state: issuer.statuses.find(&cert_id.serial())?,
+            responders_revoked: issuer.responders_revoked.load(Ordering::SeqCst),
+        };
+        Some((CacheKey::of(issuer.id, cert_id), standing))
+    }
+
+    /// One signature, however many ask for it at the same time.
+    async fn answer_once(
         &self,
         issuer: &Arc<Issuer>,
+        cert_id: &CertId,
         key: CacheKey,
-        status: Status,
+        standing: Standing,
     ) -> Result<OcspAnswer, ErrorStatus> {
         let cache = &self.inner().ocsp_cache;
         let now = self.inner().clock.now();
-        let known = cache.find(&key).filter(|known| now < known.next_update);
+        let known = cache
+            .find(&key, &standing)
+            .filter(|known| now < known.next_update);
         let is_fresh = known.as_ref().is_some_and(|known| now < known.refresh_at);
         self.inner().metrics.ocsp_looked_up(is_fresh);
         if let Some(known) = known.as_ref().filter(|_| is_fresh) {
             return Ok(known.answer.clone());
         }
-        let flight = cache.flight(key);
+        let flight = cache.flight(key, standing);
         let sign = async || {
-            self.sign_answer(issuer, &[(key.cert_id, Some(status))], None)
+            self.sign_ocsp(issuer, &[(*cert_id, Some(standing.state))], None)
                 .await
                 .ok()
                 .map(Arc::new)
@@ -197,119 +235,10 @@ impl Authority {
         if let Some(signed) = &signed {
             cache.keep(key, Arc::clone(signed));
         }
-        cache.land(&key, &flight);
+        cache.land(key, standing, &flight);
         signed
             .or(known)
             .map(|signed| signed.answer.clone())
             .ok_or(ErrorStatus::TryLater)
     }
-
-    async fn sign_answer(
-        &self,
-        issuer: &Issuer,
-        asked: &[Asked],
-        nonce: Option<&Nonce>,
-    ) -> Result<CachedAnswer, ErrorStatus> {
-        let now = whole_second(self.inner().clock.now());
-        let responder = issuer.responder.load_full();
-        let responder = responder
-            .filter(|one| one.certificate.is_valid_at(now))
-            .ok_or(ErrorStatus::TryLater)?;
-        let lifetime = self.inner().settings.ocsp_lifetime;
-        let next_update =
-            whole_second(now.saturating_add(lifetime).unwrap_or(now)).min(responder.certificate.not_after());
-        let statuses: Vec<SingleStatus> = asked
-            .iter()
-            .map(|asked| single_status(asked, now, next_update))
-            .collect();
-        let der = self.seal_answer(&responder, now, &statuses, nonce).await?;
-        let freshness = Freshness {
-            produced_at: now,
-            this_update: now,
-            next_update,
-            etag: format!(
-                "\"{}\"",
-                hexadecimal(&DigestAlgorithm::Sha256.digest(&der))
-                    .get(..32)
-                    .unwrap_or_default()
-            ),
-        };
-        let kind = kind_of(&statuses);
-        // What is unknown now may be issued in a moment.
-        let is_cacheable = nonce.is_none() && kind != OcspAnswerKind::Unknown;
-        let answer = OcspAnswer {
-            der: Bytes::from(der),
-            kind,
-            cacheable: is_cacheable.then_some(freshness),
-        };
-        let half = SignedDuration::from_secs(next_update.duration_since(now).as_secs() / 2);
-        Ok(CachedAnswer {
-            answer,
-            refresh_at: now.saturating_add(half).unwrap_or(now),
-            next_update,
-        })
-    }
-
-    async fn seal_answer(
-        &self,
-        responder: &Responder,
-        now: Timestamp,
-        statuses: &[SingleStatus],
-        nonce: Option<&Nonce>,
-    ) -> Result<Vec<u8>, ErrorStatus> {
-        let ours = |cause: &dyn std::fmt::Display| {
-            tracing::error!(%cause, "an OCSP answer could not be made");
-            ErrorStatus::InternalError
-        };
-        let input = ResponseInput {
-            responder_key: &responder.signing.public_key,
-            algorithm: responder.algorithm,
-            produced_at: now,
-            statuses,
-            nonce,
-            is_extended_revoke: false,
-        };
-        let tbs = ocsp::response_tbs(&input).map_err(|fault| ours(&fault))?;
-        let linted = ocsp::lint::check(tbs, &responder.lint).map_err(|report| ours(&report))?;
-        let sealed = self.seal(&responder.signing, &linted, Purpose::Ocsp).await;
-        let signature = sealed.map_err(|fault| {
-            tracing::warn!(%fault, code = fault.code(), "an OCSP answer could not be signed");
-            ErrorStatus::TryLater
-        })?;
-        ocsp::assemble(linted, &signature, &[responder.certificate.der()]).map_err(|fault| ours(&fault))
-    }
-}
-
-fn single_status((cert_id, status): &Asked, now: Timestamp, next_update: Timestamp) -> SingleStatus {
-    let status = match status.map(|status| status.state) {
-        None => CertStatus::Unknown,
-        Some(State::Good) => CertStatus::Good,
-        // After the clock was set back a revocation may lie in the future; it holds all the same.
-        Some(State::Revoked { at, reason }) => CertStatus::Revoked {
-            at: whole_second(from_millis(at)).min(now),
-            reason: Some(reason),
-        },
-    };
-    SingleStatus {
-        cert_id: *cert_id,
-        status,
-        this_update: now,
-        next_update: Some(next_update),
-    }
-}
-
-fn kind_of(statuses: &[SingleStatus]) -> OcspAnswerKind {
-    let any = |wanted: fn(&CertStatus) -> bool| statuses.iter().any(|single| wanted(&single.status));
-    if any(|status| matches!(status, CertStatus::Revoked { .. })) {
-        OcspAnswerKind::Revoked
-    } else if any(|status| matches!(status, CertStatus::Unknown)) {
-        OcspAnswerKind::Unknown
-    } else {
-        OcspAnswerKind::Good
-    }
-}
-
-/// The wire has whole seconds.
-fn whole_second(at: Timestamp) -> Timestamp {
-    Timestamp::from_second(at.as_second()).unwrap_or(at)
 }

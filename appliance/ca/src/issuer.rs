@@ -197,6 +197,7 @@ impl IssuerEntry {
 pub(crate) struct Issuer {
     entry: ArcSwap<IssuerEntry>,
     /// The status of every serial it ever signed.
+    pub(crate) id: Uuid,
     pub(crate) statuses: StatusIndex,
     pub(crate) crl: ArcSwapOption<PublishedCrl>,
     /// Whether something was revoked since the last CRL.
@@ -213,6 +214,7 @@ pub(crate) struct Issuer {
 impl Issuer {
     pub(crate) fn new(entry: IssuerEntry) -> Self {
         Self {
+            id: entry.id,
             entry: ArcSwap::from_pointee(entry.worked_out()),
             statuses: StatusIndex::default(),
             crl: ArcSwapOption::empty(),
@@ -235,6 +237,18 @@ impl Issuer {
         let entry = Arc::new(entry.worked_out());
         self.entry.store(Arc::clone(&entry));
         entry
+    }
+
+    /// Whether this half of a CertID is its own.
+    pub(crate) fn is_named_by(&self, hash: &IssuerHash) -> bool {
+        let entry = self.entry.load();
+        entry
+            .certified
+            .as_ref()
+            .is_some_and(|certified| match hash.algorithm() {
+                HashAlgorithm::Sha1 => certified.sha1 == *hash,
+                HashAlgorithm::Sha256 => certified.sha256 == *hash,
+            })
     }
 
     /// Its half of a CertID; nothing while it has no certificate.

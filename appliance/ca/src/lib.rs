@@ -35,12 +35,13 @@ mod revoke;
 mod rollover;
 mod seal;
 mod settings;
+mod sign_ocsp;
 pub mod signer;
 mod status_index;
 mod subordinate;
 mod tls_certificate;
 
-pub use answer_ocsp::{Freshness, OcspAnswer, OcspAnswerKind};
+pub use answer_ocsp::{Freshness, OcspAnswer, OcspAnswerKind, WrittenFreshness};
 pub use api_tokens::{ApiToken, NewApiToken, NewSecret};
 pub use audit::{AuditRecord, AuditVerdict};
 pub use authority::Authority;

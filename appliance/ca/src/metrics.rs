@@ -34,6 +34,7 @@ pub struct Metrics {
     ocsp_hits: IntCounter,
     ocsp_misses: IntCounter,
     ocsp_cache_entries: IntGauge,
+    status_index: IntGauge,
     crl_number: IntGaugeVec,
     crl_age: GaugeVec,
     crl_octets: IntGaugeVec,
@@ -85,6 +86,10 @@ impl Metrics {
             ocsp_hits: ocsp_cache.get_metric_with_label_values(&["hit"])?,
             ocsp_misses: ocsp_cache.get_metric_with_label_values(&["miss"])?,
             ocsp_cache_entries: make.gauge("ocsp_cache_entries", "OCSP answers in memory")?,
+            status_index: make.gauge(
+                "status_index_bytes",
+                "Memory of the index that knows the status of every serial",
+            )?,
             crl_number: make.gauges("crl_number", "Number of the published CRL", &crl)?,
             crl_age: make.float_gauges("crl_age_seconds", "Age of the published CRL", &crl)?,
             crl_octets: make.gauges("crl_size_bytes", "Size of the published CRL", &crl)?,
@@ -262,6 +267,15 @@ impl Authority {
         metrics
             .ocsp_cache_entries
             .set(i64::try_from(inner.ocsp_cache.len()).unwrap_or(i64::MAX));
+        let octets: usize = inner
+            .registry
+            .all()
+            .iter()
+            .map(|issuer| issuer.statuses.octets())
+            .sum();
+        metrics
+            .status_index
+            .set(i64::try_from(octets).unwrap_or(i64::MAX));
         metrics.audit_entries.set(metrics.audit_entries());
         metrics.clock_behind.set(gauge(inner.guard.behind(now).as_secs()));
     }

@@ -1,37 +1,59 @@
 //! Signed OCSP answers in memory, bounded.
 //!
-//! The key holds the generation of the serial's status, so an answer from before a revocation cannot be found after it;
-//! nothing has to be thrown out in time. Room is made by age: when the young half is full, it becomes the old half, and
-//! what was not asked for since the last time goes. A look-up that hits takes a read lock and copies a pointer.
+//! An answer is found only while what it says is how things stand, so an answer from before a revocation cannot be found
+//! after it; nothing has to be thrown out in time. Room is made by age: when the young half is full, it becomes the old
+//! half, and what was not asked for since the last time goes. A look-up that hits takes a read lock and copies a pointer.
 
 use std::collections::HashMap;
 use std::hash::{BuildHasher, RandomState};
 use std::sync::Arc;
 
 use jiff::Timestamp;
-use ocsp::CertId;
+use ocsp::{CertId, HashAlgorithm};
 use parking_lot::{Mutex, RwLock};
+use pki::Serial;
 use tokio::sync::OnceCell;
 use uuid::Uuid;
 
 use crate::answer_ocsp::OcspAnswer;
+use crate::status_index::State;
 
 const SHARDS: usize = 16;
 
-/// What an answer is found by. The CertID is kept whole, because it is echoed octet for octet.
+/// What an answer is found by. The spelling of the CertID belongs to it, because it is echoed octet for octet.
 #[derive(Clone, Copy, Debug, Eq, Hash, PartialEq)]
 pub(crate) struct CacheKey {
-    pub(crate) issuer_id: Uuid,
-    pub(crate) cert_id: CertId,
-    pub(crate) generation: i64,
+    issuer_id: Uuid,
+    serial: Serial,
+    algorithm: HashAlgorithm,
+    has_null_parameters: bool,
+}
+
+impl CacheKey {
+    /// The key of the answer for a CertID that names this issuer.
+    pub(crate) fn of(issuer_id: Uuid, cert_id: &CertId) -> Self {
+        Self {
+            issuer_id,
+            serial: cert_id.serial(),
+            algorithm: cert_id.hash_algorithm(),
+            has_null_parameters: cert_id.has_null_parameters(),
+        }
+    }
+}
+
+/// How things stand: what an answer must say, and by whom it may be signed.
+#[derive(Clone, Copy, Debug, Eq, Hash, PartialEq)]
+pub(crate) struct Standing {
+    pub(crate) state: State,
     /// How many responders of the issuer had been revoked.
     pub(crate) responders_revoked: u64,
 }
 
 /// An answer and when it should be signed anew.
-#[derive(Clone, Debug)]
+#[derive(Debug)]
 pub(crate) struct CachedAnswer {
     pub(crate) answer: OcspAnswer,
+    pub(crate) standing: Standing,
     pub(crate) refresh_at: Timestamp,
     pub(crate) next_update: Timestamp,
 }
@@ -45,7 +67,7 @@ pub(crate) struct OcspCache {
     shards: Vec<RwLock<Halves>>,
     hasher: RandomState,
     half: usize,
-    flights: Mutex<HashMap<CacheKey, Flight>>,
+    flights: Mutex<HashMap<(CacheKey, Standing), Flight>>,
 }
 
 #[derive(Debug, Default)]
@@ -65,14 +87,19 @@ impl OcspCache {
         }
     }
 
-    pub(crate) fn find(&self, key: &CacheKey) -> Option<Arc<CachedAnswer>> {
+    /// The answer for a key that says how things stand.
+    pub(crate) fn find(&self, key: &CacheKey, standing: &Standing) -> Option<Arc<CachedAnswer>> {
         let shard = self.shard(key)?;
         let found = {
             let halves = shard.read();
             if let Some(found) = halves.young.get(key) {
-                return Some(Arc::clone(found));
+                return (found.standing == *standing).then(|| Arc::clone(found));
             }
-            Arc::clone(halves.old.get(key)?)
+            let found = halves.old.get(key)?;
+            if found.standing != *standing {
+                return None;
+            }
+            Arc::clone(found)
         };
         self.keep(*key, Arc::clone(&found));
         Some(found)
@@ -89,15 +116,18 @@ impl OcspCache {
     }
 
     /// The flight for a key: whoever comes first signs, the others wait for it.
-    pub(crate) fn flight(&self, key: CacheKey) -> Flight {
-        Arc::clone(self.flights.lock().entry(key).or_default())
+    pub(crate) fn flight(&self, key: CacheKey, standing: Standing) -> Flight {
+        Arc::clone(self.flights.lock().entry((key, standing)).or_default())
     }
 
     /// Ends a flight, so that the next who asks begins a new one.
-    pub(crate) fn land(&self, key: &CacheKey, flight: &Flight) {
+    pub(crate) fn land(&self, key: CacheKey, standing: Standing, flight: &Flight) {
         let mut flights = self.flights.lock();
-        if flights.get(key).is_some_and(|known| Arc::ptr_eq(known, flight)) {
-            flights.remove(key);
+        if flights
+            .get(&(key, standing))
+            .is_some_and(|known| Arc::ptr_eq(known, flight))
+        {
+            flights.remove(&(key, standing));
         }
     }
 
@@ -124,23 +154,27 @@ mod tests {
     use super::*;
     use crate::answer_ocsp::OcspAnswerKind;
     use ocsp::IssuerHash;
-    use pki::Serial;
+    use pki::RevocationReason;
 
-    fn key(number: u8, generation: i64) -> CacheKey {
+    fn key(number: u8) -> CacheKey {
         let issuer = IssuerHash::Sha1 {
             name: [1; 20],
             key: [2; 20],
         };
-        let cert_id = CertId::new(issuer, Serial::from_random([number; 16]));
-        CacheKey {
-            issuer_id: Uuid::nil(),
-            cert_id,
-            generation,
+        CacheKey::of(
+            Uuid::nil(),
+            &CertId::new(issuer, Serial::from_random([number; 16])),
+        )
+    }
+
+    fn standing(state: State) -> Standing {
+        Standing {
+            state,
             responders_revoked: 0,
         }
     }
 
-    fn answer() -> Arc<CachedAnswer> {
+    fn answer(state: State) -> Arc<CachedAnswer> {
         let answer = OcspAnswer {
             der: bytes::Bytes::new(),
             kind: OcspAnswerKind::Good,
@@ -148,35 +182,49 @@ mod tests {
         };
         Arc::new(CachedAnswer {
             answer,
+            standing: standing(state),
             refresh_at: Timestamp::MAX,
             next_update: Timestamp::MAX,
         })
     }
 
     #[test]
-    fn another_generation_is_another_answer() {
+    fn an_answer_is_found_while_it_is_true() {
+        let revoked = |at| State::Revoked {
+            at,
+            reason: RevocationReason::Superseded,
+        };
         let cache = OcspCache::new(1000);
-        cache.keep(key(1, 1), answer());
-        assert!(cache.find(&key(1, 1)).is_some());
-        assert!(cache.find(&key(1, 2)).is_none());
+        cache.keep(key(1), answer(State::Good));
+        assert!(cache.find(&key(1), &standing(State::Good)).is_some());
+        assert!(cache.find(&key(1), &standing(revoked(5))).is_none());
+        cache.keep(key(1), answer(revoked(5)));
+        assert!(cache.find(&key(1), &standing(revoked(5))).is_some());
+        assert!(cache.find(&key(1), &standing(revoked(6))).is_none());
+        let later = Standing {
+            responders_revoked: 1,
+            ..standing(revoked(5))
+        };
+        assert!(cache.find(&key(1), &later).is_none());
     }
 
     #[test]
     fn it_never_grows_beyond_its_bound() {
         let cache = OcspCache::new(64);
-        for generation in 0..1000 {
-            cache.keep(key(3, generation), answer());
+        for number in 0..=255 {
+            cache.keep(key(number), answer(State::Good));
         }
         assert!(cache.len() <= 64, "{}", cache.len());
-        assert!(cache.find(&key(3, 999)).is_some());
+        assert!(cache.find(&key(255), &standing(State::Good)).is_some());
     }
 
     #[test]
     fn a_landed_flight_is_over() {
         let cache = OcspCache::new(64);
-        let flight = cache.flight(key(1, 0));
-        assert!(Arc::ptr_eq(&flight, &cache.flight(key(1, 0))));
-        cache.land(&key(1, 0), &flight);
-        assert!(!Arc::ptr_eq(&flight, &cache.flight(key(1, 0))));
+        let good = standing(State::Good);
+        let flight = cache.flight(key(1), good);
+        assert!(Arc::ptr_eq(&flight, &cache.flight(key(1), good)));
+        cache.land(key(1), good, &flight);
+        assert!(!Arc::ptr_eq(&flight, &cache.flight(key(1), good)));
     }
 }

@@ -50,6 +50,11 @@ impl Registry {
         self.issuers.load().get(&id).map(Arc::clone)
     }
 
+    /// Looks at one without taking hold of it.
+    pub(crate) fn with<T>(&self, id: Uuid, look: impl FnOnce(&Issuer) -> T) -> Option<T> {
+        self.issuers.load().get(&id).map(|issuer| look(issuer))
+    }
+
     /// All of them, oldest first.
     pub(crate) fn all(&self) -> Vec<Arc<Issuer>> {
         let mut issuers: Vec<Arc<Issuer>> = self.issuers.load().values().map(Arc::clone).collect();
@@ -119,7 +124,7 @@ impl Authority {
     pub fn revocation_of(&self, issuer: &IssuerEntry) -> Option<(Timestamp, RevocationReason)> {
         let parent = self.inner().registry.find(issuer.parent?)?;
         let own = issuer.certificate.as_ref()?.serial();
-        match parent.statuses.find(&own)?.state {
+        match parent.statuses.find(&own)? {
             State::Revoked { at, reason } => Some((from_millis(at), reason)),
             State::Good => None,
         }

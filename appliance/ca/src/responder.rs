@@ -231,7 +231,7 @@ impl Authority {
                 continue;
             };
             let status = issuer.statuses.find(&certificate.serial());
-            if status.is_some_and(|status| status.state != State::Good) {
+            if status.is_some_and(|status| status != State::Good) {
                 continue;
             }
             // Of one issuer the last to end comes last, and stays.

@@ -9,7 +9,7 @@ use http::header::{
 };
 use http::{HeaderMap, HeaderName, HeaderValue, Method, Response, StatusCode};
 use http_body_util::Full;
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 
 /// Something that may be kept by caches.
 #[derive(Clone, Debug)]
@@ -40,10 +40,11 @@ impl Cacheable<'_> {
         // RFC 9110 §13.2.1: conditions are for methods that select a representation.
         let is_conditional = *method == Method::GET || *method == Method::HEAD;
         let is_unchanged = is_conditional && is_unchanged(request, self.etag, self.modified);
-        // A clock that stands before thisUpdate must not stretch the age.
-        let max_age = self.expires.map_or(DEFAULT_MAX_AGE, |end| {
-            (end.as_second() - now.as_second()).clamp(0, (end.as_second() - self.modified.as_second()).max(0))
-        });
+        let longest = SignedDuration::from_secs(DEFAULT_MAX_AGE);
+        let end = self
+            .expires
+            .or_else(|| now.checked_add(longest).ok())
+            .unwrap_or(now);
         let mut response = Response::new(Full::default());
         let headers = response.headers_mut();
         headers.reserve(7);
@@ -51,12 +52,12 @@ impl Cacheable<'_> {
             headers,
             buffer: BytesMut::with_capacity(256),
         };
-        // RFC 9919 §7.2: public, bounded by nextUpdate, never changed on the way.
-        lines.put(CACHE_CONTROL, |buffer| {
-            buffer.extend_from_slice(b"max-age=");
-            decimal(buffer, max_age);
-            buffer.extend_from_slice(b", public, no-transform, must-revalidate");
-        });
+        let since = if self.expires.is_some() {
+            self.modified
+        } else {
+            now
+        };
+        lines.put(CACHE_CONTROL, |buffer| write_max_age(buffer, since, end, now));
         lines.put(ETAG, |buffer| buffer.extend_from_slice(self.etag.as_bytes()));
         lines.put(LAST_MODIFIED, |buffer| http_date(buffer, self.modified));
         if let Some(end) = self.expires {
@@ -71,6 +72,77 @@ impl Cacheable<'_> {
         }
         response
     }
+}
+
+/// Something that is sent many times before it changes: all that can be written beforehand is.
+#[derive(Clone, Debug)]
+pub(crate) struct Kept<'a> {
+    /// The body.
+    pub(crate) body: Bytes,
+    /// Its media type.
+    pub(crate) media_type: &'static str,
+    /// A strong validator, in quotes.
+    pub(crate) etag: &'a Bytes,
+    /// When it was made.
+    pub(crate) modified: Timestamp,
+    /// Until when it may be used.
+    pub(crate) expires: Timestamp,
+    /// The first as a date of HTTP.
+    pub(crate) written_modified: &'a Bytes,
+    /// The second as a date of HTTP.
+    pub(crate) written_expires: &'a Bytes,
+}
+
+impl Kept<'_> {
+    /// The answer to a request with this method and these headers.
+    pub(crate) fn respond(
+        self,
+        method: &Method,
+        request: &HeaderMap,
+        now: Timestamp,
+    ) -> Response<Full<Bytes>> {
+        let mut response = Response::new(Full::default());
+        let headers = response.headers_mut();
+        headers.reserve(6);
+        let mut age = BytesMut::with_capacity(72);
+        write_max_age(&mut age, self.modified, self.expires, now);
+        for (name, value) in [
+            (CACHE_CONTROL, age.freeze()),
+            (ETAG, self.etag.clone()),
+            (LAST_MODIFIED, self.written_modified.clone()),
+            (EXPIRES, self.written_expires.clone()),
+        ] {
+            if let Ok(value) = HeaderValue::from_maybe_shared(value) {
+                headers.insert(name, value);
+            }
+        }
+        // RFC 9110 §13.2.1: conditions are for methods that select a representation.
+        let is_conditional = *method == Method::GET || *method == Method::HEAD;
+        let etag = std::str::from_utf8(self.etag).unwrap_or_default();
+        if is_conditional && is_unchanged(request, etag, self.modified) {
+            *response.status_mut() = StatusCode::NOT_MODIFIED;
+        } else {
+            headers.insert(CONTENT_TYPE, HeaderValue::from_static(self.media_type));
+            *response.body_mut() = Full::new(self.body);
+        }
+        response
+    }
+}
+
+/// A time as HTTP writes it.
+pub(crate) fn written_date(at: Timestamp) -> Bytes {
+    let mut text = BytesMut::with_capacity(32);
+    http_date(&mut text, at);
+    text.freeze()
+}
+
+/// RFC 9919 §7.2: public, bounded by nextUpdate, never changed on the way. A clock that stands before thisUpdate must not
+/// stretch the age.
+fn write_max_age(buffer: &mut BytesMut, modified: Timestamp, end: Timestamp, now: Timestamp) {
+    let whole = (end.as_second() - modified.as_second()).max(0);
+    buffer.extend_from_slice(b"max-age=");
+    decimal(buffer, (end.as_second() - now.as_second()).clamp(0, whole));
+    buffer.extend_from_slice(b", public, no-transform, must-revalidate");
 }
 
 /// Header lines that share one buffer.

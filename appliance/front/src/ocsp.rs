@@ -2,21 +2,24 @@
 //! scripts.
 
 use bytes::{Bytes, BytesMut};
-use ca::{IssuerEntry, OcspAnswer, OcspAnswerKind};
+use ca::{IssuerEntry, OcspAnswer, OcspAnswerKind, WrittenFreshness};
 use http::header::{CACHE_CONTROL, CONTENT_TYPE};
 use http::request::Parts;
 use http::{HeaderValue, Method, Response, StatusCode};
 use http_body_util::Full;
 use hyper::body::Incoming;
-use ocsp::{ErrorStatus, GetPathFault, get_path_to_der};
+use ocsp::{ErrorStatus, GetPathFault, get_path_into, get_path_to_der};
 use pki::Serial;
+use uuid::Uuid;
 
-use crate::conditional::Cacheable;
+use crate::conditional::{Kept, written_date};
 use crate::limits::{self, BodyFault};
 use crate::public::{Answer, Public, not_allowed, plain};
 use crate::settings::OCSP_BODY;
 
 const MEDIA_TYPE: &str = "application/ocsp-response";
+/// Octets that a request about one certificate fits in, with SHA-256 and the longest serial.
+const USUAL_REQUEST: usize = 192;
 
 /// The answer of an issuer's responder; `rest` is the path behind the issuer.
 pub(crate) async fn answer(
@@ -68,6 +71,19 @@ async fn request(public: &Public, head: &Parts, body: Incoming) -> Result<Bytes,
     let within = public.limits.body_timeout.min(public.limits.header_timeout);
     limits::read(head, body, OCSP_BODY, within, take).await?;
     Ok(whole)
+}
+
+/// The answer when it is at hand, without waiting for anything: the way of nearly every request by GET.
+pub(crate) fn at_hand(public: &Public, issuer: &str, rest: Option<&str>, head: &Parts) -> Option<Answer> {
+    if head.method != Method::GET && head.method != Method::HEAD {
+        return None;
+    }
+    let mut room = [0; USUAL_REQUEST];
+    let der = get_path_into(rest?, &mut room).ok()?;
+    let answer = public
+        .authority
+        .ocsp_at_hand(Uuid::try_parse(issuer).ok()?, der)?;
+    Some(render(public, &answer, head))
 }
 
 async fn get(public: &Public, issuer: &IssuerEntry, rest: &str, head: &Parts) -> Answer {
@@ -125,12 +141,18 @@ fn render(public: &Public, answer: &OcspAnswer, head: &Parts) -> Answer {
             },
         );
     };
-    let answer = Cacheable {
+    let written = fresh.written.get_or_init(|| WrittenFreshness {
+        modified: written_date(fresh.this_update),
+        expires: written_date(fresh.next_update),
+    });
+    let answer = Kept {
         body,
         media_type: MEDIA_TYPE,
         etag: &fresh.etag,
         modified: fresh.this_update,
-        expires: Some(fresh.next_update),
+        expires: fresh.next_update,
+        written_modified: &written.modified,
+        written_expires: &written.expires,
     };
     answer.respond(&head.method, &head.headers, public.authority.clock().now())
 }

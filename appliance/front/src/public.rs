@@ -48,7 +48,10 @@ impl Public {
         let timed = self.metrics.begin();
         let (head, body) = request.into_parts();
         let (route, answer) = if limits::names_one_host(&head) {
-            self.route(&head, body).await
+            match self.at_hand(&head) {
+                Some(answer) => (Route::Ocsp, answer),
+                None => self.route(&head, body).await,
+            }
         } else {
             let text = "A request of HTTP/1.1 has one Host header (RFC 9112 §3.2).\n";
             (Route::Nowhere, plain(StatusCode::BAD_REQUEST, text))
@@ -60,6 +63,13 @@ impl Public {
             took_us = timed.elapsed().as_micros(), "public request",
         );
         answer
+    }
+
+    fn at_hand(&self, head: &Parts) -> Option<Answer> {
+        match Place::of(head.uri.path()) {
+            Place::Ocsp { issuer, rest } => ocsp::at_hand(self, issuer, rest, head),
+            _ => None,
+        }
     }
 
     async fn route(&self, head: &Parts, body: Incoming) -> (Route, Answer) {

@@ -92,6 +92,11 @@ impl CertId {
         self.issuer.algorithm()
     }
 
+    /// Whether the parameters of the algorithm are written as NULL, and not left out.
+    pub const fn has_null_parameters(&self) -> bool {
+        self.null_parameters
+    }
+
     /// issuerNameHash: 20 or 32 octets.
     pub const fn issuer_name_hash(&self) -> &[u8] {
         match &self.issuer {

@@ -25,10 +25,33 @@ pub fn get_path_to_der(path: &str) -> Result<Vec<u8>, GetPathFault> {
     if path.len() > MAX_GET_PATH_LEN {
         return Err(GetPathFault::TooLong);
     }
+    let mut der = Vec::with_capacity(path.len() / 4 * 3 + 3);
+    decode(path, |octet| {
+        der.push(octet);
+        true
+    })?;
+    Ok(der)
+}
+
+/// The same into a given room, for requests of the usual size: nothing is allocated. What does not fit is too long.
+pub fn get_path_into<'a>(path: &str, room: &'a mut [u8]) -> Result<&'a [u8], GetPathFault> {
+    let mut length = 0;
+    decode(path, |octet| match room.get_mut(length) {
+        Some(place) => {
+            *place = octet;
+            length += 1;
+            true
+        }
+        None => false,
+    })?;
+    room.get(..length).ok_or(GetPathFault::TooLong)
+}
+
+/// Hands out the octets one by one; ends when one is not taken.
+fn decode(path: &str, mut take: impl FnMut(u8) -> bool) -> Result<(), GetPathFault> {
     let mut octets = Unescaped {
         rest: path.as_bytes(),
     };
-    let mut der = Vec::with_capacity(path.len() / 4 * 3 + 3);
     let (mut bits, mut held, mut symbols, mut padding) = (0_u32, 0_u32, 0_usize, 0_usize);
     while let Some(octet) = octets.next_octet()? {
         let value = match octet {
@@ -48,7 +71,9 @@ pub fn get_path_to_der(path: &str) -> Result<Vec<u8>, GetPathFault> {
         if held >= 8 {
             held -= 8;
             let [.., low] = (bits >> held).to_be_bytes();
-            der.push(low);
+            if !take(low) {
+                return Err(GetPathFault::TooLong);
+            }
             bits &= (1 << held) - 1;
         }
     }
@@ -56,7 +81,7 @@ pub fn get_path_to_der(path: &str) -> Result<Vec<u8>, GetPathFault> {
     if symbols == 0 || symbols % 4 == 1 || bits != 0 {
         return Err(GetPathFault::NotBase64);
     }
-    Ok(der)
+    Ok(())
 }
 
 /// The path part for a request: base64, percent-encoded once.

@@ -31,7 +31,7 @@ mod wire;
 
 pub use cert_id::{CertId, HashAlgorithm, IssuerHash};
 pub use fault::{ErrorStatus, RequestFault};
-pub use get_path::{GetPathFault, MAX_GET_PATH_LEN, der_to_get_path, get_path_to_der};
+pub use get_path::{GetPathFault, MAX_GET_PATH_LEN, der_to_get_path, get_path_into, get_path_to_der};
 pub use nonce::{MAX_NONCE_LEN, Nonce, RECOMMENDED_NONCE_LEN};
 pub use reply::{ResponseInput, assemble, response_tbs};
 pub use request::{MAX_CERT_IDS, MAX_REQUEST_LEN, Request};

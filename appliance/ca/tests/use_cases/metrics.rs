@@ -63,6 +63,8 @@ async fn ocsp_answers_and_look_ups_are_counted() {
         1.0,
     );
     assert_is(bed.metric("chancery_ocsp_cache_entries"), 1.0);
+    let before = bed.metric("chancery_status_index_bytes");
+    assert!(before >= 20.0, "{before}");
     let broken = bed.authority.answer_ocsp(issued.issuer_id, b"x");
     assert_is(
         growth(

@@ -1,5 +1,7 @@
 //! OCSP answers, judged as a client judges them.
 
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use ca::OcspAnswerKind;
@@ -128,7 +130,7 @@ async fn a_nonce_is_echoed_and_its_answer_is_nobody_elses() {
         fresh.next_update,
         bed.clock.now() + SignedDuration::from_hours(24)
     );
-    assert!(fresh.etag.starts_with('"') && fresh.etag.ends_with('"'));
+    assert!(fresh.etag.starts_with(b"\"") && fresh.etag.ends_with(b"\""));
 }
 
 #[tokio::test]
@@ -300,4 +302,54 @@ async fn without_a_valid_responder_the_answer_is_to_try_later() {
         .answer_ocsp_serial(issued.issuer_id, issued.serial)
         .await;
     assert_eq!(answer.kind, OcspAnswerKind::Good);
+}
+
+/// Ten thousand times somebody asks while somebody revokes: whoever asks after the revocation was acknowledged is never
+/// told good, whatever was being signed or kept at that moment.
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn good_is_never_seen_after_a_revocation_was_acknowledged() {
+    const CERTIFICATES: usize = 500;
+    const ASKERS: usize = 20;
+    let bed = Arc::new(Bed::ready().await);
+    let mut races = tokio::task::JoinSet::new();
+    for number in 0..CERTIFICATES {
+        let serial = bed.server(&format!("host-{number}.example")).await.serial;
+        let acknowledged = Arc::new(AtomicBool::new(false));
+        let request = Request::new(cert_id(&bed, HashAlgorithm::Sha1, serial))
+            .to_der()
+            .unwrap();
+        for asker in 0..ASKERS {
+            let (bed, acknowledged, request) = (Arc::clone(&bed), Arc::clone(&acknowledged), request.clone());
+            races.spawn(async move {
+                for _ in 0..asker % 4 {
+                    tokio::task::yield_now().await;
+                }
+                let must_be_revoked = acknowledged.load(Ordering::SeqCst);
+                let issuer = bed.issuer("issuing").id;
+                let answer = bed.authority.answer_ocsp(issuer, &request).await;
+                assert!(
+                    !must_be_revoked || answer.kind == OcspAnswerKind::Revoked,
+                    "{:?}",
+                    answer.kind
+                );
+                must_be_revoked
+            });
+        }
+        let bed = Arc::clone(&bed);
+        races.spawn(async move {
+            revoke(&bed, serial, RevocationReason::Superseded).await;
+            acknowledged.store(true, Ordering::SeqCst);
+            let answer = bed
+                .authority
+                .answer_ocsp(bed.issuer("issuing").id, &request)
+                .await;
+            assert_eq!(answer.kind, OcspAnswerKind::Revoked);
+            true
+        });
+    }
+    let mut late = 0;
+    while let Some(race) = races.join_next().await {
+        late += usize::from(race.unwrap());
+    }
+    assert!(late >= CERTIFICATES, "{late} asked after the revocation");
 }
