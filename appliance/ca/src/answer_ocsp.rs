@@ -15,8 +15,11 @@ use uuid::Uuid;
 
 use crate::authority::Authority;
 use crate::issuer::Issuer;
-use crate::ocsp_cache::{CacheKey, Standing};
+use crate::kept_answer;
+use crate::ocsp_cache::{CacheKey, CachedAnswer, Standing};
+use crate::seal::Purpose;
 use crate::sign_ocsp::Asked;
+use crate::status_index::State;
 
 /// What an answer says, for logs and metrics.
 #[derive(Clone, Copy, Debug, Eq, Hash, PartialEq)]
@@ -48,6 +51,18 @@ impl OcspAnswerKind {
         Self::TryLater,
         Self::InternalError,
     ];
+
+    /// Its number where it is stored: its place among all.
+    pub(crate) fn number(self) -> u8 {
+        let place = Self::ALL.iter().position(|kind| *kind == self);
+        place
+            .and_then(|place| u8::try_from(place).ok())
+            .unwrap_or(u8::MAX)
+    }
+
+    pub(crate) fn from_number(number: u8) -> Option<Self> {
+        Self::ALL.get(usize::from(number)).copied()
+    }
 
     /// The value of the metric's label.
     pub fn name(self) -> &'static str {
@@ -124,13 +139,14 @@ impl Authority {
         }
         let inner = self.inner();
         let cert_id = request.first();
-        let (key, standing) = inner.registry.with(issuer_id, |issuer| {
+        let known = inner.registry.with(issuer_id, |issuer| {
             // RFC 6960 §2.3: this address answers for one issuer.
-            issuer
-                .is_named_by(cert_id.issuer())
-                .then(|| self.standing(issuer, cert_id))
-        })???;
-        let known = inner.ocsp_cache.find(&key, &standing)?;
+            if !issuer.is_named_by(cert_id.issuer()) {
+                return None;
+            }
+            let (key, standing) = self.standing(issuer, cert_id)?;
+            self.known_answer(issuer, key, standing)
+        })??;
         if inner.clock.now() >= known.refresh_at {
             return None;
         }
@@ -193,17 +209,68 @@ impl Authority {
             .cert_ids()
             .map(|cert_id| (*cert_id, issuer.statuses.find(&cert_id.serial())))
             .collect();
-        let signed = self.sign_ocsp(&issuer, &asked, request.nonce()).await?;
+        let signed = self
+            .sign_ocsp(&issuer, &asked, request.nonce(), Purpose::Ocsp)
+            .await?;
         Ok(signed.answer)
     }
 
     /// What an answer for this certificate is kept under, and what it must say; nothing for what was never issued.
-    fn standing(&self, issuer: &Issuer, cert_id: &CertId) -> Option<(CacheKey, Standing)> {
+    pub(crate) fn standing(&self, issuer: &Issuer, cert_id: &CertId) -> Option<(CacheKey, Standing)> {
         let standing = Standing {
             state: issuer.statuses.find(&cert_id.serial())?,
             responders_revoked: issuer.responders_revoked.load(Ordering::SeqCst),
         };
         Some((CacheKey::of(issuer.id, cert_id), standing))
+    }
+
+    /// The answer that was signed before, from memory or from disk. It may have to be signed anew.
+    pub(crate) fn known_answer(
+        &self,
+        issuer: &Issuer,
+        key: CacheKey,
+        standing: Standing,
+    ) -> Option<Arc<CachedAnswer>> {
+        let cache = &self.inner().ocsp_cache;
+        if let Some(known) = cache.find(&key, &standing) {
+            return Some(known);
+        }
+        let answers = self.inner().answers.as_ref()?;
+        let mut known = answers.find(&kept_answer::key(&key), kept_answer::decode)?;
+        // Whether its responder was revoked since is asked anew: a kept answer does not know how many were.
+        let is_signer_good = issuer.statuses.find(&known.responder) == Some(State::Good);
+        if known.standing.state != standing.state
+            || !is_signer_good
+            || self.inner().clock.now() >= known.next_update
+        {
+            return None;
+        }
+        known.standing = standing;
+        let known = Arc::new(known);
+        cache.keep(key, Arc::clone(&known));
+        Some(known)
+    }
+
+    /// Keeps an answer in memory, and soon on disk.
+    pub(crate) fn keep_answer(&self, key: CacheKey, answer: &Arc<CachedAnswer>) {
+        self.inner().ocsp_cache.keep(key, Arc::clone(answer));
+        if let Some(answers) = &self.inner().answers
+            && let Some(value) = kept_answer::encode(answer)
+        {
+            answers.keep(kept_answer::key(&key), value);
+        }
+    }
+
+    /// Keeps an answer that was signed ahead: on disk when there is one, so that memory stays with what is asked for, and in
+    /// memory where an older one is.
+    pub(crate) fn keep_ahead(&self, key: CacheKey, answer: &Arc<CachedAnswer>) {
+        let inner = self.inner();
+        if inner.answers.is_none() || inner.ocsp_cache.has(&key) {
+            inner.ocsp_cache.keep(key, Arc::clone(answer));
+        }
+        if let Some((answers, value)) = inner.answers.as_ref().zip(kept_answer::encode(answer)) {
+            answers.keep_all([(kept_answer::key(&key), value)]);
+        }
     }
 
     /// One signature, however many ask for it at the same time.
@@ -216,8 +283,8 @@ impl Authority {
     ) -> Result<OcspAnswer, ErrorStatus> {
         let cache = &self.inner().ocsp_cache;
         let now = self.inner().clock.now();
-        let known = cache
-            .find(&key, &standing)
+        let known = self
+            .known_answer(issuer, key, standing)
             .filter(|known| now < known.next_update);
         let is_fresh = known.as_ref().is_some_and(|known| now < known.refresh_at);
         self.inner().metrics.ocsp_looked_up(is_fresh);
@@ -226,14 +293,14 @@ impl Authority {
         }
         let flight = cache.flight(key, standing);
         let sign = async || {
-            self.sign_ocsp(issuer, &[(*cert_id, Some(standing.state))], None)
+            self.sign_ocsp(issuer, &[(*cert_id, Some(standing.state))], None, Purpose::Ocsp)
                 .await
                 .ok()
                 .map(Arc::new)
         };
         let signed = flight.get_or_init(sign).await.clone();
         if let Some(signed) = &signed {
-            cache.keep(key, Arc::clone(signed));
+            self.keep_answer(key, signed);
         }
         cache.land(key, standing, &flight);
         signed

@@ -7,8 +7,8 @@ use std::sync::{Arc, OnceLock};
 use arc_swap::ArcSwap;
 use pki::Serial;
 use store::audit::AuditEntry;
-use store::{Store, Tx};
-use tokio::sync::Notify;
+use store::{OcspAnswers, Store, Tx};
+use tokio::sync::{Notify, Semaphore};
 use tokio_util::task::TaskTracker;
 
 use crate::api_tokens::StoredToken;
@@ -45,6 +45,10 @@ pub(crate) struct Inner {
     pub(crate) tokens: ArcSwap<HashMap<String, StoredToken>>,
     pub(crate) in_flight: InFlight,
     pub(crate) ocsp_cache: OcspCache,
+    /// How many may wait for an OCSP answer that is signed on demand.
+    pub(crate) ocsp_budget: Semaphore,
+    /// The signed OCSP answers on disk; none where there is no folder for them.
+    pub(crate) answers: Option<OcspAnswers>,
     pub(crate) signer_look: SignerLook,
     /// One change of the set of issuers at a time.
     pub(crate) issuer_changes: tokio::sync::Mutex<()>,
@@ -66,6 +70,8 @@ impl Authority {
         let inner = Inner {
             guard: ClockGuard::new(high_water.unwrap_or(0), settings.clock_tolerance),
             ocsp_cache: OcspCache::new(settings.ocsp_cache_entries),
+            ocsp_budget: Semaphore::new(settings.ocsp_on_demand),
+            answers: open_answers(&settings)?,
             registry: Registry::default(),
             profiles: ArcSwap::default(),
             tokens: ArcSwap::default(),
@@ -129,6 +135,9 @@ impl Authority {
     pub async fn drain(&self) {
         self.inner.tasks.close();
         self.inner.tasks.wait().await;
+        if let Some(answers) = self.inner.answers.clone() {
+            let _ = tokio::task::spawn_blocking(move || answers.close()).await;
+        }
     }
 
     pub(crate) fn inner(&self) -> &Inner {
@@ -211,4 +220,15 @@ impl Authority {
         issuer.statuses.apply(serial, state, 0);
         Ok(())
     }
+}
+
+fn open_answers(settings: &Settings) -> Result<Option<OcspAnswers>> {
+    let Some(folder) = &settings.ocsp_folder else {
+        return Ok(None);
+    };
+    let answers = OcspAnswers::open(folder)?;
+    if let Some(cause) = answers.begun_anew() {
+        tracing::warn!(folder = %folder.display(), cause, "the OCSP answers on disk could not be read: begun anew");
+    }
+    Ok(Some(answers))
 }

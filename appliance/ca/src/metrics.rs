@@ -13,6 +13,7 @@ use prometheus::{
 
 use crate::answer_ocsp::OcspAnswerKind;
 use crate::authority::Authority;
+use crate::presign_ocsp::Presigned;
 use crate::seal::Purpose;
 use crate::signer::SignFault;
 
@@ -34,6 +35,8 @@ pub struct Metrics {
     ocsp_hits: IntCounter,
     ocsp_misses: IntCounter,
     ocsp_cache_entries: IntGauge,
+    ocsp_presigned: IntCounterVec,
+    ocsp_lost: IntCounter,
     status_index: IntGauge,
     crl_number: IntGaugeVec,
     crl_age: GaugeVec,
@@ -86,6 +89,15 @@ impl Metrics {
             ocsp_hits: ocsp_cache.get_metric_with_label_values(&["hit"])?,
             ocsp_misses: ocsp_cache.get_metric_with_label_values(&["miss"])?,
             ocsp_cache_entries: make.gauge("ocsp_cache_entries", "OCSP answers in memory")?,
+            ocsp_presigned: make.counters(
+                "ocsp_presigned_total",
+                "OCSP answers to be signed ahead of time, by what became of it",
+                &["outcome"],
+            )?,
+            ocsp_lost: make.counter(
+                "ocsp_answers_lost_total",
+                "OCSP answers that the cache on disk did not take",
+            )?,
             status_index: make.gauge(
                 "status_index_bytes",
                 "Memory of the index that knows the status of every serial",
@@ -144,6 +156,18 @@ impl Metrics {
         let place = OcspAnswerKind::ALL.iter().position(|known| *known == kind);
         if let Some(counter) = place.and_then(|place| self.ocsp_answers.get(place)) {
             counter.inc();
+        }
+    }
+
+    pub(crate) fn presigned(&self, done: Presigned) {
+        for (outcome, count) in [
+            ("signed", done.signed),
+            ("fresh", done.fresh),
+            ("failed", done.failed),
+        ] {
+            self.ocsp_presigned
+                .with_label_values(&[outcome])
+                .inc_by(u64::try_from(count).unwrap_or(0));
         }
     }
 
@@ -276,6 +300,9 @@ impl Authority {
         metrics
             .status_index
             .set(i64::try_from(octets).unwrap_or(i64::MAX));
+        if let Some(answers) = &inner.answers {
+            raise(&metrics.ocsp_lost, answers.lost());
+        }
         metrics.audit_entries.set(metrics.audit_entries());
         metrics.clock_behind.set(gauge(inner.guard.behind(now).as_secs()));
     }

@@ -8,8 +8,8 @@ use std::collections::HashMap;
 use std::hash::{BuildHasher, RandomState};
 use std::sync::Arc;
 
-use jiff::Timestamp;
-use ocsp::{CertId, HashAlgorithm};
+use jiff::{SignedDuration, Timestamp};
+use ocsp::{CertId, HashAlgorithm, IssuerHash};
 use parking_lot::{Mutex, RwLock};
 use pki::Serial;
 use tokio::sync::OnceCell;
@@ -30,6 +30,42 @@ pub(crate) struct CacheKey {
 }
 
 impl CacheKey {
+    pub(crate) fn issuer_id(&self) -> Uuid {
+        self.issuer_id
+    }
+
+    pub(crate) fn algorithm(&self) -> HashAlgorithm {
+        self.algorithm
+    }
+
+    /// The CertID it stands for, with the issuer's half.
+    pub(crate) fn cert_id(&self, issuer: IssuerHash) -> CertId {
+        let cert_id = CertId::new(issuer, self.serial);
+        if self.has_null_parameters {
+            cert_id
+        } else {
+            cert_id.without_parameters()
+        }
+    }
+
+    /// The last octet of the serial, which is random.
+    pub(crate) fn last_octet(&self) -> u8 {
+        self.serial.as_bytes().last().copied().unwrap_or(0)
+    }
+
+    /// The issuer, the spelling of the CertID as a number, and the serial.
+    pub(crate) fn parts(&self) -> (Uuid, u8, Serial) {
+        let algorithm = match self.algorithm {
+            HashAlgorithm::Sha1 => 0,
+            HashAlgorithm::Sha256 => 2,
+        };
+        (
+            self.issuer_id,
+            algorithm | u8::from(self.has_null_parameters),
+            self.serial,
+        )
+    }
+
     /// The key of the answer for a CertID that names this issuer.
     pub(crate) fn of(issuer_id: Uuid, cert_id: &CertId) -> Self {
         Self {
@@ -54,8 +90,16 @@ pub(crate) struct Standing {
 pub(crate) struct CachedAnswer {
     pub(crate) answer: OcspAnswer,
     pub(crate) standing: Standing,
+    /// Whose certificate it is signed under.
+    pub(crate) responder: Serial,
     pub(crate) refresh_at: Timestamp,
     pub(crate) next_update: Timestamp,
+}
+
+/// After half of its life an answer is signed anew.
+pub(crate) fn refresh_at(this_update: Timestamp, next_update: Timestamp) -> Timestamp {
+    let half = SignedDuration::from_secs(next_update.duration_since(this_update).as_secs() / 2);
+    this_update.saturating_add(half).unwrap_or(this_update)
 }
 
 /// What waits for one signature.
@@ -105,6 +149,14 @@ impl OcspCache {
         Some(found)
     }
 
+    /// Whether there is an answer, of whatever standing.
+    pub(crate) fn has(&self, key: &CacheKey) -> bool {
+        self.shard(key).is_some_and(|shard| {
+            let halves = shard.read();
+            halves.young.contains_key(key) || halves.old.contains_key(key)
+        })
+    }
+
     pub(crate) fn keep(&self, key: CacheKey, answer: Arc<CachedAnswer>) {
         let Some(shard) = self.shard(&key) else { return };
         let mut halves = shard.write();
@@ -113,6 +165,17 @@ impl OcspCache {
         }
         halves.old.remove(&key);
         halves.young.insert(key, answer);
+    }
+
+    /// The keys of what was asked for lately and is so.
+    pub(crate) fn young(&self, is_so: impl Fn(&CacheKey, &CachedAnswer) -> bool) -> Vec<CacheKey> {
+        let mut found = Vec::new();
+        for shard in &self.shards {
+            let halves = shard.read();
+            let matching = halves.young.iter().filter(|(key, answer)| is_so(key, answer));
+            found.extend(matching.map(|(key, _)| *key));
+        }
+        found
     }
 
     /// The flight for a key: whoever comes first signs, the others wait for it.
@@ -153,7 +216,6 @@ mod tests {
 
     use super::*;
     use crate::answer_ocsp::OcspAnswerKind;
-    use ocsp::IssuerHash;
     use pki::RevocationReason;
 
     fn key(number: u8) -> CacheKey {
@@ -183,6 +245,7 @@ mod tests {
         Arc::new(CachedAnswer {
             answer,
             standing: standing(state),
+            responder: Serial::from_random([9; 16]),
             refresh_at: Timestamp::MAX,
             next_update: Timestamp::MAX,
         })

@@ -125,9 +125,15 @@ pub(crate) fn to_revoke(
 
 /// May the caller publish a CRL of this issuer?
 pub(crate) fn to_publish(principal: &Principal, issuer: &IssuerEntry) -> Result<Permit<action::Publish>> {
+    check_publishes(principal, issuer)?;
+    Ok(Permit::for_actor(principal.actor()))
+}
+
+/// Who may have CRLs and OCSP answers of this issuer made.
+pub(crate) fn check_publishes(principal: &Principal, issuer: &IssuerEntry) -> Result<()> {
     only(principal, &[Role::Admin, Role::Operator])?;
     if principal.may_use_issuer(issuer) {
-        Ok(Permit::for_actor(principal.actor()))
+        Ok(())
     } else {
         Err(out_of_scope("issuer", &issuer.name))
     }

@@ -23,6 +23,7 @@ pub(crate) enum Purpose {
     Certificate,
     Crl,
     Ocsp,
+    OcspAhead,
 }
 
 impl Purpose {
@@ -31,6 +32,7 @@ impl Purpose {
             Self::Certificate => "certificate",
             Self::Crl => "crl",
             Self::Ocsp => "ocsp",
+            Self::OcspAhead => "ocsp_ahead",
         }
     }
 
@@ -39,6 +41,7 @@ impl Purpose {
             Self::Certificate => Priority::Issuance,
             Self::Crl => Priority::Revocation,
             Self::Ocsp => Priority::OcspOnDemand,
+            Self::OcspAhead => Priority::PreSigning,
         }
     }
 }

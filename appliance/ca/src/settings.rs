@@ -1,5 +1,6 @@
 //! What the operator decides about the authority as a whole. Values, checked by the program that reads them.
 
+use std::path::PathBuf;
 use std::time::Duration;
 
 use pki::key::Blocklist;
@@ -20,6 +21,11 @@ pub struct Settings {
     pub ocsp_lifetime: Duration,
     /// Most OCSP answers kept in memory.
     pub ocsp_cache_entries: usize,
+    /// Most OCSP answers that are signed on demand at the same time; who comes after is told tryLater at once.
+    pub ocsp_on_demand: usize,
+    /// Where signed OCSP answers are kept for later starts and beyond what memory holds; nowhere when absent. What is in it
+    /// can be lost at any time without harm.
+    pub ocsp_folder: Option<PathBuf>,
     /// How long a signature may take before the request is given up.
     pub sign_deadline: Duration,
     /// Keys that are not certified, beyond those that are known here to be weak.
@@ -38,6 +44,8 @@ impl Settings {
             responder_lifetime: Duration::from_hours(14 * 24),
             ocsp_lifetime: Duration::from_hours(24),
             ocsp_cache_entries: 100_000,
+            ocsp_on_demand: 1024,
+            ocsp_folder: None,
             sign_deadline: Duration::from_secs(10),
             blocklists: Vec::new(),
             clock_tolerance: Duration::from_mins(1),

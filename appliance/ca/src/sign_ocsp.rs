@@ -4,7 +4,7 @@ use std::sync::atomic::Ordering;
 use std::sync::{Arc, OnceLock};
 
 use bytes::Bytes;
-use jiff::{SignedDuration, Timestamp};
+use jiff::Timestamp;
 use ocsp::{CertId, CertStatus, ErrorStatus, Nonce, ResponseInput, SingleStatus};
 use pki::DigestAlgorithm;
 
@@ -13,7 +13,7 @@ use crate::audit::hexadecimal;
 use crate::authority::Authority;
 use crate::clock::from_millis;
 use crate::issuer::Issuer;
-use crate::ocsp_cache::{CachedAnswer, Standing};
+use crate::ocsp_cache::{CachedAnswer, Standing, refresh_at};
 use crate::responder::Responder;
 use crate::seal::Purpose;
 use crate::status_index::State;
@@ -28,7 +28,18 @@ impl Authority {
         issuer: &Issuer,
         asked: &[Asked],
         nonce: Option<&Nonce>,
+        purpose: Purpose,
     ) -> Result<CachedAnswer, ErrorStatus> {
+        // Who would wait too long is told so at once.
+        let _place = match purpose {
+            Purpose::Ocsp => Some(
+                self.inner()
+                    .ocsp_budget
+                    .try_acquire()
+                    .map_err(|_| ErrorStatus::TryLater)?,
+            ),
+            _ => None,
+        };
         let now = whole_second(self.inner().clock.now());
         // Read before the responder: what a responder signs that is revoked meanwhile counts as signed before.
         let responders_revoked = issuer.responders_revoked.load(Ordering::SeqCst);
@@ -43,7 +54,7 @@ impl Authority {
             .iter()
             .map(|asked| single_status(asked, now, next_update))
             .collect();
-        let der = self.seal_ocsp(&responder, now, &statuses, nonce).await?;
+        let der = self.seal_ocsp(&responder, now, &statuses, nonce, purpose).await?;
         let freshness = Freshness {
             produced_at: now,
             this_update: now,
@@ -59,7 +70,6 @@ impl Authority {
             kind,
             cacheable: is_cacheable.then(|| Arc::new(freshness)),
         };
-        let half = SignedDuration::from_secs(next_update.duration_since(now).as_secs() / 2);
         // Only the answer about one certificate is kept.
         let state = asked.first().and_then(|(_, state)| *state);
         Ok(CachedAnswer {
@@ -68,7 +78,8 @@ impl Authority {
                 state: state.unwrap_or(State::Good),
                 responders_revoked,
             },
-            refresh_at: now.saturating_add(half).unwrap_or(now),
+            responder: responder.certificate.serial(),
+            refresh_at: refresh_at(now, next_update),
             next_update,
         })
     }
@@ -79,6 +90,7 @@ impl Authority {
         now: Timestamp,
         statuses: &[SingleStatus],
         nonce: Option<&Nonce>,
+        purpose: Purpose,
     ) -> Result<Vec<u8>, ErrorStatus> {
         let ours = |cause: &dyn std::fmt::Display| {
             tracing::error!(%cause, "an OCSP answer could not be made");
@@ -94,7 +106,7 @@ impl Authority {
         };
         let tbs = ocsp::response_tbs(&input).map_err(|fault| ours(&fault))?;
         let linted = ocsp::lint::check(tbs, &responder.lint).map_err(|report| ours(&report))?;
-        let sealed = self.seal(&responder.signing, &linted, Purpose::Ocsp).await;
+        let sealed = self.seal(&responder.signing, &linted, purpose).await;
         let signature = sealed.map_err(|fault| {
             tracing::warn!(%fault, code = fault.code(), "an OCSP answer could not be signed");
             ErrorStatus::TryLater

@@ -1,5 +1,6 @@
 //! The parts of the server, built from the configuration.
 
+use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -47,6 +48,7 @@ pub(crate) fn settings(config: &Config) -> Result<Settings, ConfigError> {
         crl_interval: hours(config.lifetimes.crl_interval_hours),
         ocsp_lifetime: hours(config.lifetimes.ocsp_hours),
         responder_lifetime: hours(config.lifetimes.responder_days.saturating_mul(24)),
+        ocsp_folder: Some(config.path(Path::new("ocsp-answers"))),
         blocklists: config.read_blocklists()?,
         ..Settings::new(&config.public.base_url)
     })

@@ -6,6 +6,8 @@
 mod clock_mark;
 mod crl_schedule;
 mod job;
+mod ocsp_presign;
+mod ocsp_refresh;
 mod orphan_sweep;
 mod responder_renewal;
 mod runner;
@@ -22,5 +24,7 @@ pub static JOBS: &[Job] = &[
     orphan_sweep::JOB,
     responder_renewal::JOB,
     crl_schedule::JOB,
+    ocsp_refresh::JOB,
+    ocsp_presign::JOB,
     tls_renewal::JOB,
 ];

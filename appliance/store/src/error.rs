@@ -41,6 +41,9 @@ pub enum Error {
         /// The last one stored.
         last: u64,
     },
+    /// The cache of OCSP answers cannot be opened, not even anew.
+    #[error("the OCSP answers on disk cannot be opened: {0}")]
+    Cache(String),
     /// Written by a newer program.
     #[error("the store has schema version {found}, this program knows {known}: use the newer program")]
     NewerSchema {

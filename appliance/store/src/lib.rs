@@ -15,6 +15,7 @@ mod error;
 pub mod intents;
 pub mod issuers;
 pub mod keys;
+mod ocsp_answers;
 pub mod orders;
 pub mod profiles;
 pub mod responders;
@@ -27,5 +28,6 @@ mod writer;
 
 pub use db::{Reader, Store, StoreConfig, Tx};
 pub use error::{Error, Result};
+pub use ocsp_answers::OcspAnswers;
 pub use value::{Row, Value};
 pub use writer::Counters;

@@ -39,3 +39,47 @@ pub fn for_each(reader: &Reader<'_>, mut each: impl FnMut(SerialStatus<'_>) -> R
     }
     Ok(())
 }
+
+/// Which serials a page has: of one issuer, whose certificates have not ended, after a serial, in rising order.
+#[derive(Clone, Debug)]
+pub struct Page {
+    /// Who issued them.
+    pub issuer_id: Uuid,
+    /// Their certificates end at or after this time, epoch milliseconds.
+    pub not_after: i64,
+    /// The last serial of the page before; nothing for the first.
+    pub after: Vec<u8>,
+    /// At most so many.
+    pub limit: u32,
+}
+
+/// The serials of certificates.
+pub fn issued(reader: &Reader<'_>, page: &Page) -> Result<Vec<Vec<u8>>> {
+    const SQL: &str =
+        "SELECT serial FROM certificates WHERE issuer_id = ?1 AND not_after >= ?2 AND serial > ?3
+        ORDER BY serial LIMIT ?4";
+    serials(reader, SQL, page)
+}
+
+/// The serials that are revoked.
+pub fn revoked(reader: &Reader<'_>, page: &Page) -> Result<Vec<Vec<u8>>> {
+    const SQL: &str =
+        "SELECT serial FROM revocations WHERE issuer_id = ?1 AND not_after >= ?2 AND serial > ?3
+        ORDER BY serial LIMIT ?4";
+    serials(reader, SQL, page)
+}
+
+fn serials(reader: &Reader<'_>, sql: &'static str, page: &Page) -> Result<Vec<Vec<u8>>> {
+    let values = [
+        page.issuer_id.into(),
+        page.not_after.into(),
+        page.after.as_slice().into(),
+        i64::from(page.limit).into(),
+    ];
+    let mut found = Vec::new();
+    reader.for_each(sql, &values, |row| {
+        found.push(row.blob(0)?);
+        Ok(())
+    })?;
+    Ok(found)
+}

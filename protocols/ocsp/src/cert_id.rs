@@ -77,6 +77,13 @@ impl CertId {
         }
     }
 
+    /// The same with the parameters of the algorithm left out, as RFC 5754 §2 prefers.
+    #[must_use]
+    pub const fn without_parameters(mut self) -> Self {
+        self.null_parameters = false;
+        self
+    }
+
     /// The issuer's half: names the issuer whatever the spelling of the algorithm was.
     pub const fn issuer(&self) -> &IssuerHash {
         &self.issuer

@@ -1,6 +1,6 @@
 //! An authority on a store of its own, with software keys in memory and a clock that the test moves.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use ca::{
@@ -22,6 +22,7 @@ pub(crate) struct Bed {
     pub(crate) clock: Clock,
     pub(crate) ring: Arc<KeyRing>,
     folder: Option<tempfile::TempDir>,
+    has_answers_on_disk: bool,
 }
 
 impl Bed {
@@ -40,7 +41,15 @@ impl Bed {
             clock,
             ring,
             folder: Some(folder),
+            has_answers_on_disk: false,
         }
+    }
+
+    /// The same as `ready`, with OCSP answers on disk.
+    pub(crate) async fn with_answers_on_disk() -> Self {
+        let mut bed = Self::ready().await;
+        bed.has_answers_on_disk = true;
+        bed.restarted().await
     }
 
     /// An authority with a root `root` and an issuing CA `issuing` under it, on P-256.
@@ -61,14 +70,18 @@ impl Bed {
     pub(crate) async fn restarted(mut self) -> Self {
         let (clock, ring, folder) = (self.clock.clone(), Arc::clone(&self.ring), self.folder.take());
         // The store is closed with the last clone of the authority.
+        self.authority.drain().await;
+        let has_answers_on_disk = self.has_answers_on_disk;
         drop(self);
         let folder = folder.unwrap();
-        let authority = open(&folder.path().join("store.db"), &ring, &clock).await;
+        let answers = has_answers_on_disk.then(|| folder.path().join("ocsp-answers"));
+        let authority = open_with(&folder.path().join("store.db"), &ring, &clock, answers).await;
         Self {
             authority,
             clock,
             ring,
             folder: Some(folder),
+            has_answers_on_disk,
         }
     }
 
@@ -100,9 +113,22 @@ impl Bed {
 }
 
 pub(crate) async fn open(path: &Path, ring: &Arc<KeyRing>, clock: &Clock) -> Authority {
+    open_with(path, ring, clock, None).await
+}
+
+async fn open_with(
+    path: &Path,
+    ring: &Arc<KeyRing>,
+    clock: &Clock,
+    ocsp_folder: Option<PathBuf>,
+) -> Authority {
     let store = Store::open(&StoreConfig::new(path)).unwrap();
     let signer = Signer::in_process(Arc::clone(ring));
-    Authority::open(store, signer, clock.clone(), Settings::new(BASE_URL))
+    let settings = Settings {
+        ocsp_folder,
+        ..Settings::new(BASE_URL)
+    };
+    Authority::open(store, signer, clock.clone(), settings)
         .await
         .unwrap()
 }

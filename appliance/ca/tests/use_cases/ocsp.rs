@@ -353,3 +353,57 @@ async fn good_is_never_seen_after_a_revocation_was_acknowledged() {
     }
     assert!(late >= CERTIFICATES, "{late} asked after the revocation");
 }
+
+#[tokio::test]
+async fn answers_on_disk_outlive_a_restart_and_no_revocation() {
+    let bed = Bed::with_answers_on_disk().await;
+    let kept = bed.server("kept.example").await.serial;
+    let revoked_later = bed.server("later.example").await.serial;
+    let done = bed.authority.presign_ocsp(&admin(), "issuing").await.unwrap();
+    assert!(done.signed >= 2 && done.failed == 0, "{done:?}");
+    let again = bed.authority.presign_ocsp(&admin(), "issuing").await.unwrap();
+    assert_eq!((again.signed, again.fresh), (0, done.signed));
+    let before = bed.metric(r#"chancery_signer_seconds_count{purpose="ocsp"}"#);
+    let bed = bed.restarted().await;
+    revoke(&bed, revoked_later, RevocationReason::Superseded).await;
+    let request = |serial| Request::new(cert_id(&bed, HashAlgorithm::Sha1, serial));
+    assert_eq!(ask(&bed, &request(kept)).await, [CertStatus::Good]);
+    assert_eq!(
+        bed.metric(r#"chancery_ocsp_cache_total{outcome="hit"}"#)
+            .to_bits(),
+        1.0_f64.to_bits()
+    );
+    assert!(matches!(
+        ask(&bed, &request(revoked_later)).await[..],
+        [CertStatus::Revoked { .. }]
+    ));
+    // The second was signed, the first was not.
+    let after = bed.metric(r#"chancery_signer_seconds_count{purpose="ocsp"}"#);
+    assert_eq!((after - before).to_bits(), 1.0_f64.to_bits());
+    let swept = bed.authority.presign_revoked().await.unwrap();
+    assert_eq!((swept.signed, swept.fresh), (0, 1));
+    // What has ended goes, and is not given out.
+    bed.advance(SignedDuration::from_hours(25));
+    assert!(bed.authority.trim_ocsp().await >= 2);
+    assert_eq!(ask(&bed, &request(kept)).await, [CertStatus::Good]);
+}
+
+#[tokio::test]
+async fn what_is_asked_for_is_signed_anew_before_it_is_due() {
+    let bed = Bed::ready().await;
+    let serial = bed.server("hot.example").await.serial;
+    let request = Request::new(cert_id(&bed, HashAlgorithm::Sha256, serial));
+    ask(&bed, &request).await;
+    assert_eq!(bed.authority.refresh_ocsp().await.unwrap().signed, 0);
+    bed.advance(SignedDuration::from_secs(12 * 3600 - 30));
+    assert_eq!(bed.authority.refresh_ocsp().await.unwrap().signed, 1);
+    bed.advance(SignedDuration::from_secs(60));
+    let misses = bed.metric(r#"chancery_ocsp_cache_total{outcome="miss"}"#);
+    assert_eq!(ask(&bed, &request).await, [CertStatus::Good]);
+    let now = bed.metric(r#"chancery_ocsp_cache_total{outcome="miss"}"#);
+    assert_eq!(
+        now.to_bits(),
+        misses.to_bits(),
+        "it had to be signed while somebody waited"
+    );
+}

@@ -123,6 +123,12 @@ pub(crate) enum Command {
         /// Name or identifier.
         ca: String,
     },
+    /// Sign OCSP answers ahead of time for every certificate of a CA that has not ended.
+    #[command(after_help = "Example: chancery ca presign-ocsp issuing")]
+    PresignOcsp {
+        /// Name or identifier.
+        ca: String,
+    },
     /// Accept the clock as it is, after it was set back.
     #[command(after_help = "Example: chancery ca accept-clock")]
     AcceptClock,
@@ -180,6 +186,14 @@ pub(crate) async fn run(place: &Place, command: Command) -> Result<()> {
         Command::Rollover { ca, key_algorithm } => {
             let body = fields(&[("key_algorithm", key_algorithm.map(Into::into))]);
             api.post(&format!("/api/v1/issuers/{ca}/rollover"), &body).await?
+        }
+        Command::PresignOcsp { ca } => {
+            let done = api
+                .ask(Method::POST, &format!("/api/v1/issuers/{ca}/ocsp"), None)
+                .await?;
+            let rows = [("Signed", "/signed"), ("Fresh", "/fresh"), ("Failed", "/failed")];
+            table::one(place.output, &done, &rows);
+            return Ok(());
         }
         Command::PublishCrl { ca } => return publish(place, &api, &ca).await,
         Command::AcceptClock => {

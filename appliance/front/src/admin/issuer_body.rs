@@ -2,7 +2,9 @@
 
 use std::time::Duration;
 
-use ca::{Authority, CreateIssuing, CreateRoot, ImportFromDisk, IssuerEntry, Rollover, Subordinate};
+use ca::{
+    Authority, CreateIssuing, CreateRoot, ImportFromDisk, IssuerEntry, Presigned, Rollover, Subordinate,
+};
 use jiff::Timestamp;
 use pki::{KeyAlgorithm, SignatureAlgorithm};
 use secrecy::{ExposeSecret as _, SecretSlice, SecretString};
@@ -261,6 +263,27 @@ impl From<FromDiskBody> for ImportFromDisk {
             key: secret(&body.key_pem),
             passphrase: body.key_passphrase.as_ref().map(secret),
             signature_algorithm: body.signature_algorithm,
+        }
+    }
+}
+
+/// What became of signing ahead.
+#[derive(Debug, Serialize, ToSchema)]
+pub(crate) struct PresignedBody {
+    /// Answers that were signed.
+    signed: usize,
+    /// Answers that were good for long enough still.
+    fresh: usize,
+    /// Answers that could not be signed.
+    failed: usize,
+}
+
+impl From<Presigned> for PresignedBody {
+    fn from(done: Presigned) -> Self {
+        Self {
+            signed: done.signed,
+            fresh: done.fresh,
+            failed: done.failed,
         }
     }
 }

@@ -11,7 +11,9 @@ use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
 use super::download::attachment;
-use super::issuer_body::{CreateBody, CrlBody, ImportBody, IssuerBody, IssuerList, RolloverBody};
+use super::issuer_body::{
+    CreateBody, CrlBody, ImportBody, IssuerBody, IssuerList, PresignedBody, RolloverBody,
+};
 use crate::api::App;
 use crate::auth::Caller;
 use crate::extract::{JsonBody, OptionalJson, Segment};
@@ -25,6 +27,7 @@ pub(crate) fn routes() -> OpenApiRouter<App> {
         .routes(routes!(import))
         .routes(routes!(roll_over))
         .routes(routes!(publish))
+        .routes(routes!(presign))
 }
 
 /// List the issuers.
@@ -144,4 +147,16 @@ async fn publish(
         next_update: crl.next_update,
         entries: crl.entries,
     }))
+}
+
+/// Sign OCSP answers ahead of time for every certificate of an issuer that has not ended.
+#[utoipa::path(post, path = "/api/v1/issuers/{id}/ocsp", operation_id = "presignOcsp", tag = "issuers",
+    params(("id" = String, Path, description = "Identifier or name")),
+    responses((status = 200, description = "What became of it", body = PresignedBody)))]
+async fn presign(
+    State(app): State<App>,
+    Caller(caller): Caller,
+    Segment(id): Segment,
+) -> Result<Json<PresignedBody>, Problem> {
+    Ok(Json(app.authority.presign_ocsp(&caller, &id).await?.into()))
 }

@@ -1,0 +1,215 @@
+//! Signing OCSP answers before anybody waits for them: what is asked for often, what is revoked, or everything.
+//!
+//! All of it has the lowest priority at the signer, and a share of the processor that leaves the others room. An answer in
+//! memory is signed anew somewhere in the last quarter before its half-life, at a moment of its own, so that what
+//! was signed together is not signed anew together.
+
+use std::sync::Arc;
+
+use jiff::{SignedDuration, Timestamp};
+use ocsp::{CertId, HashAlgorithm};
+use pki::Serial;
+use store::statuses::Page;
+use tokio::task::JoinSet;
+
+use crate::authority::Authority;
+use crate::error::{Error, Result};
+use crate::issuer::Issuer;
+use crate::kept_answer;
+use crate::ocsp_cache::CacheKey;
+use crate::permit;
+use crate::principal::Principal;
+use crate::seal::Purpose;
+
+/// What became of signing ahead.
+#[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
+pub struct Presigned {
+    /// Answers that were signed.
+    pub signed: usize,
+    /// Answers that were good for long enough still.
+    pub fresh: usize,
+    /// Answers that could not be signed.
+    pub failed: usize,
+}
+
+/// Answers under way at the same time.
+const AT_ONCE: usize = 256;
+/// Serials read from the store at a time.
+const PAGE: u32 = 8192;
+
+/// How a page of serials is read.
+type ReadPage = fn(&store::Reader<'_>, &Page) -> store::Result<Vec<Vec<u8>>>;
+
+/// What came of one answer.
+enum Outcome {
+    Signed,
+    Fresh,
+    Failed,
+}
+
+impl Authority {
+    /// Signs anew what is asked for often and will soon be due.
+    pub async fn refresh_ocsp(&self) -> Result<Presigned> {
+        let now = self.inner().clock.now();
+        let due = self
+            .inner()
+            .ocsp_cache
+            .young(|key, answer| now >= moment(key, answer.refresh_at, answer.next_update));
+        let mut work = Work::new(self);
+        for key in due {
+            if let Some(issuer) = self.inner().registry.find(key.issuer_id()) {
+                work.add(issuer, key, true).await;
+            }
+        }
+        Ok(work.finish().await)
+    }
+
+    /// Signs an answer for everything that is revoked and has not ended, where none is kept that holds for long enough.
+    pub async fn presign_revoked(&self) -> Result<Presigned> {
+        let mut work = Work::new(self);
+        for issuer in self.inner().registry.all() {
+            if issuer.responder.load().is_some() {
+                self.presign_pages(&mut work, &issuer, store::statuses::revoked)
+                    .await?;
+            }
+        }
+        Ok(work.finish().await)
+    }
+
+    /// Signs an answer for every certificate of an issuer (by identifier or name) that has not ended, where none is kept
+    /// that holds for long enough.
+    pub async fn presign_ocsp(&self, principal: &Principal, issuer: &str) -> Result<Presigned> {
+        let issuer = self.inner().registry.resolve(issuer)?;
+        permit::check_publishes(principal, &issuer.entry())?;
+        if issuer.responder.load().is_none() {
+            let message = format!("the issuer {} has no OCSP responder", issuer.entry().name);
+            return Err(Error::conflict("no_responder", message));
+        }
+        let mut work = Work::new(self);
+        self.presign_pages(&mut work, &issuer, store::statuses::issued)
+            .await?;
+        Ok(work.finish().await)
+    }
+
+    async fn presign_pages(&self, work: &mut Work<'_>, issuer: &Arc<Issuer>, read: ReadPage) -> Result<()> {
+        let mut page = Page {
+            issuer_id: issuer.id,
+            not_after: self.inner().clock.now().as_millisecond(),
+            after: Vec::new(),
+            limit: PAGE,
+        };
+        loop {
+            let asked = page.clone();
+            let mut serials = self
+                .inner()
+                .store
+                .read(move |reader| read(reader, &asked))
+                .await?;
+            for serial in &serials {
+                work.add_usual(issuer, serial).await?;
+            }
+            match serials.pop() {
+                Some(last) => page.after = last,
+                None => return Ok(()),
+            }
+        }
+    }
+
+    /// Removes answers from disk that have ended; gives how many.
+    pub async fn trim_ocsp(&self) -> usize {
+        let Some(answers) = self.inner().answers.clone() else {
+            return 0;
+        };
+        let now = self.inner().clock.now().as_second();
+        let trim = move || answers.trim(|value| kept_answer::end_of(value).is_some_and(|end| end > now));
+        tokio::task::spawn_blocking(trim).await.unwrap_or(0)
+    }
+
+    /// Signs the answer of a key anew, unless it is fresh; always, when it `is_due`.
+    async fn presign(&self, issuer: &Issuer, key: CacheKey, is_due: bool) -> Outcome {
+        let Some(cert_id) = issuer.hash(key.algorithm()).map(|hash| key.cert_id(hash)) else {
+            return Outcome::Failed;
+        };
+        let Some((key, standing)) = self.standing(issuer, &cert_id) else {
+            return Outcome::Failed;
+        };
+        let now = self.inner().clock.now();
+        let is_fresh = !is_due
+            && self
+                .known_answer(issuer, key, standing)
+                .is_some_and(|known| now < moment(&key, known.refresh_at, known.next_update));
+        if is_fresh {
+            return Outcome::Fresh;
+        }
+        let asked = [(cert_id, Some(standing.state))];
+        match self.sign_ocsp(issuer, &asked, None, Purpose::OcspAhead).await {
+            Ok(signed) => {
+                self.keep_ahead(key, &Arc::new(signed));
+                Outcome::Signed
+            }
+            Err(_) => Outcome::Failed,
+        }
+    }
+}
+
+/// Signatures under way, a bounded number of them.
+struct Work<'a> {
+    authority: &'a Authority,
+    under_way: JoinSet<Outcome>,
+    done: Presigned,
+}
+
+impl<'a> Work<'a> {
+    fn new(authority: &'a Authority) -> Self {
+        Self {
+            authority,
+            under_way: JoinSet::new(),
+            done: Presigned::default(),
+        }
+    }
+
+    /// The answer that most clients ask for: hashed by SHA-1, its parameters NULL.
+    async fn add_usual(&mut self, issuer: &Arc<Issuer>, serial: &[u8]) -> Result<()> {
+        let serial = Serial::from_unsigned(serial).map_err(Error::internal)?;
+        if let Some(hash) = issuer.hash(HashAlgorithm::Sha1) {
+            let key = CacheKey::of(issuer.id, &CertId::new(hash, serial));
+            self.add(Arc::clone(issuer), key, false).await;
+        }
+        Ok(())
+    }
+
+    async fn add(&mut self, issuer: Arc<Issuer>, key: CacheKey, is_due: bool) {
+        while self.under_way.len() >= AT_ONCE {
+            self.take_one().await;
+        }
+        let authority = self.authority.clone();
+        self.under_way
+            .spawn(async move { authority.presign(&issuer, key, is_due).await });
+    }
+
+    async fn take_one(&mut self) {
+        match self.under_way.join_next().await {
+            Some(Ok(Outcome::Signed)) => self.done.signed += 1,
+            Some(Ok(Outcome::Fresh)) => self.done.fresh += 1,
+            Some(Ok(Outcome::Failed) | Err(_)) => self.done.failed += 1,
+            None => {}
+        }
+    }
+
+    async fn finish(mut self) -> Presigned {
+        while !self.under_way.is_empty() {
+            self.take_one().await;
+        }
+        self.authority.inner().metrics.presigned(self.done);
+        self.done
+    }
+}
+
+/// When an answer is signed anew ahead of time: in the last quarter before it is due, at a moment that its serial decides.
+fn moment(key: &CacheKey, refresh_at: Timestamp, next_update: Timestamp) -> Timestamp {
+    let quarter = next_update.duration_since(refresh_at).as_secs() / 4;
+    let early = quarter * i64::from(key.last_octet()) / 255;
+    refresh_at
+        .saturating_sub(SignedDuration::from_secs(early))
+        .unwrap_or(refresh_at)
+}

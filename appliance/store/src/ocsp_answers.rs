@@ -1,0 +1,247 @@
+//! Signed OCSP answers on disk: a cache, and nothing else.
+//!
+//! It holds nothing that cannot be signed again, so it is neither fsynced nor migrated: when it cannot be opened, it is
+//! thrown away and begun anew. Reading is done where it is asked for, writing by a thread of its own, because a write may
+//! wait for the disk; when that thread falls behind, what it cannot take is dropped.
+
+use std::path::Path;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::mpsc::{Receiver, SyncSender, TrySendError, sync_channel};
+use std::thread::JoinHandle;
+
+use parking_lot::Mutex;
+
+use crate::error::{Error, Result};
+
+/// Octets of memory sled may use for pages.
+const PAGES: u64 = 64 << 20;
+/// Writes that may wait.
+const WAITING: usize = 8192;
+/// Most writes in one batch.
+const BATCH: usize = 512;
+
+/// The answers. Clones are one.
+#[derive(Clone, Debug)]
+pub struct OcspAnswers {
+    db: sled::Db,
+    writes: SyncSender<Write>,
+    writer: Arc<Mutex<Option<JoinHandle<()>>>>,
+    lost: Arc<AtomicU64>,
+    begun_anew: Option<Arc<str>>,
+}
+
+#[derive(Debug)]
+enum Write {
+    Put(Vec<u8>, Vec<u8>),
+    /// Everything before it is in the store.
+    Done(SyncSender<()>),
+    Stop,
+}
+
+impl OcspAnswers {
+    /// Opens the folder, and begins anew when it cannot be read.
+    pub fn open(folder: &Path) -> Result<Self> {
+        let failed = |error: sled::Error| Error::Cache(error.to_string());
+        let (db, begun_anew) = match open(folder) {
+            Ok(db) => (db, None),
+            Err(error) => {
+                clear(folder).map_err(|error| failed(error.into()))?;
+                (open(folder).map_err(failed)?, Some(error.to_string().into()))
+            }
+        };
+        let (writes, waiting) = sync_channel(WAITING);
+        let lost = Arc::<AtomicU64>::default();
+        let writer = std::thread::Builder::new()
+            .name("ocsp-answers".to_owned())
+            .spawn({
+                let (db, lost) = (db.clone(), Arc::clone(&lost));
+                move || write_all(&db, &waiting, &lost)
+            });
+        let writer = writer.map_err(|error| failed(error.into()))?;
+        Ok(Self {
+            db,
+            writes,
+            writer: Arc::new(Mutex::new(Some(writer))),
+            lost,
+            begun_anew,
+        })
+    }
+
+    /// Why the folder was begun anew when it was opened, if it was.
+    pub fn begun_anew(&self) -> Option<&str> {
+        self.begun_anew.as_deref()
+    }
+
+    /// What is kept under a key; nothing when the disk fails, because it is a cache.
+    pub fn find<T>(&self, key: &[u8], read: impl FnOnce(&[u8]) -> Option<T>) -> Option<T> {
+        let found = self.db.get(key).ok().flatten()?;
+        read(&found)
+    }
+
+    /// Keeps a value soon. It is dropped when too many wait.
+    pub fn keep(&self, key: Vec<u8>, value: Vec<u8>) {
+        if let Err(TrySendError::Full(_)) = self.writes.try_send(Write::Put(key, value)) {
+            self.lost.fetch_add(1, Ordering::Relaxed);
+        }
+    }
+
+    /// Keeps a value, and waits for room. Not for a thread that must not wait.
+    pub fn keep_all(&self, entries: impl IntoIterator<Item = (Vec<u8>, Vec<u8>)>) {
+        for (key, value) in entries {
+            if self.writes.send(Write::Put(key, value)).is_err() {
+                return;
+            }
+        }
+    }
+
+    /// Waits until everything that was to be kept can be found.
+    pub fn settle(&self) {
+        let (done, settled) = sync_channel(1);
+        if self.writes.send(Write::Done(done)).is_ok() {
+            let _ = settled.recv();
+        }
+    }
+
+    /// Removes what is no longer wanted; gives how many.
+    pub fn trim(&self, mut is_wanted: impl FnMut(&[u8]) -> bool) -> usize {
+        let unwanted = self
+            .db
+            .iter()
+            .filter_map(std::result::Result::ok)
+            .filter(|(_, value)| !is_wanted(value));
+        unwanted
+            .filter(|(key, _)| self.db.remove(key).is_ok_and(|removed| removed.is_some()))
+            .count()
+    }
+
+    /// How many there are. Counts them.
+    pub fn count(&self) -> usize {
+        self.db.len()
+    }
+
+    /// How many were not kept, because too many waited or the disk failed.
+    pub fn lost(&self) -> u64 {
+        self.lost.load(Ordering::Relaxed)
+    }
+
+    /// Ends the writing thread, after everything that waits, and lets go of the folder.
+    pub fn close(&self) {
+        if let Some(writer) = self.writer.lock().take() {
+            let _ = self.writes.send(Write::Stop);
+            let _ = writer.join();
+            let _ = self.db.flush();
+        }
+    }
+}
+
+fn open(folder: &Path) -> sled::Result<sled::Db> {
+    sled::Config::new()
+        .path(folder)
+        .cache_capacity(PAGES)
+        .mode(sled::Mode::HighThroughput)
+        .flush_every_ms(Some(1000))
+        .open()
+}
+
+fn clear(folder: &Path) -> std::io::Result<()> {
+    if folder.is_dir() {
+        std::fs::remove_dir_all(folder)
+    } else {
+        std::fs::remove_file(folder)
+    }
+}
+
+fn write_all(db: &sled::Db, waiting: &Receiver<Write>, lost: &AtomicU64) {
+    while let Ok(first) = waiting.recv() {
+        let mut batch = sled::Batch::default();
+        let (mut stop, mut done, mut puts) = (false, Vec::new(), 0);
+        for write in std::iter::once(first).chain(waiting.try_iter().take(BATCH)) {
+            match write {
+                Write::Put(key, value) => {
+                    batch.insert(key, value);
+                    puts += 1;
+                }
+                Write::Done(sender) => done.push(sender),
+                Write::Stop => stop = true,
+            }
+        }
+        if db.apply_batch(batch).is_err() {
+            lost.fetch_add(puts, Ordering::Relaxed);
+        }
+        for sender in done {
+            let _ = sender.send(());
+        }
+        if stop {
+            return;
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, reason = "a test says what broke by panicking")]
+
+    use super::*;
+
+    fn octets(value: &[u8]) -> Option<Vec<u8>> {
+        Some(value.to_vec())
+    }
+
+    #[test]
+    fn what_was_kept_is_found_also_after_a_restart() {
+        let folder = tempfile::tempdir().unwrap();
+        let answers = OcspAnswers::open(folder.path()).unwrap();
+        answers.keep(b"one".to_vec(), b"1".to_vec());
+        answers.keep_all([
+            (b"two".to_vec(), b"2".to_vec()),
+            (b"one".to_vec(), b"11".to_vec()),
+        ]);
+        answers.settle();
+        assert_eq!(answers.find(b"one", octets), Some(b"11".to_vec()));
+        answers.close();
+        drop(answers);
+        let answers = OcspAnswers::open(folder.path()).unwrap();
+        assert_eq!(
+            (answers.find(b"two", octets), answers.count()),
+            (Some(b"2".to_vec()), 2)
+        );
+        assert_eq!(answers.trim(|value| value == b"2"), 1);
+        assert_eq!((answers.find(b"one", octets), answers.count()), (None, 1));
+        answers.close();
+    }
+
+    #[test]
+    fn what_cannot_be_read_is_begun_anew() {
+        let folder = tempfile::tempdir().unwrap();
+        let answers = OcspAnswers::open(folder.path()).unwrap();
+        answers.keep(b"one".to_vec(), b"1".to_vec());
+        answers.close();
+        drop(answers);
+        for entry in std::fs::read_dir(folder.path()).unwrap() {
+            let path = entry.unwrap().path();
+            if path.is_file() {
+                std::fs::write(path, "scribble").unwrap();
+            }
+        }
+        let answers = OcspAnswers::open(folder.path()).unwrap();
+        assert_eq!(answers.find(b"one", octets), None);
+        answers.keep(b"two".to_vec(), b"2".to_vec());
+        answers.settle();
+        assert_eq!(answers.find(b"two", octets), Some(b"2".to_vec()));
+        answers.close();
+    }
+
+    #[test]
+    fn what_is_no_folder_is_replaced() {
+        let folder = tempfile::tempdir().unwrap();
+        let place = folder.path().join("answers");
+        std::fs::write(&place, "scribble").unwrap();
+        let answers = OcspAnswers::open(&place).unwrap();
+        assert!(answers.begun_anew().is_some());
+        answers.keep(b"one".to_vec(), b"1".to_vec());
+        answers.settle();
+        assert_eq!((answers.count(), answers.lost()), (1, 0));
+        answers.close();
+    }
+}
