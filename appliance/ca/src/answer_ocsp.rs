@@ -133,18 +133,14 @@ impl Authority {
     /// The answer to a request in DER that came to an issuer's address, when it is at hand: in memory, signed, and fresh.
     /// This is the path of nearly every request; it allocates nothing and waits for nothing.
     pub fn ocsp_at_hand(&self, issuer_id: Uuid, request: &[u8]) -> Option<OcspAnswer> {
-        let request = Request::parse(request).ok()?;
-        if request.nonce().is_some() || request.cert_ids().len() != 1 {
-            return None;
-        }
+        let cert_id = &ocsp::usual_cert_id(request)?;
         let inner = self.inner();
-        let cert_id = request.first();
         let known = inner.registry.with(issuer_id, |issuer| {
             // RFC 6960 §2.3: this address answers for one issuer.
             if !issuer.is_named_by(cert_id.issuer()) {
                 return None;
             }
-            let (key, standing) = self.standing(issuer, cert_id)?;
+            let (key, standing) = standing(issuer, cert_id)?;
             self.known_answer(issuer, key, standing)
         })??;
         if inner.clock.now() >= known.refresh_at {
@@ -201,7 +197,7 @@ impl Authority {
         }
         if request.nonce().is_none()
             && request.cert_ids().len() == 1
-            && let Some((key, standing)) = self.standing(&issuer, request.first())
+            && let Some((key, standing)) = standing(&issuer, request.first())
         {
             return self.answer_once(&issuer, request.first(), key, standing).await;
         }
@@ -213,15 +209,6 @@ impl Authority {
             .sign_ocsp(&issuer, &asked, request.nonce(), Purpose::Ocsp)
             .await?;
         Ok(signed.answer)
-    }
-
-    /// What an answer for this certificate is kept under, and what it must say; nothing for what was never issued.
-    pub(crate) fn standing(&self, issuer: &Issuer, cert_id: &CertId) -> Option<(CacheKey, Standing)> {
-        let standing = Standing {
-            state: issuer.statuses.find(&cert_id.serial())?,
-            responders_revoked: issuer.responders_revoked.load(Ordering::SeqCst),
-        };
-        Some((CacheKey::of(issuer.id, cert_id), standing))
     }
 
     /// The answer that was signed before, from memory or from disk. It may have to be signed anew.
@@ -308,4 +295,13 @@ impl Authority {
             .map(|signed| signed.answer.clone())
             .ok_or(ErrorStatus::TryLater)
     }
+}
+
+/// What an answer for this certificate is kept under, and what it must say; nothing for what was never issued.
+pub(crate) fn standing(issuer: &Issuer, cert_id: &CertId) -> Option<(CacheKey, Standing)> {
+    let standing = Standing {
+        state: issuer.statuses.find(&cert_id.serial())?,
+        responders_revoked: issuer.responders_revoked.load(Ordering::SeqCst),
+    };
+    Some((CacheKey::of(issuer.id, cert_id), standing))
 }

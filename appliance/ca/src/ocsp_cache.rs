@@ -5,9 +5,10 @@
 //! half, and what was not asked for since the last time goes. A look-up that hits takes a read lock and copies a pointer.
 
 use std::collections::HashMap;
-use std::hash::{BuildHasher, RandomState};
+use std::hash::BuildHasher;
 use std::sync::Arc;
 
+use foldhash::fast::RandomState;
 use jiff::{SignedDuration, Timestamp};
 use ocsp::{CertId, HashAlgorithm, IssuerHash};
 use parking_lot::{Mutex, RwLock};
@@ -116,8 +117,8 @@ pub(crate) struct OcspCache {
 
 #[derive(Debug, Default)]
 struct Halves {
-    young: HashMap<CacheKey, Arc<CachedAnswer>>,
-    old: HashMap<CacheKey, Arc<CachedAnswer>>,
+    young: HashMap<CacheKey, Arc<CachedAnswer>, RandomState>,
+    old: HashMap<CacheKey, Arc<CachedAnswer>, RandomState>,
 }
 
 impl OcspCache {
@@ -125,7 +126,7 @@ impl OcspCache {
     pub(crate) fn new(entries: usize) -> Self {
         Self {
             shards: (0..SHARDS).map(|_| RwLock::default()).collect(),
-            hasher: RandomState::new(),
+            hasher: RandomState::default(),
             half: (entries / SHARDS / 2).max(1),
             flights: Mutex::default(),
         }

@@ -12,6 +12,7 @@ use pki::Serial;
 use store::statuses::Page;
 use tokio::task::JoinSet;
 
+use crate::answer_ocsp::standing;
 use crate::authority::Authority;
 use crate::error::{Error, Result};
 use crate::issuer::Issuer;
@@ -130,7 +131,7 @@ impl Authority {
         let Some(cert_id) = issuer.hash(key.algorithm()).map(|hash| key.cert_id(hash)) else {
             return Outcome::Failed;
         };
-        let Some((key, standing)) = self.standing(issuer, &cert_id) else {
+        let Some((key, standing)) = standing(issuer, &cert_id) else {
             return Outcome::Failed;
         };
         let now = self.inner().clock.now();

@@ -3,6 +3,7 @@
 //! Handlers parse, call one use case of [`ca::Authority`] and render; they decide nothing. Limits hold before anything is
 //! allocated for a request.
 
+mod activity;
 mod admin;
 mod api;
 mod auth;

@@ -4,7 +4,6 @@ use std::future::{Future, pending};
 use std::net::SocketAddr;
 use std::pin::pin;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use http::{Request, Response};
@@ -21,6 +20,7 @@ use tokio::sync::Semaphore;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
+use crate::activity::{Activity, Noted};
 use crate::ending::Ending;
 use crate::settings::{HEAD, Limits};
 use crate::shares::Shares;
@@ -154,7 +154,8 @@ impl Visit {
         self.ending.wait().await;
     }
 
-    /// Speaks HTTP/1.1 to the end of the connection.
+    /// Speaks HTTP/1.1 to the end of the connection. hyper's own limit for the head of a request sets a timer anew for each
+    /// of them, which costs as much as looking an answer up; this looks at the connection now and then.
     pub(crate) async fn http1<I, S, B>(self, io: I, service: S)
     where
         I: AsyncRead + AsyncWrite + Unpin + Send + 'static,
@@ -163,13 +164,31 @@ impl Visit {
         B: Body + Send + 'static,
         B::Error: Into<Box<dyn std::error::Error + Send + Sync>>,
     {
+        let activity = Arc::new(Activity::default());
+        let patience = self.limits.header_timeout;
+        let watched = {
+            let activity = Arc::clone(&activity);
+            service_fn(move |request| {
+                let (asked, answer) = (activity.begin(), service.call(request));
+                async move {
+                    let answer = answer.await;
+                    drop(asked);
+                    answer
+                }
+            })
+        };
         let mut builder = http1::Builder::new();
-        builder
-            .timer(TokioTimer::new())
-            .header_read_timeout(self.limits.header_timeout)
-            .max_buf_size(HEAD);
-        self.run(builder.serve_connection(TokioIo::new(io), service), pending())
-            .await;
+        builder.max_buf_size(HEAD);
+        let io = Noted {
+            io,
+            activity: Arc::clone(&activity),
+        };
+        let connection = self.run(builder.serve_connection(TokioIo::new(io), watched), pending());
+        tokio::select! {
+            () = connection => {}
+            // Nothing is being answered, so nobody is cut off but who has not asked.
+            () = activity.lull(patience) => {}
+        }
     }
 
     /// Speaks HTTP/2 to the end of the connection. hyper knows no time limit for a client that opens a connection and
@@ -231,40 +250,5 @@ impl Visit {
             () = self.cut.wait() => {}
             () = tokio::time::sleep(self.limits.drain) => {}
         }
-    }
-}
-
-/// What goes on in a connection.
-#[derive(Debug, Default)]
-struct Activity {
-    begun: AtomicU64,
-    ended: AtomicU64,
-}
-
-impl Activity {
-    fn begin(self: &Arc<Self>) -> Asked {
-        self.begun.fetch_add(1, Ordering::Relaxed);
-        Asked(Arc::clone(self))
-    }
-
-    /// Returns when nothing was asked, and nothing was being answered, for this long.
-    async fn lull(&self, patience: Duration) {
-        loop {
-            let before = self.begun.load(Ordering::Relaxed);
-            tokio::time::sleep(patience).await;
-            let begun = self.begun.load(Ordering::Relaxed);
-            if begun == before && self.ended.load(Ordering::Relaxed) == begun {
-                return;
-            }
-        }
-    }
-}
-
-/// A request that is being answered.
-struct Asked(Arc<Activity>);
-
-impl Drop for Asked {
-    fn drop(&mut self) {
-        self.0.ended.fetch_add(1, Ordering::Relaxed);
     }
 }

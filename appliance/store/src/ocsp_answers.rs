@@ -52,17 +52,17 @@ impl OcspAnswers {
         };
         let (writes, waiting) = sync_channel(WAITING);
         let lost = Arc::<AtomicU64>::default();
-        let writer = std::thread::Builder::new()
+        let thread = std::thread::Builder::new()
             .name("ocsp-answers".to_owned())
             .spawn({
                 let (db, lost) = (db.clone(), Arc::clone(&lost));
                 move || write_all(&db, &waiting, &lost)
             });
-        let writer = writer.map_err(|error| failed(error.into()))?;
+        let thread = thread.map_err(|error| failed(error.into()))?;
         Ok(Self {
             db,
             writes,
-            writer: Arc::new(Mutex::new(Some(writer))),
+            writer: Arc::new(Mutex::new(Some(thread))),
             lost,
             begun_anew,
         })

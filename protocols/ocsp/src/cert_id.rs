@@ -125,6 +125,47 @@ impl CertId {
         self.issuer == other.issuer && self.serial == other.serial
     }
 
+    /// The fields of a CertID in the encoding that DER allows, or nothing; never more than the strict reader takes.
+    pub(crate) fn read_usual(fields: &[u8]) -> Option<Self> {
+        let known = [
+            (SHA1_NULL, HashAlgorithm::Sha1, true),
+            (SHA256_NULL, HashAlgorithm::Sha256, true),
+            (SHA256_ABSENT, HashAlgorithm::Sha256, false),
+            (SHA1_ABSENT, HashAlgorithm::Sha1, false),
+        ];
+        let (rest, algorithm, null_parameters) = known
+            .into_iter()
+            .find_map(|(der, algorithm, is_null)| Some((fields.strip_prefix(der)?, algorithm, is_null)))?;
+        let (issuer, rest) = match algorithm {
+            HashAlgorithm::Sha1 => {
+                let (name, rest) = octets(rest)?;
+                let (key, rest) = octets(rest)?;
+                (IssuerHash::Sha1 { name, key }, rest)
+            }
+            HashAlgorithm::Sha256 => {
+                let (name, rest) = octets(rest)?;
+                let (key, rest) = octets(rest)?;
+                (IssuerHash::Sha256 { name, key }, rest)
+            }
+        };
+        let ([0x02, length], serial) = rest.split_first_chunk()? else {
+            return None;
+        };
+        let is_minimal = match serial {
+            [0, second, ..] => *second >= 0x80,
+            [first, ..] => *first < 0x80,
+            [] => false,
+        };
+        if usize::from(*length) != serial.len() || !is_minimal {
+            return None;
+        }
+        Some(Self {
+            issuer,
+            serial: Serial::from_unsigned(serial).ok()?,
+            null_parameters,
+        })
+    }
+
     /// Strict reader shared by requests and responses.
     pub(crate) fn read<'r>(reader: &mut impl Reader<'r>) -> Result<Self, RequestFault> {
         reader.sequence(Self::read_fields)
@@ -231,6 +272,15 @@ impl EncodeValue for CertId {
         OctetStringRef::new(self.issuer_key_hash())?.encode(writer)?;
         UintRef::new(self.serial.as_bytes())?.encode(writer)
     }
+}
+
+/// An OCTET STRING of N octets, fewer than 128, and what is behind it.
+fn octets<const N: usize>(der: &[u8]) -> Option<([u8; N], &[u8])> {
+    let ([0x04, length], rest) = der.split_first_chunk()? else {
+        return None;
+    };
+    let (octets, rest) = rest.split_first_chunk()?;
+    (usize::from(*length) == N).then_some((*octets, rest))
 }
 
 fn hash<const N: usize>(octets: &[u8]) -> Result<[u8; N], RequestFault> {

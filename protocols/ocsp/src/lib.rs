@@ -34,7 +34,7 @@ pub use fault::{ErrorStatus, RequestFault};
 pub use get_path::{GetPathFault, MAX_GET_PATH_LEN, der_to_get_path, get_path_into, get_path_to_der};
 pub use nonce::{MAX_NONCE_LEN, Nonce, RECOMMENDED_NONCE_LEN};
 pub use reply::{ResponseInput, assemble, response_tbs};
-pub use request::{MAX_CERT_IDS, MAX_REQUEST_LEN, Request};
+pub use request::{MAX_CERT_IDS, MAX_REQUEST_LEN, Request, usual_cert_id};
 pub use response::{MAX_RESPONSE_LEN, Response, ResponseFault, SignedResponse};
 pub use response_data::{Extension, ResponderId, ResponseData, WriteFault};
 pub use status::{CertStatus, SingleStatus, TimeFault};

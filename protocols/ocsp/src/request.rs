@@ -56,6 +56,14 @@ impl Request {
 
     /// Reads the DER of an OCSPRequest.
     pub fn parse(der: &[u8]) -> Result<Self, RequestFault> {
+        if let Some(cert_id) = usual_cert_id(der) {
+            return Ok(Self::new(cert_id));
+        }
+        Self::parse_any(der)
+    }
+
+    /// Reads a request of any shape.
+    fn parse_any(der: &[u8]) -> Result<Self, RequestFault> {
         if der.len() > MAX_REQUEST_LEN {
             return Err(RequestFault::TooLong);
         }
@@ -127,6 +135,23 @@ impl<'a> Iterator for CertIds<'a> {
 }
 
 impl ExactSizeIterator for CertIds<'_> {}
+
+/// The CertID of a request of the usual shape: one CertID, no extension, no signature. Nearly every request is one, and is
+/// read in a few comparisons; what is of any other shape is nothing here, and for [`Request::parse`] to judge.
+pub fn usual_cert_id(der: &[u8]) -> Option<CertId> {
+    // OCSPRequest, TBSRequest, requestList, Request, CertID: each the whole contents of the one before.
+    let mut rest = der;
+    for _ in 0..5 {
+        let ([SEQUENCE, length], contents) = rest.split_first_chunk()? else {
+            return None;
+        };
+        if usize::from(*length) != contents.len() || *length >= 0x80 {
+            return None;
+        }
+        rest = contents;
+    }
+    CertId::read_usual(rest)
+}
 
 /// TBSRequest.
 fn read_tbs(reader: &mut SliceReader<'_>) -> Result<Request, RequestFault> {
@@ -245,6 +270,7 @@ fn skip_any(reader: &mut SliceReader<'_>) -> Result<(), RequestFault> {
 }
 
 const BOOLEAN: u8 = 0x01;
+const SEQUENCE: u8 = 0x30;
 const CONTEXT_CONSTRUCTED: u8 = 0xa0;
 
 /// An OPTIONAL field `[number] EXPLICIT`.

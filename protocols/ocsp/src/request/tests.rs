@@ -372,3 +372,49 @@ fn single_extensions(extensions: &[Vec<u8>]) -> Vec<u8> {
         &extensions,
     ])])])])
 }
+
+/// The short way reads what the strict reader reads, and never anything else: every vector, cut off anywhere, with every
+/// octet changed to what could matter.
+#[test]
+fn the_usual_shape_is_read_as_the_strict_reader_reads_it() {
+    let folder = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("testdata/request");
+    let (mut usual, mut judged) = (0, 0);
+    for entry in std::fs::read_dir(folder).unwrap() {
+        let path = entry.unwrap().path();
+        if path.extension().is_none_or(|extension| extension != "der") {
+            continue;
+        }
+        let der = std::fs::read(path).unwrap();
+        usual += usize::from(usual_cert_id(&der).is_some());
+        let mut judge = |der: &[u8]| {
+            judged += 1;
+            if let Some(cert_id) = usual_cert_id(der) {
+                assert_eq!(Request::parse_any(der), Ok(Request::new(cert_id)), "{der:02x?}");
+            }
+        };
+        for length in 0..der.len() {
+            judge(&der[..length]);
+        }
+        for place in 0..der.len() {
+            for value in [
+                0x00,
+                0x01,
+                0x02,
+                0x04,
+                0x05,
+                0x06,
+                0x30,
+                0x7f,
+                0x80,
+                0x81,
+                0xff,
+                der[place].wrapping_add(1),
+            ] {
+                let mut changed = der.clone();
+                changed[place] = value;
+                judge(&changed);
+            }
+        }
+    }
+    assert!(usual >= 2 && judged > 5000, "{usual} usual, {judged} judged");
+}
