@@ -184,6 +184,7 @@ mod tests {
 
     use super::*;
 
+    #[expect(clippy::unnecessary_wraps, reason = "the shape that is asked for")]
     fn octets(value: &[u8]) -> Option<Vec<u8>> {
         Some(value.to_vec())
     }
