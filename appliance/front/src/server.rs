@@ -105,12 +105,8 @@ impl Front {
         );
         let public = serve_public(door(self.public, "public"), public);
         let api = api::router(self.authority.clone(), metrics.clone(), limits);
-        let api = serve_api(
-            door(self.api, "api"),
-            api,
-            TlsAcceptor::from(self.acceptor),
-            metrics.clone(),
-        );
+        let acceptor = (!self.settings.is_api_plain).then(|| TlsAcceptor::from(self.acceptor));
+        let api = serve_api(door(self.api, "api"), api, acceptor, metrics.clone());
         let scrape = serve_metrics(door(self.scrape, "metrics"), self.authority);
         tokio::join!(public, api, scrape);
     }
@@ -129,11 +125,21 @@ async fn serve_public(door: Door, public: Public) {
     .await;
 }
 
-async fn serve_api(door: Door, router: Router, acceptor: TlsAcceptor, metrics: HttpMetrics) {
+/// Without an acceptor it speaks plain HTTP/1.1.
+async fn serve_api(door: Door, router: Router, acceptor: Option<TlsAcceptor>, metrics: HttpMetrics) {
     door.serve(|stream, visit| {
         let (acceptor, metrics) = (acceptor.clone(), metrics.clone());
         let router = TowerToHyperService::new(router.clone());
+        let peer = Peer(visit.peer);
+        let service = service_fn(move |mut request: Request<Incoming>| {
+            request.extensions_mut().insert(peer);
+            router.call(request)
+        });
         async move {
+            let Some(acceptor) = acceptor else {
+                visit.http1(stream, service).await;
+                return;
+            };
             let handshake = tokio::time::timeout(visit.limits.header_timeout, acceptor.accept(stream));
             let stream = tokio::select! {
                 () = visit.ended() => return,
@@ -147,11 +153,6 @@ async fn serve_api(door: Door, router: Router, acceptor: TlsAcceptor, metrics: H
                     }
                 },
             };
-            let peer = Peer(visit.peer);
-            let service = service_fn(move |mut request: Request<Incoming>| {
-                request.extensions_mut().insert(peer);
-                router.call(request)
-            });
             if stream.get_ref().1.alpn_protocol() == Some(HTTP2) {
                 visit.http2(stream, service).await;
             } else {

@@ -10,6 +10,8 @@ pub struct FrontSettings {
     pub public: SocketAddr,
     /// TLS for the REST API.
     pub api: SocketAddr,
+    /// Whether the REST API speaks plain HTTP instead: for a reverse proxy on the same machine.
+    pub is_api_plain: bool,
     /// Plain HTTP for Prometheus.
     pub metrics: SocketAddr,
     /// Limits of all listeners.

@@ -1,73 +1,86 @@
-//! Certificates from a CSR over REST: request checked, linted, signed in the token, recorded durably.
+//! Certificates from a CSR over REST: request checked, linted, signed, recorded durably. The peers get the same CSR.
 
-use anyhow::{Context as _, Result, ensure};
-use aws_lc_rs::rand::SystemRandom;
-use aws_lc_rs::signature::{ECDSA_P256_SHA256_ASN1_SIGNING, EcdsaKeyPair};
-use pki::{DistinguishedName, SignatureAlgorithm, SubjectAltName, csr, key_file};
-use serde_json::json;
+use std::sync::Arc;
 
-use crate::appliance::Appliance;
-use crate::load::{self, Shape};
-use crate::report::Report;
+use anyhow::Result;
 
-/// Measures issuance with the same request every time.
-pub(crate) async fn run(appliance: &Appliance, shape: Shape, report: &mut Report) -> Result<()> {
-    let pem = std::fs::read(appliance.state().join("ca-bundle.pem"))?;
-    let token = std::fs::read_to_string(appliance.state().join("admin.token"))?;
-    let token = token.trim().to_owned();
-    let body = json!({ "csr_pem": request()?, "profile": "tls-server", "issuer_id": "issuing" }).to_string();
-    let url = format!("{}/api/v1/certificates", appliance.api_url());
-    let client = reqwest::Client::builder()
-        .tls_certs_only(reqwest::Certificate::from_pem_bundle(&pem)?)
-        .no_proxy()
-        .http1_only()
-        .pool_max_idle_per_host(shape.workers)
-        .build()?;
-    let what = format!("POST /api/v1/certificates, P-256, {} connections", shape.workers);
-    let processes = appliance.processes()?;
-    let figure = load::run(shape, &processes, "issue", &what, |_| {
-        let (client, url, token, body) = (client.clone(), url.clone(), token.clone(), body.clone());
-        move || {
-            let request = client
-                .post(&url)
-                .bearer_auth(&token)
-                .header("content-type", "application/json")
-                .body(body.clone());
-            async move {
-                let response = request.send().await?;
-                let status = response.status();
-                let body = response.bytes().await?;
-                ensure!(
-                    status.as_u16() == 201,
-                    "{status}: {}",
-                    String::from_utf8_lossy(&body)
-                );
-                Ok(())
-            }
-        }
-    });
-    report.add(figure.await?);
+use crate::csr;
+use crate::peer::{Peer, cfssl, openbao};
+use crate::race::{self, Contestant};
+use crate::run::Run;
+use crate::scenario::succeeded;
+use crate::target::Target;
+
+/// Measures issuance with the same request every time, and with `--peers` OpenBao and cfssl beside it.
+pub(crate) async fn run(target: &Target, run: &mut Run) -> Result<()> {
+    let csr = csr::request()?;
+    let mut contestants = vec![ours(target, &csr)];
+    let peers = if run.has_peers {
+        Some(peers(run).await?)
+    } else {
+        None
+    };
+    if let Some(peers) = &peers {
+        contestants.extend(peers.contestants(&csr)?);
+    }
+    race::run(&contestants, run.shape, run.rounds)
+        .await?
+        .tell(&mut run.report);
     Ok(())
 }
 
-fn request() -> Result<String> {
-    let random = SystemRandom::new();
-    let failed = |_| anyhow::anyhow!("making a request failed");
-    let pkcs8 = EcdsaKeyPair::generate_pkcs8(&ECDSA_P256_SHA256_ASN1_SIGNING, &random).map_err(failed)?;
-    let pair = EcdsaKeyPair::from_pkcs8(&ECDSA_P256_SHA256_ASN1_SIGNING, pkcs8.as_ref())
-        .ok()
-        .context("a key")?;
-    let key = key_file::parse(pkcs8.as_ref(), None)?.public_key;
-    let names = [SubjectAltName::dns("load.chancery.test")?];
-    let info = csr::request_info(
-        &DistinguishedName::parse("CN=load.chancery.test")?,
-        &key,
-        false,
-        &names,
-    );
-    let signature = pair.sign(&random, &info).map_err(failed)?;
-    Ok(pki::pem::encode(
-        "CERTIFICATE REQUEST",
-        &csr::assemble(&info, SignatureAlgorithm::EcdsaSha256, signature.as_ref()),
-    ))
+/// The appliance.
+pub(crate) fn ours(target: &Target, csr: &str) -> Contestant {
+    Contestant {
+        scenario: "issue",
+        what: "POST /api/v1/certificates, stored".to_owned(),
+        groups: target.groups.clone(),
+        door: target.api.clone(),
+        requests: Arc::new(vec![target.post("/api/v1/certificates", &target.order(csr))]),
+        check: succeeded,
+        closes: false,
+    }
+}
+
+/// The peers that issue.
+pub(crate) struct Peers {
+    openbao: Peer,
+    cfssl: Peer,
+}
+
+/// Starts them.
+pub(crate) async fn peers(run: &Run) -> Result<Peers> {
+    Ok(Peers {
+        openbao: openbao::start(run.openbao.as_deref()).await?,
+        cfssl: cfssl::serve().await?,
+    })
+}
+
+impl Peers {
+    /// OpenBao, then cfssl.
+    pub(crate) fn contestants(&self, csr: &str) -> Result<[Contestant; 2]> {
+        let contestant = |peer: &Peer, what: &str, request: Vec<u8>| -> Result<Contestant> {
+            Ok(Contestant {
+                scenario: "issue",
+                what: what.to_owned(),
+                groups: vec![peer.group()?],
+                door: peer.door.clone(),
+                requests: Arc::new(vec![request]),
+                check: succeeded,
+                closes: false,
+            })
+        };
+        Ok([
+            contestant(
+                &self.openbao,
+                "OpenBao pki/sign, stored in memory",
+                openbao::sign(&self.openbao, csr),
+            )?,
+            contestant(
+                &self.cfssl,
+                "cfssl serve, nothing stored",
+                cfssl::sign(&self.cfssl, csr),
+            )?,
+        ])
+    }
 }

@@ -1,95 +1,186 @@
-//! OCSP over plain HTTP: a prepared answer by GET, and one signed for every nonce by POST.
+//! OCSP over plain HTTP: prepared answers by GET and POST, answers signed for a nonce, and a mix of them. The peers serve the
+//! same bytes: a bare hyper server, nginx, cfssl; `openssl ocsp` signs each of its own.
+
+use std::sync::Arc;
 
 use anyhow::{Context as _, Result, ensure};
-use ocsp::{CertId, HashAlgorithm, Nonce, Request, der_to_get_path};
-use pki::Certificate;
-use serde_json::Value;
+use pki::Serial;
 
-use crate::appliance::Appliance;
-use crate::http::Connection;
-use crate::load::{self, Shape};
-use crate::report::Report;
+use crate::http::{Answer, Door};
+use crate::load::Shape;
+use crate::peer::{Peer, bare, cfssl, nginx, openssl};
+use crate::race::{self, Contestant};
+use crate::run::Run;
+use crate::scenario::succeeded;
+use crate::target::{Ocsp, Target};
 
-/// Measures both for the certificate of the issuing CA's own OCSP responder, which every appliance has.
-pub(crate) async fn run(appliance: &Appliance, shape: Shape, report: &mut Report) -> Result<()> {
-    let issuer = appliance.ca("issuing")?;
-    let field = |name: &str| {
-        issuer
-            .get(name)
-            .and_then(Value::as_str)
-            .context("a field of the issuer")
+/// Certificates that are asked for in the mix.
+const MIX: usize = 64;
+/// `openssl ocsp` is one process that serves one connection after the other.
+const FEW: usize = 4;
+
+/// Measures all ways of asking.
+pub(crate) async fn run(target: &Target, run: &mut Run) -> Result<()> {
+    let serials: Vec<Serial> = target
+        .issue(MIX)
+        .await?
+        .into_iter()
+        .map(|(_, serial)| serial)
+        .collect();
+    let ocsp = target.ocsp().await?;
+    let one = serials.get(..1).context("a certificate")?;
+    let gets = ocsp.gets(one)?;
+    let mut hits = vec![
+        ours(target, "GET, prepared", gets.clone()),
+        ours(target, "POST, prepared", ocsp.posts(one, false)?),
+    ];
+    let peers = if run.has_peers {
+        Some(Peers::start(target, &gets).await?)
+    } else {
+        None
     };
-    let certificate = Certificate::parse(field("certificate_pem")?.as_bytes())?;
-    let server = std::fs::read(appliance.state().join("tls/server.pem"))?;
-    let serial = Certificate::parse(&server)?.serial();
-    let id = CertId::for_issuer(
-        HashAlgorithm::Sha1,
-        certificate.subject().der(),
-        certificate.public_key(),
-        serial,
-    );
-    let (address, path) = (
-        appliance.public_address(),
-        format!("/.well-known/pki/ocsp/{}", field("id")?),
-    );
-    let plain = Request::new(id).to_der()?;
-    let get = format!(
-        "GET {path}/{} HTTP/1.1\r\nHost: {address}\r\n\r\n",
-        der_to_get_path(&plain)
-    )
-    .into_bytes();
-    let nonced = Request::new(id).with_nonce(Nonce::new(&[0x5a; 32])?).to_der()?;
-    let head = format!(
-        "POST {path} HTTP/1.1\r\nHost: {address}\r\nContent-Type: application/ocsp-request\r\nContent-Length: {}\r\n\r\n",
-        nonced.len()
-    );
-    let post = [head.as_bytes(), &nonced].concat();
-    for (name, request) in [
-        ("GET, prepared", get),
-        ("POST with nonce, signed on demand", post),
-    ] {
-        let what = format!("{name}, {} connections", shape.workers);
-        measure(appliance, shape, report, &what, &address, request).await?;
+    if let Some(peers) = &peers {
+        hits.extend(peers.gets(&gets)?);
+        hits.extend(peers.posts(&ocsp, one)?);
+    }
+    race::run(&hits, run.shape, run.rounds)
+        .await?
+        .tell(&mut run.report);
+    let rest = [
+        ours(
+            target,
+            "POST with nonce, signed on demand",
+            ocsp.posts(one, true)?,
+        ),
+        ours(
+            target,
+            "mix of 64 serials: 8 GET, 1 POST, 1 nonce",
+            mix(&ocsp, &serials)?,
+        ),
+    ];
+    race::run(&rest, run.shape, run.rounds)
+        .await?
+        .tell(&mut run.report);
+    if run.has_peers {
+        let shape = Shape::new(FEW, run.length());
+        let (_running, contestant) = signing_peer().await?;
+        race::run(&[contestant], shape, run.rounds)
+            .await?
+            .tell(&mut run.report);
     }
     Ok(())
 }
 
-async fn measure(
-    appliance: &Appliance,
-    shape: Shape,
-    report: &mut Report,
-    what: &str,
-    address: &str,
-    request: Vec<u8>,
-) -> Result<()> {
-    let mut connections = Vec::new();
-    for _ in 0..shape.workers {
-        connections.push(Connection::open(address).await?);
+/// The appliance.
+pub(crate) fn ours(target: &Target, what: &str, requests: Arc<Vec<Vec<u8>>>) -> Contestant {
+    Contestant {
+        scenario: "ocsp",
+        what: what.to_owned(),
+        groups: target.groups.clone(),
+        door: target.public.clone(),
+        requests,
+        check: is_signed,
+        closes: false,
     }
-    let processes = appliance.processes()?;
-    let figure = load::run(shape, &processes, "ocsp", what, |_| {
-        let connection = std::sync::Arc::new(tokio::sync::Mutex::new(connections.pop()));
-        let request = request.clone();
-        move || {
-            let (connection, request) = (std::sync::Arc::clone(&connection), request.clone());
-            async move {
-                let mut connection = connection.lock().await;
-                let (status, body) = connection
-                    .as_mut()
-                    .context("a connection")?
-                    .exchange(&request)
-                    .await?;
-                // OCSPResponse of status successful: SEQUENCE { ENUMERATED 0, … } with a long length.
-                let is_signed = body.get(4..7) == Some(&[0x0a, 0x01, 0x00]);
-                ensure!(
-                    status == 200 && is_signed,
-                    "status {status}, {} octets",
-                    body.len()
-                );
-                Ok(())
-            }
+}
+
+fn mix(ocsp: &Ocsp, serials: &[Serial]) -> Result<Arc<Vec<Vec<u8>>>> {
+    let (gets, posts, nonced) = (
+        ocsp.gets(serials)?,
+        ocsp.posts(serials, false)?,
+        ocsp.posts(serials, true)?,
+    );
+    let list = (0..serials.len() * 10).filter_map(|number| {
+        let place = number / 10;
+        match number % 10 {
+            0 => posts.get(place),
+            1 => nonced.get(place),
+            _ => gets.get((number * 7) % serials.len().max(1)),
         }
     });
-    report.add(figure.await?);
+    Ok(Arc::new(list.cloned().collect()))
+}
+
+/// OCSPResponse of status successful: SEQUENCE { ENUMERATED 0, … } with a long length.
+pub(crate) fn is_signed(answer: &Answer<'_>) -> Result<()> {
+    let is_signed = answer.body.get(4..7) == Some(&[0x0a, 0x01, 0x00]);
+    ensure!(
+        answer.status == 200 && is_signed,
+        "status {}, {} octets",
+        answer.status,
+        answer.body.len()
+    );
     Ok(())
+}
+
+/// The peers that serve the bytes of one of our answers.
+pub(crate) struct Peers {
+    bare: Peer,
+    nginx: Peer,
+    cfssl: Peer,
+}
+
+impl Peers {
+    /// Asks once and gives every peer the answer.
+    pub(crate) async fn start(target: &Target, requests: &[Vec<u8>]) -> Result<Self> {
+        let mut connection = target.public.open().await?;
+        let answer = connection
+            .exchange(requests.first().context("a request")?)
+            .await?;
+        is_signed(&answer)?;
+        Ok(Self {
+            bare: bare::start(&answer).await?,
+            nginx: nginx::start(answer.body).await?,
+            cfssl: cfssl::ocspserve(answer.body).await?,
+        })
+    }
+
+    /// Bare hyper with the same request, and nginx with a short path.
+    pub(crate) fn gets(&self, requests: &Arc<Vec<Vec<u8>>>) -> Result<[Contestant; 2]> {
+        let file = Arc::new(vec![self.nginx.door.get(nginx::PATH)]);
+        Ok([
+            peer(&self.bare, "bare hyper, GET, the same bytes", requests.clone())?,
+            peer(&self.nginx, "nginx, the same bytes as a static file", file)?,
+        ])
+    }
+
+    /// Bare hyper, which reads the body, and cfssl.
+    pub(crate) fn posts(&self, ocsp: &Ocsp, serials: &[Serial]) -> Result<[Contestant; 2]> {
+        let to = |door: &Door| ocsp.posts_to(door, "/", serials);
+        Ok([
+            peer(
+                &self.bare,
+                "bare hyper, POST, the body read",
+                ocsp.posts(serials, false)?,
+            )?,
+            peer(&self.cfssl, "cfssl ocspserve, POST", to(&self.cfssl.door)?)?,
+        ])
+    }
+}
+
+fn peer(peer: &Peer, what: &str, requests: Arc<Vec<Vec<u8>>>) -> Result<Contestant> {
+    Ok(Contestant {
+        scenario: "ocsp",
+        what: what.to_owned(),
+        groups: vec![peer.group()?],
+        door: peer.door.clone(),
+        requests,
+        check: is_signed,
+        closes: false,
+    })
+}
+
+/// `openssl ocsp`, which signs with its CA's key every time.
+async fn signing_peer() -> Result<(Peer, Contestant)> {
+    let (running, request) = openssl::ocsp().await?;
+    let contestant = Contestant {
+        check: succeeded,
+        closes: true,
+        ..peer(
+            &running,
+            "openssl ocsp, POST, signed each time",
+            Arc::new(vec![request]),
+        )?
+    };
+    Ok((running, contestant))
 }

@@ -1,135 +1,191 @@
 //! The token itself, and the same signatures through the signing process.
 
+mod simulated;
+
 use std::io::{Read as _, Write as _};
 use std::os::unix::net::UnixStream;
-use std::path::Path;
+use std::path::{Path, PathBuf};
+use std::process::Command;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, Result, bail, ensure};
-use serde_json::Value;
 use signer_wire::{
     Digest, FRAME_HEADER, Input, KeyRef, Priority, Reply, Request, Scheme, Sign, SignBatch, body_length,
 };
 
 use crate::appliance::Appliance;
-use crate::cpu::Meter;
+use crate::cpu::{Group, Meter};
 use crate::load::Tally;
-use crate::report::Report;
+use crate::race::Rounds;
+use crate::report::Figure;
+use crate::run::Run;
+use crate::target::Target;
 
-/// Signatures in one frame.
-const BATCH: usize = 32;
-/// Connections to the signing process.
-const CONNECTIONS: usize = 4;
+pub(crate) use simulated::{SimulatedHsm, capacity};
 
-/// Measures both with the key of the issuing CA (P-256).
-pub(crate) async fn run(appliance: &Appliance, length: Duration, report: &mut Report) -> Result<()> {
-    let key = appliance.ca("issuing")?;
-    let key = key
-        .pointer("/key_fingerprint")
-        .and_then(Value::as_str)
-        .context("the key's fingerprint")?
-        .to_owned();
-    let mut again = appliance.again()?;
-    again
-        .arg("--seconds")
-        .arg(length.as_secs().to_string())
-        .arg("--raw")
-        .arg(appliance.state().join("signerd.toml"))
-        .arg(&key);
-    let output = tokio::task::spawn_blocking(move || again.output()).await??;
-    ensure!(
-        output.status.success(),
-        "the raw rate: {}",
-        String::from_utf8_lossy(&output.stderr)
-    );
-    report.add(serde_json::from_slice(&output.stdout)?);
-    let socket = appliance.state().join("signerd.sock");
-    let [_, signerd] = appliance.processes()?;
-    let figure =
-        tokio::task::spawn_blocking(move || through(&socket, key.parse()?, signerd, length)).await??;
-    report.add(figure);
+/// Signatures in one frame, and connections: 64 in flight.
+const IN_FLIGHT: (usize, usize) = (32, 2);
+
+/// Measures both with the key of the issuing CA.
+pub(crate) async fn run(appliance: &Appliance, run: &mut Run) -> Result<()> {
+    let rounds = in_turn(appliance, run).await?;
+    rounds.tell(&mut run.report);
+    if run.simulated_hsm.is_some() {
+        for latency_us in [500, 2000, 5000] {
+            simulated::tell(appliance, run, latency_us).await?;
+        }
+    }
     Ok(())
 }
 
-/// In a process of its own, whose environment names the token: prints the figure as JSON.
-pub(crate) fn raw(words: &[String], length: Duration) -> Result<()> {
-    let [config, key] = words else {
-        bail!("--raw takes a file and a key")
+/// `C_Sign` in process, then through the signing process, in every round.
+pub(crate) async fn in_turn(appliance: &Appliance, run: &Run) -> Result<Rounds> {
+    let key = Target::own(appliance)?.ocsp().await?.key;
+    let through = Through::of(appliance, &key)?;
+    let (mut raws, mut throughs) = (Vec::new(), Vec::new());
+    for _ in 0..run.rounds {
+        raws.push(raw(appliance, &key, run.length()).await?);
+        throughs.push(through.measure(run.length()).await?);
+    }
+    Ok(Rounds::of(vec![raws, throughs]))
+}
+
+/// The rate of the token with this key, measured in a process of its own.
+pub(crate) async fn raw(appliance: &Appliance, key: &str, length: Duration) -> Result<Figure> {
+    let threads = std::thread::available_parallelism().map_or(1, usize::from);
+    let command = appliance.program("chancery-bench")?;
+    raw_by(
+        command,
+        &appliance.state().join("signerd.toml"),
+        key,
+        threads,
+        length,
+    )
+    .await
+}
+
+/// The same with a configuration and a number of sessions.
+async fn raw_by(
+    mut command: Command,
+    config: &Path,
+    key: &str,
+    threads: usize,
+    length: Duration,
+) -> Result<Figure> {
+    command.arg("--milliseconds").arg(length.as_millis().to_string());
+    command.arg("--raw").arg(config).arg(key).arg(threads.to_string());
+    let output = tokio::task::spawn_blocking(move || command.output()).await??;
+    let said = String::from_utf8_lossy(&output.stderr).into_owned();
+    ensure!(output.status.success(), "the raw rate: {said}");
+    Ok(serde_json::from_slice(&output.stdout)?)
+}
+
+/// In that process, whose environment names the token: prints the figure as JSON.
+pub(crate) fn raw_here(words: &[String], length: Duration) -> Result<()> {
+    let [config, key, threads] = words else {
+        bail!("--raw takes a file, a key and a number of sessions")
     };
     let config = token::Config::load(Path::new(config))?;
     let token = config.tokens.first().context("a token in the configuration")?;
-    let threads = std::thread::available_parallelism().map_or(1, usize::from);
-    let meter = Meter::start(&[("in process", std::process::id())])?;
-    let rate = token::raw::rate(token, &key.parse()?, threads, length)?;
-    let what = format!("C_Sign itself, P-256, {threads} sessions");
-    let figure = crate::report::Figure::counted("sign", &what, rate.signatures, rate.elapsed, meter)?;
+    let meter = Meter::start(&[Group::here("in process")])?;
+    let rate = token::raw::rate(token, &key.parse()?, threads.parse()?, length)?;
+    let what = format!("C_Sign itself, {threads} sessions");
+    let figure = Figure::counted("sign", &what, rate.signatures, rate.elapsed, meter)?;
     println!("{}", serde_json::to_string(&figure)?);
     Ok(())
 }
 
-/// Closed loop over a few connections, `BATCH` signatures a frame.
-fn through(
-    socket: &Path,
+/// Load for a signing process.
+#[derive(Clone, Debug)]
+pub(crate) struct Through {
+    socket: PathBuf,
     key: KeyRef,
-    signerd: (&str, u32),
-    length: Duration,
-) -> Result<crate::report::Figure> {
-    let meter = Meter::start(&[signerd])?;
-    let start = Instant::now();
-    let mut total = Tally::new()?;
-    let tallies: Vec<Result<Tally>> = std::thread::scope(|scope| {
-        let threads: Vec<_> = (0..CONNECTIONS)
-            .map(|_| scope.spawn(|| one(socket, key, start, length)))
-            .collect();
-        threads
-            .into_iter()
-            .map(|thread| thread.join().unwrap_or_else(|_| bail!("a thread panicked")))
-            .collect()
-    });
-    for tally in tallies {
-        total.merge(&tally?)?;
-    }
-    let what = format!("through signerd, P-256, {CONNECTIONS} connections of {BATCH}");
-    total.figure("sign", &what, start.elapsed(), meter)
+    /// The signing process, and the client's side in this one.
+    groups: Vec<Group>,
+    batch: usize,
+    connections: usize,
 }
 
-fn one(socket: &Path, key: KeyRef, start: Instant, length: Duration) -> Result<Tally> {
-    let mut stream = UnixStream::connect(socket)?;
-    let digest = Digest::new(&[0x5a; 32]).context("a digest")?;
-    let item = Sign {
-        key,
-        scheme: Scheme::EcdsaSha256,
-        input: Input::Digest(digest),
-    };
-    let batch = SignBatch {
-        priority: Priority::Issuance,
-        deadline_ms: 10_000,
-        items: vec![item; BATCH],
-    };
-    let request = Request::Sign(batch);
-    let (mut tally, mut out, mut body) = (Tally::new()?, Vec::new(), Vec::new());
-    let mut id = 0;
-    while start.elapsed() < length {
-        id += 1;
-        out.clear();
-        request.encode(id, &mut out)?;
-        let begun = Instant::now();
-        stream.write_all(&out)?;
-        let mut header = [0; FRAME_HEADER];
-        stream.read_exact(&mut header)?;
-        body.resize(body_length(header)?, 0);
-        stream.read_exact(&mut body)?;
-        match Reply::decode(&body)?.1 {
-            Reply::Signatures(outcomes) => {
-                for outcome in outcomes {
-                    tally.count(
-                        begun,
-                        outcome.map(|_| ()).map_err(|fault| anyhow::anyhow!("{fault}")),
-                    );
-                }
-            }
-            other => bail!("an answer to another question: {other:?}"),
-        }
+impl Through {
+    /// For the signing process of an appliance, at 64 signatures in flight.
+    pub(crate) fn of(appliance: &Appliance, key: &str) -> Result<Self> {
+        let signerd = appliance
+            .groups()?
+            .into_iter()
+            .find(|group| group.name == "signerd");
+        let (batch, connections) = IN_FLIGHT;
+        Ok(Self {
+            socket: appliance.state().join("signerd.sock"),
+            key: key.parse()?,
+            groups: vec![signerd.context("the signing process")?, Group::here("client")],
+            batch,
+            connections,
+        })
     }
-    Ok(tally)
+
+    /// Closed loop over the connections, one frame in flight on each.
+    pub(crate) async fn measure(&self, length: Duration) -> Result<Figure> {
+        let this = self.clone();
+        tokio::task::spawn_blocking(move || this.measure_here(length)).await?
+    }
+
+    fn measure_here(&self, length: Duration) -> Result<Figure> {
+        let meter = Meter::start(&self.groups)?;
+        let start = Instant::now();
+        let tallies: Vec<Result<Tally>> = std::thread::scope(|scope| {
+            let threads: Vec<_> = (0..self.connections)
+                .map(|_| scope.spawn(|| self.one(start, length)))
+                .collect();
+            let join = |thread: std::thread::ScopedJoinHandle<'_, Result<Tally>>| {
+                thread.join().unwrap_or_else(|_| bail!("a thread panicked"))
+            };
+            threads.into_iter().map(join).collect()
+        });
+        let mut total = Tally::new()?;
+        for tally in tallies {
+            total.merge(&tally?)?;
+        }
+        let what = format!(
+            "through signerd, {} connections of {}",
+            self.connections, self.batch
+        );
+        Figure::of("sign", &what, &total, start.elapsed(), meter)
+    }
+
+    fn one(&self, start: Instant, length: Duration) -> Result<Tally> {
+        let mut stream = UnixStream::connect(&self.socket)?;
+        let item = Sign {
+            key: self.key,
+            scheme: Scheme::EcdsaSha256,
+            input: Input::Digest(Digest::new(&[0x5a; 32]).context("a digest")?),
+        };
+        let request = Request::Sign(SignBatch {
+            priority: Priority::Issuance,
+            deadline_ms: 10_000,
+            items: vec![item; self.batch],
+        });
+        let (mut tally, mut out, mut body) = (Tally::new()?, Vec::new(), Vec::new());
+        let mut id = 0;
+        while start.elapsed() < length {
+            id += 1;
+            out.clear();
+            request.encode(id, &mut out)?;
+            let begun = Instant::now();
+            stream.write_all(&out)?;
+            let mut header = [0; FRAME_HEADER];
+            stream.read_exact(&mut header)?;
+            body.resize(body_length(header)?, 0);
+            stream.read_exact(&mut body)?;
+            let Reply::Signatures(outcomes) = Reply::decode(&body)?.1 else {
+                bail!("an answer to another question")
+            };
+            for outcome in outcomes {
+                tally.count(
+                    begun,
+                    outcome.map(|_| ()).map_err(|fault| anyhow::anyhow!("{fault}")),
+                );
+            }
+        }
+        Ok(tally)
+    }
 }

@@ -110,7 +110,7 @@ impl Api {
         let roots = Certificate::from_pem_bundle(&pem).with_context(|| bundle.display().to_string())?;
         let client = Client::builder()
             .tls_certs_only(roots)
-            .https_only(true)
+            .https_only(!is_here(server))
             .no_proxy()
             .connect_timeout(Duration::from_secs(10))
             .timeout(Duration::from_mins(5))
@@ -173,6 +173,9 @@ impl Api {
 
 /// The address of the server on this machine, by a name that its certificate has.
 fn own_url(api: &ApiConfig) -> String {
+    if api.plain {
+        return format!("http://{}", api.listen);
+    }
     let has = |name: &&String| ["localhost", "127.0.0.1", "::1"].contains(&name.as_str());
     let name = api.names.iter().find(has).or_else(|| api.names.first());
     let name = name.map_or("localhost", String::as_str);
@@ -182,6 +185,14 @@ fn own_url(api: &ApiConfig) -> String {
         name.to_owned()
     };
     format!("https://{name}:{}", api.listen.port())
+}
+
+/// Whether an address names this machine by a loopback address, to which plain HTTP may carry the token.
+fn is_here(server: &str) -> bool {
+    let url = reqwest::Url::parse(server).ok();
+    let host = url.as_ref().and_then(reqwest::Url::host_str).unwrap_or_default();
+    let address = host.trim_matches(['[', ']']).parse::<std::net::IpAddr>();
+    address.is_ok_and(|address| address.is_loopback())
 }
 
 /// A value in a query string: everything but unreserved characters is escaped (RFC 3986 §2.3).

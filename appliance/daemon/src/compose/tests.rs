@@ -50,11 +50,12 @@ fn lists_of_bad_keys_are_read_or_named() {
 #[test]
 fn listeners_and_limits() {
     let front = front(&config(
-        "[public]\nlisten = \"127.0.0.2:81\"\n[api]\nlisten = \"127.0.0.3:82\"\n[metrics]\nlisten = \"127.0.0.4:83\"\n\
+        "[public]\nlisten = \"127.0.0.2:81\"\n[api]\nlisten = \"127.0.0.3:82\"\nplain = true\n[metrics]\nlisten = \"127.0.0.4:83\"\n\
          [limits]\nconnections = 9\nconnections_per_address = 8\napi_body = 2048\nheader_seconds = 3\nbody_seconds = 4\ndrain_seconds = 5",
     ));
     assert_eq!(front.public.to_string(), "127.0.0.2:81");
     assert_eq!(front.api.to_string(), "127.0.0.3:82");
+    assert!(front.is_api_plain);
     assert_eq!(front.metrics.to_string(), "127.0.0.4:83");
     let limits = Limits {
         connections: 9,

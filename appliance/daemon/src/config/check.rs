@@ -90,6 +90,11 @@ impl Public {
 
 impl Api {
     fn check(&self, problems: &mut Problems) {
+        problems.when(
+            self.plain && !self.listen.ip().is_loopback(),
+            "api.plain",
+            "wants api.listen on a loopback address: tokens would cross the network in the clear",
+        );
         problems.when(self.names.is_empty(), "api.names", "at least one name or address");
         for name in &self.names {
             let is_name = name.parse::<IpAddr>().is_ok() || SubjectAltName::dns(name).is_ok();

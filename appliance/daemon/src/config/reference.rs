@@ -29,6 +29,10 @@ pub(super) const TEXTS: &[(&str, &str)] = &[
         "Address and port of the TLS listener of the REST API.",
     ),
     (
+        "api.plain",
+        "Plain HTTP in place of TLS, for a reverse proxy on the same machine that does TLS; wants `api.listen` on a loopback address.",
+    ),
+    (
         "api.names",
         "Names and addresses in the server's own certificate.",
     ),

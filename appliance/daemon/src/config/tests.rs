@@ -27,13 +27,14 @@ fn an_unknown_key_is_answered_with_the_nearest() {
 
 #[test]
 fn every_problem_is_told_with_its_key() {
-    let text = "version = 2\n[public]\nbase_url = \"ftp://x\"\n[api]\nnames = []\n[store]\nurl = \"mysql:\"\n\
+    let text = "version = 2\n[public]\nbase_url = \"ftp://x\"\n[api]\nplain = true\nnames = []\n[store]\nurl = \"mysql:\"\n\
         [lifetimes]\ncrl_hours = 0\nocsp_hours = 0\nresponder_days = 0\n\
         [limits]\nconnections = 0\nconnections_per_address = 0\napi_body = 1\nheader_seconds = 0\nbody_seconds = 0\n[log]\nlevel = \"front=loud\"\n";
     let problems = Config::parse(text).unwrap().check();
     for key in [
         "version",
         "public.base_url",
+        "api.plain",
         "api.names",
         "store.url",
         "lifetimes.crl_hours",

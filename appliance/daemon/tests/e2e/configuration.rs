@@ -188,3 +188,30 @@ fn config_check_tells_all_problems_of_both_files() {
     assert_eq!(refused.status.code(), Some(78));
     assert!(text(&refused).contains("limits.queue"), "{}", text(&refused));
 }
+
+#[test]
+fn the_api_is_plain_http_behind_a_proxy_on_this_machine_and_nowhere_else() {
+    let mut appliance = Appliance::init(Keys::Software);
+    appliance.edit("plain = false", "plain = true");
+    appliance.serve();
+    let list = appliance.json(&["ca", "list"]);
+    assert_eq!(list.as_array().unwrap().len(), 2, "{list}");
+    let url = appliance
+        .api_url()
+        .replace("https://localhost", "http://127.0.0.1");
+    assert!(judge("curl", &["-sf", &format!("{url}/readyz")]).contains("\"ready\":true"));
+    appliance.edit("plain = true", "plain = false");
+    let listen = appliance.api_url().replace("https://localhost", "127.0.0.1");
+    let elsewhere = listen.replace("127.0.0.1", "0.0.0.0");
+    appliance.edit(
+        &format!("listen = \"{listen}\"\nplain = false"),
+        &format!("listen = \"{elsewhere}\"\nplain = true"),
+    );
+    let refused = appliance.run(&["config", "check"]);
+    assert_eq!(refused.status.code(), Some(78));
+    assert!(
+        text(&refused).contains("api.plain: wants api.listen on a loopback address"),
+        "{}",
+        text(&refused)
+    );
+}

@@ -275,6 +275,7 @@ async fn the_same_port_cannot_be_taken_twice() {
     let settings = front::FrontSettings {
         public: house.addresses.public,
         api: house.addresses.api,
+        is_api_plain: false,
         metrics: house.addresses.metrics,
         limits: Limits::default(),
     };

@@ -65,6 +65,7 @@ impl House {
         let settings = FrontSettings {
             public: anywhere,
             api: anywhere,
+            is_api_plain: false,
             metrics: anywhere,
             limits,
         };

@@ -1,0 +1,104 @@
+//! What is left of the token's own rate: in OCSP with nonce, in issuance over TLS, in the signing process.
+
+use anyhow::{Context as _, Result};
+
+use super::ocsp::CONNECTIONS;
+use super::{RowId, Values};
+use crate::appliance::{Appliance, Plan};
+use crate::csr;
+use crate::race::Rounds;
+use crate::report::Figure;
+use crate::run::Run;
+use crate::scenario::ocsp::ours;
+use crate::scenario::sign::{SimulatedHsm, capacity};
+use crate::scenario::{issue, sign};
+use crate::target::Target;
+
+/// Latency of the simulated HSM in the contract.
+const LATENCY_US: u32 = 2000;
+
+pub(super) async fn against_the_token(run: &mut Run) -> Result<Values> {
+    let p256 = of_algorithm(run, "ec-p256", RowId::NonceP256, RowId::IssueTlsP256).await?;
+    let rsa = of_algorithm(run, "rsa-2048", RowId::NonceRsa, RowId::IssueTlsRsa).await?;
+    Ok([p256, rsa].concat())
+}
+
+/// Raw, nonce, issuance, in every round. The OCSP responder's key is of the same kind as the CA's.
+async fn of_algorithm(
+    run: &mut Run,
+    algorithm: &'static str,
+    nonce: RowId,
+    issuance: RowId,
+) -> Result<Values> {
+    let plan = Plan {
+        algorithm,
+        ..Plan::default()
+    };
+    let appliance = Appliance::start(plan).await?;
+    let target = Target::own(&appliance)?;
+    let serial = target.issue(1).await?.pop().context("a certificate")?.1;
+    let ocsp = target.ocsp().await?;
+    let asked = ours(
+        &target,
+        &format!("{algorithm}: POST with nonce"),
+        ocsp.posts(&[serial], true)?,
+    );
+    let mut ordered = issue::ours(&target, &csr::request()?);
+    ordered.what = format!("{algorithm}: {}, TLS", ordered.what);
+    let shape = run.with_connections(CONNECTIONS);
+    let mut figures = vec![Vec::new(), Vec::new(), Vec::new()];
+    for _ in 0..run.rounds {
+        let raw = sign::raw(&appliance, &ocsp.key, run.length()).await?;
+        let measured = [raw, asked.measure(shape).await?, ordered.measure(shape).await?];
+        figures
+            .iter_mut()
+            .zip(measured)
+            .for_each(|(list, figure)| list.push(figure));
+    }
+    let rounds = Rounds::of(figures);
+    rounds.tell(&mut run.report);
+    let rate = |figure: &Figure| figure.per_second;
+    let made_of = |place| {
+        format!(
+            "{:.0}/s, raw {:.0}/s",
+            rounds.median(place, rate),
+            rounds.median(0, rate)
+        )
+    };
+    Ok(vec![
+        (nonce, rounds.ratio(1, 0, rate), made_of(1)),
+        (issuance, rounds.ratio(2, 0, rate), made_of(2)),
+    ])
+}
+
+pub(super) async fn signerd(run: &mut Run) -> Result<Values> {
+    let appliance = Appliance::start(Plan::default()).await?;
+    let rounds = sign::in_turn(&appliance, run).await?;
+    rounds.tell(&mut run.report);
+    let rate = |figure: &Figure| figure.per_second;
+    let (inside, through) = (rounds.median(0, Figure::cpu), rounds.median(1, Figure::cpu));
+    let rates = format!(
+        "{:.0}/s, in process {:.0}/s",
+        rounds.median(1, rate),
+        rounds.median(0, rate)
+    );
+    let mut values = vec![
+        (
+            RowId::SignerdCpu,
+            through - inside,
+            format!("{through:.1} µs with the client's side, in process {inside:.1} µs"),
+        ),
+        (RowId::SignerdRate, rounds.ratio(1, 0, rate), rates),
+    ];
+    let hsm = SimulatedHsm::start(&appliance, run, LATENCY_US).await?;
+    let rounds = hsm.in_turn(&appliance, run).await?;
+    rounds.tell(&mut run.report);
+    let made_of = format!(
+        "{:.0}/s, in process {:.0}/s, nominal {:.0}/s",
+        rounds.median(1, rate),
+        rounds.median(0, rate),
+        capacity(LATENCY_US)
+    );
+    values.push((RowId::SimulatedHsm, rounds.ratio(1, 0, rate), made_of));
+    Ok(values)
+}
