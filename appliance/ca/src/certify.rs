@@ -149,9 +149,12 @@ impl Authority {
             store::intents::insert(tx, &recorded)
         });
         write.await?;
-        let signing = Signing {
-            key: certification.view.public_key.fingerprint(),
-            public_key: certification.view.public_key.clone(),
+        // What is signed is the issuer's own certificate while it has none, and a link when it gets a new key.
+        let (signer, issuer) = (&certification.view, certification.issuer.entry());
+        let signing = if issuer.key == signer.public_key.fingerprint() {
+            issuer.signing()
+        } else {
+            Signing::new(signer.public_key.clone(), signer.algorithm)
         };
         match self.seal(&signing, &prepared.linted, Purpose::Certificate).await {
             Ok(signature) => self.record(issuer_id, prepared, &signature).await,

@@ -123,6 +123,7 @@ pub struct IssuerEntry {
 #[derive(Clone, Debug)]
 pub(crate) struct Certified {
     view: IssuerView,
+    signing: Signing,
     chain_for_leaf: Vec<Vec<u8>>,
     sha1: IssuerHash,
     sha256: IssuerHash,
@@ -141,10 +142,10 @@ impl IssuerEntry {
 
     /// How it signs.
     pub(crate) fn signing(&self) -> Signing {
-        Signing {
-            key: self.key,
-            public_key: self.public_key.clone(),
-        }
+        self.certified.as_ref().map_or_else(
+            || Signing::new(self.public_key.clone(), self.signature_algorithm),
+            |certified| certified.signing.clone(),
+        )
     }
 
     /// Its certificate and those above it, nearest first, without a self-signed root: what a leaf is handed out with.
@@ -170,6 +171,7 @@ impl IssuerEntry {
             let is_root = |der: &Vec<u8>| Certificate::from_der(der).is_ok_and(|one| one.is_self_signed());
             let hash = |algorithm| IssuerHash::for_issuer(algorithm, own.subject().der(), own.public_key());
             Certified {
+                signing: Signing::new(self.public_key.clone(), self.signature_algorithm),
                 view: IssuerView::from_certificate(own, self.signature_algorithm, self.urls()),
                 chain_for_leaf: self
                     .whole_chain()

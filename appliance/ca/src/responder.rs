@@ -52,14 +52,12 @@ pub(crate) struct Responder {
 impl Responder {
     fn new(certificate_id: Uuid, certificate: Certificate) -> Self {
         let public_key = certificate.public_key().clone();
+        let algorithm = SignatureAlgorithm::default_for(public_key.algorithm());
         Self {
             certificate_id,
-            algorithm: SignatureAlgorithm::default_for(public_key.algorithm()),
+            algorithm,
             lint: ocsp::lint::Responder::delegated(&certificate),
-            signing: Signing {
-                key: public_key.fingerprint(),
-                public_key,
-            },
+            signing: Signing::new(public_key, algorithm),
             certificate,
         }
     }

@@ -2,9 +2,11 @@
 //!
 //! A token that signs with the wrong key, or garbles a signature, is found here, before anybody else sees it.
 
+use std::sync::Arc;
 use std::time::Instant;
 
-use pki::{KeyFingerprint, Linted, PublicKey, Tbs};
+use pki::key::{BadSignature, Verifier};
+use pki::{KeyFingerprint, Linted, PublicKey, SignatureAlgorithm, Tbs};
 use signer_wire::Priority;
 
 use crate::authority::Authority;
@@ -15,6 +17,30 @@ use crate::signer::SignFault;
 pub(crate) struct Signing {
     pub(crate) key: KeyFingerprint,
     pub(crate) public_key: PublicKey,
+    verifier: Option<Arc<Verifier>>,
+}
+
+impl Signing {
+    /// A key that makes signatures of this algorithm.
+    pub(crate) fn new(public_key: PublicKey, algorithm: SignatureAlgorithm) -> Self {
+        Self {
+            key: public_key.fingerprint(),
+            verifier: Verifier::new(&public_key, algorithm).map(Arc::new),
+            public_key,
+        }
+    }
+
+    fn verify(
+        &self,
+        algorithm: SignatureAlgorithm,
+        message: &[u8],
+        signature: &[u8],
+    ) -> Result<(), BadSignature> {
+        match &self.verifier {
+            Some(verifier) if verifier.algorithm() == algorithm => verifier.verify(message, signature),
+            _ => self.public_key.verify(algorithm, message, signature),
+        }
+    }
 }
 
 /// What is signed, for the metrics and the signer's queue.
@@ -61,14 +87,15 @@ impl Authority {
             .signer
             .sign(signing.key, algorithm, linted.der(), purpose.priority(), deadline)
             .await;
-        let outcome = outcome.and_then(|signature| {
-            match signing.public_key.verify(algorithm, linted.der(), &signature) {
-                Ok(()) => Ok(signature),
-                Err(_) => Err(SignFault::unexpected(
-                    "the signer's signature does not verify with the issuer's public key",
-                )),
-            }
-        });
+        let outcome =
+            outcome.and_then(
+                |signature| match signing.verify(algorithm, linted.der(), &signature) {
+                    Ok(()) => Ok(signature),
+                    Err(_) => Err(SignFault::unexpected(
+                        "the signer's signature does not verify with the issuer's public key",
+                    )),
+                },
+            );
         inner
             .metrics
             .signed(purpose, started.elapsed(), outcome.as_ref().err());

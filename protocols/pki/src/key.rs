@@ -282,6 +282,32 @@ impl PublicKey {
     }
 }
 
+/// A key ready to verify many signatures of one algorithm: read and checked once.
+#[derive(Debug)]
+pub struct Verifier {
+    algorithm: SignatureAlgorithm,
+    key: ParsedPublicKey,
+}
+
+impl Verifier {
+    /// Nothing when the key makes no such signatures.
+    pub fn new(key: &PublicKey, algorithm: SignatureAlgorithm) -> Option<Self> {
+        let verifier = algorithm.verifier(key.algorithm)?;
+        let key = ParsedPublicKey::new(verifier, key.key_bits()).ok()?;
+        Some(Self { algorithm, key })
+    }
+
+    /// The algorithm it verifies.
+    pub fn algorithm(&self) -> SignatureAlgorithm {
+        self.algorithm
+    }
+
+    /// Checks a signature over a message.
+    pub fn verify(&self, message: &[u8], signature: &[u8]) -> Result<(), BadSignature> {
+        self.key.verify_sig(message, signature).map_err(|_| BadSignature)
+    }
+}
+
 fn ec_algorithm(curve: ObjectIdentifier) -> Result<KeyAlgorithm, KeyFault> {
     match curve {
         P256 => Ok(KeyAlgorithm::P256),
