@@ -22,6 +22,7 @@ use crate::ocsp_cache::OcspCache;
 use crate::profiles::ProfileEntry;
 use crate::recover::Recovery;
 use crate::registry::{self, Registry};
+use crate::seal::Checks;
 use crate::settings::Settings;
 use crate::signer::Signer;
 use crate::status_index::State;
@@ -45,6 +46,8 @@ pub(crate) struct Inner {
     pub(crate) tokens: ArcSwap<HashMap<String, StoredToken>>,
     pub(crate) in_flight: InFlight,
     pub(crate) ocsp_cache: OcspCache,
+    /// Which signatures are verified.
+    pub(crate) checks: Checks,
     /// How many may wait for an OCSP answer that is signed on demand.
     pub(crate) ocsp_budget: Semaphore,
     /// The signed OCSP answers on disk; none where there is no folder for them.
@@ -70,6 +73,7 @@ impl Authority {
         let inner = Inner {
             guard: ClockGuard::new(high_water.unwrap_or(0), settings.clock_tolerance),
             ocsp_cache: OcspCache::new(settings.ocsp_cache_entries),
+            checks: Checks::default(),
             ocsp_budget: Semaphore::new(settings.ocsp_on_demand),
             answers: open_answers(&settings)?,
             registry: Registry::default(),

@@ -1,8 +1,9 @@
-//! Sealing: linted bytes go to the signer, and a signature comes back that has been verified.
+//! Sealing: linted bytes go to the signer, and a signature comes back that has been verified, or is one of many of its kind.
 //!
 //! A token that signs with the wrong key, or garbles a signature, is found here, before anybody else sees it.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Instant;
 
 use pki::key::{BadSignature, Verifier};
@@ -72,8 +73,47 @@ impl Purpose {
     }
 }
 
+/// Which signatures are verified: all that cannot be taken back, and of OCSP answers signed by ECDSA a sample.
+///
+/// A certificate or CRL with a bad signature would be recorded and published. An OCSP answer is thrown away by whoever gets it,
+/// and verifying costs as much as signing, so of these one in sixteen is looked at, and all of them for a while after one was
+/// bad. Not of RSA, where one faulty signature can give the key away and verifying is cheap, nor of what is deterministic.
+#[derive(Debug, Default)]
+pub(crate) struct Checks {
+    /// Counts down to the next check.
+    unchecked: AtomicU32,
+    /// How many are checked without exception.
+    alarmed: AtomicU32,
+}
+
+/// One in so many is verified.
+const SAMPLE: u32 = 16;
+/// So many are verified after one was bad.
+const ALARM: u32 = 1000;
+
+impl Checks {
+    fn is_due(&self, purpose: Purpose, algorithm: SignatureAlgorithm) -> bool {
+        if !matches!(purpose, Purpose::Ocsp | Purpose::OcspAhead) || !algorithm.is_ecdsa() {
+            return true;
+        }
+        let less_one = |left: u32| left.checked_sub(1);
+        if self
+            .alarmed
+            .fetch_update(Ordering::Relaxed, Ordering::Relaxed, less_one)
+            .is_ok()
+        {
+            return true;
+        }
+        self.unchecked.fetch_add(1, Ordering::Relaxed) % SAMPLE == 0
+    }
+
+    fn failed(&self) {
+        self.alarmed.store(ALARM, Ordering::Relaxed);
+    }
+}
+
 impl Authority {
-    /// Signs linted bytes and verifies the signature with the public key.
+    /// Signs linted bytes and verifies the signature with the public key, as far as [`Checks`] says.
     pub(crate) async fn seal<K>(
         &self,
         signing: &Signing,
@@ -100,5 +140,34 @@ impl Authority {
             .metrics
             .signed(purpose, started.elapsed(), outcome.as_ref().err());
         outcome
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_ocsp_answers_by_ecdsa_are_sampled_and_all_are_checked_after_a_bad_one() {
+        let checks = Checks::default();
+        let ecdsa = SignatureAlgorithm::EcdsaSha256;
+        let due = |checks: &Checks, purpose, algorithm, of: u32| {
+            (0..of).filter(|_| checks.is_due(purpose, algorithm)).count()
+        };
+        assert_eq!(due(&checks, Purpose::Certificate, ecdsa, 64), 64);
+        assert_eq!(due(&checks, Purpose::Crl, ecdsa, 64), 64);
+        assert_eq!(
+            due(&checks, Purpose::Ocsp, SignatureAlgorithm::RsaPkcs1Sha256, 64),
+            64
+        );
+        assert_eq!(
+            due(&checks, Purpose::OcspAhead, SignatureAlgorithm::Ed25519, 64),
+            64
+        );
+        assert!(checks.is_due(Purpose::Ocsp, ecdsa), "the first is looked at");
+        assert_eq!(due(&checks, Purpose::Ocsp, ecdsa, 159), 9);
+        checks.failed();
+        assert_eq!(due(&checks, Purpose::OcspAhead, ecdsa, 1000), 1000);
+        assert_eq!(due(&checks, Purpose::Ocsp, ecdsa, 160), 10);
     }
 }

@@ -134,6 +134,11 @@ impl SignatureAlgorithm {
         }
     }
 
+    /// Whether it is one of ECDSA.
+    pub fn is_ecdsa(self) -> bool {
+        matches!(self, Self::EcdsaSha256 | Self::EcdsaSha384 | Self::EcdsaSha512)
+    }
+
     /// Whether such a key can sign this way. ECDSA ties the digest to the curve, as FIPS 186-5 recommends.
     pub fn is_usable_with(self, key: KeyAlgorithm) -> bool {
         match self {
