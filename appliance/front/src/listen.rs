@@ -185,6 +185,7 @@ impl Visit {
         };
         let connection = self.run(builder.serve_connection(TokioIo::new(io), watched), pending());
         tokio::select! {
+            biased;
             () = connection => {}
             // Nothing is being answered, so nobody is cut off but who has not asked.
             () = activity.lull(patience) => {}
@@ -240,6 +241,7 @@ impl Visit {
         };
         let mut connection = pin!(connection);
         tokio::select! {
+            biased;
             ended = connection.as_mut() => return log(ended),
             () = self.ending.wait() => {}
             () = bored => {}

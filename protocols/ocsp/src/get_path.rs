@@ -103,7 +103,9 @@ impl Room<'_> {
 
 /// Four symbols that are all plain base64.
 fn plain_quad(quad: [u8; 4]) -> Option<[u8; 3]> {
-    let [a, b, c, d] = quad.map(|symbol| VALUES.get(usize::from(symbol)).copied().unwrap_or(NOT_PLAIN));
+    let value = |symbol: u8| VALUES.get(usize::from(symbol)).copied().unwrap_or(NOT_PLAIN);
+    let [a, b, c, d] = quad;
+    let (a, b, c, d) = (value(a), value(b), value(c), value(d));
     if (a | b | c | d) & NOT_PLAIN != 0 {
         return None;
     }
