@@ -256,7 +256,7 @@ impl Authority {
             inner.ocsp_cache.keep(key, Arc::clone(answer));
         }
         if let Some((answers, value)) = inner.answers.as_ref().zip(kept_answer::encode(answer)) {
-            answers.keep_all([(kept_answer::key(&key), value)]);
+            answers.keep(kept_answer::key(&key), value);
         }
     }
 

@@ -35,6 +35,8 @@ pub struct Presigned {
 
 /// Answers under way at the same time.
 const AT_ONCE: usize = 256;
+/// After so many the disk is waited for; fewer than it lets wait.
+const SETTLE: usize = 4096;
 /// Serials read from the store at a time.
 const PAGE: u32 = 8192;
 
@@ -126,6 +128,15 @@ impl Authority {
         tokio::task::spawn_blocking(trim).await.unwrap_or(0)
     }
 
+    /// Waits until the disk has what was signed: what is told to be signed ahead is there, and nothing is lost because too
+    /// much waits.
+    async fn settle_answers(&self) {
+        if let Some(answers) = self.inner().answers.clone() {
+            // A cache that is closed has nothing to wait for.
+            let _ = tokio::task::spawn_blocking(move || answers.settle()).await;
+        }
+    }
+
     /// Signs the answer of a key anew, unless it is fresh; always, when it `is_due`.
     async fn presign(&self, issuer: &Issuer, key: CacheKey, is_due: bool) -> Outcome {
         let Some(cert_id) = issuer.hash(key.algorithm()).map(|hash| key.cert_id(hash)) else {
@@ -190,7 +201,12 @@ impl<'a> Work<'a> {
 
     async fn take_one(&mut self) {
         match self.under_way.join_next().await {
-            Some(Ok(Outcome::Signed)) => self.done.signed += 1,
+            Some(Ok(Outcome::Signed)) => {
+                self.done.signed += 1;
+                if self.done.signed.is_multiple_of(SETTLE) {
+                    self.authority.settle_answers().await;
+                }
+            }
             Some(Ok(Outcome::Fresh)) => self.done.fresh += 1,
             Some(Ok(Outcome::Failed) | Err(_)) => self.done.failed += 1,
             None => {}
@@ -201,6 +217,7 @@ impl<'a> Work<'a> {
         while !self.under_way.is_empty() {
             self.take_one().await;
         }
+        self.authority.settle_answers().await;
         self.authority.inner().metrics.presigned(self.done);
         self.done
     }

@@ -104,7 +104,9 @@ impl Checks {
         {
             return true;
         }
-        self.unchecked.fetch_add(1, Ordering::Relaxed) % SAMPLE == 0
+        self.unchecked
+            .fetch_add(1, Ordering::Relaxed)
+            .is_multiple_of(SAMPLE)
     }
 
     fn failed(&self) {

@@ -86,15 +86,6 @@ impl OcspAnswers {
         }
     }
 
-    /// Keeps a value, and waits for room. Not for a thread that must not wait.
-    pub fn keep_all(&self, entries: impl IntoIterator<Item = (Vec<u8>, Vec<u8>)>) {
-        for (key, value) in entries {
-            if self.writes.send(Write::Put(key, value)).is_err() {
-                return;
-            }
-        }
-    }
-
     /// Waits until everything that was to be kept can be found.
     pub fn settle(&self) {
         let (done, settled) = sync_channel(1);
@@ -194,10 +185,8 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let answers = OcspAnswers::open(folder.path()).unwrap();
         answers.keep(b"one".to_vec(), b"1".to_vec());
-        answers.keep_all([
-            (b"two".to_vec(), b"2".to_vec()),
-            (b"one".to_vec(), b"11".to_vec()),
-        ]);
+        answers.keep(b"two".to_vec(), b"2".to_vec());
+        answers.keep(b"one".to_vec(), b"11".to_vec());
         answers.settle();
         assert_eq!(answers.find(b"one", octets), Some(b"11".to_vec()));
         answers.close();
