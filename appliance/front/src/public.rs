@@ -50,8 +50,7 @@ impl Public {
         let (route, answer) = if limits::names_one_host(&head) {
             match self.at_hand(&head) {
                 Some(answer) => (Route::Ocsp, answer),
-                // On the heap, so that what nearly every request needs is not moved about with it.
-                None => Box::pin(self.route(&head, body)).await,
+                None => self.route(&head, body).await,
             }
         } else {
             let text = "A request of HTTP/1.1 has one Host header (RFC 9112 §3.2).\n";
