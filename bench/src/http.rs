@@ -199,7 +199,10 @@ mod tests {
         assert_eq!(complete(chunked, false).unwrap().unwrap().0, 201);
         assert_eq!(complete(&chunked[..chunked.len() - 3], false).unwrap(), None);
         let none = b"HTTP/1.1 204 No Content\r\nCache-Control: no-store\r\n\r\n";
-        assert_eq!(complete(none, false).unwrap(), Some((204, none.len() - 4, none.len())));
+        assert_eq!(
+            complete(none, false).unwrap(),
+            Some((204, none.len() - 4, none.len()))
+        );
         let closed = b"HTTP/1.0 200 OK\r\nContent-Type: x\r\n\r\nok";
         assert_eq!(complete(closed, false).unwrap(), None);
         assert!(complete(closed, true).unwrap().is_some());
