@@ -70,12 +70,16 @@ impl Part {
 pub(crate) struct Contract {
     values: Values,
     faults: Vec<String>,
+    is_partial: bool,
 }
 
 impl Contract {
     /// Measures it, or the parts that are named.
     pub(crate) async fn measure(run: &mut Run, only: &[Part]) -> Self {
-        let mut contract = Self::default();
+        let mut contract = Self {
+            is_partial: !only.is_empty(),
+            ..Self::default()
+        };
         for part in Part::ALL {
             if !only.is_empty() && !only.contains(&part) {
                 continue;
@@ -117,12 +121,13 @@ impl Contract {
         object
     }
 
-    /// The table of the manual.
+    /// The table of the manual; of a run of some parts, their rows.
     pub(crate) fn markdown(&self) -> String {
         let mut text = "| What | Must | Measured | | Made of |\n|---|---|---|---|---|\n".to_owned();
         for row in ROWS {
             let (value, verdict, made_of) = match self.value(row.id) {
                 Some((value, made_of)) => (row.shown(value), row.verdict(value), made_of),
+                None if self.is_partial => continue,
                 None => ("not measured".to_owned(), "", ""),
             };
             let must = format!("{} {}", row.better.sign(), row.shown(row.must));

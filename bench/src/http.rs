@@ -163,6 +163,8 @@ fn complete(have: &[u8], is_closed: bool) -> Result<Option<(u16, usize, usize)>>
         .map(str::parse::<usize>)
         .transpose()?;
     let end = match length {
+        // RFC 9112 §6.3: these have no body.
+        _ if matches!(status, 204 | 304) => Some(head + 4),
         Some(length) => (have.len() >= head + 4 + length).then_some(head + 4 + length),
         None if field(text, "transfer-encoding").is_some() => {
             have.ends_with(b"\r\n0\r\n\r\n").then_some(have.len())
@@ -196,6 +198,11 @@ mod tests {
         let chunked = b"HTTP/1.1 201 Created\r\nTransfer-Encoding: chunked\r\n\r\n2\r\nok\r\n0\r\n\r\n";
         assert_eq!(complete(chunked, false).unwrap().unwrap().0, 201);
         assert_eq!(complete(&chunked[..chunked.len() - 3], false).unwrap(), None);
+        let none = b"HTTP/1.1 204 No Content\r\nCache-Control: no-store\r\n\r\n";
+        assert_eq!(
+            complete(none, false).unwrap(),
+            Some((204, none.len() - 4, none.len()))
+        );
         let closed = b"HTTP/1.0 200 OK\r\nContent-Type: x\r\n\r\nok";
         assert_eq!(complete(closed, false).unwrap(), None);
         assert!(complete(closed, true).unwrap().is_some());

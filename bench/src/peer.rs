@@ -52,7 +52,7 @@ impl Peer {
             _folder: folder,
         };
         let begun = Instant::now();
-        while peer.door.open().await.is_err() {
+        while !listens(port) {
             let said = || std::fs::read_to_string(&log).unwrap_or_default();
             if let Some(status) = peer.child.try_wait()? {
                 bail!("{name} ended with {status}: {}", said());
@@ -91,6 +91,20 @@ impl Drop for Peer {
     }
 }
 
+/// Whether something listens on a port, as the kernel tells it: `openssl ocsp` never recovers from a client that connects
+/// and asks nothing.
+fn listens(port: u16) -> bool {
+    let local = format!(":{port:04X}");
+    let is_listener = |line: &str| {
+        let mut words = line.split_whitespace().skip(1);
+        words.next().is_some_and(|address| address.ends_with(&local)) && words.nth(1) == Some("0A")
+    };
+    ["/proc/net/tcp", "/proc/net/tcp6"].into_iter().any(|file| {
+        let text = std::fs::read_to_string(file).unwrap_or_default();
+        text.lines().any(is_listener)
+    })
+}
+
 /// A port that nobody uses.
 pub(crate) fn free_port() -> Result<u16> {
     Ok(TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?.local_addr()?.port())
@@ -127,4 +141,19 @@ pub(crate) fn make_ca(folder: &Path) -> Result<()> {
     );
     command.args(["-out", "ca.pem", "-subj", "/CN=Peer CA"]);
     run(command)
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, reason = "a test says what broke by panicking")]
+    use super::*;
+
+    #[test]
+    fn a_listener_is_seen_without_being_asked() {
+        let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
+        let port = listener.local_addr().unwrap().port();
+        assert!(listens(port));
+        drop(listener);
+        assert!(!listens(port));
+    }
 }
