@@ -21,6 +21,7 @@ mod ocsp;
 mod openapi;
 mod problem;
 mod public;
+mod public_body;
 mod server;
 mod settings;
 mod shares;

@@ -72,6 +72,11 @@ impl Bed {
         }
     }
 
+    /// A path beside the store.
+    pub(crate) fn path(&self, name: &str) -> std::path::PathBuf {
+        self.folder.as_ref().unwrap().path().join(name)
+    }
+
     pub(crate) fn issuer(&self, name: &str) -> Arc<IssuerEntry> {
         self.authority.issuer(name).unwrap()
     }
