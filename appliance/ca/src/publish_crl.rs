@@ -12,7 +12,7 @@ use pki::Linted;
 use pki::crl::{CrlInput, CrlParts};
 use pki::lint::CrlContext;
 use serde_json::json;
-use store::crl_files::CrlFile;
+use store::crl_files::{CrlFile, UnfinishedFile};
 use store::crls::CrlRow;
 use tokio::task::JoinSet;
 use uuid::Uuid;
@@ -25,7 +25,7 @@ use crate::error::{Error, Result};
 use crate::issuer::Issuer;
 use crate::permit::{self, Permit, action};
 use crate::principal::Principal;
-use crate::published_crl::{CrlBody, PublishedCrl, file_name};
+use crate::published_crl::{CrlBody, PublishedCrl, file_name, row_file_name};
 use crate::seal::Purpose;
 
 /// Most CRLs that are made at once.
@@ -198,30 +198,54 @@ impl Authority {
         };
         let parts = pki::crl::build_around(&input, entries);
         let linted = Arc::new(pki::lint::crl_parts(parts, &context)?);
-        let sealed = self.seal_parts(&entry.signing(), &linted, Purpose::Crl).await?;
+        let signing = entry.signing();
+        let (begun, sealed) = tokio::join!(
+            self.begin_file(&row, &linted),
+            self.seal_parts(&signing, &linted, Purpose::Crl),
+        );
+        let (begun, sealed) = (begun?, sealed?);
         row.digest = sealed.digest;
-        let file = self.write_crl(&row, linted, sealed.signature).await?;
+        let file = self.finish_file(&row, linted, begun, sealed.signature).await?;
         row.octets = file.octets();
         self.keep_crl(permit, issuer, shard, row, file).await
     }
 
-    /// Writes the signed list into its file.
-    async fn write_crl(
+    /// Has the list on its way to the disk while it is hashed and signed; only what stands around it comes later. How long
+    /// that is depends on the signature, but for most lists all signatures take the same.
+    async fn begin_file(&self, row: &CrlRow, linted: &Arc<Linted<CrlParts>>) -> Result<UnfinishedFile> {
+        let (files, name) = (self.inner().store.crl_files(), row_file_name(row));
+        let linted = Arc::clone(linted);
+        let begin = move || {
+            let [before, _] = linted.envelope(&[0; 64]);
+            files.begin(&name, before.len() as u64, linted.pieces())
+        };
+        Ok(tokio::task::spawn_blocking(begin)
+            .await
+            .map_err(Error::internal)??)
+    }
+
+    /// Puts the signature to it.
+    async fn finish_file(
         &self,
         row: &CrlRow,
         linted: Arc<Linted<CrlParts>>,
+        begun: UnfinishedFile,
         signature: Vec<u8>,
     ) -> Result<CrlFile> {
-        let (files, name) = (
-            self.inner().store.crl_files(),
-            file_name(row.issuer_id, row.shard, row.number),
-        );
-        let write = tokio::task::spawn_blocking(move || {
+        let (files, name) = (self.inner().store.crl_files(), row_file_name(row));
+        let finish = move || {
             let [before, behind] = linted.envelope(&signature);
-            let pieces = std::iter::once(before.as_slice()).chain(linted.pieces());
-            files.write(&name, pieces.chain([behind.as_slice()]))
-        });
-        Ok(write.await.map_err(Error::internal)??)
+            let offset = before.len() as u64;
+            let begun = if begun.offset() == offset {
+                begun
+            } else {
+                files.begin(&name, offset, linted.pieces())?
+            };
+            begun.finish(&before, &behind)
+        };
+        Ok(tokio::task::spawn_blocking(finish)
+            .await
+            .map_err(Error::internal)??)
     }
 
     async fn keep_crl(
@@ -256,12 +280,20 @@ impl Authority {
             "CRL published"
         );
         let published = Arc::new(PublishedCrl::new(&row, body));
-        if let Some(previous) = shard.crl.swap(Some(Arc::clone(&published))) {
-            let name = file_name(row.issuer_id, row.shard, previous.number);
-            if let Err(error) = self.inner().store.crl_files().remove(&name) {
+        if matches!(published.body, CrlBody::Memory(_)) {
+            self.compress(&published);
+        }
+        let previous = shard.crl.swap(Some(Arc::clone(&published)));
+        let (files, id, index) = (self.inner().store.crl_files(), row.issuer_id, row.shard);
+        // To free the blocks of a large file takes time that nobody has to wait for.
+        let take_away = move || {
+            let Some(previous) = previous else { return };
+            let name = file_name(id, index, previous.number);
+            if let Err(error) = files.remove(&name) {
                 tracing::warn!(%error, name, "the file of an old CRL stays until the next start");
             }
-        }
+        };
+        drop(self.inner().tasks.spawn_blocking(take_away));
         Ok(published)
     }
 

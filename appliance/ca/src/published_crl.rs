@@ -1,7 +1,8 @@
 //! A CRL as it is handed out: from memory when it is small, from its file otherwise.
 
 use std::io;
-use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
+use std::sync::{Arc, OnceLock};
 
 use bytes::Bytes;
 use jiff::Timestamp;
@@ -17,7 +18,7 @@ use crate::clock::from_millis;
 const IN_MEMORY: u64 = 256 * 1024;
 
 /// A CRL, ready to be sent.
-#[derive(Clone, Debug)]
+#[derive(Debug)]
 pub struct PublishedCrl {
     /// Its number.
     pub number: u64,
@@ -31,6 +32,17 @@ pub struct PublishedCrl {
     pub etag: String,
     /// Its DER.
     pub body: CrlBody,
+    pub(crate) compressed: OnceLock<Compressed>,
+    pub(crate) is_compressing: AtomicBool,
+}
+
+/// The gzip variant of a CRL.
+#[derive(Debug)]
+pub struct Compressed {
+    /// Its octets.
+    pub body: CrlBody,
+    /// A strong entity tag of its own, with its quotes.
+    pub etag: String,
 }
 
 /// Octets to be sent, in memory or in a file.
@@ -93,6 +105,8 @@ impl PublishedCrl {
             entries: usize::try_from(row.entries).unwrap_or(0),
             etag: format!("\"{}-{}\"", row.number, digest.get(..16).unwrap_or_default()),
             body,
+            compressed: OnceLock::new(),
+            is_compressing: AtomicBool::new(false),
         }
     }
 
@@ -100,6 +114,11 @@ impl PublishedCrl {
     pub fn der(&self) -> io::Result<Bytes> {
         self.body.read(0, usize::MAX)
     }
+}
+
+/// The name of the file of a CRL's row.
+pub(crate) fn row_file_name(row: &CrlRow) -> String {
+    file_name(row.issuer_id, row.shard, row.number)
 }
 
 /// The name of a CRL's file.

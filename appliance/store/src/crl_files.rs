@@ -5,9 +5,13 @@
 
 use std::collections::HashSet;
 use std::fs::{DirBuilder, File, OpenOptions};
-use std::io::{self, ErrorKind, Write};
+use std::io::{self, BufReader, BufWriter, ErrorKind, Seek as _, SeekFrom, Write as _};
 use std::os::unix::fs::{DirBuilderExt as _, FileExt as _, OpenOptionsExt as _};
 use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use flate2::Compression;
+use flate2::write::GzEncoder;
 
 use crate::error::{Error, Result};
 
@@ -30,36 +34,54 @@ impl CrlFiles {
         Self { folder }
     }
 
-    /// Writes a file out of pieces; it is durable, under its name, when this returns.
-    pub fn write<'a>(&self, name: &str, pieces: impl IntoIterator<Item = &'a [u8]>) -> Result<CrlFile> {
-        self.write_with(name, |file| {
-            pieces.into_iter().try_for_each(|piece| file.write_all(piece))
-        })
-    }
-
-    /// Writes a file, likewise.
-    pub fn write_with(&self, name: &str, pour: impl FnOnce(&mut File) -> io::Result<()>) -> Result<CrlFile> {
-        let write = || {
+    /// Begins a file whose first octets come last: `pieces` are written behind `offset`, and on their way to the disk when
+    /// this returns.
+    pub fn begin<'a>(
+        &self,
+        name: &str,
+        offset: u64,
+        pieces: impl IntoIterator<Item = &'a [u8]>,
+    ) -> Result<UnfinishedFile> {
+        let begin = || {
             DirBuilder::new()
                 .recursive(true)
                 .mode(0o700)
                 .create(&self.folder)?;
-            let unfinished = self.folder.join(format!("{name}.new"));
-            let mut file = OpenOptions::new()
-                .read(true)
-                .write(true)
-                .create(true)
-                .truncate(true)
-                .mode(0o600)
-                .open(&unfinished)?;
-            pour(&mut file)?;
-            file.sync_all()?;
-            std::fs::rename(&unfinished, self.folder.join(name))?;
-            File::open(&self.folder)?.sync_all()?;
+            let path = self.folder.join(format!("{name}.new"));
+            let mut file = private(&path)?;
+            file.seek(SeekFrom::Start(offset))?;
+            pieces.into_iter().try_for_each(|piece| file.write_all(piece))?;
+            file.sync_data()?;
+            Ok(UnfinishedFile {
+                file,
+                path,
+                folder: self.folder.clone(),
+                name: name.to_owned(),
+                offset,
+            })
+        };
+        begin().map_err(|error: io::Error| refused(&error))
+    }
+
+    /// A file without a name, which goes when it is closed: what `source` has, compressed (RFC 1952). It is made again when it
+    /// is wanted again, so nothing of it has to be durable.
+    pub fn compressed(&self, mut source: impl io::Read) -> Result<CrlFile> {
+        static UNIQUE: AtomicU64 = AtomicU64::new(0);
+        let number = UNIQUE.fetch_add(1, Ordering::Relaxed);
+        let mut compress = || {
+            let path = self.folder.join(format!("{number}.gz.new"));
+            let file = private(&path)?;
+            std::fs::remove_file(&path)?;
+            let mut encoder = GzEncoder::new(BufWriter::new(file), Compression::fast());
+            io::copy(
+                &mut BufReader::with_capacity(64 * 1024, &mut source),
+                &mut encoder,
+            )?;
+            let file = encoder.finish()?.into_inner()?;
             let octets = file.metadata()?.len();
             Ok(CrlFile { file, octets })
         };
-        write().map_err(|error| refused(&error))
+        compress().map_err(|error: io::Error| refused(&error))
     }
 
     /// Opens a file; nothing when it is not there or has another length than it had.
@@ -99,6 +121,45 @@ impl CrlFiles {
     }
 }
 
+/// A file that has not got its name yet.
+#[derive(Debug)]
+pub struct UnfinishedFile {
+    file: File,
+    path: PathBuf,
+    folder: PathBuf,
+    name: String,
+    offset: u64,
+}
+
+impl UnfinishedFile {
+    /// How many octets were left free at the beginning.
+    pub fn offset(&self) -> u64 {
+        self.offset
+    }
+
+    /// Writes what stands before, which must fit exactly, and what stands behind. The file is durable, under its name, when
+    /// this returns.
+    pub fn finish(mut self, before: &[u8], behind: &[u8]) -> Result<CrlFile> {
+        let mut finish = || {
+            if before.len() as u64 != self.offset {
+                return Err(io::Error::other("its beginning does not fit"));
+            }
+            self.file.write_all_at(before, 0)?;
+            self.file.seek(SeekFrom::End(0))?;
+            self.file.write_all(behind)?;
+            self.file.sync_all()?;
+            std::fs::rename(&self.path, self.folder.join(&self.name))?;
+            File::open(&self.folder)?.sync_all()?;
+            self.file.metadata().map(|data| data.len())
+        };
+        let octets = finish().map_err(|error| refused(&error))?;
+        Ok(CrlFile {
+            file: self.file,
+            octets,
+        })
+    }
+}
+
 impl CrlFile {
     /// Its length.
     pub fn octets(&self) -> u64 {
@@ -123,6 +184,17 @@ impl CrlFile {
     }
 }
 
+/// An empty file for its owner alone.
+fn private(path: &Path) -> io::Result<File> {
+    OpenOptions::new()
+        .read(true)
+        .write(true)
+        .create(true)
+        .truncate(true)
+        .mode(0o600)
+        .open(path)
+}
+
 fn refused(error: &io::Error) -> Error {
     match error.kind() {
         ErrorKind::StorageFull | ErrorKind::QuotaExceeded => Error::Full,
@@ -137,23 +209,50 @@ mod tests {
     use super::*;
 
     #[test]
+    fn a_compressed_file_has_no_name_and_all_that_was_in_it() {
+        let folder = tempfile::tempdir().unwrap();
+        let files = CrlFiles::beside(&folder.path().join("store.db"));
+        files
+            .begin("a.crl", 0, [&b"a"[..]])
+            .unwrap()
+            .finish(b"", b"")
+            .unwrap();
+        let long = b"again and ".repeat(50_000);
+        let file = files.compressed(long.as_slice()).unwrap();
+        assert!(file.octets() < 10_000);
+        let mut packed = vec![0; usize::try_from(file.octets()).unwrap()];
+        file.read_at(0, &mut packed).unwrap();
+        let mut unpacked = Vec::new();
+        io::Read::read_to_end(
+            &mut flate2::read::GzDecoder::new(packed.as_slice()),
+            &mut unpacked,
+        )
+        .unwrap();
+        assert!(unpacked == long);
+        assert_eq!(std::fs::read_dir(folder.path().join("crls")).unwrap().count(), 1);
+    }
+
+    #[test]
     fn a_file_is_whole_or_not_there() {
         let folder = tempfile::tempdir().unwrap();
         let files = CrlFiles::beside(&folder.path().join("store.db"));
         assert!(files.open("a.crl", 5).unwrap().is_none());
         files.keep_only(&HashSet::new()).unwrap();
-        let file = files.write("a.crl", [&b"he"[..], b"llo"]).unwrap();
+        let unfinished = files.begin("a.crl", 1, [&b"el"[..], b"l"]).unwrap();
+        assert!(files.open("a.crl", 4).unwrap().is_none());
+        let file = unfinished.finish(b"h", b"o").unwrap();
         let mut buffer = [0; 9];
         assert_eq!((file.octets(), file.read_at(1, &mut buffer).unwrap()), (5, 4));
         assert_eq!(buffer.get(..4).unwrap(), b"ello");
         assert!(files.open("a.crl", 4).unwrap().is_none());
-        let failed = files.write_with("b.crl", |file| {
-            file.write_all(b"half")?;
-            Err(ErrorKind::StorageFull.into())
-        });
-        assert_eq!(failed.unwrap_err(), Error::Full);
-        assert!(files.open("b.crl", 4).unwrap().is_none());
-        files.write("c.crl", [&b"c"[..]]).unwrap();
+        let unfinished = files.begin("b.crl", 3, [&b"half"[..]]).unwrap();
+        assert!(unfinished.finish(b"h", b"").is_err());
+        assert!(files.open("b.crl", 7).unwrap().is_none());
+        files
+            .begin("c.crl", 0, [&b"c"[..]])
+            .unwrap()
+            .finish(b"", b"")
+            .unwrap();
         files.keep_only(&HashSet::from(["a.crl".to_owned()])).unwrap();
         let left: Vec<_> = std::fs::read_dir(folder.path().join("crls"))
             .unwrap()

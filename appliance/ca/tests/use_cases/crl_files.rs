@@ -34,6 +34,7 @@ async fn the_newest_file_is_what_is_published_and_older_ones_go() {
         bed.authority.publish_crl(&admin(), "issuing").await.unwrap();
     }
     assert_eq!(std::fs::read(file(&bed, 4)).unwrap(), published(&bed).der());
+    bed.authority.drain().await;
     assert_eq!(names(&bed).len(), 2, "one for each issuer");
 }
 
