@@ -59,7 +59,7 @@ pub(crate) struct Inner {
     pub(crate) table_changes: tokio::sync::Mutex<()>,
     pub(crate) crl_nudge: Arc<Notify>,
     /// Work that runs to its end.
-    tasks: TaskTracker,
+    pub(crate) tasks: TaskTracker,
     recovered: OnceLock<Recovery>,
 }
 

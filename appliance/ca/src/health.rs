@@ -9,6 +9,7 @@ use signer_wire::ServiceStatus;
 use crate::audit;
 use crate::authority::Authority;
 use crate::clock::{HIGH_WATER, from_millis};
+use crate::crl_shard::CrlShard;
 use crate::error::Result;
 use crate::permit;
 use crate::principal::Principal;
@@ -199,12 +200,11 @@ impl Authority {
                     ),
                 );
             }
-            if issuer
-                .crl
-                .load()
-                .as_ref()
-                .is_none_or(|crl| crl.next_update <= now)
-            {
+            let has_none = |shard: &CrlShard| {
+                let crl = shard.crl.load();
+                crl.as_ref().is_none_or(|crl| crl.next_update <= now)
+            };
+            if issuer.shards.iter().any(has_none) {
                 problem(
                     "crl_expired",
                     format!("there is no current CRL of the issuer {name}"),

@@ -3,7 +3,7 @@
 use std::fmt;
 use std::str::FromStr;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicU64};
+use std::sync::atomic::AtomicU64;
 
 use arc_swap::{ArcSwap, ArcSwapOption};
 use jiff::Timestamp;
@@ -14,11 +14,12 @@ use serde::{Deserialize, Serialize};
 use tokio::sync::Mutex;
 use uuid::Uuid;
 
+use crate::crl_shard::CrlShards;
 use crate::error::{Error, Result};
-use crate::publish_crl::PublishedCrl;
 use crate::responder::Responder;
 use crate::seal::Signing;
 use crate::status_index::StatusIndex;
+use crate::turns::Turns;
 
 /// Where an issuer stands in its life.
 #[derive(Clone, Copy, Debug, Deserialize, Eq, PartialEq, Serialize)]
@@ -201,11 +202,10 @@ pub(crate) struct Issuer {
     /// The status of every serial it ever signed.
     pub(crate) id: Uuid,
     pub(crate) statuses: StatusIndex,
-    pub(crate) crl: ArcSwapOption<PublishedCrl>,
-    /// Whether something was revoked since the last CRL.
-    pub(crate) is_crl_due: AtomicBool,
-    /// One CRL at a time.
-    pub(crate) publishing: Mutex<()>,
+    /// One change of the revocation of a serial at a time.
+    pub(crate) turns: Turns,
+    /// Its CRLs.
+    pub(crate) shards: CrlShards,
     pub(crate) responder: ArcSwapOption<Responder>,
     /// One responder at a time.
     pub(crate) responding: Mutex<()>,
@@ -219,9 +219,8 @@ impl Issuer {
             id: entry.id,
             entry: ArcSwap::from_pointee(entry.worked_out()),
             statuses: StatusIndex::default(),
-            crl: ArcSwapOption::empty(),
-            is_crl_due: AtomicBool::new(false),
-            publishing: Mutex::default(),
+            turns: Turns::default(),
+            shards: CrlShards::new(1),
             responder: ArcSwapOption::empty(),
             responding: Mutex::default(),
             responders_revoked: AtomicU64::new(0),

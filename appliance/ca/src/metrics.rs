@@ -257,31 +257,35 @@ impl Authority {
         let inner = self.inner();
         let metrics = &inner.metrics;
         let now = inner.clock.now();
+        let gauge = |value: u64| i64::try_from(value).unwrap_or(i64::MAX);
         for issuer in inner.registry.all() {
-            let Some(crl) = issuer.crl.load_full() else {
+            let crls: Vec<_> = issuer
+                .shards
+                .iter()
+                .filter_map(|shard| shard.crl.load_full())
+                .collect();
+            let Some(oldest) = crls.iter().map(|crl| crl.this_update).min() else {
                 continue;
             };
             let entry = issuer.entry();
             let labels = [entry.name.as_str(), &entry.generation.to_string()];
-            let count = |count: usize| i64::try_from(count).unwrap_or(i64::MAX);
             metrics
                 .crl_number
                 .with_label_values(&labels)
-                .set(i64::try_from(crl.number).unwrap_or(i64::MAX));
+                .set(gauge(crls.iter().map(|crl| crl.number).max().unwrap_or(0)));
             metrics
                 .crl_age
                 .with_label_values(&labels)
-                .set(now.duration_since(crl.this_update).as_secs_f64());
+                .set(now.duration_since(oldest).as_secs_f64());
             metrics
                 .crl_octets
                 .with_label_values(&labels)
-                .set(count(crl.der.len()));
+                .set(gauge(crls.iter().map(|crl| crl.body.octets()).sum()));
             metrics
                 .crl_entries
                 .with_label_values(&labels)
-                .set(count(crl.entries));
+                .set(gauge(crls.iter().map(|crl| crl.entries as u64).sum()));
         }
-        let gauge = |value: u64| i64::try_from(value).unwrap_or(i64::MAX);
         let counters = inner.store.counters();
         raise(&metrics.store_commits, counters.commits);
         raise(&metrics.store_jobs, counters.jobs);

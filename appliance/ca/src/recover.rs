@@ -4,7 +4,6 @@ use jiff::Timestamp;
 use pki::Serial;
 use pki::crl::RevocationReason;
 use serde_json::json;
-use std::sync::atomic::Ordering;
 use store::intents::IntentRow;
 use store::revocations::RevocationRow;
 use uuid::Uuid;
@@ -12,6 +11,7 @@ use uuid::Uuid;
 use crate::audit;
 use crate::authority::Authority;
 use crate::clock::from_millis;
+use crate::crl_shard::Listing;
 use crate::error::{Error, Result};
 use crate::issuer::IssuerState;
 use crate::permit::{self, Permit, action};
@@ -86,22 +86,28 @@ impl Authority {
             &details,
         );
         let message = message.to_owned();
+        let revocation = RevocationRow {
+            issuer_id,
+            serial: intent.serial.clone(),
+            revoked_at: at.as_millisecond(),
+            reason: RevocationReason::Unspecified.code().into(),
+            invalidity_date: None,
+            not_after: intent.not_after,
+            is_orphan: true,
+        };
+        let listing = Listing::of(&revocation)?;
+        let issuer = self.inner().registry.find(issuer_id);
+        let issuer = issuer.ok_or_else(|| Error::internal("an intent of no issuer"))?;
+        let shard = issuer.shards.of(&serial).index;
+        let _turn = issuer.turns.of(&serial).await;
         let change = self.change(entry, move |tx| {
             if !store::intents::remove(tx, intent.issuer_id, &intent.serial)? {
                 return Err(store::Error::Absent {
                     what: "the intent".to_owned(),
                 });
             }
-            let revocation = RevocationRow {
-                issuer_id: intent.issuer_id,
-                serial: intent.serial,
-                revoked_at: at.as_millisecond(),
-                reason: RevocationReason::Unspecified.code().into(),
-                invalidity_date: None,
-                not_after: intent.not_after,
-                is_orphan: true,
-            };
             store::revocations::put(tx, &revocation)?;
+            store::crls::count_change(tx, issuer_id, shard)?;
             let why = store::orders::Why {
                 code,
                 message: &message,
@@ -121,15 +127,13 @@ impl Authority {
         };
         tracing::warn!(%serial, %issuer_id, %order_id, code, "an orphan was revoked");
         self.inner().metrics.orphaned();
-        if let Some(issuer) = self.inner().registry.find(issuer_id) {
-            let state = State::Revoked {
-                at: at.as_millisecond(),
-                reason: RevocationReason::Unspecified,
-            };
-            issuer.statuses.apply(serial, state, seq);
-            issuer.is_crl_due.store(true, Ordering::SeqCst);
-            self.inner().crl_nudge.notify_one();
-        }
+        let state = State::Revoked {
+            at: at.as_millisecond(),
+            reason: RevocationReason::Unspecified,
+        };
+        issuer.statuses.apply(serial, state, seq);
+        issuer.shards.of(&serial).apply(&listing);
+        self.inner().crl_nudge.notify_one();
         Ok(true)
     }
 

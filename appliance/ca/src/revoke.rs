@@ -1,7 +1,5 @@
 //! Revoking a certificate, putting it on hold, and releasing the hold (RFC 5280 §5.3.1).
 
-use std::sync::atomic::Ordering;
-
 use jiff::Timestamp;
 use pki::crl::RevocationReason;
 use pki::{Certificate, Serial};
@@ -14,6 +12,7 @@ use crate::audit;
 use crate::authority::Authority;
 use crate::certificates::{CertRef, reason_of};
 use crate::clock::from_millis;
+use crate::crl_shard::Listing;
 use crate::error::{Error, Refusal, Result};
 use crate::issuer::Issuer;
 use crate::permit::{self, Permit, action};
@@ -133,6 +132,7 @@ impl Authority {
     ) -> Result<Revoked> {
         let at = self.inner().clock.now().as_millisecond();
         let serial = Serial::from_unsigned(&row.serial).map_err(Error::internal)?;
+        let _turn = issuer.turns.of(&serial).await;
         let key = (row.issuer_id, row.serial.clone());
         let find = self
             .inner()
@@ -155,14 +155,19 @@ impl Authority {
                 known.map(|known| (known.revoked_at, reason_of(known.reason))),
             ));
         }
-        let seq = self.write_step(permit, row, request, known, step).await?;
+        let change = Change::of(&row, request, known, step, issuer.shards.of(&serial).index);
+        let listing = match &change.put {
+            Some(revocation) => Listing::of(revocation)?,
+            None => Listing::Absent(serial),
+        };
+        let seq = self.write_step(permit, row, request, change).await?;
         let revoked = match step {
             Step::Put { revoked_at } => Some((revoked_at, request.reason)),
             _ => None,
         };
         let state = revoked.map_or(State::Good, |(at, reason)| State::Revoked { at, reason });
         issuer.statuses.apply(serial, state, seq);
-        issuer.is_crl_due.store(true, Ordering::SeqCst);
+        issuer.shards.of(&serial).apply(&listing);
         self.inner().crl_nudge.notify_one();
         self.inner()
             .metrics
@@ -177,11 +182,11 @@ impl Authority {
         permit: &Permit<action::Revoke>,
         row: CertificateRow,
         request: RevokeRequest,
-        known: Option<RevocationRow>,
-        step: Step,
+        change: Change,
     ) -> Result<i64> {
         let at = self.inner().clock.now();
-        let action = if step == Step::Release {
+        let Change { known, put, shard } = change;
+        let action = if put.is_none() {
             "certificate.release"
         } else {
             "certificate.revoke"
@@ -199,24 +204,49 @@ impl Authority {
                     constraint: "it was revoked or released meanwhile".to_owned(),
                 });
             }
-            match step {
-                Step::Put { revoked_at } => {
-                    let invalidity_date = request.invalidity_date.map(Timestamp::as_millisecond);
-                    let revocation = RevocationRow {
-                        issuer_id: row.issuer_id,
-                        serial: row.serial,
-                        revoked_at,
-                        reason: request.reason.code().into(),
-                        invalidity_date: invalidity_date.or(known.and_then(|known| known.invalidity_date)),
-                        not_after: row.not_after,
-                        is_orphan: false,
-                    };
-                    store::revocations::put(tx, &revocation)
-                }
-                _ => store::revocations::remove(tx, row.issuer_id, &row.serial).map(|_| ()),
+            match &put {
+                Some(revocation) => store::revocations::put(tx, revocation)?,
+                None => drop(store::revocations::remove(tx, row.issuer_id, &row.serial)?),
             }
+            store::crls::count_change(tx, row.issuer_id, shard)
         };
         Ok(self.change(entry, change).await?.1)
+    }
+}
+
+/// A step as it is written: what was there, and what is to be there; nothing after a hold was released.
+#[derive(Debug)]
+struct Change {
+    known: Option<RevocationRow>,
+    put: Option<RevocationRow>,
+    shard: u32,
+}
+
+impl Change {
+    fn of(
+        row: &CertificateRow,
+        request: RevokeRequest,
+        known: Option<RevocationRow>,
+        step: Step,
+        shard: u32,
+    ) -> Self {
+        let put = match step {
+            Step::Put { revoked_at } => {
+                let invalidity_date = request.invalidity_date.map(Timestamp::as_millisecond);
+                Some(RevocationRow {
+                    issuer_id: row.issuer_id,
+                    serial: row.serial.clone(),
+                    revoked_at,
+                    reason: request.reason.code().into(),
+                    invalidity_date: invalidity_date
+                        .or(known.as_ref().and_then(|known| known.invalidity_date)),
+                    not_after: row.not_after,
+                    is_orphan: false,
+                })
+            }
+            _ => None,
+        };
+        Self { known, put, shard }
     }
 }
 

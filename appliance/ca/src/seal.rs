@@ -6,8 +6,9 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Instant;
 
+use pki::crl::CrlParts;
 use pki::key::{BadSignature, Verifier};
-use pki::{KeyFingerprint, Linted, PublicKey, SignatureAlgorithm, Tbs};
+use pki::{DigestAlgorithm, KeyFingerprint, Linted, PublicKey, SignatureAlgorithm, Tbs};
 use signer_wire::Priority;
 
 use crate::authority::Authority;
@@ -114,7 +115,62 @@ impl Checks {
     }
 }
 
+/// A signature over pieces, and the digest that says which pieces.
+#[derive(Debug)]
+pub(crate) struct Sealed {
+    pub(crate) signature: Vec<u8>,
+    pub(crate) digest: Vec<u8>,
+}
+
 impl Authority {
+    /// Signs linted pieces and verifies the signature with the public key. They are hashed once, and only their digest goes
+    /// to the signer, where the algorithm signs one.
+    pub(crate) async fn seal_parts(
+        &self,
+        signing: &Signing,
+        linted: &Arc<Linted<CrlParts>>,
+        purpose: Purpose,
+    ) -> Result<Sealed, SignFault> {
+        let started = Instant::now();
+        let algorithm = linted.algorithm();
+        let pieces = Arc::clone(linted);
+        let digest = tokio::task::spawn_blocking(move || {
+            let digest = algorithm.digest().unwrap_or(DigestAlgorithm::Sha256);
+            digest.digest_pieces(pieces.pieces())
+        });
+        let digest = digest
+            .await
+            .map_err(|error| SignFault::unexpected(error.to_string()))?;
+        let (inner, key) = (self.inner(), signing.key);
+        let (priority, deadline) = (purpose.priority(), inner.settings.sign_deadline);
+        let (signer, public_key) = (&inner.signer, &signing.public_key);
+        let outcome = if algorithm.digest().is_some() {
+            let signature = signer
+                .sign_digest(key, algorithm, &digest, priority, deadline)
+                .await;
+            signature.map(|signature| {
+                (
+                    public_key.verify_digest(algorithm, &digest, &signature),
+                    signature,
+                )
+            })
+        } else {
+            // These sign the message itself: it has to be in one piece.
+            let message: Vec<u8> = linted.pieces().flatten().copied().collect();
+            let signature = signer.sign(key, algorithm, &message, priority, deadline).await;
+            signature.map(|signature| (public_key.verify(algorithm, &message, &signature), signature))
+        };
+        let outcome =
+            outcome.and_then(|(verdict, signature)| verdict.map(|()| signature).map_err(|_| unverified()));
+        inner
+            .metrics
+            .signed(purpose, started.elapsed(), outcome.as_ref().err());
+        outcome.map(|signature| Sealed {
+            signature,
+            digest: digest.as_bytes().to_vec(),
+        })
+    }
+
     /// Signs linted bytes and verifies the signature with the public key, as far as [`Checks`] says.
     pub(crate) async fn seal<K>(
         &self,
@@ -138,9 +194,7 @@ impl Authority {
                 .map(|()| signature)
                 .map_err(|_| {
                     inner.checks.failed();
-                    SignFault::unexpected(
-                        "the signer's signature does not verify with the issuer's public key",
-                    )
+                    unverified()
                 })
         });
         inner
@@ -148,6 +202,10 @@ impl Authority {
             .signed(purpose, started.elapsed(), outcome.as_ref().err());
         outcome
     }
+}
+
+fn unverified() -> SignFault {
+    SignFault::unexpected("the signer's signature does not verify with the issuer's public key")
 }
 
 #[cfg(test)]

@@ -14,8 +14,10 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
-use pki::{KeyAlgorithm, KeyFingerprint, SignatureAlgorithm};
-use signer_wire::{Backend, Generate, Import, KeyRecord, Priority, SecretBytes, ServiceStatus, Sign};
+use pki::{KeyAlgorithm, KeyFingerprint, MessageDigest, SignatureAlgorithm};
+use signer_wire::{
+    Backend, Digest, Generate, Import, Input, KeyRecord, Priority, SecretBytes, ServiceStatus, Sign,
+};
 use token::KeyRing;
 use zeroize::Zeroizing;
 
@@ -72,6 +74,31 @@ impl Signer {
         let input = words::input(algorithm, message).ok_or_else(|| {
             SignFault::unexpected(format!("{} octets are too many for {algorithm}", message.len()))
         })?;
+        self.sign_input(key, algorithm, input, priority, deadline).await
+    }
+
+    /// Signs the message that has this digest, by an algorithm that signs one.
+    pub(crate) async fn sign_digest(
+        &self,
+        key: KeyFingerprint,
+        algorithm: SignatureAlgorithm,
+        digest: &MessageDigest,
+        priority: Priority,
+        deadline: Duration,
+    ) -> Result<Vec<u8>, SignFault> {
+        let input = Digest::new(digest.as_bytes()).map(Input::Digest);
+        let input = input.ok_or_else(|| SignFault::unexpected("a digest of an unknown length"))?;
+        self.sign_input(key, algorithm, input, priority, deadline).await
+    }
+
+    async fn sign_input(
+        &self,
+        key: KeyFingerprint,
+        algorithm: SignatureAlgorithm,
+        input: Input,
+        priority: Priority,
+        deadline: Duration,
+    ) -> Result<Vec<u8>, SignFault> {
         let item = Sign {
             key: words::key_ref(key),
             scheme: words::scheme(algorithm),

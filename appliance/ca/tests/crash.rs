@@ -253,7 +253,7 @@ fn look(folder: &Path, handed_out: &[Serial], intents: &[(String, Serial)]) -> u
             );
         }
         authority.publish_due_crls().await.unwrap();
-        let crl = pki::Crl::parse(&authority.current_crl(issuer).unwrap().der).unwrap();
+        let crl = pki::Crl::parse(&authority.current_crl(issuer).unwrap().der().unwrap()).unwrap();
         assert!(
             left.iter().all(|serial| crl.find(*serial).is_some()),
             "every orphan is on the CRL"

@@ -77,7 +77,7 @@ impl Desk {
                 .authority
                 .current_crl(self.authority.issuer(name).unwrap().id)
                 .unwrap();
-            let crl = pki::Crl::parse(&crl.der).unwrap();
+            let crl = pki::Crl::parse(&crl.der().unwrap()).unwrap();
             self.write(&format!("{name}.crl.pem"), crl.pem().as_bytes());
         }
     }

@@ -18,6 +18,8 @@ mod clock;
 mod create;
 #[path = "use_cases/crl.rs"]
 mod crl;
+#[path = "use_cases/crl_files.rs"]
+mod crl_files;
 #[path = "use_cases/disk.rs"]
 mod disk;
 #[path = "use_cases/faults.rs"]

@@ -1,36 +1,95 @@
-//! `GET /.well-known/pki/crl/{issuer}`: the CRL of an issuer in DER (RFC 5280 §4.2.1.13, RFC 2585 §3).
+//! `GET /.well-known/pki/crl/{issuer}`: the CRL of an issuer in DER (RFC 5280 §4.2.1.13, RFC 2585 §3), plain or compressed,
+//! whole or a part of it.
 
-use http::StatusCode;
+use std::sync::Arc;
+
+use bytes::Bytes;
+use ca::{CrlBody, PublishedCrl};
+use http::header::{
+    ACCEPT_RANGES, CONTENT_ENCODING, CONTENT_LENGTH, CONTENT_RANGE, IF_NONE_MATCH, IF_RANGE, VARY,
+};
 use http::request::Parts;
+use http::{HeaderValue, Response, StatusCode};
 use jiff::SignedDuration;
 
 use crate::conditional::Cacheable;
-use crate::public::{Answer, Public, not_found, plain};
+use crate::encodings;
+use crate::public::{Public, not_found, plain};
+use crate::public_body::PublicBody;
+use crate::ranges::Part;
 
 /// Longest time a cache may keep a CRL: a revocation puts another in its place long before its nextUpdate.
 const MAX_AGE: SignedDuration = SignedDuration::from_hours(1);
 
 /// The answer for the issuer of this path segment.
-pub(crate) fn answer(public: &Public, segment: &str, head: &Parts) -> Answer {
+pub(crate) fn answer(public: &Public, segment: &str, head: &Parts) -> Response<PublicBody> {
     let Some(issuer) = public.issuer(key(segment)) else {
-        return not_found();
+        return not_found().map(PublicBody::from);
     };
     let Some(crl) = public.authority.current_crl(issuer.id) else {
-        return plain(
-            StatusCode::NOT_FOUND,
-            "This issuer has not published a CRL yet.\n",
-        );
+        let text = "This issuer has not published a CRL yet.\n";
+        return plain(StatusCode::NOT_FOUND, text).map(PublicBody::from);
     };
-    let now = public.authority.clock().now();
+    respond(public, &crl, head)
+}
+
+/// The CRL in the variant, and the part of it, that the request gets.
+fn respond(public: &Public, crl: &Arc<PublishedCrl>, head: &Parts) -> Response<PublicBody> {
+    let (authority, headers) = (&public.authority, &head.headers);
+    // Who has the plain octets, or a part of them, goes on with them.
+    let has_plain = [IF_NONE_MATCH, IF_RANGE].iter().any(|name| {
+        let mut values = headers.get_all(name).iter();
+        values.any(|value| value.to_str().is_ok_and(|tags| tags.contains(&crl.etag)))
+    });
+    let takes_gzip = !has_plain && encodings::accepts_gzip(headers);
+    let compressed = takes_gzip.then(|| authority.compressed_crl(crl)).flatten();
+    let (body, etag) = compressed.map_or((&crl.body, &crl.etag), |variant| (&variant.body, &variant.etag));
+    let now = authority.clock().now();
     let kept_until = now.saturating_add(MAX_AGE).unwrap_or(crl.next_update);
     let answer = Cacheable {
-        body: crl.der.clone(),
+        body: Bytes::new(),
         media_type: "application/pkix-crl",
-        etag: &crl.etag,
+        etag,
         modified: crl.this_update,
         expires: Some(crl.next_update.min(kept_until)),
     };
-    answer.respond(&head.method, &head.headers, now)
+    let mut answer = answer.respond(&head.method, headers, now).map(PublicBody::from);
+    answer
+        .headers_mut()
+        .insert(VARY, HeaderValue::from_static("accept-encoding"));
+    if answer.status() != StatusCode::OK {
+        return answer;
+    }
+    if compressed.is_some() {
+        answer
+            .headers_mut()
+            .insert(CONTENT_ENCODING, HeaderValue::from_static("gzip"));
+    }
+    let part = Part::of(&head.method, headers, etag, crl.this_update, body.octets());
+    fill(answer, body, part)
+}
+
+/// Puts the part into the answer (RFC 9110 §15.3.7, §15.5.17).
+fn fill(mut answer: Response<PublicBody>, body: &CrlBody, part: Part) -> Response<PublicBody> {
+    let length = body.octets();
+    let (first, end, content_range) = match part {
+        Part::Whole => (0, length, None),
+        Part::Range { first, end } => (first, end, Some(format!("bytes {first}-{}/{length}", end - 1))),
+        Part::Nothing => (0, 0, Some(format!("bytes */{length}"))),
+    };
+    *answer.status_mut() = match part {
+        Part::Whole => StatusCode::OK,
+        Part::Range { .. } => StatusCode::PARTIAL_CONTENT,
+        Part::Nothing => StatusCode::RANGE_NOT_SATISFIABLE,
+    };
+    *answer.body_mut() = PublicBody::of(body, first, end);
+    let headers = answer.headers_mut();
+    if let Some(value) = content_range.and_then(|text| HeaderValue::try_from(text).ok()) {
+        headers.insert(CONTENT_RANGE, value);
+    }
+    headers.insert(ACCEPT_RANGES, HeaderValue::from_static("bytes"));
+    headers.insert(CONTENT_LENGTH, (end - first).into());
+    answer
 }
 
 /// The issuer in a path segment; a file name suffix that some clients want to see is no part of it.

@@ -10,6 +10,7 @@ mod auth;
 mod ca_certificate;
 mod conditional;
 mod crl;
+mod encodings;
 mod ending;
 mod extract;
 #[cfg(fuzzing)]
@@ -22,6 +23,8 @@ mod ocsp;
 mod openapi;
 mod problem;
 mod public;
+mod public_body;
+mod ranges;
 mod server;
 mod settings;
 mod shares;

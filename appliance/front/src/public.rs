@@ -16,6 +16,7 @@ use hyper::body::Incoming;
 
 use crate::ca_certificate::CaFiles;
 use crate::metrics::{PublicMetrics, Route};
+use crate::public_body::PublicBody;
 use crate::settings::Limits;
 use crate::{crl, limits, ocsp};
 
@@ -44,17 +45,20 @@ impl Public {
     }
 
     /// Answers one request; there is always an answer. Of an answer to HEAD hyper sends the head alone.
-    pub(crate) async fn answer(&self, request: Request<Incoming>, peer: SocketAddr) -> Answer {
+    pub(crate) async fn answer(&self, request: Request<Incoming>, peer: SocketAddr) -> Response<PublicBody> {
         let timed = self.metrics.begin();
         let (head, body) = request.into_parts();
         let (route, answer) = if limits::names_one_host(&head) {
             match self.at_hand(&head) {
-                Some(answer) => (Route::Ocsp, answer),
+                Some(answer) => (Route::Ocsp, answer.map(PublicBody::from)),
                 None => self.route(&head, body).await,
             }
         } else {
             let text = "A request of HTTP/1.1 has one Host header (RFC 9112 §3.2).\n";
-            (Route::Nowhere, plain(StatusCode::BAD_REQUEST, text))
+            (
+                Route::Nowhere,
+                plain(StatusCode::BAD_REQUEST, text).map(PublicBody::from),
+            )
         };
         let status = answer.status();
         self.metrics.end(&timed, route, &head.method, status);
@@ -72,17 +76,18 @@ impl Public {
         }
     }
 
-    async fn route(&self, head: &Parts, body: Incoming) -> (Route, Answer) {
-        match Place::of(head.uri.path()) {
+    async fn route(&self, head: &Parts, body: Incoming) -> (Route, Response<PublicBody>) {
+        let (route, answer) = match Place::of(head.uri.path()) {
             Place::Healthz => (Route::Healthz, get(head, || plain(StatusCode::OK, "ok\n"))),
             Place::Ocsp { issuer, rest } => match self.issuer(issuer) {
                 Some(issuer) => (Route::Ocsp, ocsp::answer(self, &issuer, rest, head, body).await),
                 None => (Route::Ocsp, not_found()),
             },
-            Place::Crl(issuer) => (Route::Crl, get(head, || crl::answer(self, issuer, head))),
+            Place::Crl(issuer) => return (Route::Crl, get(head, || crl::answer(self, issuer, head))),
             Place::Ca(issuer) => (Route::Ca, get(head, || self.ca_files.answer(self, issuer, head))),
             Place::Nowhere => (Route::Nowhere, not_found()),
-        }
+        };
+        (route, answer.map(PublicBody::from))
     }
 
     pub(crate) fn issuer(&self, key: &str) -> Option<Arc<IssuerEntry>> {
@@ -121,11 +126,11 @@ impl<'a> Place<'a> {
     }
 }
 
-fn get(head: &Parts, answer: impl FnOnce() -> Answer) -> Answer {
+fn get<B: From<Full<Bytes>>>(head: &Parts, answer: impl FnOnce() -> Response<B>) -> Response<B> {
     if head.method == Method::GET || head.method == Method::HEAD {
         answer()
     } else {
-        not_allowed("GET, HEAD")
+        not_allowed("GET, HEAD").map(B::from)
     }
 }
 

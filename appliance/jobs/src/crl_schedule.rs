@@ -8,7 +8,8 @@ pub(crate) const JOB: Job = Job {
     name: "crl_schedule",
     every: Duration::from_mins(1),
     nudge: Some(|context| context.authority.crl_nudge()),
-    settle: Duration::from_secs(1),
+    // With the making of it, a revocation is on the list within two seconds.
+    settle: Duration::from_millis(500),
     run,
 };
 

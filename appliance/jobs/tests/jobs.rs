@@ -87,6 +87,44 @@ async fn a_revocation_is_on_the_crl_within_seconds() {
 }
 
 #[tokio::test]
+async fn many_revocations_make_one_crl_within_two_seconds() {
+    let (folder, clock) = (tempfile::tempdir().unwrap(), clock());
+    let authority = authority(&folder, &clock).await;
+    let id = authority.issuer("root").unwrap().id;
+    let mut serials = Vec::new();
+    for number in 0..20 {
+        let name = format!("host-{number}.example");
+        let tls = authority
+            .tls_certificate(&[name.as_str().into()], None)
+            .await
+            .unwrap();
+        serials.push(pki::Certificate::from_der(&tls.certificate_der).unwrap().serial());
+    }
+    let before = authority.current_crl(id).unwrap().number;
+    let cancel = CancellationToken::new();
+    let running = tokio::spawn(jobs::run(authority.clone(), Hooks::default(), cancel.clone()));
+    let started = std::time::Instant::now();
+    for serial in serials {
+        let request = RevokeRequest {
+            certificate: CertRef::Serial(serial),
+            reason: RevocationReason::Superseded,
+            invalidity_date: None,
+        };
+        authority.revoke(&admin(), request).await.unwrap();
+    }
+    let last = started.elapsed();
+    wait_until("the CRL", || {
+        authority.current_crl(id).is_some_and(|crl| crl.entries == 20)
+    })
+    .await;
+    assert!(started.elapsed() < last + Duration::from_secs(2));
+    // The job may have looked once while they were being revoked.
+    assert!(authority.current_crl(id).unwrap().number <= before + 2);
+    cancel.cancel();
+    running.await.unwrap();
+}
+
+#[tokio::test]
 async fn at_the_start_everything_due_is_done() {
     let (folder, clock) = (tempfile::tempdir().unwrap(), clock());
     let authority = authority(&folder, &clock).await;

@@ -1,4 +1,7 @@
-//! Published CRLs; their numbers rise strictly.
+//! Published CRLs and their numbers, which rise strictly within a shard of an issuer.
+//!
+//! A number is taken, durably, before anything is signed under it: whatever breaks off afterwards leaves a gap and never a
+//! second list of the same number. The lists themselves are files ([`crate::crl_files`]); a list counts once its row is here.
 
 use uuid::Uuid;
 
@@ -6,7 +9,7 @@ use crate::db::{Reader, Tx};
 use crate::error::{Error, Result};
 use crate::value::Row;
 
-/// Older CRLs of an issuer that are kept.
+/// Rows of older CRLs of a shard that are kept.
 const KEPT: i64 = 10;
 
 /// One CRL.
@@ -14,63 +17,112 @@ const KEPT: i64 = 10;
 pub struct CrlRow {
     /// Whose.
     pub issuer_id: Uuid,
+    /// Of which part of its certificates; 0 when it has one part.
+    pub shard: u32,
     /// Its number.
     pub number: u64,
+    /// The number of the full list that a delta stands on; absent for a full list.
+    pub base: Option<u64>,
     /// Epoch milliseconds.
     pub this_update: i64,
     /// Epoch milliseconds.
     pub next_update: i64,
     /// How many entries it has.
     pub entries: i64,
-    /// The CRL.
-    pub der: Vec<u8>,
+    /// How many changes of the shard's revocations are in it, as [`count_change`] counts.
+    pub changes: i64,
+    /// The length of its DER.
+    pub octets: u64,
+    /// The digest of what was signed.
+    pub digest: Vec<u8>,
+    /// The CRL, when it is not in a file.
+    pub der: Option<Vec<u8>>,
 }
 
-/// Records a CRL. A number that does not rise above the last one is refused; the oldest ones go.
+/// Where the sequence of a shard stands.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct ShardState {
+    /// The last number that was taken; 0 before the first.
+    pub last_number: u64,
+    /// How often its revocations changed.
+    pub changes: i64,
+}
+
+/// Takes the next number of a shard.
+pub fn take_number(tx: &Tx<'_>, issuer_id: Uuid, shard: u32) -> Result<u64> {
+    let sql = "INSERT INTO crl_shards (issuer_id, shard, last_number, changes) VALUES (?1, ?2, 1, 0)
+        ON CONFLICT (issuer_id, shard) DO UPDATE SET last_number = last_number + 1";
+    tx.execute(sql, &[issuer_id.into(), i64::from(shard).into()])?;
+    Ok(state(tx, issuer_id, shard)?.last_number)
+}
+
+/// Notes, with the change itself, that a revocation of a shard changed: its list is due until one is recorded that has it.
+pub fn count_change(tx: &Tx<'_>, issuer_id: Uuid, shard: u32) -> Result<()> {
+    let sql = "INSERT INTO crl_shards (issuer_id, shard, last_number, changes) VALUES (?1, ?2, 0, 1)
+        ON CONFLICT (issuer_id, shard) DO UPDATE SET changes = changes + 1";
+    tx.execute(sql, &[issuer_id.into(), i64::from(shard).into()])
+        .map(|_| ())
+}
+
+/// Where a shard stands.
+pub fn state(reader: &Reader<'_>, issuer_id: Uuid, shard: u32) -> Result<ShardState> {
+    let sql = "SELECT last_number, changes FROM crl_shards WHERE issuer_id = ?1 AND shard = ?2";
+    let state = reader.first(sql, &[issuer_id.into(), i64::from(shard).into()], |row| {
+        Ok(ShardState {
+            last_number: number(row.int(0)?)?,
+            changes: row.int(1)?,
+        })
+    })?;
+    Ok(state.unwrap_or_default())
+}
+
+/// Records a CRL. A number that does not rise above the last one of its kind is refused; the oldest rows go.
 pub fn insert(tx: &Tx<'_>, crl: &CrlRow) -> Result<()> {
-    let last = last_number(tx, crl.issuer_id)?;
+    let (issuer, shard, is_delta) = (crl.issuer_id, i64::from(crl.shard), i64::from(crl.base.is_some()));
+    let sql = "SELECT coalesce(max(number), 0) FROM published_crls WHERE issuer_id = ?1 AND shard = ?2 AND is_delta = ?3";
+    let key = [issuer.into(), shard.into(), is_delta.into()];
+    let last = number(tx.first(sql, &key, |row| row.int(0))?.unwrap_or(0))?;
     if crl.number <= last {
         return Err(Error::CrlNumber {
             offered: crl.number,
             last,
         });
     }
-    let sql = "INSERT INTO crls (issuer_id, number, this_update, next_update, entries, der)
-        VALUES (?1, ?2, ?3, ?4, ?5, ?6)";
-    let number = to_stored(crl.number)?;
+    let stored = to_stored(crl.number)?;
+    let sql = "INSERT INTO published_crls
+        (issuer_id, shard, is_delta, number, base, this_update, next_update, entries, changes, octets, digest, der)
+        VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12)";
     let values = [
-        crl.issuer_id.into(),
-        number.into(),
+        issuer.into(),
+        shard.into(),
+        is_delta.into(),
+        stored.into(),
+        crl.base.map(to_stored).transpose()?.into(),
         crl.this_update.into(),
         crl.next_update.into(),
         crl.entries.into(),
-        (&crl.der).into(),
+        crl.changes.into(),
+        to_stored(crl.octets)?.into(),
+        (&crl.digest).into(),
+        crl.der.as_ref().into(),
     ];
     tx.execute(sql, &values)?;
-    let sql = "DELETE FROM crls WHERE issuer_id = ?1 AND number <= ?2";
-    tx.execute(sql, &[crl.issuer_id.into(), number.saturating_sub(KEPT).into()])
-        .map(|_| ())
-}
-
-/// The last number of an issuer; 0 when it has published none.
-pub fn last_number(reader: &Reader<'_>, issuer_id: Uuid) -> Result<u64> {
-    let sql = "SELECT coalesce(max(number), 0) FROM crls WHERE issuer_id = ?1";
-    let last = reader.first(sql, &[issuer_id.into()], |row| row.int(0))?;
-    Ok(last.and_then(|last| u64::try_from(last).ok()).unwrap_or(0))
-}
-
-/// The newest CRL of one issuer.
-pub fn newest_of(reader: &Reader<'_>, issuer_id: Uuid) -> Result<Option<CrlRow>> {
     let sql =
-        "SELECT issuer_id, number, this_update, next_update, entries, der FROM crls WHERE issuer_id = ?1
-        ORDER BY number DESC LIMIT 1";
-    reader.first(sql, &[issuer_id.into()], read)
+        "DELETE FROM published_crls WHERE issuer_id = ?1 AND shard = ?2 AND is_delta = ?3 AND number <= ?4";
+    let values = [
+        issuer.into(),
+        shard.into(),
+        is_delta.into(),
+        stored.saturating_sub(KEPT).into(),
+    ];
+    tx.execute(sql, &values).map(|_| ())
 }
 
-/// The newest CRL of every issuer.
+/// The newest CRL of every kind of every shard of every issuer.
 pub fn newest(reader: &Reader<'_>) -> Result<Vec<CrlRow>> {
-    let sql = "SELECT issuer_id, number, this_update, next_update, entries, der FROM crls AS one
-        WHERE number = (SELECT max(number) FROM crls WHERE issuer_id = one.issuer_id)";
+    let sql = "SELECT issuer_id, shard, number, base, this_update, next_update, entries, changes, octets, digest, der
+        FROM published_crls AS one WHERE number = (SELECT max(number) FROM published_crls
+            WHERE issuer_id = one.issuer_id AND shard = one.shard AND is_delta = one.is_delta)";
     reader.all(sql, &[], read)
 }
 
@@ -78,13 +130,23 @@ fn to_stored(number: u64) -> Result<i64> {
     i64::try_from(number).map_err(|_| Error::Corrupt("a CRL number beyond 63 bits".to_owned()))
 }
 
+fn number(stored: i64) -> Result<u64> {
+    u64::try_from(stored).map_err(|_| Error::Corrupt("a negative CRL number".to_owned()))
+}
+
 fn read(row: &Row<'_>) -> Result<CrlRow> {
+    let shard = u32::try_from(row.int(1)?).map_err(|_| Error::Corrupt("the shard of a CRL".to_owned()))?;
     Ok(CrlRow {
         issuer_id: row.uuid(0)?,
-        number: u64::try_from(row.int(1)?).map_err(|_| Error::Corrupt("a negative CRL number".to_owned()))?,
-        this_update: row.int(2)?,
-        next_update: row.int(3)?,
-        entries: row.int(4)?,
-        der: row.blob(5)?,
+        shard,
+        number: number(row.int(2)?)?,
+        base: row.opt_int(3)?.map(number).transpose()?,
+        this_update: row.int(4)?,
+        next_update: row.int(5)?,
+        entries: row.int(6)?,
+        changes: row.int(7)?,
+        octets: number(row.int(8)?)?,
+        digest: row.blob(9)?,
+        der: row.opt_blob(10)?,
     })
 }

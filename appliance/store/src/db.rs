@@ -13,6 +13,7 @@ use parking_lot::Mutex;
 use rusqlite::Connection;
 use tokio::sync::Semaphore;
 
+use crate::crl_files::CrlFiles;
 use crate::error::{Error, Result};
 use crate::writer::{Counters, Writer};
 
@@ -150,6 +151,11 @@ impl Store {
             idle.push(connection);
         }
         outcome
+    }
+
+    /// The files of published CRLs.
+    pub fn crl_files(&self) -> CrlFiles {
+        CrlFiles::beside(&self.inner.path)
     }
 
     /// How the writer is doing; all zero for a store that is open for reading only.

@@ -9,6 +9,7 @@
 
 pub mod audit;
 pub mod certificates;
+pub mod crl_files;
 pub mod crls;
 mod db;
 mod error;

@@ -1,8 +1,12 @@
 //! Certificate revocation lists (RFC 5280 §5).
 
 mod build;
+mod encoded_entry;
 mod entry;
+mod parts;
 mod reason;
+mod segment;
+mod sorted_entries;
 
 use const_oid::ObjectIdentifier;
 use der::asn1::{AnyRef, UintRef};
@@ -13,8 +17,12 @@ use x509_cert::ext::pkix::{
     AuthorityKeyIdentifier, IssuingDistributionPoint as IssuingDistributionPointSyntax,
 };
 
-pub use build::{CrlInput, IssuingDistributionPoint, build, entry_der};
+pub use build::{CrlInput, IssuingDistributionPoint, build, build_around, entry_der};
+pub use encoded_entry::EncodedEntry;
+pub use parts::CrlParts;
 pub use reason::{RevocationReason, UnknownReason};
+pub(crate) use sorted_entries::Extent;
+pub use sorted_entries::SortedEntries;
 
 use crate::extensions::{Extensions, ExtensionsFault};
 use crate::key::{BadSignature, PublicKey};

@@ -14,7 +14,7 @@ use spki::SubjectPublicKeyInfoRef;
 
 pub use blocklist::{Blocklist, BlocklistFault, MAX_BLOCKLIST_LEN};
 
-use crate::signature_algorithm::SignatureAlgorithm;
+use crate::signature_algorithm::{MessageDigest, SignatureAlgorithm};
 
 const RSA: ObjectIdentifier = ObjectIdentifier::new_unwrap("1.2.840.113549.1.1.1");
 const EC: ObjectIdentifier = ObjectIdentifier::new_unwrap("1.2.840.10045.2.1");
@@ -305,6 +305,21 @@ impl Verifier {
     /// Checks a signature over a message.
     pub fn verify(&self, message: &[u8], signature: &[u8]) -> Result<(), BadSignature> {
         self.key.verify_sig(message, signature).map_err(|_| BadSignature)
+    }
+}
+
+impl PublicKey {
+    /// Verifies a signature over the message that has this digest. Fails for algorithms that sign the message itself.
+    pub fn verify_digest(
+        &self,
+        algorithm: SignatureAlgorithm,
+        digest: &MessageDigest,
+        signature: &[u8],
+    ) -> Result<(), BadSignature> {
+        let verifier = algorithm.verifier(self.algorithm).ok_or(BadSignature)?;
+        UnparsedPublicKey::new(verifier, self.key_bits())
+            .verify_digest(&digest.0, signature)
+            .map_err(|_| BadSignature)
     }
 }
 

@@ -35,5 +35,5 @@ pub use lint::Linted;
 pub use name::{DistinguishedName, NameFault};
 pub use san::{SanFault, SubjectAltName};
 pub use serial::{Serial, SerialFault};
-pub use signature_algorithm::{DigestAlgorithm, SignatureAlgorithm};
+pub use signature_algorithm::{DigestAlgorithm, MessageDigest, SignatureAlgorithm};
 pub use tbs::{CertificateTbs, CrlTbs, OcspTbs, Tbs};

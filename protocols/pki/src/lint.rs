@@ -16,7 +16,7 @@ use crate::{OcspTbs, Tbs};
 
 pub use certificate::{Context, RULES as CERTIFICATE_RULES, certificate};
 pub use certificate_view::CertificateView;
-pub use crl::{CrlContext, RULES as CRL_RULES, crl};
+pub use crl::{CrlContext, RULES as CRL_RULES, crl, crl_entry, crl_parts};
 pub use crl_view::CrlView;
 pub use finding::{Finding, Report, Rule, Severity};
 pub use linted::Linted;
@@ -31,10 +31,15 @@ pub fn run<V>(tbs: Tbs<OcspTbs>, view: &V, rules: &[Rule<V>]) -> Result<Linted<T
 
 /// Holds a view of the TBS bytes against a table of rules.
 fn judge<K, V>(tbs: Tbs<K>, view: &V, rules: &[Rule<V>]) -> Result<Linted<Tbs<K>>, Report> {
+    judge_as(tbs, view, rules)
+}
+
+/// Holds a view of something about to be signed against a table of rules.
+fn judge_as<T, V>(value: T, view: &V, rules: &[Rule<V>]) -> Result<Linted<T>, Report> {
     let findings: Vec<Finding> = rules.iter().filter_map(|rule| rule.finding(view)).collect();
     if findings.iter().any(|finding| finding.severity == Severity::Error) {
         Err(Report { findings })
     } else {
-        Ok(Linted::new(tbs, findings))
+        Ok(Linted::new(value, findings))
     }
 }

@@ -55,12 +55,35 @@ pub enum DigestAlgorithm {
 impl DigestAlgorithm {
     /// The digest of `message`.
     pub fn digest(self, message: &[u8]) -> Vec<u8> {
-        let algorithm = match self {
+        aws_lc_rs::digest::digest(self.algorithm(), message)
+            .as_ref()
+            .to_vec()
+    }
+
+    /// The digest of a message that comes in pieces.
+    pub fn digest_pieces<'a>(self, pieces: impl Iterator<Item = &'a [u8]>) -> MessageDigest {
+        let mut context = aws_lc_rs::digest::Context::new(self.algorithm());
+        pieces.for_each(|piece| context.update(piece));
+        MessageDigest(context.finish())
+    }
+
+    fn algorithm(self) -> &'static aws_lc_rs::digest::Algorithm {
+        match self {
             Self::Sha256 => &aws_lc_rs::digest::SHA256,
             Self::Sha384 => &aws_lc_rs::digest::SHA384,
             Self::Sha512 => &aws_lc_rs::digest::SHA512,
-        };
-        aws_lc_rs::digest::digest(algorithm, message).as_ref().to_vec()
+        }
+    }
+}
+
+/// The digest of a message, with the algorithm that made it.
+#[derive(Clone, Debug)]
+pub struct MessageDigest(pub(crate) aws_lc_rs::digest::Digest);
+
+impl MessageDigest {
+    /// Its octets.
+    pub fn as_bytes(&self) -> &[u8] {
+        self.0.as_ref()
     }
 }
 

@@ -154,21 +154,23 @@ fn e2e_pki_openssl_reads_and_verifies_our_lists() {
             invalidity_date: Some("2025-01-01T00:00:00Z".parse().unwrap()),
         })
         .collect();
-    let tbs = crl::build(&CrlInput {
-        issuer: issuing.subject(),
-        authority_key_id: &issuing.subject_key_id().unwrap(),
-        algorithm: SignatureAlgorithm::EcdsaSha256,
-        number: 0xfedc,
-        this_update: "2025-02-01T00:00:00Z".parse().unwrap(),
-        next_update: "2051-01-01T00:00:00Z".parse().unwrap(),
-        entries: &entries,
-        distribution_point: Some(IssuingDistributionPoint {
-            urls: vec!["http://pki.example/1.crl".to_owned()],
-            only_user_certificates: true,
-            only_ca_certificates: false,
-        }),
-        delta_base: Some(0x80),
-    });
+    let tbs = crl::build(
+        &CrlInput {
+            issuer: issuing.subject(),
+            authority_key_id: &issuing.subject_key_id().unwrap(),
+            algorithm: SignatureAlgorithm::EcdsaSha256,
+            number: 0xfedc,
+            this_update: "2025-02-01T00:00:00Z".parse().unwrap(),
+            next_update: "2051-01-01T00:00:00Z".parse().unwrap(),
+            distribution_point: Some(IssuingDistributionPoint {
+                urls: vec!["http://pki.example/1.crl".to_owned()],
+                only_user_certificates: true,
+                only_ca_certificates: false,
+            }),
+            delta_base: Some(0x80),
+        },
+        &entries,
+    );
     // The same three parts as a request.
     let der = csr::assemble(tbs.der(), tbs.algorithm(), &sign(tbs.algorithm(), tbs.der()));
     let folder = tempfile::tempdir().unwrap();

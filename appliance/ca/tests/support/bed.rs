@@ -85,6 +85,11 @@ impl Bed {
         }
     }
 
+    /// A path beside the store.
+    pub(crate) fn path(&self, name: &str) -> PathBuf {
+        self.folder.as_ref().unwrap().path().join(name)
+    }
+
     pub(crate) fn issuer(&self, name: &str) -> Arc<IssuerEntry> {
         self.authority.issuer(name).unwrap()
     }

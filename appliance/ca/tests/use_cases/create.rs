@@ -28,7 +28,7 @@ async fn a_root_and_an_issuing_ca_stand_with_crl_and_responder() {
     for entry in [&root, &issuing] {
         let key = entry.certificate.as_ref().unwrap().public_key();
         let crl = bed.authority.current_crl(entry.id).unwrap();
-        let parsed = Crl::parse(&crl.der).unwrap();
+        let parsed = Crl::parse(&crl.der().unwrap()).unwrap();
         parsed.verify_signed_by(key).unwrap();
         assert_eq!((parsed.number(), parsed.entries().count()), (Some(1), 0));
         let responder = bed.authority.responder(&admin(), entry.id).unwrap().unwrap();

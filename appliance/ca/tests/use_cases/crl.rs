@@ -10,7 +10,14 @@ use pki::crl::RevocationReason;
 use crate::bed::{Bed, admin, server_request};
 
 fn published(bed: &Bed) -> Crl {
-    Crl::parse(&bed.authority.current_crl(bed.issuer("issuing").id).unwrap().der).unwrap()
+    Crl::parse(
+        &bed.authority
+            .current_crl(bed.issuer("issuing").id)
+            .unwrap()
+            .der()
+            .unwrap(),
+    )
+    .unwrap()
 }
 
 #[tokio::test]

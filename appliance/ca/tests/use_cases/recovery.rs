@@ -69,7 +69,7 @@ async fn an_intent_without_certificate_is_revoked_and_reported() {
         OcspAnswerKind::Revoked
     );
     authority.publish_due_crls().await.unwrap();
-    let crl = pki::Crl::parse(&authority.current_crl(root.id).unwrap().der).unwrap();
+    let crl = pki::Crl::parse(&authority.current_crl(root.id).unwrap().der().unwrap()).unwrap();
     assert!(crl.find(serial).is_some());
     let told = authority.explain(&admin(), order_id).await.unwrap();
     assert_eq!(

@@ -17,7 +17,14 @@ fn request(serial: Serial, reason: RevocationReason) -> RevokeRequest {
 
 async fn crl(bed: &Bed) -> Crl {
     bed.authority.publish_due_crls().await.unwrap();
-    Crl::parse(&bed.authority.current_crl(bed.issuer("issuing").id).unwrap().der).unwrap()
+    Crl::parse(
+        &bed.authority
+            .current_crl(bed.issuer("issuing").id)
+            .unwrap()
+            .der()
+            .unwrap(),
+    )
+    .unwrap()
 }
 
 #[tokio::test]

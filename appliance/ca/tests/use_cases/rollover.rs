@@ -52,7 +52,7 @@ async fn an_issuing_ca_gets_a_new_key_and_the_old_one_answers_on() {
     };
     bed.authority.revoke(&admin(), request).await.unwrap();
     assert_eq!(bed.authority.publish_due_crls().await.unwrap(), 1);
-    let crl = Crl::parse(&bed.authority.current_crl(old.id).unwrap().der).unwrap();
+    let crl = Crl::parse(&bed.authority.current_crl(old.id).unwrap().der().unwrap()).unwrap();
     crl.verify_signed_by(old.certificate.clone().unwrap().public_key())
         .unwrap();
     assert!(crl.find(leaf.serial).is_some());

@@ -238,6 +238,36 @@ mod tests {
 
     use super::*;
 
+    /// The list that was published before there were files is still there after the update, and is due to be made anew.
+    #[test]
+    fn the_newest_list_of_the_first_schema_is_kept() -> Result<()> {
+        let mut connection = Connection::open_in_memory()?;
+        let first = embedded::migrations::runner().set_target(refinery::Target::Version(1));
+        first
+            .run(&mut connection)
+            .map_err(|error| Error::Internal(error.to_string()))?;
+        connection.execute_batch(
+            "INSERT INTO keys VALUES (x'01', 'ec-p256', x'', 'software', '', 0);
+            INSERT INTO issuers VALUES (x'00112233445566778899aabbccddeeff', 'root', 1, 'active', '', x'01', '', x'00',
+                NULL, x'', x'', '{}', 0);
+            INSERT INTO crls VALUES (x'00112233445566778899aabbccddeeff', 4, 1, 2, 3, x'30');
+            INSERT INTO crls VALUES (x'00112233445566778899aabbccddeeff', 7, 10, 20, 30, x'3000');",
+        )?;
+        migrate(&mut connection, Path::new("/"))?;
+        let reader = crate::Reader::new(&connection);
+        let rows = crate::crls::newest(&reader)?;
+        let of_row = |row: &crate::crls::CrlRow| (row.number, row.entries, row.octets, row.der.clone());
+        assert_eq!(
+            rows.iter().map(of_row).collect::<Vec<_>>(),
+            [(7, 30, 2, Some(vec![0x30, 0]))]
+        );
+        for row in &rows {
+            let state = crate::crls::state(&reader, row.issuer_id, row.shard)?;
+            assert_eq!((state.last_number, state.changes, row.changes), (7, 1, 0));
+        }
+        Ok(())
+    }
+
     #[test]
     fn a_failure_to_open_says_what_helps() {
         let path = Path::new("/");

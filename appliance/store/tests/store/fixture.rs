@@ -137,11 +137,16 @@ pub(crate) fn revocation(number: u64, reason: i64) -> RevocationRow {
 pub(crate) fn crl(number: u64) -> CrlRow {
     CrlRow {
         issuer_id: ISSUER,
+        shard: 0,
         number,
+        base: None,
         this_update: 10,
         next_update: 20,
         entries: 3,
-        der: vec![0x30; 10],
+        changes: 4,
+        octets: 10,
+        digest: vec![7; 32],
+        der: None,
     }
 }
 

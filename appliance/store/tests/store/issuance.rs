@@ -266,43 +266,40 @@ async fn crl_numbers_rise() {
     let mut elsewhere = crl(1);
     elsewhere.issuer_id = OTHER_ISSUER;
     done(&store, move |tx| crls::insert(tx, &elsewhere)).await;
-    let behind = "INSERT INTO crls SELECT issuer_id, 3, this_update, next_update, entries, der FROM crls WHERE number = 5";
-    let error = store.write(move |tx| tx.execute(behind, &[])).await.unwrap_err();
-    assert_eq!(
-        error,
-        Error::Conflict {
-            constraint: "the number of a CRL must rise".to_owned()
-        }
-    );
-    assert_eq!(
-        store
-            .read(|reader| crls::last_number(reader, ISSUER))
-            .await
-            .unwrap(),
-        5
-    );
+    let mut delta = crl(1);
+    delta.base = Some(0);
+    done(&store, move |tx| crls::insert(tx, &delta)).await;
+    let mut shard = crl(1);
+    shard.shard = 1;
+    done(&store, move |tx| crls::insert(tx, &shard)).await;
+    let rise = Error::Conflict {
+        constraint: "the number of a CRL must rise".to_owned(),
+    };
+    for behind in [
+        "INSERT INTO published_crls SELECT issuer_id, shard, is_delta, 3, base, this_update, next_update, entries, changes,
+            octets, digest, der FROM published_crls WHERE number = 5",
+        "UPDATE crl_shards SET last_number = last_number - 1",
+    ] {
+        done(&store, |tx| crls::take_number(tx, ISSUER, 0)).await;
+        let error = store.write(move |tx| tx.execute(behind, &[])).await.unwrap_err();
+        assert_eq!(error, rise);
+    }
 }
 
 #[tokio::test]
-async fn of_two_who_publish_the_same_number_one_is_fenced_off() {
+async fn a_number_is_taken_once_and_of_two_who_publish_the_later_one_stays() {
     let place = Place::new();
     let store = place.with_issuers().await;
-    done(&store, |tx| crls::insert(tx, &crl(41))).await;
-    // Both look before either has written, as two would who sign meanwhile.
-    let both_have_looked = Arc::new(Barrier::new(2));
+    let both_have_taken = Arc::new(Barrier::new(2));
     let publishers: Vec<_> = (0..2_u8)
         .map(|who| {
-            let (store, both_have_looked) = (store.clone(), Arc::clone(&both_have_looked));
+            let (store, both_have_taken) = (store.clone(), Arc::clone(&both_have_taken));
             tokio::spawn(async move {
-                let number = 1 + store
-                    .read(|reader| crls::last_number(reader, ISSUER))
-                    .await
-                    .unwrap();
-                assert_eq!(number, 42);
-                both_have_looked.wait().await;
+                let number = done(&store, |tx| crls::take_number(tx, ISSUER, 3)).await;
+                both_have_taken.wait().await;
                 let mut row = crl(number);
-                row.der = vec![who];
-                store.write(move |tx| crls::insert(tx, &row)).await
+                (row.shard, row.digest) = (3, vec![who]);
+                (number, store.write(move |tx| crls::insert(tx, &row)).await)
             })
         })
         .collect();
@@ -310,21 +307,37 @@ async fn of_two_who_publish_the_same_number_one_is_fenced_off() {
     for publisher in publishers {
         outcomes.push(publisher.await.unwrap());
     }
-    let winner = outcomes.iter().position(Result::is_ok).expect("nobody won");
-    let loser = outcomes.into_iter().find_map(Result::err).expect("both won");
-    assert_eq!(
-        loser,
-        Error::CrlNumber {
-            offered: 42,
-            last: 42
-        }
-    );
-    let newest = store
-        .read(|reader| crls::newest_of(reader, ISSUER))
-        .await
-        .unwrap()
-        .unwrap();
-    assert_eq!(newest.der, [u8::try_from(winner).unwrap()]);
+    let mut numbers: Vec<u64> = outcomes.iter().map(|(number, _)| *number).collect();
+    numbers.sort_unstable();
+    assert_eq!(numbers, [1, 2]);
+    for (number, outcome) in outcomes {
+        let overtaken = Error::CrlNumber { offered: 1, last: 2 };
+        assert!(outcome == Ok(()) || (number, outcome) == (1, Err(overtaken)));
+    }
+    let newest = store.read(crls::newest).await.unwrap();
+    assert_eq!(newest.iter().map(|row| row.number).collect::<Vec<_>>(), [2]);
+}
+
+#[tokio::test]
+async fn changes_are_counted_with_what_changes() {
+    let place = Place::new();
+    let store = place.with_issuers().await;
+    let state =
+        |store: Store| async move { store.read(|reader| crls::state(reader, ISSUER, 2)).await.unwrap() };
+    assert_eq!(state(store.clone()).await, crls::ShardState::default());
+    done(&store, |tx| crls::count_change(tx, ISSUER, 2)).await;
+    let undone = store.write(|tx| {
+        crls::count_change(tx, ISSUER, 2)?;
+        Err::<(), _>(Error::Internal("no".to_owned()))
+    });
+    undone.await.unwrap_err();
+    assert_eq!(done(&store, |tx| crls::take_number(tx, ISSUER, 2)).await, 1);
+    done(&store, |tx| crls::count_change(tx, ISSUER, 2)).await;
+    let expected = crls::ShardState {
+        last_number: 1,
+        changes: 2,
+    };
+    assert_eq!(state(store).await, expected);
 }
 
 #[tokio::test]
@@ -340,9 +353,11 @@ async fn old_crls_go_and_the_newest_stays() {
     done(&store, move |tx| crls::insert(tx, &elsewhere)).await;
     let (mut newest, kept) = store
         .read(|reader| {
-            let kept = reader.all("SELECT number FROM crls ORDER BY number DESC", &[], |row| {
-                row.int(0)
-            })?;
+            let kept = reader.all(
+                "SELECT number FROM published_crls ORDER BY number DESC",
+                &[],
+                |row| row.int(0),
+            )?;
             Ok((crls::newest(reader)?, kept))
         })
         .await

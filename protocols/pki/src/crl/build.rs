@@ -2,7 +2,7 @@
 
 use jiff::Timestamp;
 
-use super::{RevocationReason, RevokedEntry};
+use super::{CrlParts, RevocationReason, RevokedEntry, SortedEntries};
 use crate::encode::{self, SEQUENCE};
 use crate::name::DistinguishedName;
 use crate::signature_algorithm::SignatureAlgorithm;
@@ -24,8 +24,6 @@ pub struct CrlInput<'a> {
     pub this_update: Timestamp,
     /// When the next one comes at the latest.
     pub next_update: Timestamp,
-    /// The revoked certificates, sorted by serial, each serial once.
-    pub entries: &'a [RevokedEntry],
     /// What the CRL covers, when that is not everything the issuer issued.
     pub distribution_point: Option<IssuingDistributionPoint>,
     /// The number of the full CRL this delta stands on; absent for a full CRL.
@@ -43,32 +41,46 @@ pub struct IssuingDistributionPoint {
     pub only_ca_certificates: bool,
 }
 
-/// The bytes to sign.
-pub fn build(input: &CrlInput<'_>) -> Tbs<CrlTbs> {
-    let mut entries = Vec::with_capacity(input.entries.len() * 48);
-    for entry in input.entries {
-        entry_der(entry, &mut entries);
+/// The bytes to sign, in one piece: for lists of a size to be held twice. The entries are sorted by serial, each serial
+/// once.
+pub fn build(input: &CrlInput<'_>, entries: &[RevokedEntry]) -> Tbs<CrlTbs> {
+    let mut list = Vec::with_capacity(entries.len() * 48);
+    for entry in entries {
+        entry_der(entry, &mut list);
     }
-    // RFC 5280 §5.1.2.6: without revoked certificates the list is absent.
-    let entries = if entries.is_empty() {
-        entries
-    } else {
-        encode::wrap(SEQUENCE, &[&entries])
-    };
-    let extensions = encode::wrap(0xa0, &[&encode::wrap(SEQUENCE, &[&extensions(input)])]);
-    let der = encode::wrap(
-        SEQUENCE,
-        &[
-            &[0x02, 0x01, 0x01],
-            input.algorithm.identifier_der(),
-            input.issuer.der(),
-            &time::to_der(input.this_update),
-            &time::to_der(input.next_update),
-            &entries,
-            &extensions,
-        ],
-    );
+    let (mut der, tail) = around(input, list.len());
+    der.extend(list);
+    der.extend(tail);
     Tbs::new(der, input.algorithm)
+}
+
+/// The bytes to sign, around entries that are in DER already: nothing is copied or sorted but what stands around them.
+pub fn build_around(input: &CrlInput<'_>, entries: SortedEntries) -> CrlParts {
+    let (head, tail) = around(input, entries.octets());
+    CrlParts::new(head, entries, tail, input.algorithm)
+}
+
+/// What stands before and after this many octets of entries.
+fn around(input: &CrlInput<'_>, octets: usize) -> (Vec<u8>, Vec<u8>) {
+    let tail = encode::wrap(0xa0, &[&encode::wrap(SEQUENCE, &[&extensions(input)])]);
+    let mut fields = [
+        &[0x02, 0x01, 0x01],
+        input.algorithm.identifier_der(),
+        input.issuer.der(),
+        &time::to_der(input.this_update),
+        &time::to_der(input.next_update),
+    ]
+    .concat();
+    // RFC 5280 §5.1.2.6: without revoked certificates the list is absent.
+    if octets > 0 {
+        fields.push(SEQUENCE);
+        encode::length(&mut fields, octets);
+    }
+    let mut head = Vec::with_capacity(fields.len() + 6);
+    head.push(SEQUENCE);
+    encode::length(&mut head, fields.len() + octets + tail.len());
+    head.extend(fields);
+    (head, tail)
 }
 
 fn extensions(input: &CrlInput<'_>) -> Vec<u8> {

@@ -10,13 +10,19 @@ use jiff::Timestamp;
 use x509_cert::ext::Extension;
 use x509_cert::ext::pkix::CrlReason;
 
-use crate::lint::crl::CrlContext;
+use crate::crl::{CrlParts, Extent};
+use crate::lint::crl::{CrlContext, REMOVE_FROM_CRL};
 use crate::lint::time_field::TimeField;
 use crate::profile::IssuerView;
-use crate::{CrlTbs, SignatureAlgorithm, Tbs};
+use crate::{CrlTbs, Serial, SignatureAlgorithm, Tbs};
 
 /// `id-ce-invalidityDate`, RFC 5280 §5.3.2.
 const INVALIDITY_DATE: ObjectIdentifier = ObjectIdentifier::new_unwrap("2.5.29.24");
+
+const EXTENSIONS: Tag = Tag::ContextSpecific {
+    constructed: true,
+    number: TagNumber(0),
+};
 
 /// What the CRL rules look at.
 #[derive(Clone, Debug)]
@@ -62,48 +68,78 @@ impl CrlView {
         let whole = AnyRef::from_der(tbs.der())?;
         whole.tag().assert_eq(Tag::Sequence)?;
         let mut reader = SliceReader::new(whole.value())?;
-        let version = if Header::peek(&reader)?.tag() == Tag::Integer {
-            Some(u8::decode(&mut reader)?)
-        } else {
-            None
-        };
-        let algorithm_der = AnyRef::decode(&mut reader)?.to_der()?;
-        let issuer_der = AnyRef::decode(&mut reader)?.to_der()?;
-        let this_update = TimeField::read(AnyRef::decode(&mut reader)?)?;
+        let mut view = Self::read_head(&mut reader, tbs.algorithm(), context)?;
         let mut rest: Vec<AnyRef<'_>> = Vec::new();
         while !reader.is_finished() {
             rest.push(AnyRef::decode(&mut reader)?);
         }
         let mut rest = rest.into_iter().peekable();
-        let next_update = rest
-            .next_if(|field| matches!(field.tag(), Tag::UtcTime | Tag::GeneralizedTime))
-            .map(TimeField::read)
-            .transpose()?;
-        let entries = rest
+        view.entries = rest
             .next_if(|field| field.tag() == Tag::Sequence)
             .map(read_entries)
             .transpose()?;
-        let wrapper = Tag::ContextSpecific {
-            constructed: true,
-            number: TagNumber(0),
-        };
-        let extensions = rest.next_if(|field| field.tag() == wrapper);
-        let extensions = extensions
-            .map(|field| Vec::from_der(field.value()))
-            .transpose()?
-            .unwrap_or_default();
+        if let Some(field) = rest.next_if(|field| field.tag() == EXTENSIONS) {
+            view.extensions = Vec::from_der(field.value())?;
+        }
         if let Some(stranger) = rest.next() {
             return Err(stranger.tag().value_error().into());
         }
+        Ok(view)
+    }
+
+    /// Reads the pieces of a list: every octet around the entries, the lengths that span them, and of the entries, which
+    /// were read when they were encoded, the extents of their segments.
+    pub(super) fn read_parts(parts: &CrlParts, context: &CrlContext<'_>) -> der::Result<Self> {
+        let octets = parts.entries().octets();
+        let fields = opened(parts.head(), octets + parts.tail().len())?;
+        let mut reader = SliceReader::new(fields)?;
+        let mut view = Self::read_head(&mut reader, parts.algorithm(), context)?;
+        let left = usize::try_from(reader.remaining_len())?;
+        let list = fields
+            .get(fields.len().saturating_sub(left)..)
+            .unwrap_or_default();
+        // Nothing but the header of the list may stand before the entries.
+        if !list.is_empty() || octets > 0 {
+            if !opened(list, octets)?.is_empty() {
+                return Err(Tag::Sequence.length_error().into());
+            }
+            view.entries = Some(parts.entries().extents().flat_map(EntryView::of_extent).collect());
+        }
+        let field = AnyRef::from_der(parts.tail())?;
+        field.tag().assert_eq(EXTENSIONS)?;
+        view.extensions = Vec::from_der(field.value())?;
+        Ok(view)
+    }
+
+    /// The fields before the entries.
+    fn read_head(
+        reader: &mut SliceReader<'_>,
+        signing_with: SignatureAlgorithm,
+        context: &CrlContext<'_>,
+    ) -> der::Result<Self> {
+        let version = if Header::peek(reader)?.tag() == Tag::Integer {
+            Some(u8::decode(reader)?)
+        } else {
+            None
+        };
+        let algorithm_der = AnyRef::decode(reader)?.to_der()?;
+        let issuer_der = AnyRef::decode(reader)?.to_der()?;
+        let this_update = TimeField::read(AnyRef::decode(reader)?)?;
+        let is_time = |tag| matches!(tag, Tag::UtcTime | Tag::GeneralizedTime);
+        let next_update = if !reader.is_finished() && is_time(Header::peek(reader)?.tag()) {
+            Some(TimeField::read(AnyRef::decode(reader)?)?)
+        } else {
+            None
+        };
         Ok(Self {
             version,
             algorithm_der,
             issuer_der,
             this_update,
             next_update,
-            entries,
-            extensions,
-            signing_with: tbs.algorithm(),
+            entries: None,
+            extensions: Vec::new(),
+            signing_with,
             signer: context.issuer.clone(),
             previous_number: context.previous_number,
             distribution_point: context.distribution_point.map(str::to_owned),
@@ -133,6 +169,19 @@ impl CrlView {
     }
 }
 
+/// Goes into a SEQUENCE of which the last `behind` octets stand elsewhere; gives the contents that stand here.
+fn opened(bytes: &[u8], behind: usize) -> der::Result<&[u8]> {
+    let mut reader = SliceReader::new(bytes)?;
+    let header = Header::decode(&mut reader)?;
+    header.tag().assert_eq(Tag::Sequence)?;
+    let left = usize::try_from(reader.remaining_len())?;
+    if usize::try_from(header.length())? == left + behind {
+        Ok(bytes.get(bytes.len() - left..).unwrap_or_default())
+    } else {
+        Err(Tag::Sequence.length_error().into())
+    }
+}
+
 fn read_entries(list: AnyRef<'_>) -> der::Result<Vec<EntryView>> {
     let mut reader = SliceReader::new(list.value())?;
     let mut entries = Vec::new();
@@ -145,6 +194,27 @@ fn read_entries(list: AnyRef<'_>) -> der::Result<Vec<EntryView>> {
 }
 
 impl EntryView {
+    /// Reads one entry, whole.
+    pub(super) fn from_der(der: &[u8]) -> der::Result<Self> {
+        let entry = AnyRef::from_der(der)?;
+        entry.tag().assert_eq(Tag::Sequence)?;
+        Self::read(entry.value())
+    }
+
+    /// What stands for the linted entries of a segment: its first and its last serial, with the newest date and the reason
+    /// that not every list may have.
+    fn of_extent(extent: Extent) -> impl Iterator<Item = Self> {
+        let last = (extent.last != extent.first).then_some(extent.last);
+        let revoked_at = TimeField::of_right_type(extent.newest);
+        let view = move |serial: Serial| Self {
+            serial: two_complement(serial),
+            revoked_at,
+            reason: extent.may_remove.then_some(REMOVE_FROM_CRL),
+            fault: None,
+        };
+        std::iter::once(extent.first).chain(last).map(view)
+    }
+
     fn read(contents: &[u8]) -> der::Result<Self> {
         let mut reader = SliceReader::new(contents)?;
         let serial = IntRef::decode(&mut reader)?.as_bytes().into();
@@ -195,4 +265,15 @@ impl EntryView {
         }
         Ok(())
     }
+}
+
+/// The contents of an INTEGER.
+fn two_complement(serial: Serial) -> Box<[u8]> {
+    let octets = serial.as_bytes();
+    let sign: &[u8] = if octets.first().is_some_and(|first| first & 0x80 != 0) {
+        &[0]
+    } else {
+        &[]
+    };
+    [sign, octets].concat().into()
 }

@@ -42,6 +42,16 @@ pub struct Rule<V> {
 }
 
 impl<V> Rule<V> {
+    /// The rule's part that looks at one element, under the same name.
+    pub(super) const fn of_each<E>(self, check: fn(&E) -> Result<(), String>) -> Rule<E> {
+        Rule {
+            name: self.name,
+            severity: self.severity,
+            citation: self.citation,
+            check,
+        }
+    }
+
     /// Runs the check and turns its answer into a finding.
     pub(super) fn finding(&self, view: &V) -> Option<Finding> {
         let message = (self.check)(view).err()?;

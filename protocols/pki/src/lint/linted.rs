@@ -3,8 +3,9 @@
 //! The signer takes only `Linted<Tbs<_>>`, and only this module's parent can make one, so no path exists on which
 //! unlinted bytes reach a CA key.
 
+use crate::crl::{CrlParts, EncodedEntry};
 use crate::lint::Finding;
-use crate::{OcspTbs, SignatureAlgorithm, Tbs, encode, signed};
+use crate::{OcspTbs, Serial, SignatureAlgorithm, Tbs, encode, signed};
 
 /// A value that broke no error-level rule, with the lesser findings it earned.
 #[derive(Clone, Debug)]
@@ -16,6 +17,10 @@ pub struct Linted<T> {
 impl<T> Linted<T> {
     pub(super) fn new(value: T, findings: Vec<Finding>) -> Self {
         Self { value, findings }
+    }
+
+    pub(crate) fn value(&self) -> &T {
+        &self.value
     }
 
     /// Notices and warnings; never an error.
@@ -38,6 +43,39 @@ impl<K> Linted<Tbs<K>> {
     /// The signed object: `SEQUENCE { tbs, algorithm, signature }`.
     pub fn assemble(self, signature: &[u8]) -> Vec<u8> {
         signed::assemble(&self, signature)
+    }
+}
+
+impl Linted<EncodedEntry> {
+    /// Whose entry it is.
+    pub fn serial(&self) -> Serial {
+        self.value.serial
+    }
+}
+
+impl Linted<CrlParts> {
+    /// The pieces to sign, one after the other.
+    pub fn pieces(&self) -> impl Iterator<Item = &[u8]> {
+        self.value.pieces()
+    }
+
+    /// How many octets they have.
+    pub fn octets(&self) -> usize {
+        self.value.octets()
+    }
+
+    /// The algorithm to sign them with.
+    pub fn algorithm(&self) -> SignatureAlgorithm {
+        self.value.algorithm()
+    }
+
+    /// What stands before and after the pieces in the signed list: the outer header; the algorithm and the signature.
+    pub fn envelope(&self, signature: &[u8]) -> [Vec<u8>; 2] {
+        let bits = encode::wrap(0x03, &[&[0], signature]);
+        let behind = [self.algorithm().identifier_der(), &bits].concat();
+        let mut before = vec![encode::SEQUENCE];
+        encode::length(&mut before, self.octets() + behind.len());
+        [before, behind]
     }
 }
 

@@ -6,6 +6,8 @@ use der::asn1::{AnyRef, GeneralizedTime, UtcTime};
 use der::{Tag, Tagged};
 use jiff::{SignedDuration, Timestamp};
 
+const YEAR_2050: i64 = 2_524_608_000;
+
 /// A `Time` of X.509 that has been read.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub(crate) struct TimeField {
@@ -27,9 +29,19 @@ impl TimeField {
         })
     }
 
+    /// A time (seconds since 1970) that is known to be written with the right type.
+    pub(crate) fn of_right_type(second: i64) -> Self {
+        let tag = if second < YEAR_2050 {
+            Tag::UtcTime
+        } else {
+            Tag::GeneralizedTime
+        };
+        let at = Timestamp::from_second(second).unwrap_or(Timestamp::MAX);
+        Self { tag, at }
+    }
+
     /// RFC 5280 §4.1.2.5: UTCTime through the year 2049, GeneralizedTime from 2050 on.
     pub(crate) fn is_of_right_type(&self) -> bool {
-        const YEAR_2050: i64 = 2_524_608_000;
         (self.tag == Tag::UtcTime) == (self.at.as_second() < YEAR_2050)
     }
 }

@@ -1,5 +1,6 @@
 //! An entry has a reason code and an invalidity date at most, neither critical, each well formed and once.
 
+use crate::lint::crl_view::EntryView;
 use crate::lint::{CrlView, Rule, Severity};
 
 pub(super) const RULE: Rule<CrlView> = Rule {
@@ -9,12 +10,14 @@ pub(super) const RULE: Rule<CrlView> = Rule {
     check,
 };
 
+pub(super) const ENTRY_RULE: Rule<EntryView> = RULE.of_each(check_entry);
+
 fn check(view: &CrlView) -> Result<(), String> {
-    let wrong = view
-        .entries()
-        .iter()
-        .find_map(|entry| Some((entry, entry.fault.as_ref()?)));
-    wrong.map_or(Ok(()), |(entry, fault)| {
+    view.entries().iter().try_for_each(check_entry)
+}
+
+fn check_entry(entry: &EntryView) -> Result<(), String> {
+    entry.fault.as_ref().map_or(Ok(()), |fault| {
         Err(format!("the entry {:02x?} has {fault}", entry.serial))
     })
 }

@@ -3,6 +3,7 @@
 
 use x509_cert::ext::pkix::BaseCrlNumber;
 
+use crate::lint::crl_view::EntryView;
 use crate::lint::{CrlView, Rule, Severity};
 
 pub(super) const RULE: Rule<CrlView> = Rule {
@@ -12,21 +13,27 @@ pub(super) const RULE: Rule<CrlView> = Rule {
     check,
 };
 
-const REMOVE_FROM_CRL: u8 = 8;
+/// removeFromCRL: which lists may have it is the list's matter.
+pub(super) const ENTRY_RULE: Rule<EntryView> = RULE.of_each(check_entry);
+
+pub(crate) const REMOVE_FROM_CRL: u8 = 8;
 
 fn check(view: &CrlView) -> Result<(), String> {
+    view.entries().iter().try_for_each(check_entry)?;
     let is_delta = view.extension::<BaseCrlNumber>().is_some();
-    view.entries()
-        .iter()
-        .filter_map(|entry| entry.reason)
-        .try_for_each(|reason| match reason {
-            0 => Err("an entry has the reason unspecified, which must be left out".to_owned()),
-            REMOVE_FROM_CRL if !is_delta => {
-                Err("removeFromCRL stands in a list that is not a delta".to_owned())
-            }
-            1..=6 | 8..=10 => Ok(()),
-            other => Err(format!("{other} is not a reason code")),
-        })
+    let is_removal = |entry: &EntryView| entry.reason == Some(REMOVE_FROM_CRL);
+    if !is_delta && view.entries().iter().any(is_removal) {
+        return Err("removeFromCRL stands in a list that is not a delta".to_owned());
+    }
+    Ok(())
+}
+
+fn check_entry(entry: &EntryView) -> Result<(), String> {
+    match entry.reason {
+        Some(0) => Err("an entry has the reason unspecified, which must be left out".to_owned()),
+        None | Some(1..=6 | 8..=10) => Ok(()),
+        Some(other) => Err(format!("{other} is not a reason code")),
+    }
 }
 
 #[cfg(test)]

@@ -1,5 +1,6 @@
 //! Serial numbers of entries are positive and have at most 20 octets, as the certificates they stand for.
 
+use crate::lint::crl_view::EntryView;
 use crate::lint::{CrlView, Rule, Severity};
 
 pub(super) const RULE: Rule<CrlView> = Rule {
@@ -9,16 +10,21 @@ pub(super) const RULE: Rule<CrlView> = Rule {
     check,
 };
 
+pub(super) const ENTRY_RULE: Rule<EntryView> = RULE.of_each(check_entry);
+
 fn check(view: &CrlView) -> Result<(), String> {
-    let is_wrong = |serial: &[u8]| {
-        serial.len() > 20
-            || serial.first().is_none_or(|first| first & 0x80 != 0)
-            || serial.iter().all(|octet| *octet == 0)
-    };
-    let wrong = view.entries().iter().find(|entry| is_wrong(&entry.serial));
-    wrong.map_or(Ok(()), |entry| {
-        Err(format!("{:02x?} is not a serial number", entry.serial))
-    })
+    view.entries().iter().try_for_each(check_entry)
+}
+
+fn check_entry(entry: &EntryView) -> Result<(), String> {
+    let serial = &entry.serial;
+    if serial.len() > 20
+        || serial.first().is_none_or(|first| first & 0x80 != 0)
+        || serial.iter().all(|octet| *octet == 0)
+    {
+        return Err(format!("{serial:02x?} is not a serial number"));
+    }
+    Ok(())
 }
 
 #[cfg(test)]

@@ -1,5 +1,7 @@
 //! Times through the year 2049 are UTCTime, later ones GeneralizedTime, in the list and in its entries.
 
+use crate::lint::crl_view::EntryView;
+use crate::lint::time_field::TimeField;
 use crate::lint::{CrlView, Rule, Severity};
 
 pub(super) const RULE: Rule<CrlView> = Rule {
@@ -9,14 +11,24 @@ pub(super) const RULE: Rule<CrlView> = Rule {
     check,
 };
 
+pub(super) const ENTRY_RULE: Rule<EntryView> = RULE.of_each(check_entry);
+
 fn check(view: &CrlView) -> Result<(), String> {
-    let times = std::iter::once(view.this_update)
+    std::iter::once(view.this_update)
         .chain(view.next_update)
-        .chain(view.entries().iter().map(|entry| entry.revoked_at));
-    let wrong = times.into_iter().find(|time| !time.is_of_right_type());
-    wrong.map_or(Ok(()), |time| {
-        Err(format!("the time {} is written as {}", time.at, time.tag))
-    })
+        .try_for_each(check_time)?;
+    view.entries().iter().try_for_each(check_entry)
+}
+
+fn check_entry(entry: &EntryView) -> Result<(), String> {
+    check_time(entry.revoked_at)
+}
+
+fn check_time(time: TimeField) -> Result<(), String> {
+    if time.is_of_right_type() {
+        return Ok(());
+    }
+    Err(format!("the time {} is written as {}", time.at, time.tag))
 }
 
 #[cfg(test)]

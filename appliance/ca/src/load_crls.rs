@@ -1,0 +1,87 @@
+//! CRLs at the start: what is published, what they will say next, and whether they are due.
+
+use std::collections::{HashMap, HashSet};
+
+use store::crls::CrlRow;
+use store::revocations::RevocationRow;
+
+use crate::authority::Authority;
+use crate::crl_shard::Listing;
+use crate::error::{Error, Result};
+use crate::published_crl::{CrlBody, PublishedCrl, file_name};
+
+impl Authority {
+    /// Takes up the published CRLs and every revocation, by one streaming read.
+    pub(crate) async fn load_crls(&self) -> Result<()> {
+        let rows = self.inner().store.read(store::crls::newest).await?;
+        let mut changes = HashMap::new();
+        let mut files = HashSet::new();
+        for row in rows {
+            let Some(issuer) = self.inner().registry.find(row.issuer_id) else {
+                continue;
+            };
+            let Some(shard) = issuer.shards.get(row.shard) else {
+                continue;
+            };
+            // A list without its file counts as none: another is made, with the next number.
+            if let Some(body) = self.body_of(&row)? {
+                files.insert(file_name(row.issuer_id, row.shard, row.number));
+                shard.crl.store(Some(PublishedCrl::new(&row, body).into()));
+                changes.insert((row.issuer_id, row.shard), row.changes);
+            }
+        }
+        self.inner().store.crl_files().keep_only(&files)?;
+        let authority = self.clone();
+        let read = self
+            .inner()
+            .store
+            .read(move |reader| store::revocations::for_each(reader, |row| authority.take_revocation(&row)));
+        read.await?;
+        for issuer in self.inner().registry.all() {
+            let id = issuer.entry().id;
+            for shard in issuer.shards.iter() {
+                let index = shard.index;
+                let read = self
+                    .inner()
+                    .store
+                    .read(move |reader| store::crls::state(reader, id, index));
+                let state = read.await?;
+                let published = changes.get(&(id, index));
+                shard.loaded(
+                    state.changes,
+                    published.is_some_and(|changes| *changes != state.changes),
+                );
+            }
+        }
+        Ok(())
+    }
+
+    fn body_of(&self, row: &CrlRow) -> Result<Option<CrlBody>> {
+        if let Some(der) = &row.der {
+            return Ok(Some(CrlBody::Memory(der.clone().into())));
+        }
+        let name = file_name(row.issuer_id, row.shard, row.number);
+        let Some(file) = self.inner().store.crl_files().open(&name, row.octets)? else {
+            tracing::warn!(name, "the file of a published CRL is gone; another CRL is made");
+            return Ok(None);
+        };
+        Ok(Some(CrlBody::of_file(file).map_err(Error::internal)?))
+    }
+
+    fn take_revocation(&self, row: &RevocationRow) -> store::Result<()> {
+        let corrupt =
+            |what: &str| store::Error::Corrupt(format!("a revocation of {}: {what}", row.issuer_id));
+        let issuer = self.inner().registry.find(row.issuer_id);
+        let issuer = issuer.ok_or_else(|| corrupt("no such issuer"))?;
+        let listing = Listing::of(row).map_err(|error| corrupt(&error.to_string()))?;
+        let Listing::Listed(entry, end) = &listing else {
+            return Ok(());
+        };
+        let shard = issuer.shards.of(&entry.serial());
+        let kept_from = self.oldest_end(shard.crl.load().as_deref(), self.inner().clock.now());
+        if *end >= kept_from {
+            shard.load(&listing);
+        }
+        Ok(())
+    }
+}
