@@ -15,7 +15,7 @@ use crate::api_tokens::StoredToken;
 use crate::certify::InFlight;
 use crate::clock::{Clock, ClockGuard, HIGH_WATER};
 use crate::error::{Error, Result};
-use crate::health::SignerLook;
+use crate::health::{SignerLook, StoreLook};
 use crate::issuer::Issuer;
 use crate::metrics::Metrics;
 use crate::ocsp_cache::OcspCache;
@@ -53,6 +53,7 @@ pub(crate) struct Inner {
     /// The signed OCSP answers on disk; none where there is no folder for them.
     pub(crate) answers: Option<OcspAnswers>,
     pub(crate) signer_look: SignerLook,
+    pub(crate) store_look: StoreLook,
     /// One change of the set of issuers at a time.
     pub(crate) issuer_changes: tokio::sync::Mutex<()>,
     /// One change of the profiles and tokens in memory at a time.
@@ -81,6 +82,7 @@ impl Authority {
             tokens: ArcSwap::default(),
             in_flight: InFlight::default(),
             signer_look: SignerLook::default(),
+            store_look: StoreLook::default(),
             issuer_changes: tokio::sync::Mutex::default(),
             table_changes: tokio::sync::Mutex::default(),
             crl_nudge: Arc::default(),

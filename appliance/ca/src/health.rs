@@ -18,7 +18,7 @@ use crate::signer::SignFault;
 /// One thing that is wrong.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub struct HealthProblem {
-    /// Stable code: `clock_set_back`, `signer_unavailable`, `hsm_unavailable`, `store_unavailable`, `crl_expired`,
+    /// Stable code: `clock_set_back`, `signer_unavailable`, `hsm_unavailable`, `store_full`, `store_unavailable`, `crl_expired`,
     /// `no_responder`, `issuer_revoked`.
     pub code: &'static str,
     /// One sentence for the operator.
@@ -69,6 +69,13 @@ type SignerSays = std::result::Result<ServiceStatus, SignFault>;
 #[derive(Debug, Default)]
 pub(crate) struct SignerLook(tokio::sync::Mutex<Option<(Instant, SignerSays)>>);
 
+/// Whether the store took what was written last, likewise.
+#[derive(Debug, Default)]
+pub(crate) struct StoreLook(tokio::sync::Mutex<Option<(Instant, store::Result<()>)>>);
+
+/// The setting that is written to see whether anything can be.
+const LOOKED_AT: &str = "health.looked_at";
+
 impl Authority {
     /// Whether it can do its work. Asks the signer at most every few seconds.
     pub async fn health(&self) -> Health {
@@ -90,13 +97,12 @@ impl Authority {
                 },
             )),
         }
-        if let Err(error) = self
-            .inner()
-            .store
-            .read(|reader| store::settings::find(reader, HIGH_WATER))
-            .await
-        {
-            problems.push(HealthProblem::fatal("store_unavailable", error.to_string()));
+        match self.look_at_store().await {
+            Ok(()) => {}
+            Err(error @ store::Error::Full) => {
+                problems.push(HealthProblem::fatal("store_full", error.to_string()))
+            }
+            Err(error) => problems.push(HealthProblem::fatal("store_unavailable", error.to_string())),
         }
         let now = self.inner().clock.now();
         let behind = self.inner().guard.behind(now);
@@ -157,6 +163,24 @@ impl Authority {
             .write(move |tx| store::settings::raise(tx, HIGH_WATER, mark))
             .await?;
         self.note_token_uses().await
+    }
+
+    /// Reads, and writes where reading says nothing: a full disk is seen by writing alone.
+    async fn look_at_store(&self) -> store::Result<()> {
+        let mut look = self.inner().store_look.0.lock().await;
+        if let Some((at, said)) = look.as_ref()
+            && at.elapsed() < LOOK_INTERVAL
+        {
+            return said.clone();
+        }
+        let at = self.inner().clock.now().to_string();
+        let written = self
+            .inner()
+            .store
+            .write(move |tx| store::settings::put(tx, LOOKED_AT, &at));
+        let said = written.await;
+        *look = Some((Instant::now(), said.clone()));
+        said
     }
 
     async fn look_at_signer(&self) -> SignerSays {

@@ -105,7 +105,7 @@ impl Authority {
         attempt.names = names_of(&csr);
         let mut order = order_from_csr(&profile, &csr)?;
         order.validity = request.validity;
-        order.ms_sid = vouched_sid(principal, request)?;
+        order.ms_sid = vouched_sid(principal, request, &profile)?;
         let certification = Certification {
             view: self.view_of_active(&issuer)?,
             issuer,
@@ -255,9 +255,13 @@ pub(crate) fn names_of(csr: &Verified<Csr>) -> String {
         .join(" ")
 }
 
-fn vouched_sid(principal: &Principal, request: &IssueRequest) -> Result<Option<String>> {
+fn vouched_sid(principal: &Principal, request: &IssueRequest, profile: &Profile) -> Result<Option<String>> {
     match (&request.microsoft_sid, principal.role) {
         (None, _) => Ok(None),
+        (Some(_), _) if !profile.microsoft_sid => {
+            let message = format!("the profile {} carries no security identifier", profile.name);
+            Err(Refusal::of_requester("ms_sid_not_allowed", message).into())
+        }
         (Some(sid), Role::Admin | Role::Operator) => Ok(Some(sid.clone())),
         (Some(_), _) => {
             let message = "only an admin or operator may vouch for a security identifier";

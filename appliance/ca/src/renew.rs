@@ -14,7 +14,7 @@ use crate::clock;
 use crate::companion::Companion;
 use crate::error::{Error, Refusal, Result};
 use crate::issue::{Attempt, Issued, verified_csr};
-use crate::issuer::{Issuer, IssuerState};
+use crate::issuer::{Issuer, IssuerEntry, IssuerState};
 use crate::permit;
 use crate::principal::Principal;
 
@@ -62,6 +62,14 @@ impl Authority {
             return Err(Refusal::of_policy("certificate_revoked", message).into());
         }
         let old = Certificate::from_der(&row.der).map_err(Error::internal)?;
+        let is_own = |issuer: &Arc<IssuerEntry>| issuer.certificate.as_ref() == Some(&old);
+        if let Some(own) = self.issuers().iter().find(|issuer| is_own(issuer)) {
+            let message = format!(
+                "this is the certificate of the CA {}: a CA is renewed by rollover",
+                own.name
+            );
+            return Err(Refusal::of_requester("ca_needs_rollover", message).into());
+        }
         let mut order = Order {
             subject: old.subject().clone(),
             names: old.subject_alt_names().map_err(Error::internal)?,

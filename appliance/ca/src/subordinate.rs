@@ -81,6 +81,13 @@ impl Authority {
             let _one_at_a_time = authority.inner().issuer_changes.lock().await;
             let issuer = authority.pending(&request.issuer)?;
             let chain = authority.checked_chain(&issuer.entry().public_key, bundle)?;
+            if let [own] = chain.as_slice()
+                && !own.is_self_signed()
+            {
+                // Without it nobody could say who signed this, and every chain handed out would break off.
+                let message = format!("the certificate of its issuer, {}, is missing", own.issuer());
+                return Err(Refusal::of_requester("chain_invalid", message).into());
+            }
             let activated = authority.record_import(&permit, &issuer.entry(), chain).await?;
             authority.finish_issuer(issuer, Ok(activated)).await
         };

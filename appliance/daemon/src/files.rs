@@ -40,6 +40,17 @@ pub(crate) fn write(path: &Path, contents: &[u8], readers: Readers) -> Result<()
     put().with_context(|| format!("writing {}", path.display()))
 }
 
+/// Whether [`write`] could put a file there.
+pub(crate) fn check_writable(path: &Path) -> Result<()> {
+    let probe = path.with_extension("probe");
+    OpenOptions::new()
+        .write(true)
+        .create_new(true)
+        .open(&probe)
+        .and_then(|_| fs::remove_file(&probe))
+        .with_context(|| format!("{} cannot be written", path.display()))
+}
+
 /// Makes a folder that only its owner may enter, unless it is there.
 pub(crate) fn private_folder(path: &Path) -> Result<()> {
     use std::os::unix::fs::DirBuilderExt as _;

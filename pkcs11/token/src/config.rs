@@ -10,6 +10,8 @@ use std::path::{Path, PathBuf};
 use serde::{Deserialize, Serialize};
 use signer_wire::{KeyRef, Scheme};
 
+use crate::pin::PinSource;
+
 /// `signerd.toml`, as written.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -211,6 +213,33 @@ impl Config {
             software.directory.as_mut().map(absolute);
             software.passphrase_file.as_mut().map(absolute);
         }
+    }
+
+    /// What is wrong with the files it names: modules that are not there, PINs and passphrases that cannot be read. A PIN that
+    /// is a systemd credential is there for the service alone, and is not looked for.
+    pub fn check_files(&self) -> Vec<String> {
+        let mut problems = Vec::new();
+        let mut secret = |at: String, file: &Option<PathBuf>| {
+            let read = file.as_ref().map(|file| PinSource::File(file.clone()).read());
+            if let Some(Err(error)) = read {
+                problems.push(format!("{at}: {error}"));
+            }
+        };
+        for (place, token) in self.tokens.iter().enumerate() {
+            secret(format!("tokens[{place}].pin_file"), &token.pin_file);
+        }
+        if let Some(software) = &self.software {
+            secret("software.passphrase_file".to_owned(), &software.passphrase_file);
+        }
+        for (place, token) in self.tokens.iter().enumerate() {
+            if !token.module.is_file() {
+                problems.push(format!(
+                    "tokens[{place}].module: there is no file {}",
+                    token.module.display()
+                ));
+            }
+        }
+        problems
     }
 
     /// Everything that is wrong with it, each with the path of its key.

@@ -67,22 +67,27 @@ impl Hsm {
     /// Opens one configured token. A token that is not there now leaves the backend away, and [`Keys::tend`] brings
     /// it back; a module that cannot be loaded, a PIN that cannot be read and a PIN the token rejects are errors.
     pub fn open(config: &TokenConfig, state_directory: Option<&Path>) -> Result<Self, Error> {
-        Self::open_in(Module::load(&config.module)?, config, state_directory)
+        match Self::open_in(Module::load(&config.module)?, config, state_directory)? {
+            (_, Some(rejection)) => Err(rejection),
+            (hsm, None) => Ok(hsm),
+        }
     }
 
-    /// Opens one configured token in a module that is loaded already.
+    /// Opens one configured token in a module that is loaded already. One that rejects its PIN is away, and the rejection is
+    /// given with it.
     pub(crate) fn open_in(
         module: Arc<Module>,
         config: &TokenConfig,
         state_directory: Option<&Path>,
-    ) -> Result<Self, Error> {
+    ) -> Result<(Self, Option<Error>), Error> {
         let hsm = Self::away(module, config, PinSource::of(config)?, state_directory)?;
         match hsm.tend() {
-            Ok(()) => Ok(hsm),
+            Ok(()) => Ok((hsm, None)),
             Err(error @ (Error::TokenAbsent { .. } | Error::Module { .. })) => {
                 tracing::warn!(token = hsm.name, %error, "the token is away; it is looked for again from time to time");
-                Ok(hsm)
+                Ok((hsm, None))
             }
+            Err(error @ Error::PinRejected { .. }) => Ok((hsm, Some(error))),
             Err(error) => Err(error),
         }
     }

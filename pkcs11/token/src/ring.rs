@@ -64,11 +64,12 @@ impl std::fmt::Debug for KeyRing {
 }
 
 impl KeyRing {
-    /// Opens everything the configuration names. A token that is away does not fail this; a wrong PIN does, and so
-    /// does a module or key file that is not usable.
+    /// Opens everything the configuration names. A token that is away does not fail this, nor one that rejects its PIN while
+    /// another backend is there to work; a module or key file that is not usable does.
     pub fn open(config: &Config) -> Result<Self, Error> {
         let mut modules: HashMap<PathBuf, Arc<Module>> = HashMap::new();
         let mut backends: Vec<Arc<dyn Keys>> = Vec::new();
+        let mut rejections = Vec::new();
         for token in &config.tokens {
             let path = token
                 .module
@@ -79,11 +80,9 @@ impl KeyRing {
                 None => Module::load(&path)?,
             };
             modules.insert(path, Arc::clone(&module));
-            backends.push(Arc::new(Hsm::open_in(
-                module,
-                token,
-                config.state_directory.as_deref(),
-            )?));
+            let (hsm, rejection) = Hsm::open_in(module, token, config.state_directory.as_deref())?;
+            rejections.extend(rejection);
+            backends.push(Arc::new(hsm));
         }
         let software = config
             .software
@@ -91,6 +90,14 @@ impl KeyRing {
             .map(Software::open)
             .transpose()?
             .map(Arc::new);
+        let is_all_rejected = software.is_none() && rejections.len() == backends.len();
+        match rejections.pop() {
+            Some(rejection) if is_all_rejected => return Err(rejection),
+            Some(rejection) => {
+                tracing::error!(error = %rejection, "the other tokens work on without this one")
+            }
+            None => {}
+        }
         Ok(Self::new(backends, software))
     }
 

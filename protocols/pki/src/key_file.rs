@@ -51,6 +51,11 @@ pub enum KeyFileFault {
         "the private key is encrypted with parameters out of bounds; encrypt it again: openssl pkcs8 -topk8 -v2 aes-256-cbc"
     )]
     Derivation,
+    /// Encrypted by a scheme that is not read here.
+    #[error(
+        "the private key is encrypted by a scheme that is not read here; convert it: openssl pkcs8 -topk8 -v2 aes-256-cbc -in OLD -out NEW"
+    )]
+    Scheme,
     /// The passphrase does not open it.
     #[error("the passphrase does not open the private key")]
     PassphraseWrong,
@@ -114,6 +119,9 @@ fn from_der(der: &[u8], passphrase: Option<&[u8]>) -> Result<KeyFile, KeyFileFau
         }
         return from_pkcs8(opened.as_bytes());
     }
+    if is_encrypted(der) {
+        return Err(KeyFileFault::Scheme);
+    }
     if PrivateKeyInfoRef::from_der(der).is_ok() {
         return from_pkcs8(der);
     }
@@ -121,6 +129,19 @@ fn from_der(der: &[u8], passphrase: Option<&[u8]>) -> Result<KeyFile, KeyFileFau
         return from_pkcs8(&pkcs8);
     }
     from_pkcs8(&from_pkcs1(der)?)
+}
+
+/// The shape of EncryptedPrivateKeyInfo (RFC 5958 §3), whatever the scheme.
+fn is_encrypted(der: &[u8]) -> bool {
+    let read = || {
+        let mut reader = SliceReader::new(der)?;
+        reader.sequence(|info| {
+            spki::AlgorithmIdentifierRef::decode(info)?;
+            <&OctetStringRef>::decode(info).map(drop)
+        })?;
+        reader.finish()
+    };
+    read().is_ok()
 }
 
 /// A file must not choose how long and with how much memory this machine works for it (RFC 8018 §8, RFC 7914 §2); a

@@ -266,6 +266,8 @@ fn e2e_pki_openssl_keys_are_read_in_every_form() {
             "pass:x",
         ],
         vec!["pkcs8", "-topk8", "-scrypt", "-passout", "pass:x"],
+        // What `openssl req -keyout` of OpenSSL 3.0 writes.
+        vec!["pkcs8", "-topk8", "-v2", "des-ede3-cbc", "-passout", "pass:x"],
     ] {
         let folder = tempfile::tempdir().unwrap();
         let out = folder.path().join("key");
@@ -279,6 +281,9 @@ fn e2e_pki_openssl_keys_are_read_in_every_form() {
             spki
         );
     }
+    let strange = ["pkcs8", "-topk8", "-v2", "camellia-256-cbc", "-passout", "pass:x"];
+    let fault = key_file::parse(openssl(&strange, key.as_bytes()).as_bytes(), Some(b"x")).unwrap_err();
+    assert!(matches!(fault, key_file::KeyFileFault::Scheme), "{fault}");
     let old = ["ec", "-aes128", "-passout", "pass:x"];
     let fault = key_file::parse(openssl(&old, key.as_bytes()).as_bytes(), Some(b"x")).unwrap_err();
     assert!(matches!(fault, key_file::KeyFileFault::OldEncryption), "{fault}");

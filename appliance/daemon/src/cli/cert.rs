@@ -115,6 +115,7 @@ pub(crate) async fn run(place: &Place, command: Command) -> Result<()> {
             validity_days,
             out,
         } => {
+            check_out(out.as_deref())?;
             let body = fields(&[
                 ("csr_pem", Some(super::read(&csr)?.into())),
                 ("profile", Some(profile.into())),
@@ -151,6 +152,7 @@ pub(crate) async fn run(place: &Place, command: Command) -> Result<()> {
             csr,
             out,
         } => {
+            check_out(out.as_deref())?;
             let csr = csr.map(|csr| super::read(&csr)).transpose()?;
             let body = fields(&[("csr_pem", csr.map(Into::into))]);
             hand_out(
@@ -244,6 +246,13 @@ async fn explain(place: &Place, api: &Api, order: &str) -> Result<()> {
     Ok(())
 }
 
+/// Whether a file can be written, before something is ordered that would go into it.
+fn check_out(out: Option<&std::path::Path>) -> Result<()> {
+    out.map_or(Ok(()), |out| {
+        files::check_writable(out).context("nothing was ordered")
+    })
+}
+
 /// Writes or prints a new certificate with those above it.
 fn hand_out(place: &Place, certificate: &Value, out: Option<PathBuf>) -> Result<()> {
     let part = |pointer: &str| {
@@ -254,7 +263,12 @@ fn hand_out(place: &Place, certificate: &Value, out: Option<PathBuf>) -> Result<
     };
     let pem = format!("{}{}", part("/certificate_pem"), part("/chain_pem"));
     if let Some(out) = out {
-        files::write(&out, pem.as_bytes(), Readers::All)?;
+        files::write(&out, pem.as_bytes(), Readers::All).with_context(|| {
+            let id = part("/id");
+            format!(
+                "the certificate was issued but not written; fetch it: chancery cert show {id} --output json"
+            )
+        })?;
         show(place, certificate);
     } else if place.output == Output::Json {
         table::json(certificate);

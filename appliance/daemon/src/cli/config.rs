@@ -43,7 +43,11 @@ pub(crate) fn run(place: &Place, command: &Command) -> Result<()> {
 fn check(place: &Place) -> Result<()> {
     let config = Config::load(&place.config)?;
     if config.signer.mode != SignerMode::Connect {
-        token::Config::load(&config.path(&config.signer.config))?;
+        let signing = token::Config::load(&config.path(&config.signer.config))?;
+        let problems = signing.check_files();
+        if !problems.is_empty() {
+            return Err(token::ConfigError::Problems(problems).into());
+        }
     }
     config.read_blocklists()?;
     Ok(())

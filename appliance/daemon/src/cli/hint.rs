@@ -18,6 +18,7 @@ pub(super) fn for_code(code: &str) -> Option<&'static str> {
         "issuer_not_active" | "issuer_expired" | "issuer_revoked" => {
             "see the state of the CAs: chancery ca list; an old one gets a successor by: chancery ca rollover NAME"
         }
+        "ca_needs_rollover" => "give the CA a new key and certificate: chancery ca rollover NAME",
         "issuer_exists" => "take another name, or give it a new key: chancery ca rollover NAME",
         "rollover_pending" => "finish the one under way first: chancery ca import NAME FILE",
         "san_type_not_allowed"
@@ -25,6 +26,8 @@ pub(super) fn for_code(code: &str) -> Option<&'static str> {
         | "san_required"
         | "wildcard_not_allowed"
         | "eku_not_allowed"
+        | "key_usage_not_allowed"
+        | "ms_sid_not_allowed"
         | "subject_attribute_not_allowed"
         | "subject_attribute_required"
         | "common_name_not_in_names"

@@ -2,7 +2,7 @@
 
 use serde_json::json;
 
-use crate::harness::{Appliance, Keys, text};
+use crate::harness::{Appliance, Keys, judge, text};
 
 #[test]
 fn a_certificates_life_by_the_command_line() {
@@ -242,4 +242,53 @@ fn what_cannot_be_meant_is_told_before_the_server_is_asked() {
     assert!(text(&reason).contains("keyCompromise"), "{}", text(&reason));
     let file = appliance.run(&["cert", "issue", "--profile", "tls-server", "nowhere.csr"]);
     assert!(text(&file).contains("is the path right"), "{}", text(&file));
+}
+
+#[test]
+fn what_could_not_be_written_is_not_ordered() {
+    let appliance = Appliance::start(Keys::Software);
+    let csr = appliance.csr("lost", "/CN=lost.test", Some("DNS:lost.test"));
+    let order = ["cert", "issue", "--profile", "tls-server", "--ca", "issuing"];
+    let lost = appliance.run(&[&order[..], &[csr.to_str().unwrap(), "--out", "/nowhere/lost.pem"]].concat());
+    assert!(text(&lost).contains("nothing was ordered"), "{}", text(&lost));
+    let listed = appliance.json(&["cert", "list", "--name", "lost.test"]);
+    assert_eq!(listed, serde_json::json!([]));
+    // Nor is the certificate of a CA renewed where that changes nothing.
+    let issuing = appliance.json(&["ca", "show", "issuing"]);
+    let pem = appliance.write("issuing.pem", issuing["certificate_pem"].as_str().unwrap());
+    let serial = judge(
+        "openssl",
+        &["x509", "-in", pem.to_str().unwrap(), "-noout", "-serial"],
+    );
+    let serial = serial.trim().trim_start_matches("serial=").to_lowercase();
+    let renewed = appliance.run(&["cert", "renew", &serial]);
+    assert!(
+        text(&renewed).contains("chancery ca rollover"),
+        "{}",
+        text(&renewed)
+    );
+}
+
+#[test]
+fn files_that_cannot_be_used_are_told_by_the_check() {
+    let appliance = Appliance::init(Keys::SoftHsm);
+    let pin = appliance.state().join("pin");
+    judge("chmod", &["644", pin.to_str().unwrap()]);
+    let signing = appliance.state().join("signerd.toml");
+    let text_of = std::fs::read_to_string(&signing).unwrap();
+    std::fs::write(&signing, text_of.replace("libsofthsm2.so", "libsofthsm3.so")).unwrap();
+    let checked = appliance.run(&["config", "check"]);
+    assert_eq!(checked.status.code(), Some(78));
+    for expected in [
+        "tokens[0].pin_file",
+        "everybody",
+        "tokens[0].module",
+        "libsofthsm3.so",
+    ] {
+        assert!(
+            text(&checked).contains(expected),
+            "{expected}: {}",
+            text(&checked)
+        );
+    }
 }

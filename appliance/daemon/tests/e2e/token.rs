@@ -1,6 +1,6 @@
 //! `chancery token`, which works without the server, on the tokens of the signing process and on others.
 
-use crate::harness::{Appliance, Keys, text};
+use crate::harness::{Appliance, Keys, judge, text};
 
 #[test]
 fn e2e_token_softhsm() {
@@ -40,7 +40,7 @@ fn a_token_without_keys_is_told_apart_from_one_that_was_not_tested() {
     let so_pin = appliance.write("so", "87654321\n");
     let pin = appliance.write("other-pin", "12345678\n");
     for file in [&so_pin, &pin] {
-        crate::harness::judge("chmod", &["600", file.to_str().unwrap()]);
+        judge("chmod", &["600", file.to_str().unwrap()]);
     }
     let module = appliance.json(&["token", "list"])[0]["module"]
         .as_str()
@@ -107,4 +107,81 @@ fn the_signing_process_knows_which_pin_was_wrong_by_hand() {
     std::fs::write(&pin, right).unwrap();
     appliance.serve();
     appliance.json(&["ca", "list"]);
+}
+
+#[test]
+fn a_wrong_pin_of_one_token_leaves_the_others_at_work() {
+    let mut appliance = Appliance::init(Keys::SoftHsm);
+    let secrets = ["so2", "pin2"].map(|name| appliance.write(name, "12345678\n"));
+    for file in &secrets {
+        judge("chmod", &["600", file.to_str().unwrap()]);
+    }
+    let module = appliance.json(&["token", "list"])[0]["module"]
+        .as_str()
+        .unwrap()
+        .to_owned();
+    let [so_pin, pin] = secrets.each_ref().map(|file| file.to_str().unwrap());
+    appliance.ok(&[
+        "token",
+        "init",
+        "--module",
+        &module,
+        "--label",
+        "second",
+        "--pin-file",
+        pin,
+        "--so-pin-file",
+        so_pin,
+    ]);
+    let signing = appliance.state().join("signerd.toml");
+    let mut config = std::fs::read_to_string(&signing).unwrap();
+    config.push_str(&format!(
+        "\n[[tokens]]\nname = \"second\"\nmodule = \"{module}\"\nlabel = \"second\"\npin_file = \"{pin}\"\n"
+    ));
+    std::fs::write(&signing, config).unwrap();
+    std::fs::write(pin, "99999999\n").unwrap();
+    appliance.serve();
+    let csr = appliance.csr("works", "/CN=works.test", Some("DNS:works.test"));
+    appliance.ok(&[
+        "cert",
+        "issue",
+        "--profile",
+        "tls-server",
+        "--ca",
+        "issuing",
+        csr.to_str().unwrap(),
+    ]);
+    let refused = appliance.run(&[
+        "ca",
+        "create-root",
+        "other",
+        "--subject",
+        "CN=Other",
+        "--token",
+        "second",
+        "--key-algorithm",
+        "ec-p256",
+    ]);
+    assert!(text(&refused).contains("rejected"), "{}", text(&refused));
+    // With the right PIN in its place it comes back by itself.
+    std::fs::write(pin, "12345678\n").unwrap();
+    let since = std::time::Instant::now();
+    loop {
+        let made = appliance.run(&[
+            "ca",
+            "create-root",
+            "other",
+            "--subject",
+            "CN=Other",
+            "--token",
+            "second",
+            "--key-algorithm",
+            "ec-p256",
+        ]);
+        if made.status.success() {
+            return;
+        }
+        assert!(since.elapsed().as_secs() < 60, "{}", text(&made));
+        std::thread::sleep(std::time::Duration::from_millis(500));
+    }
 }

@@ -102,6 +102,15 @@ impl Order {
                 "the request asks to be a certification authority; the profile does not allow that",
             ));
         }
+        let signs_for_ca = csr
+            .requested_key_usage()
+            .is_some_and(|usage| usage.key_cert_sign() || usage.crl_sign());
+        if signs_for_ca && !profile.is_authority() {
+            return Err(ProfileRefusal::new(
+                "key_usage_not_allowed",
+                "the request asks to sign certificates or CRLs; the profile does not allow that",
+            ));
+        }
         let stranger = csr
             .requested_extended_key_usage()
             .into_iter()
