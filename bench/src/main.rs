@@ -56,6 +56,9 @@ fn main() -> Result<()> {
         reason = "the date of a report, and the time of what is seeded"
     )]
     let mut run = cli.run(jiff::Timestamp::now());
+    if cfg!(debug_assertions) {
+        eprintln!("a build without optimisation: what follows are no figures");
+    }
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
     let contract = runtime.block_on(measure(&cli, &mut run))?;
     let mut markdown = run.report.markdown();
