@@ -103,6 +103,10 @@ impl Figure {
     fn line(&self) -> String {
         let cpu = |cpu: &Cpu| format!("{} {:.1}", cpu.process, cpu.us_per_operation);
         let cpu: Vec<String> = self.cpu_us.iter().map(cpu).collect();
+        let cpu = match cpu.as_slice() {
+            [] => String::new(),
+            cpu => format!("CPU us/op: {}", cpu.join(", ")),
+        };
         let latency = self.latency_us.as_ref().map_or_else(String::new, |latency| {
             format!("p50 {:>6} us  p99 {:>6} us", latency.p50, latency.p99)
         });
@@ -111,11 +115,8 @@ impl Figure {
             count => format!("   FAILURES: {count}"),
         };
         format!(
-            "{:<6} {:<58} {:>7.0} /s   {latency:<30} CPU us/op: {}{failures}",
-            self.scenario,
-            self.what,
-            self.per_second,
-            cpu.join(", "),
+            "{:<6} {:<58} {:>7.0} /s   {latency:<30} {cpu}{failures}",
+            self.scenario, self.what, self.per_second,
         )
     }
 }

@@ -209,13 +209,4 @@ impl Ocsp {
         };
         Ok(Arc::new(serials.iter().map(post).collect::<Result<_>>()?))
     }
-
-    /// The same without a nonce for another server.
-    pub(crate) fn posts_to(&self, door: &Door, path: &str, serials: &[Serial]) -> Result<Arc<Vec<Vec<u8>>>> {
-        let post = |serial: &Serial| -> Result<Vec<u8>> {
-            let der = Request::new(self.cert_id(*serial)).to_der()?;
-            Ok(door.post(path, "application/ocsp-request", "", &der))
-        };
-        Ok(Arc::new(serials.iter().map(post).collect::<Result<_>>()?))
-    }
 }

@@ -9,20 +9,24 @@ use base64::engine::general_purpose::STANDARD;
 use serde_json::json;
 use tempfile::TempDir;
 
-use crate::peer::{Peer, free_port, make_ca};
+use crate::peer::{Peer, free_port, make_ca, openssl};
 
 const RESPONSES: &str = "responses";
 /// What a certificate gets; the lifetime of a server's certificate and no more.
 const CONFIGURATION: &str = r#"{"signing":{"default":{"expiry":"2160h","usages":["digital signature","key encipherment","server auth"]}}}"#;
 
-/// Starts `cfssl ocspserve` with one answer.
-pub(crate) async fn ocspserve(response: &[u8]) -> Result<Peer> {
+/// Starts `cfssl ocspserve` with one answer; the request for it comes along. It reads the answer again for every request, and
+/// verifies the signature of a responder's certificate in it each time: so it gets one that the CA signed, without certificates.
+pub(crate) async fn ocspserve() -> Result<(Peer, Vec<u8>)> {
     let folder = TempDir::new()?;
+    let (response, request) = openssl::answer()?;
     std::fs::write(folder.path().join(RESPONSES), STANDARD.encode(response) + "\n")?;
     let port = free_port()?;
     let mut command = at(port, "ocspserve");
     command.arg("-responses").arg(folder.path().join(RESPONSES));
-    Peer::start("cfssl ocspserve", folder, command, port).await
+    let peer = Peer::start("cfssl ocspserve", folder, command, port).await?;
+    let request = peer.door.post("/", "application/ocsp-request", "", &request);
+    Ok((peer, request))
 }
 
 /// Starts `cfssl serve` with a P-256 CA in files.

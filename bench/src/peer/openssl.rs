@@ -18,19 +18,43 @@ const SERIAL: &str = "4D2D";
 /// Starts `openssl ocsp` on an index of one certificate; the request for it comes along.
 pub(crate) async fn ocsp() -> Result<(Peer, Vec<u8>)> {
     let folder = TempDir::new()?;
-    make_ca(folder.path())?;
-    let line = format!("V\t351121000000Z\t\t{SERIAL}\tunknown\t/CN=load.chancery.test\n");
-    std::fs::write(folder.path().join("index.txt"), line)?;
-    let ca = Certificate::parse(&std::fs::read(folder.path().join("ca.pem"))?)?;
-    let serial = Serial::from_unsigned(&[0x4d, 0x2d])?;
-    let id = CertId::for_issuer(HashAlgorithm::Sha1, ca.subject().der(), ca.public_key(), serial);
+    let request = index(folder.path())?;
     let port = free_port()?;
     let command = ocsp_command(folder.path(), port);
     let peer = Peer::start("openssl ocsp", folder, command, port).await?;
-    let request = peer
-        .door
-        .post("/", "application/ocsp-request", "", &Request::new(id).to_der()?);
+    let request = peer.door.post("/", "application/ocsp-request", "", &request);
     Ok((peer, request))
+}
+
+/// An answer that a CA signed itself, without certificates in it, and the request for it: both in DER.
+pub(crate) fn answer() -> Result<(Vec<u8>, Vec<u8>)> {
+    let folder = TempDir::new()?;
+    let request = index(folder.path())?;
+    run(answer_command(folder.path()))?;
+    Ok((std::fs::read(folder.path().join("answer.der"))?, request))
+}
+
+/// A CA with an index of one certificate, and the request for its status.
+fn index(folder: &Path) -> Result<Vec<u8>> {
+    make_ca(folder)?;
+    let line = format!("V\t351121000000Z\t\t{SERIAL}\tunknown\t/CN=load.chancery.test\n");
+    std::fs::write(folder.join("index.txt"), line)?;
+    let ca = Certificate::parse(&std::fs::read(folder.join("ca.pem"))?)?;
+    let serial = Serial::from_unsigned(&[0x4d, 0x2d])?;
+    let id = CertId::for_issuer(HashAlgorithm::Sha1, ca.subject().der(), ca.public_key(), serial);
+    Ok(Request::new(id).to_der()?)
+}
+
+/// The issuer stands before the serial: OpenSSL reads them in this order.
+fn answer_command(folder: &Path) -> Command {
+    let mut command = Command::new("openssl");
+    command.current_dir(folder).arg("ocsp");
+    command.args(
+        "-index index.txt -CA ca.pem -rkey ca-key.pem -rsigner ca.pem -ndays 1 -resp_no_certs".split(' '),
+    );
+    command.args(["-issuer", "ca.pem", "-serial", &format!("0x{SERIAL}")]);
+    command.args(["-respout", "answer.der", "-noverify"]);
+    command
 }
 
 fn ocsp_command(folder: &Path, port: u16) -> Command {
@@ -96,6 +120,15 @@ mod tests {
             words(&gencrl_command(Path::new("/"))),
             "openssl ca -config ca.cnf -gencrl -out crl.pem"
         );
+    }
+
+    #[test]
+    fn openssl_makes_an_answer() {
+        let (answer, request) = answer().unwrap();
+        assert!(
+            answer.get(4..7) == Some(&[0x0a, 0x01, 0x00]) || answer.get(3..6) == Some(&[0x0a, 0x01, 0x00])
+        );
+        assert!(!request.is_empty());
     }
 
     #[test]
