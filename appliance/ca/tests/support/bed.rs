@@ -135,6 +135,7 @@ pub(crate) fn root(name: &str, key_algorithm: KeyAlgorithm) -> CreateRoot {
         token: "software".to_owned(),
         validity: None,
         profile: None,
+        crl: ca::CrlPlan::default(),
     }
 }
 
@@ -148,6 +149,7 @@ pub(crate) fn issuing(name: &str, parent: &str, key_algorithm: KeyAlgorithm) -> 
         token: "software".to_owned(),
         validity: None,
         profile: None,
+        crl: ca::CrlPlan::default(),
     }
 }
 
