@@ -52,6 +52,7 @@ async fn measure(entries: u32, folder: &Path) {
         token: "software".into(),
         validity: None,
         profile: None,
+        crl: ca::CrlPlan::default(),
     };
     let issuer = authority.create_root(&admin(), root).await.unwrap().id;
     drop(authority);

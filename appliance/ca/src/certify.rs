@@ -4,6 +4,7 @@
 //! transaction → handed out. From the intent on, the work runs to its end although the caller may be gone. An intent
 //! whose signature may exist without being recorded becomes an orphan: its serial is revoked.
 
+use std::borrow::Cow;
 use std::collections::HashSet;
 use std::sync::Arc;
 
@@ -50,6 +51,20 @@ pub(crate) struct Certification {
     pub(crate) companion: Companion,
 }
 
+impl Certification {
+    /// The signer as the certificate with this serial will see it: with the CRL of its shard.
+    fn view_for(&self, serial: &Serial) -> Cow<'_, IssuerView> {
+        let entry = self.issuer.entry();
+        // A root points at no CRL.
+        if entry.crl.shards == 1 || self.view.urls.crl.is_empty() {
+            return Cow::Borrowed(&self.view);
+        }
+        let mut view = self.view.clone();
+        view.urls.crl = vec![entry.crl_url_of(self.issuer.shards.of(serial).index)];
+        Cow::Owned(view)
+    }
+}
+
 /// A certification that passed the lint.
 #[derive(Debug)]
 pub(crate) struct Prepared {
@@ -83,15 +98,14 @@ impl Authority {
         aws_lc_rs::rand::fill(&mut random)
             .map_err(|_| Error::internal("the system gives no random octets"))?;
         let serial = Serial::from_random(random);
-        let Certification {
-            profile, order, view, ..
-        } = &certification;
+        let Certification { profile, order, .. } = &certification;
+        let view = certification.view_for(&serial);
         self.check_key(&order.public_key)?;
-        let tbs = pki::profile::build(profile, order, view, &serial, at)?;
+        let tbs = pki::profile::build(profile, order, &view, &serial, at)?;
         let linted = pki::lint::certificate(
             tbs,
             &Context {
-                issuer: view,
+                issuer: &view,
                 now: at,
             },
         )?;

@@ -7,6 +7,7 @@ use pki::profile::Profile;
 use pki::{KeyAlgorithm, SignatureAlgorithm};
 
 use crate::authority::Authority;
+use crate::crl_plan::CrlPlan;
 use crate::error::{Error, Refusal, Result};
 use crate::generation::{Draft, Succession, algorithm_for, subject_of};
 use crate::issuer::{IssuerEntry, IssuerOrigin, check_name};
@@ -30,6 +31,8 @@ pub struct CreateRoot {
     pub validity: Option<Duration>,
     /// The profile of its certificate; `root` when absent.
     pub profile: Option<String>,
+    /// How its CRLs are cut.
+    pub crl: CrlPlan,
 }
 
 /// An issuing CA to be made under a local issuer.
@@ -51,6 +54,8 @@ pub struct CreateIssuing {
     pub validity: Option<Duration>,
     /// The profile of its certificate; `sub-ca` when absent.
     pub profile: Option<String>,
+    /// How its CRLs are cut.
+    pub crl: CrlPlan,
 }
 
 impl Authority {
@@ -67,6 +72,7 @@ impl Authority {
             origin: IssuerOrigin::Root,
             parent: None,
             profile: Some(profile.name.clone()),
+            crl: request.crl,
         };
         self.to_the_end(|authority| async move {
             authority
@@ -96,6 +102,7 @@ impl Authority {
             origin: IssuerOrigin::Issuing,
             parent: Some(parent.entry().id),
             profile: Some(profile.name.clone()),
+            crl: request.crl,
         };
         let make = |authority: Self| async move {
             let _one_at_a_time = authority.inner().issuer_changes.lock().await;

@@ -16,6 +16,7 @@ use crate::authority::Authority;
 use crate::certify::Certification;
 use crate::clock;
 use crate::companion::{Activation, Companion};
+use crate::crl_plan::CrlPlan;
 use crate::error::{Error, Refusal, Result};
 use crate::issuer::{Issuer, IssuerEntry, IssuerOrigin, IssuerState};
 use crate::permit::{Permit, action};
@@ -32,6 +33,7 @@ pub(crate) struct Draft {
     pub(crate) origin: IssuerOrigin,
     pub(crate) parent: Option<Uuid>,
     pub(crate) profile: Option<String>,
+    pub(crate) crl: CrlPlan,
 }
 
 /// Marks that a request is to be made for a foreign authority.
@@ -62,6 +64,7 @@ impl Authority {
     ) -> Result<Arc<Issuer>> {
         let at = self.inner().clock.now();
         self.inner().guard.admit(at)?;
+        draft.crl.check()?;
         let generation = self.inner().registry.next_generation(&draft.name);
         let id = clock::new_id();
         let label: String = format!("{:.40}-{generation}-{:.8}", draft.name, reversed(id))
@@ -92,6 +95,7 @@ impl Authority {
             token: draft.token,
             parent: draft.parent,
             profile: draft.profile,
+            crl: draft.crl,
         };
         let row = IssuerRow {
             id,

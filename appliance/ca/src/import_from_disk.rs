@@ -8,6 +8,7 @@ use secrecy::{ExposeSecret, SecretSlice};
 
 use crate::authority::Authority;
 use crate::clock;
+use crate::crl_plan::CrlPlan;
 use crate::error::{Error, Refusal, Result};
 use crate::generation::{Draft, algorithm_for, reversed};
 use crate::issuer::{IssuerEntry, IssuerOrigin};
@@ -32,6 +33,8 @@ pub struct ImportFromDisk {
     pub passphrase: Option<SecretSlice<u8>>,
     /// How it signs; what goes with the key when absent.
     pub signature_algorithm: Option<SignatureAlgorithm>,
+    /// How its CRLs are cut.
+    pub crl: CrlPlan,
 }
 
 impl Authority {
@@ -63,7 +66,14 @@ impl Authority {
             let _one_at_a_time = authority.inner().issuer_changes.lock().await;
             authority.check_name_is_free(&request.name)?;
             authority
-                .take_over(&permit, request.name, key, chain, signature_algorithm)
+                .take_over(
+                    &permit,
+                    request.name,
+                    key,
+                    chain,
+                    signature_algorithm,
+                    request.crl,
+                )
                 .await
         };
         self.to_the_end(import).await
@@ -76,7 +86,9 @@ impl Authority {
         key: KeyFile,
         chain: Vec<Certificate>,
         signature_algorithm: SignatureAlgorithm,
+        crl: CrlPlan,
     ) -> Result<Arc<IssuerEntry>> {
+        crl.check()?;
         let subject = chain
             .first()
             .map_or_else(DistinguishedName::empty, |own| own.subject().clone());
@@ -102,6 +114,7 @@ impl Authority {
             origin: IssuerOrigin::FromDisk,
             parent: None,
             profile: None,
+            crl,
         };
         let issuer = self
             .record_issuer(permit, id, generation, draft, row, None)

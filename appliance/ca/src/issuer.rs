@@ -14,6 +14,7 @@ use serde::{Deserialize, Serialize};
 use tokio::sync::Mutex;
 use uuid::Uuid;
 
+use crate::crl_plan::CrlPlan;
 use crate::crl_shard::CrlShards;
 use crate::error::{Error, Result};
 use crate::responder::Responder;
@@ -109,8 +110,10 @@ pub struct IssuerEntry {
     pub ca_url: String,
     /// The address of its OCSP responder.
     pub ocsp_url: String,
-    /// The address of its CRL.
+    /// The address of its CRL; of one with several, what stands before the number of each.
     pub crl_url: String,
+    /// How its CRLs are cut.
+    pub crl: CrlPlan,
     /// When it was made here.
     pub created_at: Timestamp,
     pub(crate) public_key: PublicKey,
@@ -134,6 +137,15 @@ impl IssuerEntry {
     /// Whether it signs CRLs and OCSP answers: it has a certificate and was not switched off.
     pub fn answers(&self) -> bool {
         self.certificate.is_some() && matches!(self.state, IssuerState::Active | IssuerState::Retired)
+    }
+
+    /// The address of the CRL of a shard.
+    pub fn crl_url_of(&self, shard: u32) -> String {
+        if self.crl.shards > 1 {
+            format!("{}/{shard}", self.crl_url)
+        } else {
+            self.crl_url.clone()
+        }
     }
 
     /// What building and linting need to know of it; nothing while it has no certificate.
@@ -199,8 +211,8 @@ impl IssuerEntry {
 #[derive(Debug)]
 pub(crate) struct Issuer {
     entry: ArcSwap<IssuerEntry>,
-    /// The status of every serial it ever signed.
     pub(crate) id: Uuid,
+    /// The status of every serial it ever signed.
     pub(crate) statuses: StatusIndex,
     /// One change of the revocation of a serial at a time.
     pub(crate) turns: Turns,
@@ -217,13 +229,13 @@ impl Issuer {
     pub(crate) fn new(entry: IssuerEntry) -> Self {
         Self {
             id: entry.id,
-            entry: ArcSwap::from_pointee(entry.worked_out()),
             statuses: StatusIndex::default(),
             turns: Turns::default(),
-            shards: CrlShards::new(1),
+            shards: CrlShards::new(entry.crl.shards),
             responder: ArcSwapOption::empty(),
             responding: Mutex::default(),
             responders_revoked: AtomicU64::new(0),
+            entry: ArcSwap::from_pointee(entry.worked_out()),
         }
     }
 

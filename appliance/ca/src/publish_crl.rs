@@ -9,7 +9,7 @@ use std::sync::atomic::Ordering;
 
 use jiff::{SignedDuration, Timestamp};
 use pki::Linted;
-use pki::crl::{CrlInput, CrlParts};
+use pki::crl::{CrlInput, CrlParts, IssuingDistributionPoint};
 use pki::lint::CrlContext;
 use serde_json::json;
 use store::crl_files::{CrlFile, UnfinishedFile};
@@ -32,10 +32,32 @@ use crate::seal::Purpose;
 const AT_ONCE: usize = 2;
 
 impl Authority {
-    /// The CRL of an issuer as it is published; of one with several shards, the first.
+    /// The CRL of an issuer as it is published; of one with several, the first.
     pub fn current_crl(&self, issuer_id: Uuid) -> Option<Arc<PublishedCrl>> {
+        self.current_crls(issuer_id).into_iter().next()
+    }
+
+    /// The CRLs of an issuer as they are published, by their shards.
+    pub fn current_crls(&self, issuer_id: Uuid) -> Vec<Arc<PublishedCrl>> {
+        let issuer = self.inner().registry.find(issuer_id);
+        let published = |issuer: Arc<Issuer>| {
+            issuer
+                .shards
+                .iter()
+                .filter_map(|shard| shard.crl.load_full())
+                .collect()
+        };
+        issuer.map(published).unwrap_or_default()
+    }
+
+    /// The CRL of a shard of an issuer, which is named exactly when there are several.
+    pub fn crl_of_shard(&self, issuer_id: Uuid, shard: Option<u32>) -> Option<Arc<PublishedCrl>> {
         let issuer = self.inner().registry.find(issuer_id)?;
-        issuer.shards.get(0)?.crl.load_full()
+        let is_cut = issuer.entry().crl.shards > 1;
+        let shard = shard
+            .or((!is_cut).then_some(0))
+            .filter(|shard| is_cut || *shard == 0)?;
+        issuer.shards.get(shard)?.crl.load_full()
     }
 
     /// Publishes a new CRL of an issuer (by identifier or name) now.
@@ -180,6 +202,8 @@ impl Authority {
             digest: Vec::new(),
             der: None,
         };
+        // RFC 5280 §5.2.5: a CRL of a part says of which, in the words of the certificates.
+        let address = (entry.crl.shards > 1).then(|| entry.crl_url_of(index));
         let input = CrlInput {
             issuer: &view.subject,
             authority_key_id: &view.key_id,
@@ -187,13 +211,16 @@ impl Authority {
             number,
             this_update,
             next_update,
-            distribution_point: None,
+            distribution_point: address.clone().map(|address| IssuingDistributionPoint {
+                urls: vec![address],
+                ..IssuingDistributionPoint::default()
+            }),
             delta_base: None,
         };
         let context = CrlContext {
             issuer: &view,
             previous_number: (number > 1).then_some(number - 1),
-            distribution_point: None,
+            distribution_point: address.as_deref(),
             now,
         };
         let parts = pki::crl::build_around(&input, entries);
@@ -258,7 +285,7 @@ impl Authority {
     ) -> Result<Arc<PublishedCrl>> {
         let now = self.inner().clock.now();
         let details = json!({
-            "issuer_id": row.issuer_id, "number": row.number, "entries": row.entries,
+            "issuer_id": row.issuer_id, "shard": row.shard, "number": row.number, "entries": row.entries,
             "next_update": from_millis(row.next_update).to_string(),
         });
         let entry = audit::entry(
@@ -275,6 +302,7 @@ impl Authority {
             .await?;
         tracing::info!(
             issuer = issuer.entry().name,
+            shard = row.shard,
             number = row.number,
             entries = row.entries,
             "CRL published"

@@ -13,6 +13,7 @@ use uuid::Uuid;
 
 use crate::authority::Authority;
 use crate::clock::from_millis;
+use crate::crl_plan::CrlPlan;
 use crate::error::{Error, Result};
 use crate::issuer::{Issuer, IssuerEntry, IssuerOrigin, IssuerState};
 use crate::status_index::State;
@@ -27,6 +28,8 @@ pub(crate) struct StoredSettings {
     pub(crate) parent: Option<Uuid>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) profile: Option<String>,
+    #[serde(default)]
+    pub(crate) crl: CrlPlan,
 }
 
 /// All issuers.
@@ -188,6 +191,7 @@ pub(crate) fn entry_from_rows(issuer: &IssuerRow, key: &KeyRow, base_url: &str) 
         created_at: from_millis(issuer.created_at),
         public_key,
         profile: settings.profile,
+        crl: settings.crl,
         certified: None,
     })
 }
@@ -223,6 +227,7 @@ mod tests {
         let settings: StoredSettings =
             serde_json::from_str(r#"{"origin":"from-disk","token":"software"}"#).unwrap();
         assert_eq!((settings.origin, settings.parent), (IssuerOrigin::FromDisk, None));
+        assert_eq!(settings.crl, CrlPlan::default());
     }
 
     #[test]

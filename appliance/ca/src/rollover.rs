@@ -222,5 +222,6 @@ fn draft_after(entry: &IssuerEntry, request: &Rollover) -> Result<Draft> {
         },
         parent: entry.parent,
         profile: entry.profile.clone(),
+        crl: entry.crl,
     })
 }

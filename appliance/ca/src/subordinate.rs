@@ -9,6 +9,7 @@ use signer_wire::Priority;
 use crate::audit;
 use crate::authority::Authority;
 use crate::companion::Activation;
+use crate::crl_plan::CrlPlan;
 use crate::error::{Error, Refusal, Result};
 use crate::generation::{Activated, CsrWanted, Draft, algorithm_for, subject_of};
 use crate::issue::verified_csr;
@@ -29,6 +30,8 @@ pub struct Subordinate {
     pub signature_algorithm: Option<SignatureAlgorithm>,
     /// The token that makes and holds the key; `software` for the software backend.
     pub token: String,
+    /// How its CRLs are cut.
+    pub crl: CrlPlan,
 }
 
 /// The signed certificate of a pending CA.
@@ -57,6 +60,7 @@ impl Authority {
             origin: IssuerOrigin::Subordinate,
             parent: None,
             profile: None,
+            crl: request.crl,
         };
         let make = |authority: Self| async move {
             let _one_at_a_time = authority.inner().issuer_changes.lock().await;

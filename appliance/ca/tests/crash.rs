@@ -120,6 +120,7 @@ fn issue_until_killed(folder: &Path) {
                 token: "software".into(),
                 validity: None,
                 profile: None,
+                crl: ca::CrlPlan::default(),
             };
             authority
                 .create_root(&Principal::local("crash"), root)

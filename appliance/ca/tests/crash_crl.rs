@@ -43,6 +43,7 @@ async fn publish_until_killed(folder: &Path) {
             token: "software".into(),
             validity: None,
             profile: None,
+            crl: ca::CrlPlan::default(),
         };
         authority.create_root(&admin(), root).await.unwrap();
     }

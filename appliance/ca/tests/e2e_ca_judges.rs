@@ -166,6 +166,52 @@ async fn openssl_believes_the_chain_and_sees_the_revocation() {
 }
 
 #[tokio::test]
+async fn e2e_crl_openssl_shards() {
+    let desk = Desk::new(KeyAlgorithm::P256).await;
+    let request = ca::CreateIssuing {
+        crl: ca::CrlPlan { shards: 2 },
+        ..issuing("cut", "root", KeyAlgorithm::P256)
+    };
+    let cut = desk.authority.create_issuing(&admin(), request).await.unwrap();
+    desk.write("cut.pem", cut.certificate.clone().unwrap().pem().as_bytes());
+    let request = IssueRequest {
+        issuer: Some("cut".to_owned()),
+        ..server_request("host.example")
+    };
+    let issued = desk.authority.issue(&admin(), request).await.unwrap();
+    desk.write_leaf("leaf.pem", &issued);
+    let urls = bed::certificate(&issued).crl_urls();
+    let own = u32::from(urls.first().unwrap().ends_with("/1"));
+    let write = || {
+        for shard in 0..2 {
+            let crl = desk.authority.crl_of_shard(cut.id, Some(shard)).unwrap();
+            let crl = pki::Crl::parse(&crl.der().unwrap()).unwrap();
+            desk.write(&format!("{shard}.crl.pem"), crl.pem().as_bytes());
+        }
+    };
+    let verify = |shard: u32| {
+        desk.openssl(&format!(
+            "verify -x509_strict -crl_check -CAfile root.pem -untrusted cut.pem -CRLfile {shard}.crl.pem leaf.pem"
+        ))
+    };
+    write();
+    let (is_good, said) = verify(own);
+    assert!(is_good, "{said}");
+    let (is_good, said) = verify(1 - own);
+    assert!(!is_good && said.contains("different CRL scope"), "{said}");
+    let (_, said) = desk.openssl(&format!("crl -in {own}.crl.pem -CAfile cut.pem -noout -text"));
+    assert!(
+        said.contains("verify OK") && said.contains("Issuing Distribution Point: critical"),
+        "{said}"
+    );
+    assert!(said.contains(&format!("URI:{}", urls.first().unwrap())), "{said}");
+    revoke(&desk, &issued).await;
+    write();
+    let (is_good, said) = verify(own);
+    assert!(!is_good && said.contains("certificate revoked"), "{said}");
+}
+
+#[tokio::test]
 async fn openssl_follows_a_root_over_its_link_certificate() {
     let desk = Desk::new(KeyAlgorithm::P256).await;
     let issued = desk

@@ -197,6 +197,7 @@ fn root(name: &str, token: &str) -> CreateRoot {
         token: token.into(),
         validity: None,
         profile: None,
+        crl: ca::CrlPlan::default(),
     }
 }
 

@@ -20,6 +20,8 @@ mod create;
 mod crl;
 #[path = "use_cases/crl_files.rs"]
 mod crl_files;
+#[path = "use_cases/crl_shards.rs"]
+mod crl_shards;
 #[path = "use_cases/disk.rs"]
 mod disk;
 #[path = "use_cases/faults.rs"]

@@ -1,4 +1,4 @@
-//! `GET /.well-known/pki/crl/{issuer}`: the CRL of an issuer in DER (RFC 5280 §4.2.1.13, RFC 2585 §3), plain or compressed,
+//! `GET /.well-known/pki/crl/{issuer}[/{shard}]`: the CRL of an issuer in DER (RFC 5280 §4.2.1.13, RFC 2585 §3), plain or compressed,
 //! whole or a part of it.
 
 use std::sync::Arc;
@@ -16,18 +16,37 @@ use crate::conditional::Cacheable;
 use crate::encodings;
 use crate::public::{Public, not_found, plain};
 use crate::public_body::PublicBody;
-use crate::ranges::Part;
+use crate::ranges;
 
 /// Longest time a cache may keep a CRL: a revocation puts another in its place long before its nextUpdate.
 const MAX_AGE: SignedDuration = SignedDuration::from_hours(1);
 
+/// Which CRL of an issuer a path asks for.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(crate) struct Part {
+    /// The number of the shard, when one is named.
+    pub(crate) shard: Option<u32>,
+}
+
+impl Part {
+    /// What is behind the issuer in a path.
+    pub(crate) fn of(rest: Option<&str>) -> Option<Self> {
+        let Some(rest) = rest else {
+            return Some(Self { shard: None });
+        };
+        let shard: u32 = key(rest).parse().ok()?;
+        // One address for one list: no signs, no leading zeros.
+        (shard.to_string() == key(rest)).then_some(Self { shard: Some(shard) })
+    }
+}
+
 /// The answer for the issuer of this path segment.
-pub(crate) fn answer(public: &Public, segment: &str, head: &Parts) -> Response<PublicBody> {
+pub(crate) fn answer(public: &Public, segment: &str, part: Part, head: &Parts) -> Response<PublicBody> {
     let Some(issuer) = public.issuer(key(segment)) else {
         return not_found().map(PublicBody::from);
     };
-    let Some(crl) = public.authority.current_crl(issuer.id) else {
-        let text = "This issuer has not published a CRL yet.\n";
+    let Some(crl) = public.authority.crl_of_shard(issuer.id, part.shard) else {
+        let text = "This issuer has not published this CRL: it may be cut into shards, or be new.\n";
         return plain(StatusCode::NOT_FOUND, text).map(PublicBody::from);
     };
     respond(public, &crl, head)
@@ -65,22 +84,24 @@ fn respond(public: &Public, crl: &Arc<PublishedCrl>, head: &Parts) -> Response<P
             .headers_mut()
             .insert(CONTENT_ENCODING, HeaderValue::from_static("gzip"));
     }
-    let part = Part::of(&head.method, headers, etag, crl.this_update, body.octets());
+    let part = ranges::Part::of(&head.method, headers, etag, crl.this_update, body.octets());
     fill(answer, body, part)
 }
 
 /// Puts the part into the answer (RFC 9110 §15.3.7, §15.5.17).
-fn fill(mut answer: Response<PublicBody>, body: &CrlBody, part: Part) -> Response<PublicBody> {
+fn fill(mut answer: Response<PublicBody>, body: &CrlBody, part: ranges::Part) -> Response<PublicBody> {
     let length = body.octets();
     let (first, end, content_range) = match part {
-        Part::Whole => (0, length, None),
-        Part::Range { first, end } => (first, end, Some(format!("bytes {first}-{}/{length}", end - 1))),
-        Part::Nothing => (0, 0, Some(format!("bytes */{length}"))),
+        ranges::Part::Whole => (0, length, None),
+        ranges::Part::Range { first, end } => {
+            (first, end, Some(format!("bytes {first}-{}/{length}", end - 1)))
+        }
+        ranges::Part::Nothing => (0, 0, Some(format!("bytes */{length}"))),
     };
     *answer.status_mut() = match part {
-        Part::Whole => StatusCode::OK,
-        Part::Range { .. } => StatusCode::PARTIAL_CONTENT,
-        Part::Nothing => StatusCode::RANGE_NOT_SATISFIABLE,
+        ranges::Part::Whole => StatusCode::OK,
+        ranges::Part::Range { .. } => StatusCode::PARTIAL_CONTENT,
+        ranges::Part::Nothing => StatusCode::RANGE_NOT_SATISFIABLE,
     };
     *answer.body_mut() = PublicBody::of(body, first, end);
     let headers = answer.headers_mut();

@@ -26,7 +26,7 @@ pub fn public(target: &str, accept: &str, condition: &str) {
     let (head, ()) = request.into_parts();
     match Place::of(head.uri.path()) {
         Place::Ocsp { rest, .. } => drop(ocsp::asked(rest.unwrap_or_default())),
-        Place::Crl(segment) => assert!(segment.starts_with(crl::key(segment))),
+        Place::Crl { issuer, .. } => assert!(issuer.starts_with(crl::key(issuer))),
         Place::Ca(segment) => assert!(segment.starts_with(ca_certificate::asked(segment, &head).0)),
         Place::Healthz | Place::Nowhere => {}
     }

@@ -1,6 +1,6 @@
 //! The public listener: plain HTTP for relying parties, without a router.
 //!
-//! Paths (all under `/.well-known/pki/`): `crl/{issuer}`, `ocsp/{issuer}[/…]`, `ca/{issuer}`. The issuer is named by its
+//! Paths (all under `/.well-known/pki/`): `crl/{issuer}[/{shard}]`, `ocsp/{issuer}[/…]`, `ca/{issuer}`. The issuer is named by its
 //! identifier or its name. What these serve is signed, so plain HTTP is right: RFC 5280 §8 warns of the loops HTTPS makes.
 
 use std::net::SocketAddr;
@@ -83,7 +83,9 @@ impl Public {
                 Some(issuer) => (Route::Ocsp, ocsp::answer(self, &issuer, rest, head, body).await),
                 None => (Route::Ocsp, not_found()),
             },
-            Place::Crl(issuer) => return (Route::Crl, get(head, || crl::answer(self, issuer, head))),
+            Place::Crl { issuer, part } => {
+                return (Route::Crl, get(head, || crl::answer(self, issuer, part, head)));
+            }
             Place::Ca(issuer) => (Route::Ca, get(head, || self.ca_files.answer(self, issuer, head))),
             Place::Nowhere => (Route::Nowhere, not_found()),
         };
@@ -100,7 +102,7 @@ impl Public {
 pub(crate) enum Place<'a> {
     Healthz,
     Ocsp { issuer: &'a str, rest: Option<&'a str> },
-    Crl(&'a str),
+    Crl { issuer: &'a str, part: crl::Part },
     Ca(&'a str),
     Nowhere,
 }
@@ -119,7 +121,7 @@ impl<'a> Place<'a> {
             .map_or((rest, None), |(issuer, rest)| (issuer, Some(rest)));
         match (service, rest) {
             ("ocsp", rest) => Self::Ocsp { issuer, rest },
-            ("crl", None) => Self::Crl(issuer),
+            ("crl", rest) => crl::Part::of(rest).map_or(Self::Nowhere, |part| Self::Crl { issuer, part }),
             ("ca", None) => Self::Ca(issuer),
             _ => Self::Nowhere,
         }
@@ -168,7 +170,13 @@ mod tests {
     fn a_path_stands_for_one_place() {
         let place = |rest: &'static str| Place::of(rest);
         assert_eq!(place("/healthz"), Place::Healthz);
-        assert_eq!(place("/.well-known/pki/crl/root.crl"), Place::Crl("root.crl"));
+        let crl = |issuer, shard| Place::Crl {
+            issuer,
+            part: crl::Part { shard },
+        };
+        assert_eq!(place("/.well-known/pki/crl/root.crl"), crl("root.crl", None));
+        assert_eq!(place("/.well-known/pki/crl/root/12"), crl("root", Some(12)));
+        assert_eq!(place("/.well-known/pki/crl/root/0.crl"), crl("root", Some(0)));
         assert_eq!(place("/.well-known/pki/ca/root"), Place::Ca("root"));
         let ocsp = |issuer, rest| Place::Ocsp { issuer, rest };
         assert_eq!(place("/.well-known/pki/ocsp/root"), ocsp("root", None));
@@ -180,6 +188,10 @@ mod tests {
         for nowhere in [
             "/",
             "/.well-known/pki/crl/root/x",
+            "/.well-known/pki/crl/root/",
+            "/.well-known/pki/crl/root/01",
+            "/.well-known/pki/crl/root/+1",
+            "/.well-known/pki/crl/root/1/2",
             "/.well-known/pki/est/root",
             "/healthz/",
         ] {

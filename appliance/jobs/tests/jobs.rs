@@ -33,6 +33,7 @@ async fn authority(folder: &tempfile::TempDir, clock: &Clock) -> Authority {
         token: "software".into(),
         validity: None,
         profile: None,
+        crl: ca::CrlPlan::default(),
     };
     authority.create_root(&admin(), root).await.unwrap();
     authority

@@ -161,6 +161,7 @@ pub(crate) fn root(name: &str, key_algorithm: KeyAlgorithm) -> CreateRoot {
         token: "software".to_owned(),
         validity: None,
         profile: None,
+        crl: ca::CrlPlan::default(),
     }
 }
 
@@ -174,6 +175,7 @@ pub(crate) fn issuing(name: &str, parent: &str, key_algorithm: KeyAlgorithm) -> 
         token: "software".to_owned(),
         validity: None,
         profile: None,
+        crl: ca::CrlPlan::default(),
     }
 }
 

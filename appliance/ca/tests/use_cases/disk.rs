@@ -32,6 +32,7 @@ fn import(certificate: &Certificate, chain: &[&Certificate], key: Vec<u8>) -> Im
         key: SecretSlice::from(key),
         passphrase: None,
         signature_algorithm: None,
+        crl: ca::CrlPlan::default(),
     }
 }
 

@@ -13,6 +13,7 @@ fn subordinate(name: &str) -> Subordinate {
         key_algorithm: KeyAlgorithm::P256,
         signature_algorithm: None,
         token: "software".to_owned(),
+        crl: ca::CrlPlan::default(),
     }
 }
 

@@ -28,6 +28,9 @@ pub(crate) struct NewCa {
     /// rsa-pss-sha256 and so on; what goes with the key when left out.
     #[arg(long)]
     signature_algorithm: Option<String>,
+    /// Among how many CRLs its certificates are spread, 1 to 1024; 1 when left out. It cannot be changed later.
+    #[arg(long)]
+    crl_shards: Option<u32>,
 }
 
 #[derive(Debug, Subcommand)]
@@ -107,6 +110,9 @@ pub(crate) enum Command {
         /// The certificates above it in PEM.
         #[arg(long)]
         chain: Option<PathBuf>,
+        /// Among how many CRLs its certificates are spread, 1 to 1024; 1 when left out.
+        #[arg(long)]
+        crl_shards: Option<u32>,
     },
     /// Give a CA a new key and certificate.
     #[command(after_help = "Example: chancery ca rollover issuing")]
@@ -168,6 +174,7 @@ pub(crate) async fn run(place: &Place, command: Command) -> Result<()> {
             key,
             passphrase_file,
             chain,
+            crl_shards,
         } => {
             let passphrase = passphrase_file
                 .map(|file| crate::files::first_line(&file))
@@ -180,6 +187,7 @@ pub(crate) async fn run(place: &Place, command: Command) -> Result<()> {
                 ("key_pem", Some(super::read(&key)?.into())),
                 ("key_passphrase", passphrase.map(Into::into)),
                 ("chain_pem", chain.map(Into::into)),
+                ("crl_shards", crl_shards.map(Into::into)),
             ]);
             api.post("/api/v1/issuers", &body).await?
         }
@@ -256,6 +264,7 @@ async fn create(
             "signature_algorithm",
             new.signature_algorithm.clone().map(Into::into),
         ),
+        ("crl_shards", new.crl_shards.map(Into::into)),
         ("parent", parent.map(Into::into)),
         ("validity_days", days.map(Into::into)),
     ]);
@@ -279,6 +288,7 @@ fn show(place: &Place, issuer: &Value) {
         ("Certificate at", "/ca_url"),
         ("OCSP at", "/ocsp_url"),
         ("CRL at", "/crl_url"),
+        ("CRL shards", "/crl_shards"),
         ("", "/certificate_pem"),
         ("Request", "/csr_pem"),
     ];

@@ -3,7 +3,8 @@
 use std::time::Duration;
 
 use ca::{
-    Authority, CreateIssuing, CreateRoot, ImportFromDisk, IssuerEntry, Presigned, Rollover, Subordinate,
+    Authority, CreateIssuing, CreateRoot, CrlPlan, ImportFromDisk, IssuerEntry, Presigned, Rollover,
+    Subordinate,
 };
 use jiff::Timestamp;
 use pki::{KeyAlgorithm, SignatureAlgorithm};
@@ -46,6 +47,8 @@ pub(crate) struct RootBody {
     pub(super) validity_days: Option<u32>,
     /// `root` when absent.
     pub(super) profile: Option<String>,
+    /// Among how many CRLs its certificates are spread, 1 to 1024; 1 when absent. It cannot be changed later.
+    pub(super) crl_shards: Option<u32>,
 }
 
 /// A CA under a local issuer.
@@ -70,6 +73,8 @@ pub(crate) struct IssuingBody {
     pub(super) validity_days: Option<u32>,
     /// `sub-ca` when absent.
     pub(super) profile: Option<String>,
+    /// Among how many CRLs its certificates are spread, 1 to 1024; 1 when absent. It cannot be changed later.
+    pub(super) crl_shards: Option<u32>,
 }
 
 /// A CA under a foreign authority.
@@ -88,6 +93,8 @@ pub(crate) struct SubordinateBody {
     pub(super) signature_algorithm: Option<SignatureAlgorithm>,
     /// The token that makes the key; `software` for the software backend.
     pub(super) token: String,
+    /// Among how many CRLs its certificates are spread, 1 to 1024; 1 when absent. It cannot be changed later.
+    pub(super) crl_shards: Option<u32>,
 }
 
 /// A CA that exists as certificate and key.
@@ -110,6 +117,8 @@ pub(crate) struct FromDiskBody {
     /// What goes with the key when absent.
     #[schema(value_type = Option<String>)]
     pub(super) signature_algorithm: Option<SignatureAlgorithm>,
+    /// Among how many CRLs its certificates are spread, 1 to 1024; 1 when absent. It cannot be changed later.
+    pub(super) crl_shards: Option<u32>,
 }
 
 impl std::fmt::Debug for CreateBody {
@@ -166,7 +175,10 @@ pub(crate) struct IssuerBody {
     pub(super) created_at: Timestamp,
     pub(super) ca_url: String,
     pub(super) ocsp_url: String,
+    /// The address of its CRL; with several, the number of the shard stands behind it.
     pub(super) crl_url: String,
+    /// Among how many CRLs its certificates are spread.
+    pub(super) crl_shards: u32,
     pub(super) certificate_pem: Option<String>,
     /// The certificates above it, nearest first.
     pub(super) chain_pem: String,
@@ -184,13 +196,23 @@ pub(crate) struct IssuerList {
     pub(super) next: Option<String>,
 }
 
-/// A CRL that was published.
+/// The CRLs that were published: one, or one for each shard.
 #[derive(Debug, Serialize, ToSchema)]
 pub(crate) struct CrlBody {
+    /// The highest of their numbers.
     pub(super) number: u64,
+    /// When the first of them was made.
     pub(super) this_update: Timestamp,
+    /// When the first of them has its successor at the latest.
     pub(super) next_update: Timestamp,
+    /// The entries of all.
     pub(super) entries: usize,
+}
+
+fn plan(shards: Option<u32>) -> CrlPlan {
+    CrlPlan {
+        shards: shards.unwrap_or(CrlPlan::default().shards),
+    }
 }
 
 fn days(days: Option<u32>) -> Option<Duration> {
@@ -223,6 +245,7 @@ impl From<RootBody> for CreateRoot {
             token: body.token,
             validity: days(body.validity_days),
             profile: body.profile,
+            crl: plan(body.crl_shards),
         }
     }
 }
@@ -238,6 +261,7 @@ impl From<IssuingBody> for CreateIssuing {
             token: body.token,
             validity: days(body.validity_days),
             profile: body.profile,
+            crl: plan(body.crl_shards),
         }
     }
 }
@@ -250,6 +274,7 @@ impl From<SubordinateBody> for Subordinate {
             key_algorithm: body.key_algorithm.unwrap_or(KeyAlgorithm::P256),
             signature_algorithm: body.signature_algorithm,
             token: body.token,
+            crl: plan(body.crl_shards),
         }
     }
 }
@@ -263,6 +288,7 @@ impl From<FromDiskBody> for ImportFromDisk {
             key: secret(&body.key_pem),
             passphrase: body.key_passphrase.as_ref().map(secret),
             signature_algorithm: body.signature_algorithm,
+            crl: plan(body.crl_shards),
         }
     }
 }
@@ -316,6 +342,7 @@ impl IssuerBody {
             ca_url: issuer.ca_url.clone(),
             ocsp_url: issuer.ocsp_url.clone(),
             crl_url: issuer.crl_url.clone(),
+            crl_shards: issuer.crl.shards,
             certificate_pem: certificate.map(pki::Certificate::pem),
             chain_pem: pem(&issuer.chain),
             links_pem: pem(&issuer.links),

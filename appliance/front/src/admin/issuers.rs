@@ -140,12 +140,20 @@ async fn publish(
     Caller(caller): Caller,
     Segment(id): Segment,
 ) -> Result<Json<CrlBody>, Problem> {
-    let crl = app.authority.publish_crl(&caller, &id).await?;
+    let first = app.authority.publish_crl(&caller, &id).await?;
+    let crls = app.authority.current_crls(app.authority.issuer(&id)?.id);
+    let all = || crls.iter().chain([&first]);
     Ok(Json(CrlBody {
-        number: crl.number,
-        this_update: crl.this_update,
-        next_update: crl.next_update,
-        entries: crl.entries,
+        number: all().map(|crl| crl.number).max().unwrap_or(first.number),
+        this_update: all()
+            .map(|crl| crl.this_update)
+            .min()
+            .unwrap_or(first.this_update),
+        next_update: all()
+            .map(|crl| crl.next_update)
+            .min()
+            .unwrap_or(first.next_update),
+        entries: crls.iter().map(|crl| crl.entries).sum(),
     }))
 }
 

@@ -197,6 +197,7 @@ async fn make_issuers(authority: &Authority) {
         token: "software".to_owned(),
         validity: None,
         profile: None,
+        crl: ca::CrlPlan::default(),
     };
     authority.create_root(&admin, root).await.unwrap();
     let issuing = CreateIssuing {
@@ -208,6 +209,7 @@ async fn make_issuers(authority: &Authority) {
         token: "software".to_owned(),
         validity: None,
         profile: None,
+        crl: ca::CrlPlan::default(),
     };
     authority.create_issuing(&admin, issuing).await.unwrap();
 }

@@ -233,6 +233,7 @@ async fn an_issuer_without_certificate_or_crl_is_404() {
         key_algorithm: pki::KeyAlgorithm::P256,
         signature_algorithm: None,
         token: "software".to_owned(),
+        crl: ca::CrlPlan::default(),
     };
     house
         .authority

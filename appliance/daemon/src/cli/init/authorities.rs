@@ -41,6 +41,7 @@ pub(super) async fn set_up(args: &Args, steps: Steps, authority: &Authority, by:
             token: token::name(args).to_owned(),
             validity: None,
             profile: None,
+            crl: ca::CrlPlan::default(),
         };
         let root = authority.create_root(by, root).await.context("making the root")?;
         steps.done(
@@ -64,6 +65,7 @@ pub(super) async fn set_up(args: &Args, steps: Steps, authority: &Authority, by:
         token: token::name(args).to_owned(),
         validity: None,
         profile: None,
+        crl: ca::CrlPlan::default(),
     };
     let issuing = authority
         .create_issuing(by, issuing)
