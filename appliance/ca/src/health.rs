@@ -100,7 +100,7 @@ impl Authority {
         match self.look_at_store().await {
             Ok(()) => {}
             Err(error @ store::Error::Full) => {
-                problems.push(HealthProblem::fatal("store_full", error.to_string()))
+                problems.push(HealthProblem::fatal("store_full", error.to_string()));
             }
             Err(error) => problems.push(HealthProblem::fatal("store_unavailable", error.to_string())),
         }

@@ -94,7 +94,7 @@ impl KeyRing {
         match rejections.pop() {
             Some(rejection) if is_all_rejected => return Err(rejection),
             Some(rejection) => {
-                tracing::error!(error = %rejection, "the other tokens work on without this one")
+                tracing::error!(error = %rejection, "the other tokens work on without this one");
             }
             None => {}
         }

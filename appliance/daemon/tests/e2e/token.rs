@@ -134,11 +134,11 @@ fn a_wrong_pin_of_one_token_leaves_the_others_at_work() {
         so_pin,
     ]);
     let signing = appliance.state().join("signerd.toml");
-    let mut config = std::fs::read_to_string(&signing).unwrap();
-    config.push_str(&format!(
+    let config = std::fs::read_to_string(&signing).unwrap();
+    let second = format!(
         "\n[[tokens]]\nname = \"second\"\nmodule = \"{module}\"\nlabel = \"second\"\npin_file = \"{pin}\"\n"
-    ));
-    std::fs::write(&signing, config).unwrap();
+    );
+    std::fs::write(&signing, config + &second).unwrap();
     std::fs::write(pin, "99999999\n").unwrap();
     appliance.serve();
     let csr = appliance.csr("works", "/CN=works.test", Some("DNS:works.test"));
