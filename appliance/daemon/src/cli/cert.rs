@@ -165,26 +165,24 @@ pub(crate) async fn run(place: &Place, command: Command) -> Result<()> {
                 out,
             )
         }
-        Command::Revoke { certificate, reason } => {
-            let body = fields(&[("reason", Some(reason.into()))]);
-            let revoked = api
-                .post(
-                    &format!("/api/v1/certificates/{}/revoke", escape(&certificate)),
-                    &body,
-                )
-                .await?;
-            let rows = [
-                ("Serial", "/serial"),
-                ("Status", "/status"),
-                ("Reason", "/reason"),
-                ("At", "/revoked_at"),
-                ("Already", "/already"),
-            ];
-            table::one(place.output, &revoked, &rows);
-            Ok(())
-        }
+        Command::Revoke { certificate, reason } => revoke(place, &api, &certificate, reason).await,
         Command::Explain { order } => explain(place, &api, &order).await,
     }
+}
+
+async fn revoke(place: &Place, api: &Api, certificate: &str, reason: String) -> Result<()> {
+    let body = fields(&[("reason", Some(reason.into()))]);
+    let path = format!("/api/v1/certificates/{}/revoke", escape(certificate));
+    let revoked = api.post(&path, &body).await?;
+    let rows = [
+        ("Serial", "/serial"),
+        ("Status", "/status"),
+        ("Reason", "/reason"),
+        ("At", "/revoked_at"),
+        ("Already", "/already"),
+    ];
+    table::one(place.output, &revoked, &rows);
+    Ok(())
 }
 
 /// A page of certificates; a filter without a value is left out.
