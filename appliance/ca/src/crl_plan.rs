@@ -14,11 +14,17 @@ pub struct CrlPlan {
     /// Among how many CRLs the certificates are spread, 1 to 1024. With more than one, each certificate has the address of
     /// its own in its distribution point, and each CRL says which it is (RFC 5280 §5.2.5).
     pub shards: u32,
+    /// Whether there are delta CRLs beside the full ones (RFC 5280 §5.2.4), which then say where those are (§5.2.6).
+    #[serde(default)]
+    pub deltas: bool,
 }
 
 impl Default for CrlPlan {
     fn default() -> Self {
-        Self { shards: 1 }
+        Self {
+            shards: 1,
+            deltas: false,
+        }
     }
 }
 

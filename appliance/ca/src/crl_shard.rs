@@ -1,12 +1,15 @@
 //! A shard in memory: the revoked certificates of one CRL as they stand now, and the CRL that is published.
 
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::collections::BTreeMap;
+use std::sync::atomic::{AtomicBool, AtomicI64, Ordering};
+use std::time::Duration;
 
 use arc_swap::ArcSwapOption;
 use jiff::Timestamp;
 use parking_lot::Mutex;
 use pki::crl::{EncodedEntry, RevokedEntry, SortedEntries};
 use pki::{Linted, RevocationReason, Serial};
+use store::crls::ShardState;
 use store::revocations::RevocationRow;
 
 use crate::certificates::reason_of;
@@ -19,6 +22,10 @@ use crate::published_crl::PublishedCrl;
 pub(crate) struct CrlShard {
     pub(crate) index: u32,
     pub(crate) crl: ArcSwapOption<PublishedCrl>,
+    /// What changed since the full list that it stands on.
+    pub(crate) delta: ArcSwapOption<PublishedCrl>,
+    /// When the full list was made that deltas stand on, epoch milliseconds; 0 when that is not known.
+    pub(crate) base_made_at: AtomicI64,
     /// Whether something was revoked or released since the last CRL.
     pub(crate) is_due: AtomicBool,
     /// One CRL at a time.
@@ -31,6 +38,23 @@ struct Revoked {
     entries: SortedEntries,
     /// How many changes are in the entries, as the store counts them.
     changes: i64,
+    /// The number of the full list that deltas stand on; 0 before the first.
+    base: u64,
+    /// What changed since then, with the number of the change; empty when there are no deltas.
+    since: BTreeMap<Serial, (i64, Listing)>,
+}
+
+/// A shard as it stood at one moment.
+#[derive(Debug)]
+pub(crate) struct Snapshot {
+    pub(crate) entries: SortedEntries,
+    /// How many changes are in the entries.
+    pub(crate) changes: i64,
+    pub(crate) base: u64,
+    /// The entries of a delta that stands on the base.
+    pub(crate) delta: SortedEntries,
+    /// Serials and numbers of the changes in it.
+    pub(crate) within: Vec<(Vec<u8>, i64)>,
 }
 
 /// The shards of an issuer, of which there is one at least.
@@ -73,8 +97,8 @@ impl CrlShards {
 pub(crate) enum Listing {
     /// It is listed with this entry until its certificate ends.
     Listed(Linted<EncodedEntry>, Timestamp),
-    /// It is listed no more.
-    Absent(Serial),
+    /// It is listed no more; deltas have this entry until the certificate ends.
+    Released(Linted<EncodedEntry>, Timestamp),
 }
 
 impl Listing {
@@ -91,6 +115,24 @@ impl Listing {
         let end = Timestamp::from_millisecond(row.not_after).unwrap_or(Timestamp::MAX);
         Ok(Self::Listed(linted, end))
     }
+
+    /// A hold that was released (RFC 5280 §5.2.4, §5.3.1).
+    pub(crate) fn released(serial: Serial, at: Timestamp, not_after: i64) -> Result<Self> {
+        let entry = RevokedEntry {
+            serial,
+            revoked_at: at,
+            reason: Some(RevocationReason::RemoveFromCrl),
+            invalidity_date: None,
+        };
+        let end = Timestamp::from_millisecond(not_after).unwrap_or(Timestamp::MAX);
+        Ok(Self::Released(pki::lint::crl_entry(&entry)?, end))
+    }
+
+    pub(crate) fn serial(&self) -> Serial {
+        match self {
+            Self::Listed(entry, _) | Self::Released(entry, _) => entry.serial(),
+        }
+    }
 }
 
 impl CrlShard {
@@ -101,13 +143,17 @@ impl CrlShard {
         }
     }
 
-    /// Takes over what is committed. The caller holds the turn of the serial.
-    pub(crate) fn apply(&self, listing: &Listing) {
+    /// Takes over what is committed, under the number of the change when deltas need to know. The caller holds the turn of
+    /// the serial.
+    pub(crate) fn apply(&self, listing: Listing, change: Option<i64>) {
         let mut revoked = self.revoked.lock();
         revoked.changes += 1;
-        match listing {
+        match &listing {
             Listing::Listed(entry, end) => revoked.entries.put(entry, *end),
-            Listing::Absent(serial) => drop(revoked.entries.remove(*serial)),
+            Listing::Released(entry, _) => drop(revoked.entries.remove(entry.serial())),
+        }
+        if let Some(change) = change {
+            revoked.since.insert(listing.serial(), (change, listing));
         }
         self.is_due.store(true, Ordering::SeqCst);
     }
@@ -119,17 +165,64 @@ impl CrlShard {
         }
     }
 
-    /// Says how many changes the store has counted, when everything is loaded.
-    pub(crate) fn loaded(&self, changes: i64, is_due: bool) {
-        self.revoked.lock().changes = changes;
+    /// Takes over a change that was kept for deltas, at the start.
+    pub(crate) fn load_change(&self, listing: Listing, change: i64) {
+        self.revoked
+            .lock()
+            .since
+            .insert(listing.serial(), (change, listing));
+    }
+
+    /// Says where the store stands, when everything is loaded.
+    pub(crate) fn loaded(&self, state: ShardState, is_due: bool) {
+        let mut revoked = self.revoked.lock();
+        (revoked.changes, revoked.base) = (state.changes, state.base);
+        self.base_made_at.store(state.base_made_at, Ordering::SeqCst);
         self.is_due.store(is_due, Ordering::SeqCst);
     }
 
-    /// The entries as they stand, without those whose certificates ended before `kept_from`; and how many changes are in
-    /// them.
-    pub(crate) fn snapshot(&self, kept_from: Timestamp) -> (SortedEntries, i64) {
+    /// The entries as they stand, without those whose certificates ended before `kept_from`.
+    pub(crate) fn snapshot(&self, kept_from: Timestamp) -> Snapshot {
         let mut revoked = self.revoked.lock();
         revoked.entries.drop_ended(kept_from);
-        (revoked.entries.clone(), revoked.changes)
+        let mut delta = SortedEntries::default();
+        let mut within = Vec::with_capacity(revoked.since.len());
+        for (serial, (change, listing)) in &revoked.since {
+            let (Listing::Listed(entry, end) | Listing::Released(entry, end)) = listing;
+            if *end >= kept_from {
+                delta.put(entry, *end);
+            }
+            within.push((serial.as_bytes().to_vec(), *change));
+        }
+        Snapshot {
+            entries: revoked.entries.clone(),
+            changes: revoked.changes,
+            base: revoked.base,
+            delta,
+            within,
+        }
+    }
+
+    /// Whether the list that the deltas stand on is older than the time between two lists.
+    pub(crate) fn is_base_old(&self, interval: Duration, now: Timestamp) -> bool {
+        let base = self.base_made_at.load(Ordering::SeqCst);
+        base == 0
+            || from_millis(base)
+                .saturating_add(interval)
+                .is_ok_and(|due| due <= now)
+    }
+
+    /// From here on deltas stand on the list of this number, which has these changes in it.
+    pub(crate) fn stand_on(&self, base: u64, within: &[(Vec<u8>, i64)]) {
+        let mut revoked = self.revoked.lock();
+        revoked.base = base;
+        for (serial, change) in within {
+            let Ok(serial) = Serial::from_unsigned(serial) else {
+                continue;
+            };
+            if revoked.since.get(&serial).is_some_and(|(last, _)| last == change) {
+                revoked.since.remove(&serial);
+            }
+        }
     }
 }

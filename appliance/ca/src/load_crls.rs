@@ -2,13 +2,16 @@
 
 use std::collections::{HashMap, HashSet};
 
-use store::crls::CrlRow;
+use pki::Serial;
+use store::Reader;
+use store::crls::{ChangeRow, CrlRow};
 use store::revocations::RevocationRow;
 
 use crate::authority::Authority;
+use crate::clock::from_millis;
 use crate::crl_shard::Listing;
 use crate::error::{Error, Result};
-use crate::published_crl::{CrlBody, PublishedCrl, file_name};
+use crate::published_crl::{CrlBody, PublishedCrl, row_file_name};
 
 impl Authority {
     /// Takes up the published CRLs and every revocation, by one streaming read.
@@ -25,9 +28,14 @@ impl Authority {
             };
             // A list without its file counts as none: another is made, with the next number.
             if let Some(body) = self.body_of(&row)? {
-                files.insert(file_name(row.issuer_id, row.shard, row.number));
-                shard.crl.store(Some(PublishedCrl::new(&row, body).into()));
-                changes.insert((row.issuer_id, row.shard), row.changes);
+                files.insert(row_file_name(&row));
+                let published = Some(PublishedCrl::new(&row, body).into());
+                if row.base.is_some() {
+                    shard.delta.store(published);
+                } else {
+                    shard.crl.store(published);
+                    changes.insert((row.issuer_id, row.shard), row.changes);
+                }
             }
         }
         self.inner().store.crl_files().keep_only(&files)?;
@@ -36,6 +44,12 @@ impl Authority {
             .inner()
             .store
             .read(move |reader| store::revocations::for_each(reader, |row| authority.take_revocation(&row)));
+        read.await?;
+        let authority = self.clone();
+        let read = self.inner().store.read(move |reader| {
+            let rows = store::crls::changes(reader)?;
+            rows.iter().try_for_each(|row| authority.take_change(reader, row))
+        });
         read.await?;
         for issuer in self.inner().registry.all() {
             let id = issuer.entry().id;
@@ -47,10 +61,7 @@ impl Authority {
                     .read(move |reader| store::crls::state(reader, id, index));
                 let state = read.await?;
                 let published = changes.get(&(id, index));
-                shard.loaded(
-                    state.changes,
-                    published.is_some_and(|changes| *changes != state.changes),
-                );
+                shard.loaded(state, published.is_some_and(|changes| *changes != state.changes));
             }
         }
         Ok(())
@@ -60,12 +71,33 @@ impl Authority {
         if let Some(der) = &row.der {
             return Ok(Some(CrlBody::Memory(der.clone().into())));
         }
-        let name = file_name(row.issuer_id, row.shard, row.number);
+        let name = row_file_name(row);
         let Some(file) = self.inner().store.crl_files().open(&name, row.octets)? else {
             tracing::warn!(name, "the file of a published CRL is gone; another CRL is made");
             return Ok(None);
         };
         Ok(Some(CrlBody::of_file(file).map_err(Error::internal)?))
+    }
+
+    /// Takes up a change that was kept for the deltas of a shard.
+    fn take_change(&self, reader: &Reader<'_>, row: &ChangeRow) -> store::Result<()> {
+        let corrupt = |what: &str| store::Error::Corrupt(format!("a change of {}: {what}", row.issuer_id));
+        let issuer = self.inner().registry.find(row.issuer_id);
+        let issuer = issuer.ok_or_else(|| corrupt("no such issuer"))?;
+        let listing = match row.released_at {
+            Some(at) => Serial::from_unsigned(&row.serial)
+                .map_err(Error::internal)
+                .and_then(|serial| Listing::released(serial, from_millis(at), row.not_after)),
+            None => match store::revocations::find(reader, row.issuer_id, &row.serial)? {
+                Some(revocation) => Listing::of(&revocation),
+                None => return Err(corrupt("its revocation is gone")),
+            },
+        };
+        let listing = listing.map_err(|error| corrupt(&error.to_string()))?;
+        if let Some(shard) = issuer.shards.get(row.shard) {
+            shard.load_change(listing, row.change);
+        }
+        Ok(())
     }
 
     fn take_revocation(&self, row: &RevocationRow) -> store::Result<()> {

@@ -7,10 +7,12 @@
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
+use arc_swap::ArcSwapOption;
 use jiff::{SignedDuration, Timestamp};
 use pki::Linted;
-use pki::crl::{CrlInput, CrlParts, IssuingDistributionPoint};
+use pki::crl::{CrlInput, CrlParts, IssuingDistributionPoint, SortedEntries};
 use pki::lint::CrlContext;
+use pki::profile::IssuerView;
 use serde_json::json;
 use store::crl_files::{CrlFile, UnfinishedFile};
 use store::crls::CrlRow;
@@ -22,7 +24,7 @@ use crate::authority::Authority;
 use crate::clock::from_millis;
 use crate::crl_shard::CrlShard;
 use crate::error::{Error, Result};
-use crate::issuer::Issuer;
+use crate::issuer::{Issuer, IssuerEntry};
 use crate::permit::{self, Permit, action};
 use crate::principal::Principal;
 use crate::published_crl::{CrlBody, PublishedCrl, file_name, row_file_name};
@@ -52,12 +54,28 @@ impl Authority {
 
     /// The CRL of a shard of an issuer, which is named exactly when there are several.
     pub fn crl_of_shard(&self, issuer_id: Uuid, shard: Option<u32>) -> Option<Arc<PublishedCrl>> {
+        self.list_of_shard(issuer_id, shard, |shard| shard.crl.load_full())
+    }
+
+    /// The delta of a shard, likewise.
+    pub fn delta_of_shard(&self, issuer_id: Uuid, shard: Option<u32>) -> Option<Arc<PublishedCrl>> {
+        self.list_of_shard(issuer_id, shard, |shard| shard.delta.load_full())
+    }
+
+    fn list_of_shard(
+        &self,
+        issuer_id: Uuid,
+        shard: Option<u32>,
+        list: impl FnOnce(&CrlShard) -> Option<Arc<PublishedCrl>>,
+    ) -> Option<Arc<PublishedCrl>> {
         let issuer = self.inner().registry.find(issuer_id)?;
         let is_cut = issuer.entry().crl.shards > 1;
-        let shard = shard
-            .or((!is_cut).then_some(0))
-            .filter(|shard| is_cut || *shard == 0)?;
-        issuer.shards.get(shard)?.crl.load_full()
+        let shard = match (is_cut, shard) {
+            (true, Some(shard)) => shard,
+            (false, None) => 0,
+            _ => return None,
+        };
+        list(issuer.shards.get(shard)?)
     }
 
     /// Publishes a new CRL of an issuer (by identifier or name) now.
@@ -185,43 +203,75 @@ impl Authority {
         let (id, index) = (entry.id, shard.index);
         let take = move |tx: &store::Tx<'_>| store::crls::take_number(tx, id, index);
         let number = self.inner().store.write(take).await?;
-        let (entries, changes) = shard.snapshot(self.oldest_end(shard.crl.load().as_deref(), now));
+        let interval = self.inner().settings.crl_interval;
+        let previous = shard.crl.load_full();
+        let snapshot = shard.snapshot(self.oldest_end(previous.as_deref(), now));
         let this_update = Timestamp::from_second(now.as_second()).unwrap_or(now);
         let lifetime = self.inner().settings.crl_lifetime;
         let next_update = this_update.saturating_add(lifetime).map_err(Error::internal)?;
-        let mut row = CrlRow {
+        let row = CrlRow {
             issuer_id: id,
             shard: index,
             number,
             base: None,
             this_update: this_update.as_millisecond(),
             next_update: next_update.as_millisecond(),
-            entries: i64::try_from(entries.len()).unwrap_or(i64::MAX),
-            changes,
+            entries: 0,
+            changes: snapshot.changes,
             octets: 0,
             digest: Vec::new(),
             der: None,
         };
+        let full = self
+            .make_list(&entry, &view, row.clone(), snapshot.entries)
+            .await?;
+        // RFC 5280 §5.2.4: made at the same time, both have the same number and say the same.
+        let delta = if entry.crl.deltas && snapshot.base > 0 {
+            let row = CrlRow {
+                base: Some(snapshot.base),
+                ..row
+            };
+            Some(self.make_list(&entry, &view, row, snapshot.delta).await?)
+        } else {
+            None
+        };
+        // A delta grows until a full list is made on schedule, on which the next ones stand.
+        let is_scheduled = shard.is_base_old(interval, now);
+        let base = (entry.crl.deltas && is_scheduled).then_some(snapshot.within);
+        self.keep_crl(permit, issuer, shard, full, delta, base).await
+    }
+
+    /// Builds, lints, signs and writes one list.
+    async fn make_list(
+        &self,
+        entry: &IssuerEntry,
+        view: &IssuerView,
+        mut row: CrlRow,
+        entries: SortedEntries,
+    ) -> Result<(CrlRow, CrlFile)> {
+        row.entries = i64::try_from(entries.len()).unwrap_or(i64::MAX);
         // RFC 5280 §5.2.5: a CRL of a part says of which, in the words of the certificates.
-        let address = (entry.crl.shards > 1).then(|| entry.crl_url_of(index));
+        let address = (entry.crl.shards > 1).then(|| entry.crl_url_of(row.shard));
+        let has_delta = entry.crl.deltas && row.base.is_none();
         let input = CrlInput {
             issuer: &view.subject,
             authority_key_id: &view.key_id,
             algorithm: view.algorithm,
-            number,
-            this_update,
-            next_update,
+            number: row.number,
+            this_update: from_millis(row.this_update),
+            next_update: from_millis(row.next_update),
             distribution_point: address.clone().map(|address| IssuingDistributionPoint {
                 urls: vec![address],
                 ..IssuingDistributionPoint::default()
             }),
-            delta_base: None,
+            delta_base: row.base,
+            freshest: has_delta.then(|| format!("{}/delta", entry.crl_url_of(row.shard))),
         };
         let context = CrlContext {
-            issuer: &view,
-            previous_number: (number > 1).then_some(number - 1),
+            issuer: view,
+            previous_number: (row.number > 1).then_some(row.number - 1),
             distribution_point: address.as_deref(),
-            now,
+            now: self.inner().clock.now(),
         };
         let parts = pki::crl::build_around(&input, entries);
         let linted = Arc::new(pki::lint::crl_parts(parts, &context)?);
@@ -234,7 +284,7 @@ impl Authority {
         row.digest = sealed.digest;
         let file = self.finish_file(&row, linted, begun, sealed.signature).await?;
         row.octets = file.octets();
-        self.keep_crl(permit, issuer, shard, row, file).await
+        Ok((row, file))
     }
 
     /// Has the list on its way to the disk while it is hashed and signed; only what stands around it comes later. How long
@@ -275,48 +325,79 @@ impl Authority {
             .map_err(Error::internal)??)
     }
 
+    /// Records the lists and publishes them. `base` has the changes within, when the deltas to come stand on this full list.
     async fn keep_crl(
         &self,
         permit: &Permit<action::Publish>,
         issuer: &Issuer,
         shard: &CrlShard,
-        row: CrlRow,
-        file: CrlFile,
+        (full, full_file): (CrlRow, CrlFile),
+        delta: Option<(CrlRow, CrlFile)>,
+        base: Option<Vec<(Vec<u8>, i64)>>,
     ) -> Result<Arc<PublishedCrl>> {
         let now = self.inner().clock.now();
         let details = json!({
-            "issuer_id": row.issuer_id, "shard": row.shard, "number": row.number, "entries": row.entries,
-            "next_update": from_millis(row.next_update).to_string(),
+            "issuer_id": full.issuer_id, "shard": full.shard, "number": full.number, "entries": full.entries,
+            "delta_of": delta.as_ref().and_then(|(delta, _)| delta.base),
+            "next_update": from_millis(full.next_update).to_string(),
         });
         let entry = audit::entry(
             now,
             permit.actor(),
             "crl.publish",
-            row.issuer_id,
+            full.issuer_id,
             audit::OK,
             &details,
         );
-        let body = CrlBody::of_file(file).map_err(Error::internal)?;
-        let stored = row.clone();
-        self.change(entry, move |tx| store::crls::insert(tx, &stored))
-            .await?;
+        let (stored, stored_delta) = (full.clone(), delta.as_ref().map(|(delta, _)| delta.clone()));
+        let within = base.clone();
+        let record = move |tx: &store::Tx<'_>| {
+            store::crls::insert(tx, &stored)?;
+            if let Some(delta) = &stored_delta {
+                store::crls::insert(tx, delta)?;
+            }
+            match &within {
+                Some(within) => store::crls::set_base(tx, &stored, within),
+                None => Ok(()),
+            }
+        };
+        self.change(entry, record).await?;
         tracing::info!(
             issuer = issuer.entry().name,
-            shard = row.shard,
-            number = row.number,
-            entries = row.entries,
+            shard = full.shard,
+            number = full.number,
+            entries = full.entries,
             "CRL published"
         );
-        let published = Arc::new(PublishedCrl::new(&row, body));
+        if let Some(within) = base {
+            shard.stand_on(full.number, &within);
+            shard.base_made_at.store(full.this_update, Ordering::SeqCst);
+        }
+        if let Some((row, file)) = delta {
+            self.put_up(&shard.delta, &row, file)?;
+        }
+        self.put_up(&shard.crl, &full, full_file)
+    }
+
+    /// Publishes a list that is recorded, and takes the file of the one before away.
+    fn put_up(
+        &self,
+        place: &ArcSwapOption<PublishedCrl>,
+        row: &CrlRow,
+        file: CrlFile,
+    ) -> Result<Arc<PublishedCrl>> {
+        let body = CrlBody::of_file(file).map_err(Error::internal)?;
+        let published = Arc::new(PublishedCrl::new(row, body));
         if matches!(published.body, CrlBody::Memory(_)) {
             self.compress(&published);
         }
-        let previous = shard.crl.swap(Some(Arc::clone(&published)));
-        let (files, id, index) = (self.inner().store.crl_files(), row.issuer_id, row.shard);
+        let previous = place.swap(Some(Arc::clone(&published)));
+        let files = self.inner().store.crl_files();
+        let (id, shard, is_delta) = (row.issuer_id, row.shard, row.base.is_some());
         // To free the blocks of a large file takes time that nobody has to wait for.
         let take_away = move || {
             let Some(previous) = previous else { return };
-            let name = file_name(id, index, previous.number);
+            let name = file_name(id, shard, previous.number, is_delta);
             if let Err(error) = files.remove(&name) {
                 tracing::warn!(%error, name, "the file of an old CRL stays until the next start");
             }

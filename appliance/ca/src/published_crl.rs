@@ -118,10 +118,11 @@ impl PublishedCrl {
 
 /// The name of the file of a CRL's row.
 pub(crate) fn row_file_name(row: &CrlRow) -> String {
-    file_name(row.issuer_id, row.shard, row.number)
+    file_name(row.issuer_id, row.shard, row.number, row.base.is_some())
 }
 
 /// The name of a CRL's file.
-pub(crate) fn file_name(issuer_id: Uuid, shard: u32, number: u64) -> String {
-    format!("{issuer_id}-{shard}-{number}.crl")
+pub(crate) fn file_name(issuer_id: Uuid, shard: u32, number: u64, is_delta: bool) -> String {
+    let kind = if is_delta { "delta.crl" } else { "crl" };
+    format!("{issuer_id}-{shard}-{number}.{kind}")
 }

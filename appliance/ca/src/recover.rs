@@ -4,6 +4,7 @@ use jiff::Timestamp;
 use pki::Serial;
 use pki::crl::RevocationReason;
 use serde_json::json;
+use store::crls::ChangeRow;
 use store::intents::IntentRow;
 use store::revocations::RevocationRow;
 use uuid::Uuid;
@@ -99,6 +100,7 @@ impl Authority {
         let issuer = self.inner().registry.find(issuer_id);
         let issuer = issuer.ok_or_else(|| Error::internal("an intent of no issuer"))?;
         let shard = issuer.shards.of(&serial).index;
+        let keeps = issuer.entry().crl.deltas;
         let _turn = issuer.turns.of(&serial).await;
         let change = self.change(entry, move |tx| {
             if !store::intents::remove(tx, intent.issuer_id, &intent.serial)? {
@@ -107,7 +109,20 @@ impl Authority {
                 });
             }
             store::revocations::put(tx, &revocation)?;
-            store::crls::count_change(tx, issuer_id, shard)?;
+            let number = store::crls::count_change(tx, issuer_id, shard)?;
+            if keeps {
+                store::crls::keep_change(
+                    tx,
+                    &ChangeRow {
+                        issuer_id,
+                        shard,
+                        serial: revocation.serial.clone(),
+                        change: number,
+                        released_at: None,
+                        not_after: revocation.not_after,
+                    },
+                )?;
+            }
             let why = store::orders::Why {
                 code,
                 message: &message,
@@ -115,12 +130,12 @@ impl Authority {
             };
             match store::orders::set_failed(tx, intent.order_id, &why) {
                 // Revoking matters more than the order's last word.
-                Err(store::Error::Absent { .. }) => Ok(()),
-                outcome => outcome,
+                Err(store::Error::Absent { .. }) => Ok(number),
+                outcome => outcome.map(|()| number),
             }
         });
-        let seq = match change.await {
-            Ok(((), seq)) => seq,
+        let (number, seq) = match change.await {
+            Ok(numbers) => numbers,
             // It was settled in the meantime.
             Err(Error::Conflict { .. }) => return Ok(false),
             Err(error) => return Err(error),
@@ -132,7 +147,7 @@ impl Authority {
             reason: RevocationReason::Unspecified,
         };
         issuer.statuses.apply(serial, state, seq);
-        issuer.shards.of(&serial).apply(&listing);
+        issuer.shards.of(&serial).apply(listing, keeps.then_some(number));
         self.inner().crl_nudge.notify_one();
         Ok(true)
     }

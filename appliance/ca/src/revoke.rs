@@ -5,6 +5,7 @@ use pki::crl::RevocationReason;
 use pki::{Certificate, Serial};
 use serde_json::json;
 use store::certificates::CertificateRow;
+use store::crls::ChangeRow;
 use store::revocations::RevocationRow;
 use uuid::Uuid;
 
@@ -158,16 +159,17 @@ impl Authority {
         let change = Change::of(&row, request, known, step, issuer.shards.of(&serial).index);
         let listing = match &change.put {
             Some(revocation) => Listing::of(revocation)?,
-            None => Listing::Absent(serial),
+            None => Listing::released(serial, from_millis(at), row.not_after)?,
         };
-        let seq = self.write_step(permit, row, request, change).await?;
+        let keeps = issuer.entry().crl.deltas;
+        let (number, seq) = self.write_step(permit, row, request, change, keeps).await?;
         let revoked = match step {
             Step::Put { revoked_at } => Some((revoked_at, request.reason)),
             _ => None,
         };
         let state = revoked.map_or(State::Good, |(at, reason)| State::Revoked { at, reason });
         issuer.statuses.apply(serial, state, seq);
-        issuer.shards.of(&serial).apply(&listing);
+        issuer.shards.of(&serial).apply(listing, keeps.then_some(number));
         self.inner().crl_nudge.notify_one();
         self.inner()
             .metrics
@@ -176,14 +178,16 @@ impl Authority {
         Ok(answer(false, revoked))
     }
 
-    /// Writes the step, unless somebody changed the revocation since it was decided on.
+    /// Writes the step, unless somebody changed the revocation since it was decided on; gives the number of the change in
+    /// its shard, and that of the audit entry.
     async fn write_step(
         &self,
         permit: &Permit<action::Revoke>,
         row: CertificateRow,
         request: RevokeRequest,
         change: Change,
-    ) -> Result<i64> {
+        keeps: bool,
+    ) -> Result<(i64, i64)> {
         let at = self.inner().clock.now();
         let Change { known, put, shard } = change;
         let action = if put.is_none() {
@@ -208,9 +212,23 @@ impl Authority {
                 Some(revocation) => store::revocations::put(tx, revocation)?,
                 None => drop(store::revocations::remove(tx, row.issuer_id, &row.serial)?),
             }
-            store::crls::count_change(tx, row.issuer_id, shard)
+            let number = store::crls::count_change(tx, row.issuer_id, shard)?;
+            if keeps {
+                store::crls::keep_change(
+                    tx,
+                    &ChangeRow {
+                        issuer_id: row.issuer_id,
+                        shard,
+                        serial: row.serial.clone(),
+                        change: number,
+                        released_at: put.is_none().then_some(at.as_millisecond()),
+                        not_after: row.not_after,
+                    },
+                )?;
+            }
+            Ok(number)
         };
-        Ok(self.change(entry, change).await?.1)
+        self.change(entry, change).await
     }
 }
 

@@ -60,7 +60,7 @@ impl Purpose {
             Self::Certificate => "certificate",
             Self::Crl => "crl",
             Self::Ocsp => "ocsp",
-            Self::OcspAhead => "ocsp_ahead",
+            Self::OcspAhead => "ocsp_presign",
         }
     }
 

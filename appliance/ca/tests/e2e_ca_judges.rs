@@ -169,7 +169,10 @@ async fn openssl_believes_the_chain_and_sees_the_revocation() {
 async fn e2e_crl_openssl_shards() {
     let desk = Desk::new(KeyAlgorithm::P256).await;
     let request = ca::CreateIssuing {
-        crl: ca::CrlPlan { shards: 2 },
+        crl: ca::CrlPlan {
+            shards: 2,
+            deltas: false,
+        },
         ..issuing("cut", "root", KeyAlgorithm::P256)
     };
     let cut = desk.authority.create_issuing(&admin(), request).await.unwrap();
@@ -208,6 +211,49 @@ async fn e2e_crl_openssl_shards() {
     revoke(&desk, &issued).await;
     write();
     let (is_good, said) = verify(own);
+    assert!(!is_good && said.contains("certificate revoked"), "{said}");
+}
+
+#[tokio::test]
+async fn e2e_crl_openssl_delta() {
+    let desk = Desk::new(KeyAlgorithm::P256).await;
+    let request = ca::CreateIssuing {
+        crl: ca::CrlPlan {
+            shards: 1,
+            deltas: true,
+        },
+        ..issuing("fast", "root", KeyAlgorithm::P256)
+    };
+    let fast = desk.authority.create_issuing(&admin(), request).await.unwrap();
+    desk.write("fast.pem", fast.certificate.clone().unwrap().pem().as_bytes());
+    let request = IssueRequest {
+        issuer: Some("fast".to_owned()),
+        ..server_request("host.example")
+    };
+    let issued = desk.authority.issue(&admin(), request).await.unwrap();
+    desk.write_leaf("leaf.pem", &issued);
+    let write = |name: &str, crl: Option<Arc<ca::PublishedCrl>>| {
+        let crl = pki::Crl::parse(&crl.unwrap().der().unwrap()).unwrap();
+        desk.write(name, crl.pem().as_bytes());
+    };
+    write("base.pem", desk.authority.crl_of_shard(fast.id, None));
+    revoke(&desk, &issued).await;
+    write("delta.pem", desk.authority.delta_of_shard(fast.id, None));
+    let (_, said) = desk.openssl("crl -in base.pem -CAfile fast.pem -noout -text");
+    assert!(
+        said.contains("verify OK") && said.contains("X509v3 Freshest CRL"),
+        "{said}"
+    );
+    assert!(said.contains(&format!("URI:{}/delta", fast.crl_url)), "{said}");
+    let (_, said) = desk.openssl("crl -in delta.pem -CAfile fast.pem -noout -text");
+    assert!(
+        said.contains("verify OK") && said.contains("X509v3 Delta CRL Indicator: critical"),
+        "{said}"
+    );
+    let verify = "verify -x509_strict -crl_check -CAfile root.pem -untrusted fast.pem -CRLfile base.pem";
+    let (is_good, said) = desk.openssl(&format!("{verify} leaf.pem"));
+    assert!(is_good, "the base does not know yet: {said}");
+    let (is_good, said) = desk.openssl(&format!("{verify} -CRLfile delta.pem -use_deltas leaf.pem"));
     assert!(!is_good && said.contains("certificate revoked"), "{said}");
 }
 

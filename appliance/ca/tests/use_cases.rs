@@ -18,6 +18,8 @@ mod clock;
 mod create;
 #[path = "use_cases/crl.rs"]
 mod crl;
+#[path = "use_cases/crl_deltas.rs"]
+mod crl_deltas;
 #[path = "use_cases/crl_files.rs"]
 mod crl_files;
 #[path = "use_cases/crl_shards.rs"]

@@ -1,4 +1,4 @@
-//! `GET /.well-known/pki/crl/{issuer}[/{shard}]`: the CRL of an issuer in DER (RFC 5280 §4.2.1.13, RFC 2585 §3), plain or compressed,
+//! `GET /.well-known/pki/crl/{issuer}[/{shard}][/delta]`: the CRL of an issuer in DER (RFC 5280 §4.2.1.13, RFC 2585 §3), plain or compressed,
 //! whole or a part of it.
 
 use std::sync::Arc;
@@ -26,17 +26,27 @@ const MAX_AGE: SignedDuration = SignedDuration::from_hours(1);
 pub(crate) struct Part {
     /// The number of the shard, when one is named.
     pub(crate) shard: Option<u32>,
+    /// Whether the delta is asked for.
+    pub(crate) is_delta: bool,
 }
 
 impl Part {
     /// What is behind the issuer in a path.
     pub(crate) fn of(rest: Option<&str>) -> Option<Self> {
-        let Some(rest) = rest else {
-            return Some(Self { shard: None });
+        let part = |shard, is_delta| Some(Self { shard, is_delta });
+        let rest = match rest.map(key) {
+            None => return part(None, false),
+            Some("delta") => return part(None, true),
+            Some(rest) => rest,
         };
-        let shard: u32 = key(rest).parse().ok()?;
+        let (number, is_delta) = rest
+            .strip_suffix("/delta")
+            .map_or((rest, false), |number| (number, true));
+        let shard: u32 = number.parse().ok()?;
         // One address for one list: no signs, no leading zeros.
-        (shard.to_string() == key(rest)).then_some(Self { shard: Some(shard) })
+        (shard.to_string() == number)
+            .then_some(shard)
+            .and_then(|shard| part(Some(shard), is_delta))
     }
 }
 
@@ -45,7 +55,12 @@ pub(crate) fn answer(public: &Public, segment: &str, part: Part, head: &Parts) -
     let Some(issuer) = public.issuer(key(segment)) else {
         return not_found().map(PublicBody::from);
     };
-    let Some(crl) = public.authority.crl_of_shard(issuer.id, part.shard) else {
+    let crl = if part.is_delta {
+        public.authority.delta_of_shard(issuer.id, part.shard)
+    } else {
+        public.authority.crl_of_shard(issuer.id, part.shard)
+    };
+    let Some(crl) = crl else {
         let text = "This issuer has not published this CRL: it may be cut into shards, or be new.\n";
         return plain(StatusCode::NOT_FOUND, text).map(PublicBody::from);
     };

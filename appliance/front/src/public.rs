@@ -1,6 +1,6 @@
 //! The public listener: plain HTTP for relying parties, without a router.
 //!
-//! Paths (all under `/.well-known/pki/`): `crl/{issuer}[/{shard}]`, `ocsp/{issuer}[/…]`, `ca/{issuer}`. The issuer is named by its
+//! Paths (all under `/.well-known/pki/`): `crl/{issuer}[/{shard}][/delta]`, `ocsp/{issuer}[/…]`, `ca/{issuer}`. The issuer is named by its
 //! identifier or its name. What these serve is signed, so plain HTTP is right: RFC 5280 §8 warns of the loops HTTPS makes.
 
 use std::net::SocketAddr;
@@ -172,8 +172,23 @@ mod tests {
         assert_eq!(place("/healthz"), Place::Healthz);
         let crl = |issuer, shard| Place::Crl {
             issuer,
-            part: crl::Part { shard },
+            part: crl::Part {
+                shard,
+                is_delta: false,
+            },
         };
+        let delta = |issuer, shard| Place::Crl {
+            issuer,
+            part: crl::Part {
+                shard,
+                is_delta: true,
+            },
+        };
+        assert_eq!(place("/.well-known/pki/crl/root/delta"), delta("root", None));
+        assert_eq!(
+            place("/.well-known/pki/crl/root/3/delta.crl"),
+            delta("root", Some(3))
+        );
         assert_eq!(place("/.well-known/pki/crl/root.crl"), crl("root.crl", None));
         assert_eq!(place("/.well-known/pki/crl/root/12"), crl("root", Some(12)));
         assert_eq!(place("/.well-known/pki/crl/root/0.crl"), crl("root", Some(0)));

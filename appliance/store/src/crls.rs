@@ -46,6 +46,27 @@ pub struct ShardState {
     pub last_number: u64,
     /// How often its revocations changed.
     pub changes: i64,
+    /// The number of the full list that its deltas stand on; 0 before the first.
+    pub base: u64,
+    /// When that was made, epoch milliseconds.
+    pub base_made_at: i64,
+}
+
+/// One change since the list that the deltas stand on.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ChangeRow {
+    /// Whose.
+    pub issuer_id: Uuid,
+    /// In which shard.
+    pub shard: u32,
+    /// Of which serial.
+    pub serial: Vec<u8>,
+    /// Which change it was, as [`count_change`] counts.
+    pub change: i64,
+    /// When its hold was released, epoch milliseconds; absent while there is a revocation.
+    pub released_at: Option<i64>,
+    /// The end of the certificate's validity, epoch milliseconds.
+    pub not_after: i64,
 }
 
 /// Takes the next number of a shard.
@@ -57,20 +78,77 @@ pub fn take_number(tx: &Tx<'_>, issuer_id: Uuid, shard: u32) -> Result<u64> {
 }
 
 /// Notes, with the change itself, that a revocation of a shard changed: its list is due until one is recorded that has it.
-pub fn count_change(tx: &Tx<'_>, issuer_id: Uuid, shard: u32) -> Result<()> {
+/// Gives the number of the change.
+pub fn count_change(tx: &Tx<'_>, issuer_id: Uuid, shard: u32) -> Result<i64> {
     let sql = "INSERT INTO crl_shards (issuer_id, shard, last_number, changes) VALUES (?1, ?2, 0, 1)
         ON CONFLICT (issuer_id, shard) DO UPDATE SET changes = changes + 1";
-    tx.execute(sql, &[issuer_id.into(), i64::from(shard).into()])
-        .map(|_| ())
+    tx.execute(sql, &[issuer_id.into(), i64::from(shard).into()])?;
+    Ok(state(tx, issuer_id, shard)?.changes)
+}
+
+/// Keeps a change for the deltas to come; a later one of the same serial takes its place.
+pub fn keep_change(tx: &Tx<'_>, row: &ChangeRow) -> Result<()> {
+    let sql = "INSERT INTO crl_changes (issuer_id, shard, serial, change, released_at, not_after)
+        VALUES (?1, ?2, ?3, ?4, ?5, ?6) ON CONFLICT (issuer_id, shard, serial) DO UPDATE SET
+            change = excluded.change, released_at = excluded.released_at, not_after = excluded.not_after";
+    let values = [
+        row.issuer_id.into(),
+        i64::from(row.shard).into(),
+        (&row.serial).into(),
+        row.change.into(),
+        row.released_at.into(),
+        row.not_after.into(),
+    ];
+    tx.execute(sql, &values).map(|_| ())
+}
+
+/// Lets the deltas of a shard stand on this list, which has these changes (serial and number) in it.
+pub fn set_base(tx: &Tx<'_>, base: &CrlRow, within: &[(Vec<u8>, i64)]) -> Result<()> {
+    let (issuer_id, shard) = (base.issuer_id, i64::from(base.shard));
+    let sql = "UPDATE crl_shards SET base = ?3, base_made_at = ?4 WHERE issuer_id = ?1 AND shard = ?2";
+    let values = [
+        issuer_id.into(),
+        shard.into(),
+        to_stored(base.number)?.into(),
+        base.this_update.into(),
+    ];
+    tx.execute(sql, &values)?;
+    let sql = "DELETE FROM crl_changes WHERE issuer_id = ?1 AND shard = ?2 AND serial = ?3 AND change = ?4";
+    for (serial, change) in within {
+        tx.execute(
+            sql,
+            &[issuer_id.into(), shard.into(), serial.into(), (*change).into()],
+        )?;
+    }
+    Ok(())
+}
+
+/// Every change that is kept.
+pub fn changes(reader: &Reader<'_>) -> Result<Vec<ChangeRow>> {
+    let sql = "SELECT issuer_id, shard, serial, change, released_at, not_after FROM crl_changes";
+    reader.all(sql, &[], |row| {
+        Ok(ChangeRow {
+            issuer_id: row.uuid(0)?,
+            shard: u32::try_from(row.int(1)?)
+                .map_err(|_| Error::Corrupt("the shard of a change".to_owned()))?,
+            serial: row.blob(2)?,
+            change: row.int(3)?,
+            released_at: row.opt_int(4)?,
+            not_after: row.int(5)?,
+        })
+    })
 }
 
 /// Where a shard stands.
 pub fn state(reader: &Reader<'_>, issuer_id: Uuid, shard: u32) -> Result<ShardState> {
-    let sql = "SELECT last_number, changes FROM crl_shards WHERE issuer_id = ?1 AND shard = ?2";
+    let sql =
+        "SELECT last_number, changes, base, base_made_at FROM crl_shards WHERE issuer_id = ?1 AND shard = ?2";
     let state = reader.first(sql, &[issuer_id.into(), i64::from(shard).into()], |row| {
         Ok(ShardState {
             last_number: number(row.int(0)?)?,
             changes: row.int(1)?,
+            base: number(row.int(2)?)?,
+            base_made_at: row.int(3)?,
         })
     })?;
     Ok(state.unwrap_or_default())

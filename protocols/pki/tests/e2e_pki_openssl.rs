@@ -168,6 +168,7 @@ fn e2e_pki_openssl_reads_and_verifies_our_lists() {
                 only_ca_certificates: false,
             }),
             delta_base: Some(0x80),
+            freshest: None,
         },
         &entries,
     );

@@ -10,7 +10,10 @@ const SHARDS: u32 = 3;
 
 async fn sharded(bed: &Bed) {
     let request = CreateIssuing {
-        crl: CrlPlan { shards: SHARDS },
+        crl: CrlPlan {
+            shards: SHARDS,
+            deltas: false,
+        },
         ..issuing("cut", "root", KeyAlgorithm::P256)
     };
     bed.authority.create_issuing(&admin(), request).await.unwrap();
@@ -98,7 +101,10 @@ async fn a_rollover_keeps_the_number_of_shards_and_senseless_ones_are_refused() 
     assert_eq!(new.crl.shards, SHARDS);
     for shards in [0, 1025] {
         let request = CreateIssuing {
-            crl: CrlPlan { shards },
+            crl: CrlPlan {
+                shards,
+                deltas: false,
+            },
             ..issuing("other", "root", KeyAlgorithm::P256)
         };
         let refused = bed.authority.create_issuing(&admin(), request).await.unwrap_err();

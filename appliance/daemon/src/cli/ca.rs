@@ -31,6 +31,9 @@ pub(crate) struct NewCa {
     /// Among how many CRLs its certificates are spread, 1 to 1024; 1 when left out. It cannot be changed later.
     #[arg(long)]
     crl_shards: Option<u32>,
+    /// Make delta CRLs beside the full ones.
+    #[arg(long)]
+    delta_crls: bool,
 }
 
 #[derive(Debug, Subcommand)]
@@ -265,6 +268,7 @@ async fn create(
             new.signature_algorithm.clone().map(Into::into),
         ),
         ("crl_shards", new.crl_shards.map(Into::into)),
+        ("delta_crls", new.delta_crls.then_some(true.into())),
         ("parent", parent.map(Into::into)),
         ("validity_days", days.map(Into::into)),
     ]);
@@ -289,6 +293,7 @@ fn show(place: &Place, issuer: &Value) {
         ("OCSP at", "/ocsp_url"),
         ("CRL at", "/crl_url"),
         ("CRL shards", "/crl_shards"),
+        ("Delta CRLs", "/delta_crls"),
         ("", "/certificate_pem"),
         ("Request", "/csr_pem"),
     ];

@@ -49,6 +49,9 @@ pub(crate) struct RootBody {
     pub(super) profile: Option<String>,
     /// Among how many CRLs its certificates are spread, 1 to 1024; 1 when absent. It cannot be changed later.
     pub(super) crl_shards: Option<u32>,
+    /// Whether there are delta CRLs beside the full ones; not when absent.
+    #[serde(default)]
+    pub(super) delta_crls: bool,
 }
 
 /// A CA under a local issuer.
@@ -75,6 +78,9 @@ pub(crate) struct IssuingBody {
     pub(super) profile: Option<String>,
     /// Among how many CRLs its certificates are spread, 1 to 1024; 1 when absent. It cannot be changed later.
     pub(super) crl_shards: Option<u32>,
+    /// Whether there are delta CRLs beside the full ones; not when absent.
+    #[serde(default)]
+    pub(super) delta_crls: bool,
 }
 
 /// A CA under a foreign authority.
@@ -95,6 +101,9 @@ pub(crate) struct SubordinateBody {
     pub(super) token: String,
     /// Among how many CRLs its certificates are spread, 1 to 1024; 1 when absent. It cannot be changed later.
     pub(super) crl_shards: Option<u32>,
+    /// Whether there are delta CRLs beside the full ones; not when absent.
+    #[serde(default)]
+    pub(super) delta_crls: bool,
 }
 
 /// A CA that exists as certificate and key.
@@ -119,6 +128,9 @@ pub(crate) struct FromDiskBody {
     pub(super) signature_algorithm: Option<SignatureAlgorithm>,
     /// Among how many CRLs its certificates are spread, 1 to 1024; 1 when absent. It cannot be changed later.
     pub(super) crl_shards: Option<u32>,
+    /// Whether there are delta CRLs beside the full ones; not when absent.
+    #[serde(default)]
+    pub(super) delta_crls: bool,
 }
 
 impl std::fmt::Debug for CreateBody {
@@ -179,6 +191,8 @@ pub(crate) struct IssuerBody {
     pub(super) crl_url: String,
     /// Among how many CRLs its certificates are spread.
     pub(super) crl_shards: u32,
+    /// Whether there are delta CRLs: `/delta` stands behind the address of the full one.
+    pub(super) delta_crls: bool,
     pub(super) certificate_pem: Option<String>,
     /// The certificates above it, nearest first.
     pub(super) chain_pem: String,
@@ -209,9 +223,10 @@ pub(crate) struct CrlBody {
     pub(super) entries: usize,
 }
 
-fn plan(shards: Option<u32>) -> CrlPlan {
+fn plan(shards: Option<u32>, deltas: bool) -> CrlPlan {
     CrlPlan {
         shards: shards.unwrap_or(CrlPlan::default().shards),
+        deltas,
     }
 }
 
@@ -245,7 +260,7 @@ impl From<RootBody> for CreateRoot {
             token: body.token,
             validity: days(body.validity_days),
             profile: body.profile,
-            crl: plan(body.crl_shards),
+            crl: plan(body.crl_shards, body.delta_crls),
         }
     }
 }
@@ -261,7 +276,7 @@ impl From<IssuingBody> for CreateIssuing {
             token: body.token,
             validity: days(body.validity_days),
             profile: body.profile,
-            crl: plan(body.crl_shards),
+            crl: plan(body.crl_shards, body.delta_crls),
         }
     }
 }
@@ -274,7 +289,7 @@ impl From<SubordinateBody> for Subordinate {
             key_algorithm: body.key_algorithm.unwrap_or(KeyAlgorithm::P256),
             signature_algorithm: body.signature_algorithm,
             token: body.token,
-            crl: plan(body.crl_shards),
+            crl: plan(body.crl_shards, body.delta_crls),
         }
     }
 }
@@ -288,7 +303,7 @@ impl From<FromDiskBody> for ImportFromDisk {
             key: secret(&body.key_pem),
             passphrase: body.key_passphrase.as_ref().map(secret),
             signature_algorithm: body.signature_algorithm,
-            crl: plan(body.crl_shards),
+            crl: plan(body.crl_shards, body.delta_crls),
         }
     }
 }
@@ -343,6 +358,7 @@ impl IssuerBody {
             ocsp_url: issuer.ocsp_url.clone(),
             crl_url: issuer.crl_url.clone(),
             crl_shards: issuer.crl.shards,
+            delta_crls: issuer.crl.deltas,
             certificate_pem: certificate.map(pki::Certificate::pem),
             chain_pem: pem(&issuer.chain),
             links_pem: pem(&issuer.links),

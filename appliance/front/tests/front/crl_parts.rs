@@ -103,3 +103,44 @@ fn unpacked(octets: &[u8]) -> Vec<u8> {
     assert!(output.status.success());
     output.stdout
 }
+
+#[tokio::test]
+async fn shards_and_deltas_are_chosen_when_a_ca_is_made_and_have_addresses_of_their_own() {
+    let house = House::open().await;
+    let api = house.api("admin", ca::Role::Admin).await;
+    let body = serde_json::json!({"kind": "issuing", "name": "cut", "parent": "root", "subject": "CN=Cut", "token": "software",
+        "crl_shards": 2, "delta_crls": true});
+    let made = api.post_ok("/api/v1/issuers", body).await;
+    assert_eq!(
+        (&made["crl_shards"], &made["delta_crls"]),
+        (&2.into(), &true.into())
+    );
+    let published = api
+        .post_ok("/api/v1/issuers/cut/crl", serde_json::json!({}))
+        .await;
+    assert_eq!(published["number"], 2);
+    for (path, status) in [
+        ("cut/0", 200),
+        ("cut/1.crl", 200),
+        ("cut/1/delta", 200),
+        ("cut/0/delta.crl", 200),
+        ("cut/2", 404),
+        ("cut", 404),
+        ("cut/delta", 404),
+        ("root/0", 404),
+        ("root/delta", 404),
+    ] {
+        let reply = Reply::to(
+            house
+                .plain
+                .get(house.public(&format!("/.well-known/pki/crl/{path}"))),
+        )
+        .await;
+        assert_eq!(reply.status.as_u16(), status, "{path}");
+        if status == 200 {
+            let crl = Crl::parse(&reply.body).unwrap();
+            assert_eq!(crl.delta_base().is_some(), path.contains("delta"), "{path}");
+            assert!(crl.distribution_point().is_some());
+        }
+    }
+}

@@ -6,7 +6,20 @@ CREATE TABLE crl_shards (
     shard INTEGER NOT NULL CHECK (shard >= 0),
     last_number INTEGER NOT NULL CHECK (last_number >= 0),
     changes INTEGER NOT NULL CHECK (changes >= 0),
+    base INTEGER NOT NULL DEFAULT 0 CHECK (base BETWEEN 0 AND last_number),
+    base_made_at INTEGER NOT NULL DEFAULT 0,
     PRIMARY KEY (issuer_id, shard)
+) STRICT, WITHOUT ROWID;
+
+-- What changed in a shard since the full list that its deltas stand on. A hold that was released has no revocation any more.
+CREATE TABLE crl_changes (
+    issuer_id BLOB NOT NULL REFERENCES issuers (id),
+    shard INTEGER NOT NULL,
+    serial BLOB NOT NULL,
+    change INTEGER NOT NULL,
+    released_at INTEGER,
+    not_after INTEGER NOT NULL,
+    PRIMARY KEY (issuer_id, shard, serial)
 ) STRICT, WITHOUT ROWID;
 
 -- RFC 5280 section 5.2.3: the number of a CRL rises, whichever program writes it.
@@ -42,7 +55,7 @@ BEGIN
 END;
 
 -- One change more than what is published: the first start makes them anew, into files.
-INSERT INTO crl_shards SELECT issuer_id, 0, max(number), 1 FROM crls GROUP BY issuer_id;
+INSERT INTO crl_shards SELECT issuer_id, 0, max(number), 1, 0, 0 FROM crls GROUP BY issuer_id;
 INSERT INTO published_crls
     SELECT issuer_id, 0, 0, number, NULL, this_update, next_update, entries, 0, length(der), x'', der FROM crls AS one
     WHERE number = (SELECT max(number) FROM crls WHERE issuer_id = one.issuer_id);

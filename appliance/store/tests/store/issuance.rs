@@ -336,6 +336,8 @@ async fn changes_are_counted_with_what_changes() {
     let expected = crls::ShardState {
         last_number: 1,
         changes: 2,
+        base: 0,
+        base_made_at: 0,
     };
     assert_eq!(state(store).await, expected);
 }

@@ -28,6 +28,8 @@ pub struct CrlInput<'a> {
     pub distribution_point: Option<IssuingDistributionPoint>,
     /// The number of the full CRL this delta stands on; absent for a full CRL.
     pub delta_base: Option<u64>,
+    /// Where the newest delta to this full CRL is (RFC 5280 §5.2.6).
+    pub freshest: Option<String>,
 }
 
 /// IssuingDistributionPoint, RFC 5280 §5.2.5.
@@ -99,7 +101,19 @@ fn extensions(input: &CrlInput<'_>) -> Vec<u8> {
     if let Some(point) = &input.distribution_point {
         extension(&mut out, 0x1c, true, &distribution_point(point));
     }
+    if let Some(address) = &input.freshest {
+        extension(&mut out, 0x2e, false, &freshest(address));
+    }
     out
+}
+
+/// FreshestCRL, RFC 5280 §5.2.6: a list of one distribution point with one address.
+fn freshest(address: &str) -> Vec<u8> {
+    let name = encode::wrap(0xa0, &[&encode::wrap(0x86, &[address.as_bytes()])]);
+    encode::wrap(
+        SEQUENCE,
+        &[&encode::wrap(SEQUENCE, &[&encode::wrap(0xa0, &[&name])])],
+    )
 }
 
 /// One extension of the arc id-ce (2.5.29).

@@ -131,6 +131,7 @@ fn what_is_built_is_what_pyca_builds() {
         next_update: at("2025-01-08T00:00:00Z"),
         distribution_point: None,
         delta_base: Some(5),
+        freshest: None,
     };
     let tbs = |name: &str| {
         let der = vectors::read(&format!("crl/{name}.der"));
@@ -144,6 +145,7 @@ fn what_is_built_is_what_pyca_builds() {
         .collect();
     let full = CrlInput {
         delta_base: None,
+        freshest: None,
         ..delta
     };
     assert_eq!(build(&full, &kept).der(), tbs("all-reasons"));
@@ -246,6 +248,7 @@ proptest! {
             next_update: at("2050-01-01T00:00:00Z"),
             distribution_point: point.clone(),
             delta_base: base,
+            freshest: None,
         }, &entries);
         let bits = encode::wrap(0x03, &[&[0], &[0; 3309]]);
         let der = encode::wrap(0x30, &[tbs.der(), tbs.algorithm().identifier_der(), &bits]);

@@ -9,6 +9,7 @@ mod entry_extensions;
 mod entry_reasons;
 mod entry_serials;
 mod extensions;
+mod freshest;
 mod issuer_name;
 mod issuing_distribution_point;
 mod number;
@@ -63,6 +64,7 @@ pub static RULES: &[Rule<CrlView>] = &[
     authority_key_id::RULE,
     number::RULE,
     delta_indicator::RULE,
+    freshest::RULE,
     issuing_distribution_point::RULE,
 ];
 

@@ -46,6 +46,7 @@ fn lint_entries(
         next_update: now() + SignedDuration::from_hours(24),
         distribution_point: None,
         delta_base: None,
+        freshest: None,
     };
     bend(&mut input);
     let tbs = crl::build(&input, entries);
@@ -158,6 +159,7 @@ fn a_cut_list_is_refused() {
             next_update: now() + SignedDuration::from_hours(1),
             distribution_point: None,
             delta_base: None,
+            freshest: None,
         },
         &[],
     );

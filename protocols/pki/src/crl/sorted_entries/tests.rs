@@ -106,6 +106,7 @@ fn input(issuer: &IssuerView) -> CrlInput<'_> {
         next_update: "2026-01-08T00:00:00Z".parse().unwrap(),
         distribution_point: None,
         delta_base: None,
+        freshest: None,
     }
 }
 
@@ -175,6 +176,7 @@ fn removals_and_late_dates_are_found_in_any_segment() {
         bend(&mut sorted);
         let input = CrlInput {
             delta_base: base,
+            freshest: None,
             ..input(&issuer)
         };
         let report = crl_parts(build_around(&input, sorted), &context(&issuer))
