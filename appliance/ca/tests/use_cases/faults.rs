@@ -297,13 +297,17 @@ async fn a_store_that_is_waited_for_is_seen() {
         line.unwrap().parse::<u32>().unwrap()
     };
     let (release, held) = std::sync::mpsc::channel::<()>();
+    let (begun, is_held) = tokio::sync::oneshot::channel();
     let first = tokio::spawn(async move {
         let job = move |_: &store::Tx<'_>| {
+            begun.send(()).unwrap();
             held.recv().unwrap();
             Ok(())
         };
         store.write(job).await
     });
+    // Both in one commit would mean that nobody waits.
+    is_held.await.unwrap();
     let marking = authority.clone();
     let second = tokio::spawn(async move { marking.mark_time().await });
     while waiting() == 0 {
