@@ -40,7 +40,7 @@ pub(crate) fn write(path: &Path, contents: &[u8], readers: Readers) -> Result<()
     put().with_context(|| format!("writing {}", path.display()))
 }
 
-/// Whether [`write`] could put a file there.
+/// Whether [`write()`] could put a file there.
 pub(crate) fn check_writable(path: &Path) -> Result<()> {
     let probe = path.with_extension("probe");
     OpenOptions::new()
