@@ -48,6 +48,15 @@ impl Activity {
 #[derive(Debug)]
 pub(crate) struct Asked(Arc<Activity>);
 
+impl Asked {
+    /// Lasts until the answer is there.
+    pub(crate) async fn during<F: Future>(self, answer: F) -> F::Output {
+        let answer = answer.await;
+        drop(self);
+        answer
+    }
+}
+
 impl Drop for Asked {
     fn drop(&mut self) {
         self.0.ended.fetch_add(1, Ordering::Relaxed);

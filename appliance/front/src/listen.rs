@@ -168,14 +168,7 @@ impl Visit {
         let patience = self.limits.header_timeout;
         let watched = {
             let activity = Arc::clone(&activity);
-            service_fn(move |request| {
-                let (asked, answer) = (activity.begin(), service.call(request));
-                async move {
-                    let answer = answer.await;
-                    drop(asked);
-                    answer
-                }
-            })
+            service_fn(move |request| activity.begin().during(service.call(request)))
         };
         let mut builder = http1::Builder::new();
         builder.max_buf_size(HEAD);
@@ -216,14 +209,7 @@ impl Visit {
             .keep_alive_timeout(UNTAKEN);
         let watched = {
             let activity = Arc::clone(&activity);
-            service_fn(move |request| {
-                let (asked, answer) = (activity.begin(), service.call(request));
-                async move {
-                    let answer = answer.await;
-                    drop(asked);
-                    answer
-                }
-            })
+            service_fn(move |request| activity.begin().during(service.call(request)))
         };
         let connection = builder.serve_connection(TokioIo::new(io), watched);
         self.run(connection, async move { activity.lull(patience).await })

@@ -151,7 +151,7 @@ fn a_wrong_pin_of_one_token_leaves_the_others_at_work() {
         "issuing",
         csr.to_str().unwrap(),
     ]);
-    let refused = appliance.run(&[
+    let root = [
         "ca",
         "create-root",
         "other",
@@ -161,23 +161,14 @@ fn a_wrong_pin_of_one_token_leaves_the_others_at_work() {
         "second",
         "--key-algorithm",
         "ec-p256",
-    ]);
+    ];
+    let refused = appliance.run(&root);
     assert!(text(&refused).contains("rejected"), "{}", text(&refused));
     // With the right PIN in its place it comes back by itself.
     std::fs::write(pin, "12345678\n").unwrap();
     let since = std::time::Instant::now();
     loop {
-        let made = appliance.run(&[
-            "ca",
-            "create-root",
-            "other",
-            "--subject",
-            "CN=Other",
-            "--token",
-            "second",
-            "--key-algorithm",
-            "ec-p256",
-        ]);
+        let made = appliance.run(&root);
         if made.status.success() {
             return;
         }
