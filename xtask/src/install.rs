@@ -37,6 +37,15 @@ const PEERS: &[(&str, &str)] = &[
 /// Cargo tools: the program and the crate that has it.
 const CARGO: &[(&str, &str)] = &[("cargo-nextest", "cargo-nextest"), ("cargo-deny", "cargo-deny")];
 
+/// Looks at `/dev/null`: where root lost it to a program that renames its output into place, compilers fail in strange ways.
+pub(crate) fn null_device() -> Result<()> {
+    use std::os::unix::fs::FileTypeExt as _;
+    if std::fs::metadata("/dev/null").is_ok_and(|there| there.file_type().is_char_device()) {
+        return Ok(());
+    }
+    bail!("/dev/null is not a device: `rm -f /dev/null && mknod -m 666 /dev/null c 1 3` restores it");
+}
+
 /// Installs the Debian packages of the tests that are missing.
 pub(crate) fn debian() -> Result<()> {
     packages(DEBIAN)

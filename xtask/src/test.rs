@@ -22,6 +22,7 @@ pub(crate) struct Args {
 pub(crate) fn run(args: &Args) -> Result<()> {
     let mut tally = Tally::default();
     println!("== counterparts (Debian, PyPI, cargo tools, the second PKCS#11 module)");
+    install::null_device()?;
     install::debian()?;
     install::python()?;
     install::cargo_tools()?;
