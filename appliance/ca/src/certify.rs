@@ -145,7 +145,8 @@ impl Authority {
 
     async fn intend_sign_record(&self, issuer_id: Uuid, prepared: Prepared) -> Result<Issued> {
         let certification = &prepared.certification;
-        let not_after = tbs_not_after(&prepared)?;
+        // An orphan stays on the CRL until then.
+        let not_after = prepared.linted.not_after().map_err(Error::internal)?;
         let order = open_order(issuer_id, &prepared);
         let intent = IntentRow {
             issuer_id,
@@ -192,6 +193,7 @@ impl Authority {
         } = prepared;
         let findings = linted.findings().to_vec();
         let certificate = Certificate::from_der(&linted.assemble(signature)).map_err(Error::internal)?;
+        let certificate = Arc::new(certificate);
         let names = certificate.subject_alt_names().map_err(Error::internal)?;
         let names: Vec<String> = names.iter().map(ToString::to_string).collect();
         let row = certificate_row(issuer_id, &certification, &certificate, at);
@@ -203,7 +205,7 @@ impl Authority {
         });
         let entry = audit::entry(at, &actor, certification.action, id, audit::OK, &details);
         let companion = certification.companion.clone();
-        let recorded = certificate.clone();
+        let (recorded, subject, text) = (Arc::clone(&certificate), row.subject.clone(), names.clone());
         let ((), seq) = self
             .change(entry, move |tx| {
                 // Gone means that it was taken for an orphan: what was signed must not be handed out.
@@ -230,7 +232,9 @@ impl Authority {
             profile: certification.profile.name,
             not_before: certificate.not_before(),
             not_after: certificate.not_after(),
-            certificate_der: certificate.der().to_vec(),
+            subject,
+            names: text,
+            certificate,
             chain_der: issuer.chain_for_leaf(),
             findings,
         })
@@ -324,13 +328,4 @@ fn certificate_row(
         revoked_at: None,
         revocation_reason: None,
     }
-}
-
-/// The end of validity as it stands in the bytes to be signed: an orphan stays on the CRL until then.
-fn tbs_not_after(prepared: &Prepared) -> Result<Timestamp> {
-    // The signature plays no part in reading a certificate, so an empty one will do.
-    let unsigned = prepared.linted.clone().assemble(&[]);
-    Ok(Certificate::from_der(&unsigned)
-        .map_err(Error::internal)?
-        .not_after())
 }

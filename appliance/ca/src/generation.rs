@@ -196,9 +196,8 @@ impl Authority {
         let issued = self
             .carry_out(self.prepare(&permit.to_issue(), certification)?)
             .await?;
-        let certificate = Certificate::from_der(&issued.certificate_der).map_err(Error::internal)?;
         Ok(Activated {
-            certificate,
+            certificate: Arc::unwrap_or_clone(issued.certificate),
             activation,
         })
     }

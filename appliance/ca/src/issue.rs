@@ -6,7 +6,7 @@ use std::time::Duration;
 use jiff::Timestamp;
 use pki::lint::Finding;
 use pki::profile::{Profile, order_from_csr};
-use pki::{Csr, CsrFault, Serial, Verified};
+use pki::{Certificate, Csr, CsrFault, Serial, Verified};
 use serde_json::json;
 use store::orders::OrderRow;
 use uuid::Uuid;
@@ -54,8 +54,12 @@ pub struct Issued {
     pub not_before: Timestamp,
     /// The last second of its validity.
     pub not_after: Timestamp,
+    /// Whose it is, as text.
+    pub subject: String,
+    /// Its subject alternative names, as text.
+    pub names: Vec<String>,
     /// The certificate.
-    pub certificate_der: Vec<u8>,
+    pub certificate: Arc<Certificate>,
     /// The certificates above it, nearest first, without a self-signed root.
     pub chain_der: Vec<Vec<u8>>,
     /// What the lint remarked.
@@ -69,6 +73,8 @@ pub(crate) struct Attempt {
     pub(crate) action: &'static str,
     pub(crate) profile: String,
     pub(crate) issuer_id: Option<Uuid>,
+    /// The request. Its subject and names are put into words only when it is refused.
+    pub(crate) csr: Option<Verified<Csr>>,
     pub(crate) subject: String,
     pub(crate) names: String,
 }
@@ -100,10 +106,8 @@ impl Authority {
         let entry = issuer.entry();
         attempt.issuer_id = Some(entry.id);
         let permit = permit::to_issue(principal, &entry, &profile)?;
-        let csr = verified_csr(&request.csr)?;
-        attempt.subject = csr.subject().to_string();
-        attempt.names = names_of(&csr);
-        let mut order = order_from_csr(&profile, &csr)?;
+        let csr = attempt.csr.insert(verified_csr(&request.csr)?);
+        let mut order = order_from_csr(&profile, csr)?;
         order.validity = request.validity;
         order.ms_sid = vouched_sid(principal, request, &profile)?;
         let certification = Certification {
@@ -199,14 +203,18 @@ impl Authority {
         let (code, message, details) = (error.code(), error.to_string(), error.details());
         let at = self.inner().clock.now();
         let order_id = attempt.order_id;
+        let (subject, names) = match &attempt.csr {
+            Some(csr) => (csr.subject().to_string(), names_of(csr)),
+            None => (attempt.subject, attempt.names),
+        };
         let order = OrderRow {
             id: order_id,
             at: at.as_millisecond(),
             requester: principal.name.clone(),
             profile: attempt.profile,
             issuer_id: attempt.issuer_id,
-            subject: attempt.subject,
-            names: attempt.names,
+            subject,
+            names,
             state: "refused".to_owned(),
             code: Some(code.to_owned()),
             message: Some(message.clone()),

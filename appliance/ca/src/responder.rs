@@ -195,10 +195,10 @@ impl Authority {
             companion: Companion::Responder,
         };
         let made = self.carry_out(self.prepare(permit, certification)?).await?;
-        let certificate = Certificate::from_der(&made.certificate_der).map_err(Error::internal)?;
-        issuer
-            .responder
-            .store(Some(Arc::new(Responder::new(made.id, certificate))));
+        issuer.responder.store(Some(Arc::new(Responder::new(
+            made.id,
+            Certificate::clone(&made.certificate),
+        ))));
         Ok(())
     }
 

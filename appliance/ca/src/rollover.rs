@@ -196,7 +196,9 @@ impl Authority {
         Ok(self
             .carry_out(self.prepare(&permit.to_issue(), certification)?)
             .await?
-            .certificate_der)
+            .certificate
+            .der()
+            .to_vec())
     }
 }
 

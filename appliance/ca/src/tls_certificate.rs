@@ -57,7 +57,7 @@ impl Authority {
         Ok(TlsCertificate {
             renew_at: now.saturating_add(two_thirds).unwrap_or(now),
             not_after: made.not_after,
-            certificate_der: made.certificate_der,
+            certificate_der: made.certificate.der().to_vec(),
             chain_der: made.chain_der,
             key_pkcs8,
         })

@@ -197,42 +197,20 @@ impl From<ListQuery> for Filter {
     }
 }
 
-/// What can be read from the certificate itself.
-struct Parts {
-    subject: String,
-    names: Vec<String>,
-    fingerprint: String,
-    pem: String,
-    chain: String,
+/// One CERTIFICATE block after the other.
+fn chain_pem(chain: &[Vec<u8>]) -> String {
+    chain
+        .iter()
+        .map(|der| pki::pem::encode("CERTIFICATE", der))
+        .collect()
 }
 
-fn parts(der: &[u8], chain: &[Vec<u8>]) -> Parts {
-    let certificate = Certificate::from_der(der).ok();
-    let names = certificate
-        .as_ref()
-        .and_then(|certificate| certificate.subject_alt_names().ok())
-        .unwrap_or_default();
-    let fingerprint = certificate
-        .as_ref()
-        .map(Certificate::fingerprint_sha256)
-        .unwrap_or_default();
-    Parts {
-        subject: certificate
-            .map(|certificate| certificate.subject().to_string())
-            .unwrap_or_default(),
-        names: names.iter().map(ToString::to_string).collect(),
-        fingerprint: pki::KeyFingerprint(fingerprint).to_string(),
-        pem: pki::pem::encode("CERTIFICATE", der),
-        chain: chain
-            .iter()
-            .map(|der| pki::pem::encode("CERTIFICATE", der))
-            .collect(),
-    }
+fn fingerprint(certificate: &Certificate) -> String {
+    pki::KeyFingerprint(certificate.fingerprint_sha256()).to_string()
 }
 
 impl From<Issued> for CertificateBody {
     fn from(issued: Issued) -> Self {
-        let parts = parts(&issued.certificate_der, &issued.chain_der);
         Self {
             id: issued.id,
             serial: issued.serial.to_string(),
@@ -240,8 +218,8 @@ impl From<Issued> for CertificateBody {
             issuer: None,
             profile: issued.profile,
             status: "valid".to_owned(),
-            subject: parts.subject,
-            names: parts.names,
+            subject: issued.subject,
+            names: issued.names,
             not_before: issued.not_before,
             not_after: issued.not_after,
             order_id: issued.order_id,
@@ -249,9 +227,9 @@ impl From<Issued> for CertificateBody {
             replaces: None,
             revoked_at: None,
             revocation_reason: None,
-            fingerprint_sha256: parts.fingerprint,
-            certificate_pem: parts.pem,
-            chain_pem: parts.chain,
+            fingerprint_sha256: fingerprint(&issued.certificate),
+            certificate_pem: issued.certificate.pem(),
+            chain_pem: chain_pem(&issued.chain_der),
             findings: issued
                 .findings
                 .iter()
@@ -263,7 +241,8 @@ impl From<Issued> for CertificateBody {
 
 impl From<CertificateEntry> for CertificateBody {
     fn from(entry: CertificateEntry) -> Self {
-        let parts = parts(&entry.der, &entry.chain);
+        let certificate = Certificate::from_der(&entry.der).ok();
+        let names = certificate.as_ref().and_then(|one| one.subject_alt_names().ok());
         let (revoked_at, reason) = match entry.status {
             CertificateStatus::Revoked { at, reason, .. } => (Some(at), Some(reason.to_string())),
             _ => (None, None),
@@ -276,7 +255,11 @@ impl From<CertificateEntry> for CertificateBody {
             profile: entry.profile,
             status: entry.status.name().to_owned(),
             subject: entry.subject,
-            names: parts.names,
+            names: names
+                .unwrap_or_default()
+                .iter()
+                .map(ToString::to_string)
+                .collect(),
             not_before: entry.not_before,
             not_after: entry.not_after,
             order_id: entry.order_id,
@@ -284,9 +267,9 @@ impl From<CertificateEntry> for CertificateBody {
             replaces: entry.replaces,
             revoked_at,
             revocation_reason: reason,
-            fingerprint_sha256: parts.fingerprint,
-            certificate_pem: parts.pem,
-            chain_pem: parts.chain,
+            fingerprint_sha256: certificate.as_ref().map(fingerprint).unwrap_or_default(),
+            certificate_pem: pki::pem::encode("CERTIFICATE", &entry.der),
+            chain_pem: chain_pem(&entry.chain),
             findings: Vec::new(),
         }
     }

@@ -3,9 +3,12 @@
 //! The signer takes only `Linted<Tbs<_>>`, and only this module's parent can make one, so no path exists on which
 //! unlinted bytes reach a CA key.
 
+use der::{Reader as _, SliceReader};
+use jiff::Timestamp;
+
 use crate::crl::{CrlParts, EncodedEntry};
 use crate::lint::Finding;
-use crate::{OcspTbs, Serial, SignatureAlgorithm, Tbs, encode, signed};
+use crate::{CertificateTbs, OcspTbs, Serial, SignatureAlgorithm, Tbs, encode, signed, time};
 
 /// A value that broke no error-level rule, with the lesser findings it earned.
 #[derive(Clone, Debug)]
@@ -43,6 +46,27 @@ impl<K> Linted<Tbs<K>> {
     /// The signed object: `SEQUENCE { tbs, algorithm, signature }`.
     pub fn assemble(self, signature: &[u8]) -> Vec<u8> {
         signed::assemble(&self, signature)
+    }
+}
+
+impl Linted<Tbs<CertificateTbs>> {
+    /// The end of validity, as it stands in the bytes.
+    pub fn not_after(&self) -> der::Result<Timestamp> {
+        let mut reader = SliceReader::new(self.der())?;
+        reader.sequence(|fields| {
+            // Version, serial, algorithm, issuer (RFC 5280 §4.1).
+            for _ in 0..4 {
+                fields.tlv_bytes()?;
+            }
+            let not_after = fields.sequence(|validity| {
+                validity.tlv_bytes()?;
+                time::from_der(validity.tlv_bytes()?)
+            })?;
+            while !fields.is_finished() {
+                fields.tlv_bytes()?;
+            }
+            Ok(not_after)
+        })
     }
 }
 
