@@ -114,10 +114,20 @@ impl Figure {
             0 => String::new(),
             count => format!("   FAILURES: {count}"),
         };
+        let rate = self.rate();
         format!(
-            "{:<6} {:<58} {:>7.0} /s   {latency:<30} {cpu}{failures}",
-            self.scenario, self.what, self.per_second,
+            "{:<6} {:<58} {rate:>10}   {latency:<30} {cpu}{failures}",
+            self.scenario, self.what,
         )
+    }
+
+    /// How many a second; of what takes long, how long one takes.
+    fn rate(&self) -> String {
+        if self.per_second > 0.0 && self.per_second < 10.0 {
+            format!("{:.2} s", self.per_second.recip())
+        } else {
+            format!("{:.0} /s", self.per_second)
+        }
     }
 }
 
@@ -169,7 +179,7 @@ impl Report {
             self.date.strftime("%Y-%m-%d %H:%M UTC"),
             self.machine
         );
-        text += "| Scenario | What | per second | p50 µs | p99 µs | CPU µs per operation |\n|---|---|---|---|---|---|\n";
+        text += "| Scenario | What | Rate | p50 µs | p99 µs | CPU µs per operation |\n|---|---|---|---|---|---|\n";
         for figure in &self.figures {
             let at = |pick: fn(&Percentiles) -> u64| figure.latency_us.as_ref().map(pick);
             let shown = |value: Option<u64>| value.map_or_else(String::new, |value| value.to_string());
@@ -178,10 +188,10 @@ impl Report {
             // Writing to a String cannot fail.
             let _ = writeln!(
                 text,
-                "| `{}` | {} | {:.0} | {} | {} | {} |",
+                "| `{}` | {} | {} | {} | {} | {} |",
                 figure.scenario,
                 figure.what,
-                figure.per_second,
+                figure.rate(),
                 shown(at(|latency| latency.p50)),
                 shown(at(|latency| latency.p99)),
                 cpu.join(" + "),
@@ -220,7 +230,7 @@ mod tests {
         report.add(figure());
         assert!(!report.has_failures());
         assert!(
-            report.markdown().contains("| `ocsp` | GET | 2 |"),
+            report.markdown().contains("| `ocsp` | GET | 0.50 s |"),
             "{}",
             report.markdown()
         );
