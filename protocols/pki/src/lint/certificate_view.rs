@@ -3,6 +3,8 @@
 //! Every field is kept as it stands (integers as their octets, times with their ASN.1 type), because the rules are about
 //! how things are written as much as about what they say. Nothing is borrowed, so that tables of rules are plain statics.
 
+use std::cell::OnceCell;
+
 use const_oid::{AssociatedOid, ObjectIdentifier};
 use der::asn1::{AnyRef, BitStringRef, IntRef};
 use der::{Decode, Encode, Sequence};
@@ -10,7 +12,7 @@ use jiff::Timestamp;
 use x509_cert::ext::Extension;
 use x509_cert::ext::pkix::name::{GeneralName, GeneralNames};
 use x509_cert::ext::pkix::{
-    AuthorityInfoAccessSyntax, BasicConstraints, CrlDistributionPoints,
+    AccessDescription, AuthorityInfoAccessSyntax, BasicConstraints, CrlDistributionPoints,
     ExtendedKeyUsage as ExtendedKeyUsageSyntax, KeyUsage, SubjectAltName as SubjectAltNameSyntax,
 };
 use x509_cert::name::Name;
@@ -71,6 +73,17 @@ pub struct CertificateView {
     pub(crate) signer: IssuerView,
     /// The time of the lint.
     pub(crate) now: Timestamp,
+    pub(crate) values: Values,
+}
+
+/// What several rules ask for, read from its extension by the first that does.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Values {
+    is_authority: OnceCell<bool>,
+    key_usage: OnceCell<Option<KeyUsage>>,
+    purposes: OnceCell<Vec<ExtendedKeyUsage>>,
+    names: OnceCell<GeneralNames>,
+    access: OnceCell<Vec<AccessDescription>>,
 }
 
 impl CertificateView {
@@ -93,6 +106,7 @@ impl CertificateView {
             signing_with: tbs.algorithm(),
             signer: context.issuer.clone(),
             now: context.now,
+            values: Values::default(),
         })
     }
 
@@ -115,8 +129,10 @@ impl CertificateView {
 
     /// Whether basicConstraints says CA.
     pub(crate) fn is_authority(&self) -> bool {
-        self.extension::<BasicConstraints>()
-            .is_some_and(|(_, constraints)| constraints.ca)
+        *self.values.is_authority.get_or_init(|| {
+            self.extension::<BasicConstraints>()
+                .is_some_and(|(_, constraints)| constraints.ca)
+        })
     }
 
     /// Whether subject and key are the signer's own.
@@ -128,14 +144,19 @@ impl CertificateView {
 
     /// The keyUsage bits, absent when the extension is.
     pub(crate) fn key_usage(&self) -> Option<KeyUsage> {
-        Some(self.extension::<KeyUsage>()?.1)
+        *self
+            .values
+            .key_usage
+            .get_or_init(|| Some(self.extension::<KeyUsage>()?.1))
     }
 
     /// The purposes of extendedKeyUsage; empty when the extension is absent.
-    pub(crate) fn purposes(&self) -> Vec<ExtendedKeyUsage> {
-        self.extension::<ExtendedKeyUsageSyntax>()
-            .map(|(_, list)| list.0.into_iter().map(ExtendedKeyUsage::from_oid).collect())
-            .unwrap_or_default()
+    pub(crate) fn purposes(&self) -> &[ExtendedKeyUsage] {
+        self.values.purposes.get_or_init(|| {
+            self.extension::<ExtendedKeyUsageSyntax>()
+                .map(|(_, list)| list.0.into_iter().map(ExtendedKeyUsage::from_oid).collect())
+                .unwrap_or_default()
+        })
     }
 
     /// Whether one of the purposes is this one.
@@ -144,21 +165,25 @@ impl CertificateView {
     }
 
     /// The subject alternative names; empty when the extension is absent.
-    pub(crate) fn names(&self) -> GeneralNames {
-        self.extension::<SubjectAltNameSyntax>()
-            .map(|(_, names)| names.0)
-            .unwrap_or_default()
+    pub(crate) fn names(&self) -> &GeneralNames {
+        self.values.names.get_or_init(|| {
+            self.extension::<SubjectAltNameSyntax>()
+                .map(|(_, names)| names.0)
+                .unwrap_or_default()
+        })
     }
 
     /// The addresses in authorityInfoAccess of this method.
-    pub(crate) fn access(&self, method: ObjectIdentifier) -> Vec<GeneralName> {
-        self.extension::<AuthorityInfoAccessSyntax>()
-            .map(|(_, list)| list.0)
-            .unwrap_or_default()
-            .into_iter()
-            .filter(|access| access.access_method == method)
-            .map(|access| access.access_location)
-            .collect()
+    pub(crate) fn access(&self, method: ObjectIdentifier) -> impl Iterator<Item = &GeneralName> {
+        let access = self.values.access.get_or_init(|| {
+            self.extension::<AuthorityInfoAccessSyntax>()
+                .map(|(_, list)| list.0)
+                .unwrap_or_default()
+        });
+        access
+            .iter()
+            .filter(move |access| access.access_method == method)
+            .map(|access| &access.access_location)
     }
 
     /// Whether there is a CRL distribution point.

@@ -20,7 +20,7 @@ fn check(view: &CertificateView) -> Result<(), String> {
     if view.is_authority() {
         return Ok(());
     }
-    let stranger = view.purposes().into_iter().find(|purpose| {
+    let stranger = view.purposes().iter().find(|purpose| {
         let enough = match purpose {
             ExtendedKeyUsage::ServerAuth => {
                 KeyUsages::DigitalSignature | KeyUsages::KeyEncipherment | KeyUsages::KeyAgreement

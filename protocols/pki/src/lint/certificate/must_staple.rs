@@ -19,7 +19,7 @@ fn check(view: &CertificateView) -> Result<(), String> {
         Err("the TLS feature extension is critical".to_owned())
     } else if view.is_authority() {
         Err("an authority is told to staple".to_owned())
-    } else if view.access(ACCESS_OCSP).is_empty() {
+    } else if view.access(ACCESS_OCSP).next().is_none() {
         Err("the server must staple, but no OCSP responder is named".to_owned())
     } else {
         Ok(())

@@ -38,7 +38,7 @@ mod tests {
     fn a_repeated_name_is_found() {
         let mut view = sample::leaf();
         assert_eq!(check(&view), Ok(()));
-        let mut names = view.names();
+        let mut names = view.names().clone();
         names.push(names[0].clone());
         sample::set_names(&mut view, names);
         assert!(check(&view).is_err());

@@ -3,7 +3,7 @@
 
 use const_oid::{AssociatedOid, ObjectIdentifier};
 use x509_cert::ext::pkix::crl::dp::DistributionPoint;
-use x509_cert::ext::pkix::name::{DistributionPointName, GeneralName};
+use x509_cert::ext::pkix::name::{DistributionPointName, GeneralName, GeneralNames};
 use x509_cert::ext::pkix::{AuthorityInfoAccessSyntax, CrlDistributionPoints};
 
 use crate::lint::{CertificateView, Rule, Severity};
@@ -29,7 +29,7 @@ fn check(view: &CertificateView) -> Result<(), String> {
         .extension::<CrlDistributionPoints>()
         .map(|(_, points)| points.0)
         .unwrap_or_default();
-    let addresses = points
+    let mut addresses = points
         .iter()
         .map(full_name)
         .collect::<Result<Vec<_>, _>>()?
@@ -40,7 +40,7 @@ fn check(view: &CertificateView) -> Result<(), String> {
                 .into_iter()
                 .flat_map(|method| view.access(method)),
         );
-    addresses.into_iter().try_for_each(|address| match address {
+    addresses.try_for_each(|address| match address {
         GeneralName::UniformResourceIdentifier(text) if is_fetchable(text.as_str()) => Ok(()),
         GeneralName::UniformResourceIdentifier(text) => Err(format!(
             "`{}` is not an http or ldap address",
@@ -51,9 +51,9 @@ fn check(view: &CertificateView) -> Result<(), String> {
 }
 
 /// RFC 5280 §4.2.1.13: a point has a name or a CRL issuer; the ones made here have a name.
-fn full_name(point: &DistributionPoint) -> Result<Vec<GeneralName>, String> {
+fn full_name(point: &DistributionPoint) -> Result<&GeneralNames, String> {
     match &point.distribution_point {
-        Some(DistributionPointName::FullName(names)) if !names.is_empty() => Ok(names.clone()),
+        Some(DistributionPointName::FullName(names)) if !names.is_empty() => Ok(names),
         _ => Err("a CRL distribution point has no full name".to_owned()),
     }
 }

@@ -12,7 +12,7 @@ pub(super) const RULE: Rule<CertificateView> = Rule {
 
 fn check(view: &CertificateView) -> Result<(), String> {
     let is_told = view.has_crl_pointer()
-        || !view.access(ACCESS_OCSP).is_empty()
+        || view.access(ACCESS_OCSP).next().is_some()
         || view.raw(NO_REV_AVAIL).is_some()
         || view.raw(OCSP_NO_CHECK).is_some();
     if is_told || view.is_self_signed() {

@@ -14,6 +14,7 @@ use x509_cert::ext::pkix::crl::dp::DistributionPoint;
 use x509_cert::ext::pkix::name::{DistributionPointName, GeneralName};
 use x509_cert::ext::pkix::{CrlDistributionPoints, SubjectAltName as SubjectAltNameSyntax};
 
+use crate::lint::certificate_view::Values;
 use crate::lint::{CertificateView, Context};
 use crate::profile::{IssuerView, Order, Profile, Urls, build};
 use crate::{DistinguishedName, PublicKey, Serial, SignatureAlgorithm};
@@ -89,6 +90,7 @@ pub(crate) fn set(view: &mut CertificateView, oid: ObjectIdentifier, critical: b
         Some(other) => *other = extension,
         None => view.extensions.push(extension),
     }
+    view.values = Values::default();
 }
 
 /// Takes an extension away.
@@ -96,6 +98,7 @@ pub(crate) fn remove(view: &mut CertificateView, oid: ObjectIdentifier) {
     let before = view.extensions.len();
     view.extensions.retain(|extension| extension.extn_id != oid);
     assert!(view.extensions.len() < before, "the sample has no {oid}");
+    view.values = Values::default();
 }
 
 /// Other subject alternative names; none takes the extension away.

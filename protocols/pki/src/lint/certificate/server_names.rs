@@ -42,7 +42,7 @@ mod tests {
     fn a_server_without_a_host_is_found() {
         let mut view = sample::leaf();
         assert_eq!(check(&view), Ok(()));
-        sample::set_names(&mut view, sample::of("smime").names());
+        sample::set_names(&mut view, sample::of("smime").names().clone());
         assert!(check(&view).is_err());
         let mut view = sample::of("tls-client");
         sample::set_names(&mut view, vec![]);
