@@ -68,6 +68,10 @@ pub(crate) fn bind(address: SocketAddr) -> Result<TcpListener, ListenError> {
     open().map_err(|cause| ListenError { address, cause })
 }
 
+/// Octets of bodies that a client of HTTP/2 may send before they are read.
+const WINDOW: u32 = 256 * 1024;
+/// Octets of an answer that wait for a client of HTTP/2 to take them.
+const SENDING: usize = 64 * 1024;
 /// How long a new connection waits for a place before somebody else is looked for who makes room.
 const CROWDED: Duration = Duration::from_millis(20);
 
@@ -228,7 +232,10 @@ impl Visit {
         builder
             .timer(TokioTimer::new())
             .max_concurrent_streams(100)
-            .max_header_list_size(16 * 1024);
+            .max_header_list_size(16 * 1024)
+            .initial_connection_window_size(WINDOW)
+            .initial_stream_window_size(WINDOW)
+            .max_send_buf_size(SENDING);
         builder
             .keep_alive_interval(Some(UNTAKEN))
             .keep_alive_timeout(UNTAKEN);
