@@ -228,7 +228,7 @@ pub(crate) const ROWS: &[Row] = &[
     ),
     at_most(
         RowId::OverloadMemory,
-        256.0,
+        384.0,
         "10,000 idle connections and the clients beside them: MiB above the resting state",
     ),
 ];
