@@ -17,7 +17,7 @@ use tokio::task::JoinSet;
 /// Addresses that they come from.
 const ADDRESSES: usize = 20;
 /// How long it may take until all are there.
-const GATHERING: Duration = Duration::from_secs(60);
+const GATHERING: Duration = Duration::from_mins(1);
 /// Between the drops of a slow client, and before one who was cut off comes back.
 const PAUSE: Duration = Duration::from_millis(500);
 /// Requests that are sent in one go.

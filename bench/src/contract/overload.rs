@@ -61,7 +61,7 @@ pub(super) async fn measure(run: &mut Run) -> Result<Values> {
         tokio::time::sleep(SETTLING).await;
     }
     ensure!(refused > 0, "no bad request was answered");
-    Ok(tell(run, alone, among, memory, crowd.idle))
+    Ok(tell(run, &alone, &among, memory, crowd.idle))
 }
 
 /// The good requests, and what the crowd knows.
@@ -103,7 +103,7 @@ async fn together(good: &[Contestant; 3], length: Duration) -> Result<[Figure; 3
 }
 
 /// The worst of the ratios counts.
-fn tell(run: &mut Run, alone: Vec<[Figure; 3]>, among: Vec<[Figure; 3]>, memory: u64, idle: usize) -> Values {
+fn tell(run: &mut Run, alone: &[[Figure; 3]], among: &[[Figure; 3]], memory: u64, idle: usize) -> Values {
     let (mut worst, mut made_of) = (0.0_f64, Vec::new());
     for (place, name) in ["kept connections", "new connections", "issuance"]
         .into_iter()
@@ -120,7 +120,7 @@ fn tell(run: &mut Run, alone: Vec<[Figure; 3]>, among: Vec<[Figure; 3]>, memory:
                 .map(named)
                 .collect()
         };
-        let rounds = Rounds::of(vec![of(&alone, ""), of(&among, ", in a bad crowd")]);
+        let rounds = Rounds::of(vec![of(alone, ""), of(among, ", in a bad crowd")]);
         rounds.tell(&mut run.report);
         let (before, after) = (rounds.median(0, Figure::p99), rounds.median(1, Figure::p99));
         worst = worst.max(rounds.ratio(1, 0, Figure::p99));
