@@ -20,6 +20,8 @@ pub(crate) struct Plan {
     pub(crate) is_software: bool,
     /// Plain HTTP for the REST API.
     pub(crate) is_api_plain: bool,
+    /// Connections that each listener may have, when it is not the usual number.
+    pub(crate) connections: Option<usize>,
 }
 
 impl Default for Plan {
@@ -28,6 +30,7 @@ impl Default for Plan {
             algorithm: "ec-p256",
             is_software: false,
             is_api_plain: false,
+            connections: None,
         }
     }
 }
@@ -88,11 +91,22 @@ impl Appliance {
             String::from_utf8_lossy(&made.stderr)
         );
         if plan.is_api_plain {
-            let file = appliance.state().join("chancery.toml");
-            let text = std::fs::read_to_string(&file)?;
-            std::fs::write(&file, text.replace("\nplain = false", "\nplain = true"))?;
+            appliance.configure("plain = false", "plain = true")?;
+        }
+        if let Some(connections) = plan.connections {
+            appliance.configure("connections = 4096", &format!("connections = {connections}"))?;
         }
         Ok(appliance)
+    }
+
+    /// Changes a line of the configuration.
+    fn configure(&self, from: &str, to: &str) -> Result<()> {
+        let file = self.state().join("chancery.toml");
+        let text = std::fs::read_to_string(&file)?;
+        let (from, to) = (format!("\n{from}\n"), format!("\n{to}\n"));
+        ensure!(text.contains(&from), "{from:?} is not in {}", file.display());
+        std::fs::write(&file, text.replace(&from, &to))?;
+        Ok(())
     }
 
     /// Initialises and starts one.

@@ -27,7 +27,7 @@ use crate::target::Remote;
         --ca-bundle ca-bundle.pem"
 )]
 pub(crate) struct Cli {
-    /// What to measure; everything but `crl`, `start` and `contract` when nothing is named.
+    /// What to measure; everything but `crl`, `start`, `overload` and `contract` when nothing is named.
     pub(crate) scenarios: Vec<Scenario>,
     /// Also write the figures as JSON.
     #[arg(long, value_name = "FILE")]
@@ -59,6 +59,9 @@ pub(crate) struct Cli {
     /// Revocations in the store for the cost of a revocation.
     #[arg(long, value_name = "NUMBER")]
     pub(crate) revoked: Option<u64>,
+    /// Idle connections of `overload`.
+    #[arg(long, value_name = "NUMBER")]
+    pub(crate) idle: Option<usize>,
     /// Entries of the CRL.
     #[arg(long, value_name = "NUMBER")]
     pub(crate) entries: Option<u64>,
@@ -107,10 +110,14 @@ pub(crate) enum Scenario {
     Revoke,
     /// OCSP answers over HTTP: prepared, signed on demand for a nonce, and a mix.
     Ocsp,
+    /// Everything at the same time, in the proportions of a day.
+    MixedDay,
     /// CRLs with many entries.
     Crl,
     /// Start-up with many certificates.
     Start,
+    /// Good requests at full load in a crowd of bad clients: those rows of the contract.
+    Overload,
     /// Every row of the performance contract.
     Contract,
 }
@@ -124,6 +131,7 @@ impl Cli {
             Scenario::Renew,
             Scenario::Revoke,
             Scenario::Ocsp,
+            Scenario::MixedDay,
         ];
         match (self.scenarios.is_empty(), &self.server) {
             (true, None) => usual.to_vec(),
@@ -138,10 +146,16 @@ impl Cli {
         let Some(server) = &self.server else {
             return Ok(None);
         };
-        let on_its_own = [Scenario::Sign, Scenario::Crl, Scenario::Start, Scenario::Contract];
+        let on_its_own = [
+            Scenario::Sign,
+            Scenario::Crl,
+            Scenario::Start,
+            Scenario::Overload,
+            Scenario::Contract,
+        ];
         ensure!(
             !self.wanted().iter().any(|wanted| on_its_own.contains(wanted)),
-            "sign, crl, start and contract make appliances of their own: leave out --server"
+            "sign, crl, start, overload and contract make appliances of their own: leave out --server"
         );
         Ok(Some(Remote {
             server: server.clone(),
@@ -175,6 +189,7 @@ impl Cli {
                 certificates: self.certificates.unwrap_or(base.certificates),
                 revoked: self.revoked.unwrap_or(base.revoked),
                 entries: self.entries.unwrap_or(base.entries),
+                idle: self.idle.unwrap_or(base.idle),
                 ..base
             },
             openbao: self.openbao.clone(),

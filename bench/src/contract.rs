@@ -6,6 +6,7 @@
 mod crl;
 mod issue;
 mod ocsp;
+mod overload;
 mod row;
 mod scale;
 mod sign;
@@ -39,10 +40,12 @@ pub(crate) enum Part {
     Crl,
     /// Many certificates and revocations.
     Scale,
+    /// Good requests at full load in a crowd of bad clients.
+    Overload,
 }
 
 impl Part {
-    const ALL: [Self; 7] = [
+    const ALL: [Self; 8] = [
         Self::Ocsp,
         Self::Tiers,
         Self::Sign,
@@ -50,6 +53,7 @@ impl Part {
         Self::Issue,
         Self::Crl,
         Self::Scale,
+        Self::Overload,
     ];
 
     async fn measure(self, run: &mut Run) -> Result<Values> {
@@ -61,6 +65,7 @@ impl Part {
             Self::Issue => issue::measure(run).await,
             Self::Crl => crl::measure(run).await,
             Self::Scale => scale::measure(run).await,
+            Self::Overload => overload::measure(run).await,
         }
     }
 }

@@ -10,6 +10,7 @@ mod appliance;
 mod args;
 mod contract;
 mod cpu;
+mod crowd;
 mod csr;
 mod http;
 mod load;

@@ -4,7 +4,7 @@ use anyhow::{Context as _, Result};
 
 use crate::appliance::{Appliance, Plan};
 use crate::args::{Cli, Scenario};
-use crate::contract::Contract;
+use crate::contract::{Contract, Part};
 use crate::run::Run;
 use crate::scenario;
 use crate::target::Target;
@@ -12,8 +12,12 @@ use crate::target::Target;
 /// Runs the scenarios that are wanted; those that need no appliance of a special kind share one.
 pub(crate) async fn run(cli: &Cli, run: &mut Run) -> Result<Option<Contract>> {
     let wanted = cli.wanted();
-    let is_special =
-        |scenario: &Scenario| matches!(scenario, Scenario::Crl | Scenario::Start | Scenario::Contract);
+    let is_special = |scenario: &Scenario| {
+        matches!(
+            scenario,
+            Scenario::Crl | Scenario::Start | Scenario::Overload | Scenario::Contract
+        )
+    };
     let remote = cli.remote()?;
     let own = match &remote {
         None if !wanted.iter().all(is_special) => Some(Appliance::start(Plan::default()).await?),
@@ -33,8 +37,10 @@ pub(crate) async fn run(cli: &Cli, run: &mut Run) -> Result<Option<Contract>> {
             Scenario::Renew => scenario::renew::run(target()?, run).await?,
             Scenario::Revoke => scenario::revoke::run(target()?, run).await?,
             Scenario::Ocsp => scenario::ocsp::run(target()?, run).await?,
+            Scenario::MixedDay => scenario::mixed_day::run(target()?, run).await?,
             Scenario::Crl => scenario::crl::run(run).await?,
             Scenario::Start => scenario::start::run(run).await?,
+            Scenario::Overload => contract = Some(Contract::measure(run, &[Part::Overload]).await),
             Scenario::Contract => contract = Some(Contract::measure(run, &cli.only).await),
         }
     }

@@ -100,6 +100,12 @@ impl Figure {
         self.cpu_us.iter().map(|cpu| cpu.us_per_operation).sum()
     }
 
+    /// The 99th percentile of the latency in microseconds.
+    pub(crate) fn p99(&self) -> f64 {
+        let us = self.latency_us.as_ref().map_or(0, |latency| latency.p99);
+        f64::from(u32::try_from(us).unwrap_or(u32::MAX))
+    }
+
     fn line(&self) -> String {
         let cpu = |cpu: &Cpu| format!("{} {:.1}", cpu.process, cpu.us_per_operation);
         let cpu: Vec<String> = self.cpu_us.iter().map(cpu).collect();

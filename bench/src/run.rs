@@ -19,6 +19,8 @@ pub(crate) struct Sizes {
     pub(crate) entries: u64,
     /// Serials whose answers come from the tier below memory, and those that are signed ahead of time.
     pub(crate) answers: u64,
+    /// Connections that ask nothing.
+    pub(crate) idle: usize,
 }
 
 impl Sizes {
@@ -28,6 +30,7 @@ impl Sizes {
         revoked: 10_000_000,
         entries: 1_000_000,
         answers: 100_000,
+        idle: 10_000,
     };
     /// Small enough for a look: the ratios are then those of a small appliance.
     pub(crate) const QUICK: Self = Self {
@@ -35,6 +38,7 @@ impl Sizes {
         revoked: 100_000,
         entries: 50_000,
         answers: 10_000,
+        idle: 2_000,
     };
 }
 

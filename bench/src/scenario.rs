@@ -2,6 +2,7 @@
 
 pub(crate) mod crl;
 pub(crate) mod issue;
+pub(crate) mod mixed_day;
 pub(crate) mod ocsp;
 pub(crate) mod renew;
 pub(crate) mod revoke;

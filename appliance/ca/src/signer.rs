@@ -7,6 +7,7 @@ mod connection;
 mod daemon;
 mod fault;
 mod in_process;
+mod line;
 mod words;
 
 use std::path::Path;
@@ -107,7 +108,7 @@ impl Signer {
         let _counted = Counted::one(&self.waiting);
         match &self.place {
             Place::Daemon(daemon) => daemon.sign(item, priority, deadline).await,
-            Place::InProcess(here) => here.sign(item, deadline).await,
+            Place::InProcess(here) => here.sign(item, priority, deadline).await,
         }
     }
 

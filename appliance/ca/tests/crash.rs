@@ -12,26 +12,28 @@
     reason = "a test says what broke by panicking"
 )]
 
+#[path = "support/killed.rs"]
+mod killed;
 #[path = "support/request.rs"]
 mod request;
 
 use std::collections::HashSet;
 use std::fs::OpenOptions;
-use std::io::{BufRead, BufReader, Write};
+use std::io::Write;
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command, Stdio};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
-use ca::{Authority, CertRef, Clock, CreateRoot, IssueRequest, OcspAnswerKind, Principal, Settings, Signer};
-use pki::{DigestAlgorithm, KeyAlgorithm, Serial};
-use store::{Store, StoreConfig};
-use token::{
-    BackendStatus, Error, Input, KeyKind, KeyRecord, KeyRef, KeyRing, Keys, Scheme, Software, SoftwareConfig,
-};
+use ca::{Authority, CertRef, OcspAnswerKind, Principal};
+use pki::{DigestAlgorithm, Serial};
+use store::Store;
+use token::{BackendStatus, Error, Input, KeyKind, KeyRecord, KeyRef, Keys, Scheme, Software};
+
+use killed::{admin, runtime};
 
 const CHILD: &str = "CHANCERY_CRASH_CHILD";
+const TEST: &str = "killed_at_any_moment_nothing_is_lost_and_nothing_is_unaccounted_for";
 const ROUNDS: u64 = 8;
 
 /// Software keys on disk that write down what they are asked to sign.
@@ -110,23 +112,7 @@ fn killed_at_any_moment_nothing_is_lost_and_nothing_is_unaccounted_for() {
 fn issue_until_killed(folder: &Path) {
     runtime().block_on(async {
         let witness = witness(folder);
-        let authority = open(folder, Arc::clone(&witness)).await;
-        if authority.issuers().is_empty() {
-            let root = CreateRoot {
-                name: "root".into(),
-                subject: "CN=Crash Root".into(),
-                key_algorithm: KeyAlgorithm::P256,
-                signature_algorithm: None,
-                token: "software".into(),
-                validity: None,
-                profile: None,
-                crl: ca::CrlPlan::default(),
-            };
-            authority
-                .create_root(&Principal::local("crash"), root)
-                .await
-                .unwrap();
-        }
+        let authority = killed::open(folder, Arc::clone(&witness) as Arc<dyn Keys>).await;
         witness.is_watching.store(true, Ordering::SeqCst);
         let tasks: Vec<_> = (0..8)
             .map(|task| tokio::spawn(issue_for_ever(authority.clone(), task)))
@@ -140,17 +126,9 @@ fn issue_until_killed(folder: &Path) {
 async fn issue_for_ever(authority: Authority, task: usize) {
     let holder = request::Holder::new();
     loop {
-        let order = IssueRequest {
-            csr: request::csr(&holder, "", &[&format!("dns:t{task}.example")]),
-            profile: "tls-server".into(),
-            ..IssueRequest::default()
-        };
-        let issued = authority.issue(&Principal::local("crash"), order).await.unwrap();
-        // One write, so that a line is whole or not there.
-        std::io::stdout()
-            .write_all(format!("handed-out {}\n", issued.serial).as_bytes())
-            .unwrap();
-        std::io::stdout().flush().unwrap();
+        let order = killed::order(&holder, &format!("t{task}.example"));
+        let issued = authority.issue(&admin(), order).await.unwrap();
+        killed::tell(&format!("handed-out {}", issued.serial));
     }
 }
 
@@ -159,7 +137,9 @@ fn kill_and_look() {
     let folder = tempfile::tempdir().unwrap();
     let (mut handed_out, mut orphans) = (Vec::new(), 0);
     for round in 0..ROUNDS {
-        handed_out.extend(run_and_kill(folder.path(), random_millis(round)));
+        let told = killed::run_and_kill(TEST, CHILD, folder.path(), "handed-out ", random_millis(round));
+        let serials = killed::told(&told, "handed-out ").map(|serial| serial.parse::<Serial>().unwrap());
+        handed_out.extend(serials);
         let intents = intents_left(folder.path());
         orphans += look(folder.path(), &handed_out, &intents);
     }
@@ -170,44 +150,6 @@ fn kill_and_look() {
     );
     // Eight tasks at work when the process dies: all but never is there nothing between intent and certificate.
     assert!(orphans > 0, "no kill fell between an intent and its certificate");
-}
-
-/// Starts a child, lets it work for a while after its first certificate, and kills it.
-fn run_and_kill(folder: &Path, millis: u64) -> Vec<Serial> {
-    let test = "killed_at_any_moment_nothing_is_lost_and_nothing_is_unaccounted_for";
-    let child = Command::new(std::env::current_exe().unwrap())
-        .args(["--exact", test, "--nocapture"])
-        .env(CHILD, folder)
-        .stdout(Stdio::piped())
-        .spawn()
-        .unwrap();
-    let mut child = Killed(child);
-    let lines = BufReader::new(child.0.stdout.take().unwrap()).lines();
-    let mut serials = Vec::new();
-    let mut end = None;
-    for line in lines {
-        let Ok(line) = line else { break };
-        let Some((_, serial)) = line.split_once("handed-out ") else {
-            continue;
-        };
-        serials.push(serial.parse().unwrap());
-        let end = *end.get_or_insert_with(|| Instant::now() + Duration::from_millis(millis));
-        if Instant::now() >= end {
-            // SIGKILL; what was written before stays in the pipe and is read to its end.
-            child.0.kill().unwrap();
-        }
-    }
-    assert!(!serials.is_empty(), "the child issued nothing");
-    serials
-}
-
-struct Killed(Child);
-
-impl Drop for Killed {
-    fn drop(&mut self) {
-        let _ = self.0.kill();
-        let _ = self.0.wait();
-    }
 }
 
 /// TBS hash and serial of every intent as the dead process left it.
@@ -226,7 +168,7 @@ fn intents_left(folder: &Path) -> Vec<(String, Serial)> {
 /// Opens the store as the next start does, and holds it against what is known. Gives the number of orphans.
 fn look(folder: &Path, handed_out: &[Serial], intents: &[(String, Serial)]) -> usize {
     runtime().block_on(async {
-        let authority = open(folder, witness(folder)).await;
+        let authority = killed::open(folder, witness(folder)).await;
         let admin = Principal::local("look");
         let issuer = authority.issuer("root").unwrap().id;
         for serial in handed_out {
@@ -332,38 +274,12 @@ fn element(der: &[u8]) -> (usize, &[u8], &[u8]) {
 }
 
 fn witness(folder: &Path) -> Arc<Witness> {
-    let config = SoftwareConfig {
-        directory: Some(folder.join("keys")),
-        passphrase_file: None,
-    };
-    std::fs::create_dir_all(folder.join("keys")).unwrap();
-    let (keys, log) = (Software::open(&config).unwrap(), folder.join("signed.log"));
+    let (keys, log) = (killed::keys(folder), folder.join("signed.log"));
     Arc::new(Witness {
         keys,
         log,
         is_watching: AtomicBool::new(false),
     })
-}
-
-async fn open(folder: &Path, keys: Arc<Witness>) -> Authority {
-    let store = Store::open(&StoreConfig::new(folder.join("store.db"))).unwrap();
-    let signer = Signer::in_process(Arc::new(KeyRing::new(vec![keys as Arc<dyn Keys>], None)));
-    Authority::open(
-        store,
-        signer,
-        Clock::system(),
-        Settings::new("http://pki.example"),
-    )
-    .await
-    .unwrap()
-}
-
-fn runtime() -> tokio::runtime::Runtime {
-    tokio::runtime::Builder::new_multi_thread()
-        .worker_threads(2)
-        .enable_all()
-        .build()
-        .unwrap()
 }
 
 /// Another moment each time.

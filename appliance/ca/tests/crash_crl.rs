@@ -1,69 +1,57 @@
-//! `kill -9` while CRLs are made: what is published afterwards is whole, has every revocation that was answered, and a number
-//! above every one that was ever signed.
+//! `kill -9` while CRLs are made and OCSP answers signed ahead: what is published afterwards is whole, has every revocation
+//! that was answered, and a number above every one that was ever signed; what is kept of the answers holds and says what
+//! the store says.
 //!
 //! The process that is killed is this test binary, started once more: the child sees itself by a variable of its
 //! environment.
-#![allow(clippy::unwrap_used, reason = "a test says what broke by panicking")]
+#![allow(
+    clippy::unwrap_used,
+    clippy::panic,
+    reason = "a test says what broke by panicking"
+)]
 
+#[path = "support/killed.rs"]
+mod killed;
 #[path = "support/request.rs"]
 mod request;
 
-use std::io::{BufRead, BufReader, Write};
 use std::path::Path;
-use std::process::{Command, Stdio};
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
-use ca::{Authority, CertRef, Clock, CreateRoot, IssueRequest, Principal, RevokeRequest, Settings, Signer};
-use pki::{Crl, KeyAlgorithm, RevocationReason, Serial};
-use store::{Store, StoreConfig};
-use token::{KeyRing, Keys, Software, SoftwareConfig};
+use ca::{Authority, CertRef, CertificateStatus, OcspAnswerKind, RevokeRequest};
+use ocsp::{CertId, CertStatus, Expectation, HashAlgorithm, Response};
+use pki::{Crl, RevocationReason, Serial};
+
+use killed::{admin, runtime, tell};
 
 const CHILD: &str = "CHANCERY_CRASH_CRL_CHILD";
-const TEST: &str = "killed_while_a_crl_is_made_its_number_rises_and_it_is_whole";
+const TEST: &str = "killed_while_lists_and_answers_are_made_both_are_whole_and_true";
 const ROUNDS: u64 = 8;
+/// Certificates of one revoking task between two revocations.
+const BETWEEN: usize = 3;
 
 #[test]
-fn killed_while_a_crl_is_made_its_number_rises_and_it_is_whole() {
+fn killed_while_lists_and_answers_are_made_both_are_whole_and_true() {
     match std::env::var_os(CHILD) {
-        Some(folder) => runtime().block_on(publish_until_killed(Path::new(&folder))),
+        Some(folder) => runtime().block_on(work_until_killed(Path::new(&folder))),
         None => kill_and_look(),
     }
 }
 
-/// The child: revokes and publishes, and tells of both.
-async fn publish_until_killed(folder: &Path) {
-    let authority = open(folder).await;
-    if authority.issuers().is_empty() {
-        let root = CreateRoot {
-            name: "root".into(),
-            subject: "CN=Crash Root".into(),
-            key_algorithm: KeyAlgorithm::P256,
-            signature_algorithm: None,
-            token: "software".into(),
-            validity: None,
-            profile: None,
-            crl: ca::CrlPlan::default(),
-        };
-        authority.create_root(&admin(), root).await.unwrap();
+/// The child: issues and revokes, signs ahead and publishes, and tells of all of it.
+async fn work_until_killed(folder: &Path) {
+    let authority = killed::open(folder, Arc::new(killed::keys(folder))).await;
+    for _ in 0..2 {
+        tokio::spawn(revoke_for_ever(authority.clone()));
     }
-    let revoking = authority.clone();
+    let signing = authority.clone();
     tokio::spawn(async move {
-        let holder = request::Holder::new();
         loop {
-            let order = IssueRequest {
-                csr: request::csr(&holder, "", &["dns:host.example"]),
-                profile: "tls-server".into(),
-                ..IssueRequest::default()
-            };
-            let issued = revoking.issue(&admin(), order).await.unwrap();
-            let request = RevokeRequest {
-                certificate: CertRef::Id(issued.id),
-                reason: RevocationReason::Superseded,
-                invalidity_date: None,
-            };
-            revoking.revoke(&admin(), request).await.unwrap();
-            tell(&format!("revoked {}", issued.serial));
+            let done = signing.presign_ocsp(&admin(), "root").await.unwrap();
+            tell(&format!("ahead {}", done.signed));
+            // What there is to sign has to come about first.
+            tokio::time::sleep(Duration::from_millis(20)).await;
         }
     });
     loop {
@@ -72,53 +60,48 @@ async fn publish_until_killed(folder: &Path) {
     }
 }
 
-/// One write, so that a line is whole or not there.
-fn tell(line: &str) {
-    std::io::stdout()
-        .write_all(format!("{line}\n").as_bytes())
-        .unwrap();
-    std::io::stdout().flush().unwrap();
+async fn revoke_for_ever(authority: Authority) {
+    let holder = request::Holder::new();
+    loop {
+        let mut last = None;
+        for _ in 0..BETWEEN {
+            let issued = authority
+                .issue(&admin(), killed::order(&holder, "host.example"))
+                .await
+                .unwrap();
+            tell(&format!("issued {}", issued.serial));
+            last = Some(issued);
+        }
+        let last = last.unwrap();
+        // Its answer is signed ahead or being signed when it is revoked.
+        let request = RevokeRequest {
+            certificate: CertRef::Id(last.id),
+            reason: RevocationReason::Superseded,
+            invalidity_date: None,
+        };
+        authority.revoke(&admin(), request).await.unwrap();
+        tell(&format!("revoked {}", last.serial));
+    }
 }
 
 /// The parent.
 fn kill_and_look() {
     let folder = tempfile::tempdir().unwrap();
-    let (mut revoked, mut highest) = (Vec::new(), 0);
+    let (mut known, mut revoked, mut highest, mut kept) = (Vec::new(), Vec::new(), 0, 0);
     for round in 0..ROUNDS {
-        for line in run_and_kill(folder.path(), 30 + 37 * round) {
-            if let Some((_, serial)) = line.split_once("revoked ") {
-                revoked.push(serial.parse::<Serial>().unwrap());
-            } else if let Some((_, number)) = line.split_once("published ") {
-                highest = highest.max(number.parse().unwrap());
-            }
-        }
-        highest = highest.max(highest_file(folder.path()));
+        let told = killed::run_and_kill(TEST, CHILD, folder.path(), "published ", 150 + 61 * round);
+        known.extend(killed::told(&told, "issued ").map(|serial| serial.parse::<Serial>().unwrap()));
+        revoked.extend(killed::told(&told, "revoked ").map(|serial| serial.parse::<Serial>().unwrap()));
+        let numbers = killed::told(&told, "published ").map(|number| number.parse().unwrap());
+        highest = numbers
+            .chain([highest, highest_file(folder.path())])
+            .max()
+            .unwrap();
         highest = look(folder.path(), &revoked, highest);
+        kept += ask(folder.path(), &known, &revoked);
     }
     assert!(revoked.len() > 10, "only {} revocations", revoked.len());
-}
-
-fn run_and_kill(folder: &Path, millis: u64) -> Vec<String> {
-    let mut child = Command::new(std::env::current_exe().unwrap())
-        .args(["--exact", TEST, "--nocapture"])
-        .env(CHILD, folder)
-        .stdout(Stdio::piped())
-        .spawn()
-        .unwrap();
-    let (mut told, mut end) = (Vec::new(), None);
-    for line in BufReader::new(child.stdout.take().unwrap()).lines() {
-        let Ok(line) = line else { break };
-        if line.contains("published ") {
-            let end = *end.get_or_insert_with(|| Instant::now() + Duration::from_millis(millis));
-            if Instant::now() >= end {
-                // SIGKILL; what was written before stays in the pipe and is read to its end.
-                child.kill().unwrap();
-            }
-        }
-        told.push(line);
-    }
-    child.wait().unwrap();
-    told
+    assert!(kept > 50, "only {kept} answers were kept over a kill");
 }
 
 /// The highest number among the files, whole or not: something may have been signed under it.
@@ -135,7 +118,7 @@ fn highest_file(folder: &Path) -> u64 {
 /// Opens the store as the next start does; gives the number that it publishes.
 fn look(folder: &Path, revoked: &[Serial], highest: u64) -> u64 {
     runtime().block_on(async {
-        let authority = open(folder).await;
+        let authority = killed::open(folder, Arc::new(killed::keys(folder))).await;
         let issuer = authority.issuer("root").unwrap().id;
         let read = || Crl::parse(&authority.current_crl(issuer).unwrap().der().unwrap()).unwrap();
         let key = authority.issuer("root").unwrap();
@@ -164,25 +147,48 @@ fn look(folder: &Path, revoked: &[Serial], highest: u64) -> u64 {
     })
 }
 
-async fn open(folder: &Path) -> Authority {
-    std::fs::create_dir_all(folder.join("keys")).unwrap();
-    let config = SoftwareConfig {
-        directory: Some(folder.join("keys")),
-        passphrase_file: None,
-    };
-    let keys: Arc<dyn Keys> = Arc::new(Software::open(&config).unwrap());
-    let store = Store::open(&StoreConfig::new(folder.join("store.db"))).unwrap();
-    let signer = Signer::in_process(Arc::new(KeyRing::new(vec![keys], None)));
-    let settings = Settings::new("http://pki.example");
-    Authority::open(store, signer, Clock::system(), settings)
-        .await
-        .unwrap()
+/// Asks about everything that was told, as a relying party that believes nothing; gives how many answers were kept.
+fn ask(folder: &Path, known: &[Serial], revoked: &[Serial]) -> usize {
+    runtime().block_on(async {
+        let authority = killed::open(folder, Arc::new(killed::keys(folder))).await;
+        let root = authority.issuer("root").unwrap();
+        let certificate = root.certificate.clone().unwrap();
+        for serial in known {
+            let answer = authority.answer_ocsp_serial(root.id, *serial).await;
+            let Ok(Response::Signed(signed)) = Response::parse(&answer.der) else {
+                panic!("{serial}: {:?}", answer.kind)
+            };
+            let id = CertId::for_issuer(
+                HashAlgorithm::Sha1,
+                certificate.subject().der(),
+                certificate.public_key(),
+                *serial,
+            );
+            let expected = Expectation {
+                issuer: &certificate,
+                cert_ids: &[id],
+                nonce: None,
+                at: authority.clock().now(),
+                skew: Duration::ZERO,
+            };
+            let says = signed.verify(&expected).unwrap().first().unwrap().status;
+            let stands = authority
+                .certificate(&admin(), CertRef::Serial(*serial))
+                .await
+                .unwrap();
+            let is_revoked = matches!(stands.status, CertificateStatus::Revoked { .. });
+            assert_eq!(matches!(says, CertStatus::Revoked { .. }), is_revoked, "{serial}");
+            assert_eq!(answer.kind == OcspAnswerKind::Revoked, is_revoked, "{serial}");
+            assert!(is_revoked || !revoked.contains(serial), "{serial} was revoked");
+        }
+        let kept = hits(&authority.metrics_text());
+        authority.drain().await;
+        kept
+    })
 }
 
-fn admin() -> Principal {
-    Principal::local("crash")
-}
-
-fn runtime() -> tokio::runtime::Runtime {
-    tokio::runtime::Runtime::new().unwrap()
+fn hits(metrics: &str) -> usize {
+    let line = "chancery_ocsp_cache_total{outcome=\"hit\"} ";
+    let count = metrics.lines().find_map(|known| known.strip_prefix(line));
+    count.unwrap().parse().unwrap()
 }

@@ -36,6 +36,8 @@ mod metrics;
 mod ocsp;
 #[path = "use_cases/permits.rs"]
 mod permits;
+#[path = "use_cases/priorities.rs"]
+mod priorities;
 #[path = "use_cases/profiles.rs"]
 mod profiles;
 #[path = "use_cases/recovery.rs"]

@@ -169,7 +169,8 @@ pub(crate) struct Lifetimes {
 pub(crate) struct Limits {
     /// Connections at the same time, for each listener.
     pub(crate) connections: usize,
-    /// Connections at the same time from one address (of IPv6 its /64 network), for each listener; further ones are closed.
+    /// Connections at the same time from one address (of IPv6 its /64 network), for each listener; a further one takes the
+    /// place of one on which nothing goes on, or is closed.
     /// Behind a reverse proxy all come from its address.
     pub(crate) connections_per_address: usize,
     /// Octets of the body of an API request.

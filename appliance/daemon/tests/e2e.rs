@@ -32,6 +32,10 @@ mod lint;
 mod ml_dsa;
 #[path = "e2e/operate.rs"]
 mod operate;
+#[path = "e2e/overload.rs"]
+mod overload;
+#[path = "e2e/priorities.rs"]
+mod priorities;
 #[path = "e2e/token.rs"]
 mod token;
 #[path = "e2e/tour.rs"]

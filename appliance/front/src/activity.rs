@@ -7,6 +7,8 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::task::{Context, Poll};
 use std::time::Duration;
 
+use http::Response;
+use hyper::body::{Body, Frame, SizeHint};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
 /// How often a connection is looked at in the time that it may be quiet.
@@ -28,18 +30,26 @@ impl Activity {
         Asked(Arc::clone(self))
     }
 
+    /// How often something was asked.
+    pub(crate) fn asked(&self) -> u64 {
+        self.begun.load(Ordering::Relaxed)
+    }
+
+    /// Whether nothing is being answered, and no answer waits to be taken.
+    pub(crate) fn is_quiet(&self) -> bool {
+        self.ended.load(Ordering::Relaxed) == self.asked() && !self.is_blocked.load(Ordering::Relaxed)
+    }
+
     /// Returns when nothing was asked, nothing was being answered, and no answer was waiting to be taken, for this long or
     /// a quarter longer.
     pub(crate) async fn lull(&self, patience: Duration) {
-        let (mut before, mut quiet) = (self.begun.load(Ordering::Relaxed), 0);
+        let (mut before, mut quiet) = (self.asked(), 0);
         while quiet < LOOKS {
             tokio::time::sleep(patience / LOOKS).await;
-            let begun = self.begun.load(Ordering::Relaxed);
-            let is_quiet = begun == before
-                && self.ended.load(Ordering::Relaxed) == begun
-                && !self.is_blocked.load(Ordering::Relaxed);
+            let asked = self.asked();
+            let is_quiet = asked == before && self.is_quiet();
             quiet = if is_quiet { quiet + 1 } else { 0 };
-            before = begun;
+            before = asked;
         }
     }
 }
@@ -49,11 +59,40 @@ impl Activity {
 pub(crate) struct Asked(Arc<Activity>);
 
 impl Asked {
-    /// Lasts until the answer is there.
-    pub(crate) async fn during<F: Future>(self, answer: F) -> F::Output {
-        let answer = answer.await;
-        drop(self);
-        answer
+    /// Lasts until the answer is there with all of its body.
+    pub(crate) async fn during<B, E>(
+        self,
+        answer: impl Future<Output = Result<Response<B>, E>>,
+    ) -> Result<Response<Lasting<B>>, E> {
+        let answer = answer.await?;
+        Ok(answer.map(|body| Lasting { body, _asked: self }))
+    }
+}
+
+/// The body of an answer, which is being given as long as there is this.
+#[derive(Debug)]
+pub(crate) struct Lasting<B> {
+    body: B,
+    _asked: Asked,
+}
+
+impl<B: Body + Unpin> Body for Lasting<B> {
+    type Data = B::Data;
+    type Error = B::Error;
+
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<B::Data>, B::Error>>> {
+        Pin::new(&mut self.body).poll_frame(context)
+    }
+
+    fn is_end_stream(&self) -> bool {
+        self.body.is_end_stream()
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        self.body.size_hint()
     }
 }
 
@@ -126,6 +165,8 @@ impl<I: AsyncWrite + Unpin> AsyncWrite for Noted<I> {
 mod tests {
     #![allow(clippy::unwrap_used, reason = "a test says what broke by panicking")]
 
+    use bytes::Bytes;
+    use http_body_util::{BodyExt as _, Full};
     use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 
     use super::*;
@@ -143,6 +184,11 @@ mod tests {
         let asked = activity.begin();
         assert!(lasts(&activity).await, "a request is being answered");
         drop(asked);
+        assert!(!lasts(&activity).await);
+        let answer = async { Ok::<_, ()>(Response::new(Full::<Bytes>::from("x"))) };
+        let answer = activity.begin().during(answer).await.unwrap();
+        assert!(lasts(&activity).await, "a body is being given");
+        assert_eq!(answer.into_body().collect().await.unwrap().to_bytes(), "x");
         assert!(!lasts(&activity).await);
 
         let (near, mut far) = tokio::io::duplex(8);

@@ -16,7 +16,7 @@ use prometheus::IntCounter;
 use socket2::{Domain, Protocol, Socket, TcpKeepalive, Type};
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::{TcpListener, TcpStream};
-use tokio::sync::Semaphore;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
@@ -68,6 +68,13 @@ pub(crate) fn bind(address: SocketAddr) -> Result<TcpListener, ListenError> {
     open().map_err(|cause| ListenError { address, cause })
 }
 
+/// Octets of bodies that a client of HTTP/2 may send before they are read.
+const WINDOW: u32 = 256 * 1024;
+/// Octets of an answer that wait for a client of HTTP/2 to take them.
+const SENDING: usize = 64 * 1024;
+/// How long a new connection waits for a place before somebody else is looked for who makes room.
+const CROWDED: Duration = Duration::from_millis(20);
+
 /// One listener with its limits and its end.
 #[derive(Debug)]
 pub(crate) struct Door {
@@ -76,6 +83,8 @@ pub(crate) struct Door {
     pub(crate) stop: CancellationToken,
     /// Counts the connections that were closed because their address had its share.
     pub(crate) refused: IntCounter,
+    /// Counts the connections that made room for others.
+    pub(crate) displaced: IntCounter,
 }
 
 impl Door {
@@ -85,36 +94,39 @@ impl Door {
         F: Future<Output = ()> + Send + 'static,
     {
         let places = Arc::new(Semaphore::new(self.limits.connections));
-        let shares = Shares::of(self.limits.connections_per_address);
+        let shares = Shares::of(self.limits.connections_per_address, self.displaced.clone());
         let visits = TaskTracker::new();
         let (ending, cut) = (Ending::default(), Ending::default());
         loop {
-            let arrival = async {
-                let place = Arc::clone(&places).acquire_owned().await;
-                (place, self.listener.accept().await)
-            };
-            let (place, accepted) = tokio::select! {
+            let accepted = tokio::select! {
                 () = self.stop.cancelled() => break,
-                arrived = arrival => arrived,
+                accepted = self.listener.accept() => accepted,
             };
             match accepted {
                 Ok((stream, peer)) => {
-                    let Some(share) = shares.take(peer.ip()) else {
+                    let activity = Arc::default();
+                    let Some(share) = shares.take(peer.ip(), &activity) else {
                         self.refused.inc();
                         tracing::debug!(%peer, "a connection was closed: its address has its share of them");
                         continue;
                     };
+                    let place = tokio::select! {
+                        () = self.stop.cancelled() => break,
+                        place = room(&places, &shares) => place,
+                    };
                     let visit = Visit {
                         peer,
                         limits: self.limits,
+                        activity,
                         ending: ending.clone(),
                         cut: cut.clone(),
                     };
-                    let served = receive(stream, visit);
-                    visits.spawn(async move {
+                    let (served, (of, number)) = (receive(stream, visit), share.place());
+                    let task = visits.spawn(async move {
                         served.await;
                         drop((place, share));
                     });
+                    shares.serve(of, number, task.abort_handle());
                 }
                 // Out of descriptors, or a connection that was gone already: neither ends the server.
                 Err(error) => {
@@ -139,11 +151,28 @@ impl Door {
     }
 }
 
+/// A place, once there is one: when all are taken, somebody on whose connection nothing goes on makes room.
+async fn room(places: &Arc<Semaphore>, shares: &Shares) -> Option<OwnedSemaphorePermit> {
+    loop {
+        let place = Arc::clone(places);
+        if let Ok(place) = Arc::clone(places).try_acquire_owned() {
+            return Some(place);
+        }
+        shares.make_room();
+        // Who makes room is gone in a moment. Where everybody is at work, somebody is ready before long.
+        if let Ok(place) = tokio::time::timeout(CROWDED, place.acquire_owned()).await {
+            return place.ok();
+        }
+    }
+}
+
 /// One accepted connection: who it is, and within which limits it is served.
 #[derive(Debug)]
 pub(crate) struct Visit {
     pub(crate) peer: SocketAddr,
     pub(crate) limits: Limits,
+    /// What goes on in it.
+    activity: Arc<Activity>,
     ending: Ending,
     cut: Ending,
 }
@@ -161,10 +190,10 @@ impl Visit {
         I: AsyncRead + AsyncWrite + Unpin + Send + 'static,
         S: Service<Request<Incoming>, Response = Response<B>> + Send + 'static,
         S::Error: Into<Box<dyn std::error::Error + Send + Sync>>,
-        B: Body + Send + 'static,
+        B: Body + Unpin + Send + 'static,
         B::Error: Into<Box<dyn std::error::Error + Send + Sync>>,
     {
-        let activity = Arc::new(Activity::default());
+        let activity = Arc::clone(&self.activity);
         let patience = self.limits.header_timeout;
         let watched = {
             let activity = Arc::clone(&activity);
@@ -193,17 +222,20 @@ impl Visit {
         S: Service<Request<Incoming>, Response = Response<B>> + Send + 'static,
         S::Future: Send + 'static,
         S::Error: Into<Box<dyn std::error::Error + Send + Sync>>,
-        B: Body + Send + 'static,
+        B: Body + Unpin + Send + 'static,
         B::Data: Send,
         B::Error: Into<Box<dyn std::error::Error + Send + Sync>>,
     {
-        let activity = Arc::new(Activity::default());
+        let activity = Arc::clone(&self.activity);
         let patience = self.limits.header_timeout;
         let mut builder = http2::Builder::new(TokioExecutor::new());
         builder
             .timer(TokioTimer::new())
             .max_concurrent_streams(100)
-            .max_header_list_size(16 * 1024);
+            .max_header_list_size(16 * 1024)
+            .initial_connection_window_size(WINDOW)
+            .initial_stream_window_size(WINDOW)
+            .max_send_buf_size(SENDING);
         builder
             .keep_alive_interval(Some(UNTAKEN))
             .keep_alive_timeout(UNTAKEN);

@@ -18,6 +18,7 @@ pub(crate) struct HttpMetrics {
     seconds: HistogramVec,
     in_flight: IntGaugeVec,
     refused: IntCounterVec,
+    displaced: IntCounterVec,
     pub(crate) tls_failures: IntCounter,
 }
 
@@ -56,6 +57,13 @@ impl HttpMetrics {
                 ),
                 &["listener"],
             )?,
+            displaced: IntCounterVec::new(
+                Opts::new(
+                    "chancery_http_connections_displaced_total",
+                    "Connections on which nothing went on, closed to make room for others",
+                ),
+                &["listener"],
+            )?,
             tls_failures: IntCounter::new(
                 "chancery_tls_handshake_failures_total",
                 "TLS handshakes that failed",
@@ -65,6 +73,7 @@ impl HttpMetrics {
         registry.register(Box::new(metrics.seconds.clone()))?;
         registry.register(Box::new(metrics.in_flight.clone()))?;
         registry.register(Box::new(metrics.refused.clone()))?;
+        registry.register(Box::new(metrics.displaced.clone()))?;
         registry.register(Box::new(metrics.tls_failures.clone()))?;
         Ok(metrics)
     }
@@ -77,6 +86,11 @@ impl HttpMetrics {
     /// The refused connections of a listener.
     pub(crate) fn refused(&self, listener: &str) -> IntCounter {
         self.refused.with_label_values(&[listener])
+    }
+
+    /// The connections of a listener that made room for others.
+    pub(crate) fn displaced(&self, listener: &str) -> IntCounter {
+        self.displaced.with_label_values(&[listener])
     }
 
     /// Counts an answered request.

@@ -1,13 +1,13 @@
 //! OCSP over HTTP (RFC 6960 appendix A, RFC 9919 §6): GET and POST, and the short address `/{serial}` for people and
 //! scripts.
 
-use bytes::{Bytes, BytesMut};
+use bytes::Bytes;
 use ca::{IssuerEntry, OcspAnswer, OcspAnswerKind, WrittenFreshness};
 use http::header::{CACHE_CONTROL, CONTENT_TYPE};
 use http::request::Parts;
 use http::{HeaderValue, Method, Response, StatusCode};
 use http_body_util::Full;
-use hyper::body::Incoming;
+use hyper::body::{Body as _, Incoming};
 use ocsp::{ErrorStatus, GetPathFault, get_path_into, get_path_to_der};
 use pki::Serial;
 use uuid::Uuid;
@@ -55,22 +55,28 @@ async fn post(public: &Public, issuer: &IssuerEntry, head: &Parts, body: Incomin
     }
 }
 
-/// The body of a request, which nearly always comes in one piece.
+/// The body of a request, which nearly always comes in one piece. One that does not takes room once, for all of it.
 async fn request(public: &Public, head: &Parts, body: Incoming) -> Result<Bytes, BodyFault> {
-    let mut whole = Bytes::new();
+    let declared = body
+        .size_hint()
+        .upper()
+        .and_then(|length| usize::try_from(length).ok());
+    let (mut first, mut joined) = (Bytes::new(), Vec::new());
     let take = |piece: Bytes| {
-        if whole.is_empty() {
-            whole = piece;
-        } else {
-            let mut joined = BytesMut::from(std::mem::take(&mut whole));
-            joined.extend_from_slice(&piece);
-            whole = joined.freeze();
+        if first.is_empty() && joined.is_empty() {
+            first = piece;
+            return;
         }
+        if joined.is_empty() {
+            joined.reserve_exact(declared.unwrap_or(OCSP_BODY).min(OCSP_BODY));
+            joined.extend_from_slice(&std::mem::take(&mut first));
+        }
+        joined.extend_from_slice(&piece);
     };
     // A request of a few hundred octets is given no more time than the head before it.
     let within = public.limits.body_timeout.min(public.limits.header_timeout);
     limits::read(head, body, OCSP_BODY, within, take).await?;
-    Ok(whole)
+    Ok(if joined.is_empty() { first } else { joined.into() })
 }
 
 /// The answer when it is at hand, without waiting for anything: the way of nearly every request by GET.

@@ -97,6 +97,7 @@ impl Front {
             limits,
             stop: stop.clone(),
             refused: metrics.refused(name),
+            displaced: metrics.displaced(name),
         };
         let public = Public::new(
             self.authority.clone(),

@@ -21,9 +21,10 @@ pub struct FrontSettings {
 /// Limits that hold before anything is allocated for a request.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Limits {
-    /// Connections at the same time, for each listener; further ones wait in the system's queue.
+    /// Connections at the same time, for each listener; a further one takes the place of one on which nothing goes on, or waits.
     pub connections: usize,
-    /// Connections at the same time from one address (of IPv6 its /64 network), for each listener; further ones are closed.
+    /// Connections at the same time from one address (of IPv6 its /64 network), for each listener; a further one takes the
+    /// place of one on which nothing goes on, or is closed.
     pub connections_per_address: usize,
     /// Octets of the body of an API request.
     pub api_body: usize,

@@ -100,18 +100,14 @@ async fn meanwhile(house: &House, run: &mut Run) -> Result<(RowId, f64, String)>
         idle.push(asked.measure(steady).await?);
         busy.push(under_load(house, &asked, &ordered, steady, capacity / 2.0).await?);
     }
-    let p99 = |figure: &Figure| {
-        let us = figure.latency_us.as_ref().map_or(0, |latency| latency.p99);
-        f64::from(u32::try_from(us).unwrap_or(u32::MAX))
-    };
     let rounds = crate::race::Rounds::of(vec![idle, busy]);
     rounds.tell(&mut run.report);
     let made_of = format!(
         "{:.0} µs, idle {:.0} µs",
-        rounds.median(1, p99),
-        rounds.median(0, p99)
+        rounds.median(1, Figure::p99),
+        rounds.median(0, Figure::p99)
     );
-    Ok((RowId::OcspUnderLoad, rounds.ratio(1, 0, p99), made_of))
+    Ok((RowId::OcspUnderLoad, rounds.ratio(1, 0, Figure::p99), made_of))
 }
 
 async fn under_load(

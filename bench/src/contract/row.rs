@@ -76,6 +76,8 @@ pub(crate) enum RowId {
     IndexOctets,
     StartSeconds,
     OcspGrowth,
+    OverloadLatency,
+    OverloadMemory,
 }
 
 const fn at_most(id: RowId, must: f64, name: &'static str) -> Row {
@@ -218,6 +220,16 @@ pub(crate) const ROWS: &[Row] = &[
         RowId::OcspGrowth,
         1.3,
         "growth: OCSP hit CPU at 10 M certificates / at 10 k",
+    ),
+    at_most(
+        RowId::OverloadLatency,
+        5.0,
+        "good requests at full load among 10,000 idle connections, slow, pipelined, oversized and malformed requests: p99 / without these",
+    ),
+    at_most(
+        RowId::OverloadMemory,
+        384.0,
+        "10,000 idle connections and the clients beside them: MiB above the resting state",
     ),
 ];
 

@@ -1,26 +1,25 @@
 //! The keys in this process: for small devices, for tests, and for measuring what isolation costs.
 //!
-//! A call into a key blocks, so it runs on a blocking thread; no more run at a time than the backends sign at a time, and
-//! no more wait than a bound, so that overload is answered at once.
+//! A call into a key blocks, so it runs on a blocking thread; no more run at a time than the backends sign at a time. Who
+//! waits stands in a line with the most urgent first, and no more wait than a bound, so that overload is answered at once.
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use signer_wire::{Backend, KeyKind, KeyRecord, LaneStatus, ServiceStatus, Sign};
+use signer_wire::{Backend, KeyKind, KeyRecord, LaneStatus, Priority, ServiceStatus, Sign};
 use token::KeyRing;
-use tokio::sync::Semaphore;
 
 use crate::signer::fault::SignFault;
+use crate::signer::line::Line;
 
-/// Signatures that may wait.
+/// Signatures of one priority that may wait.
 const QUEUE: usize = 4096;
 
 /// A ring of keys with bounded access.
 #[derive(Clone, Debug)]
 pub(super) struct InProcess {
     ring: Arc<KeyRing>,
-    at_once: Arc<Semaphore>,
-    queue: Arc<Semaphore>,
+    line: Line,
     started: Instant,
 }
 
@@ -29,23 +28,26 @@ impl InProcess {
         let width: usize = ring.backends().iter().map(|backend| backend.width()).sum();
         Self {
             ring,
-            at_once: Arc::new(Semaphore::new(width.max(1))),
-            queue: Arc::new(Semaphore::new(QUEUE)),
+            line: Line::new(width.max(1), QUEUE),
             started: Instant::now(),
         }
     }
 
-    pub(super) async fn sign(&self, item: Sign, deadline: Duration) -> Result<Vec<u8>, SignFault> {
-        let _waiting = self.queue.try_acquire().map_err(|_| SignFault::overloaded())?;
+    pub(super) async fn sign(
+        &self,
+        item: Sign,
+        priority: Priority,
+        deadline: Duration,
+    ) -> Result<Vec<u8>, SignFault> {
+        let place = self.line.stand(priority).map_err(|_| SignFault::overloaded())?;
         let until = Instant::now() + deadline;
-        let slot = Arc::clone(&self.at_once).acquire_owned();
-        let Ok(Ok(slot)) = tokio::time::timeout(deadline, slot).await else {
+        let Ok(Ok(place)) = tokio::time::timeout(deadline, place).await else {
             return Err(SignFault::overloaded());
         };
         let ring = Arc::clone(&self.ring);
         let call = tokio::task::spawn_blocking(move || {
             let outcome = ring.sign(&item.key, item.scheme, &item.input, Some(until));
-            drop(slot);
+            drop(place);
             outcome
         });
         match tokio::time::timeout_at(until.into(), call).await {

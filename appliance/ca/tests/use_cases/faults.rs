@@ -12,11 +12,13 @@ use token::{BackendStatus, Error, Input, KeyKind, KeyRecord, KeyRef, KeyRing, Ke
 use crate::bed::{Bed, admin, issuing, root, server_request};
 
 /// A simulated token: software keys, and faults on demand.
-struct Simulated {
+pub(crate) struct Simulated {
     keys: Software,
     fault: Mutex<Option<fn() -> Error>>,
     /// Whoever holds this keeps signatures waiting.
-    hold: Mutex<()>,
+    pub(crate) hold: Mutex<()>,
+    /// The signatures it made, in their order.
+    pub(crate) made: Mutex<Vec<Vec<u8>>>,
 }
 
 impl Simulated {
@@ -60,7 +62,9 @@ impl Keys for Simulated {
     ) -> Result<Vec<u8>, Error> {
         self.check()?;
         drop(self.hold.lock());
-        self.keys.sign(key, scheme, input, until)
+        let signature = self.keys.sign(key, scheme, input, until)?;
+        self.made.lock().push(signature.clone());
+        Ok(signature)
     }
 
     fn status(&self) -> BackendStatus {
@@ -101,11 +105,12 @@ fn broken() -> Error {
     Error::Software("simulated")
 }
 
-async fn bed() -> (Bed, Arc<Simulated>) {
+pub(crate) async fn bed() -> (Bed, Arc<Simulated>) {
     let hsm = Arc::new(Simulated {
         keys: Software::in_memory(),
         fault: Mutex::new(None),
         hold: Mutex::new(()),
+        made: Mutex::default(),
     });
     let ring = KeyRing::new(vec![Arc::clone(&hsm) as Arc<dyn Keys>], None);
     let bed = Bed::over(Arc::new(ring)).await;

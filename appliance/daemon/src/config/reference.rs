@@ -87,8 +87,8 @@ pub(super) const TEXTS: &[(&str, &str)] = &[
     ),
     (
         "limits.connections_per_address",
-        "Connections at the same time from one address (of IPv6 its /64 network), for each listener; further ones are closed. \
-         Behind a reverse proxy all come from its address.",
+        "Connections at the same time from one address (of IPv6 its /64 network), for each listener; a further one takes \
+         the place of one on which nothing goes on, or is closed. Behind a reverse proxy all come from its address.",
     ),
     ("limits.api_body", "Octets of the body of an API request."),
     (

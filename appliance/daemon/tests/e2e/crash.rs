@@ -1,4 +1,5 @@
-//! Processes killed while certificates are issued: nothing handed out is lost, nothing signed is unaccounted for.
+//! Processes killed while certificates are issued and answers signed ahead: nothing handed out is lost, nothing signed is
+//! unaccounted for, and what is kept says what the store says.
 
 use std::collections::BTreeSet;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -9,7 +10,7 @@ use serde_json::{Value, json};
 use store::Store;
 
 use crate::api::Api;
-use crate::harness::{Appliance, Keys, signal};
+use crate::harness::{Appliance, Keys, judge, signal};
 
 /// How often a process is killed.
 const ROUNDS: u32 = 5;
@@ -164,4 +165,91 @@ fn e2e_crash_chancery() {
     load.wait_for_more(10, || appliance.log_text());
     let handed_out = load.stop();
     check(&mut appliance, &handed_out);
+}
+
+/// The server is killed while it signs ahead for a whole CA and publishes what was revoked meanwhile.
+#[test]
+fn e2e_crash_presigning() {
+    let mut appliance = Appliance::empty();
+    // Slow enough that the end comes before signing is done.
+    let words = ["--init-token", "--issuing-algorithm", "rsa-3072"];
+    assert!(appliance.init_command(&words).output().unwrap().status.success());
+    appliance.serve();
+    let (mut issued, mut revoked) = (BTreeSet::new(), BTreeSet::new());
+    let (mut number, mut cut_off) = (0, 0);
+    for _ in 0..3 {
+        let load = Load::start(&appliance);
+        load.wait_for_more(150, || appliance.log_text());
+        let more = load.stop();
+        let api = Api::new(&appliance);
+        let revoke = |serial: &str| {
+            let body = json!({ "reason": "superseded" });
+            let answer = api.post(&format!("certificates/{serial}/revoke"), &body);
+            assert_eq!(answer.0, 200, "{}", answer.1);
+        };
+        let dead: Vec<String> = more.iter().take(2).cloned().collect();
+        revoke(&dead[0]);
+        let config = appliance.config();
+        let config = config.to_str().unwrap();
+        let mut signing = appliance.command(&["--config", config, "ca", "presign-ocsp", "issuing"]);
+        let signing = std::thread::spawn(move || signing.output().unwrap());
+        appliance.wait_for_metric(r#"chancery_signer_seconds_count{purpose="ocsp_presign"}"#, 5);
+        revoke(&dead[1]);
+        revoked.extend(dead);
+        appliance.signal("KILL");
+        appliance.wait();
+        cut_off += usize::from(!signing.join().unwrap().status.success());
+        issued.extend(more);
+        appliance.serve();
+        let now = published(&appliance);
+        assert!(now > number, "{now} after {number}");
+        number = now;
+        for serial in revoked.iter().chain(issued.iter().step_by(9)) {
+            let status = if revoked.contains(serial) {
+                "revoked"
+            } else {
+                "good"
+            };
+            let said = openssl_ocsp(&appliance, serial);
+            assert!(said.contains("Response verify OK"), "{said}");
+            assert!(said.contains(&format!("{serial}: {status}")), "{status}: {said}");
+        }
+    }
+    assert!(cut_off > 0, "no kill fell into signing ahead");
+}
+
+/// What `openssl ocsp` says of an answer that may have been kept.
+fn openssl_ocsp(appliance: &Appliance, serial: &str) -> String {
+    let url = format!("{}/.well-known/pki/ocsp/issuing", appliance.public_url());
+    let (issuing, root) = (appliance.file("issuing-ca.pem"), appliance.file("root-ca.pem"));
+    if !issuing.exists() {
+        appliance.ca("issuing");
+        appliance.ca("root");
+    }
+    let (issuing, root, serial) = (
+        issuing.to_str().unwrap(),
+        root.to_str().unwrap(),
+        format!("0x{serial}"),
+    );
+    let words = [
+        "ocsp",
+        "-issuer",
+        issuing,
+        "-serial",
+        &serial,
+        "-url",
+        &url,
+        "-no_nonce",
+    ];
+    judge(
+        "openssl",
+        &[words.as_slice(), &["-CAfile", root, "-verify_other", issuing]].concat(),
+    )
+}
+
+/// Has a CRL published; its number.
+fn published(appliance: &Appliance) -> u64 {
+    let (status, told) = Api::new(appliance).post("issuers/issuing/crl", &json!({}));
+    assert_eq!(status, 200, "{told}");
+    told["number"].as_u64().unwrap()
 }

@@ -1,6 +1,6 @@
 //! An initialised appliance on free loopback ports in a temporary folder, stopped by its process id when it is dropped.
 
-use std::io::Write as _;
+use std::io::{Read as _, Write as _};
 use std::net::{Ipv4Addr, TcpListener, TcpStream};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Output, Stdio};
@@ -263,6 +263,35 @@ impl Appliance {
 
     pub(crate) fn api_url(&self) -> String {
         format!("https://localhost:{}", self.ports[0])
+    }
+
+    /// What it tells Prometheus.
+    pub(crate) fn metrics(&self) -> String {
+        let mut stream = TcpStream::connect((Ipv4Addr::LOCALHOST, self.ports[2])).unwrap();
+        let request = b"GET /metrics HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n";
+        stream.write_all(request).unwrap();
+        let mut answer = String::new();
+        stream.read_to_string(&mut answer).unwrap();
+        answer
+    }
+
+    /// Waits until a metric is at least this.
+    pub(crate) fn wait_for_metric(&self, name: &str, least: usize) {
+        let since = Instant::now();
+        let is_there = |line: &str| {
+            let value = line
+                .strip_prefix(name)
+                .and_then(|rest| rest.trim().parse::<usize>().ok());
+            value.is_some_and(|value| value >= least)
+        };
+        while !self.metrics().lines().any(is_there) {
+            let told = self.metrics();
+            assert!(
+                since.elapsed() < Duration::from_secs(20),
+                "{name} is not {least}:\n{told}"
+            );
+            std::thread::sleep(Duration::from_millis(5));
+        }
     }
 
     /// Changes the configuration: a line that is there becomes another.

@@ -139,15 +139,30 @@ async fn a_body_that_breaks_off_harms_nobody() {
     );
 }
 
+/// A request that is never finished: its connection is at work until the time for bodies is over.
+const UNFINISHED: &str =
+    "POST /.well-known/pki/ocsp/issuing HTTP/1.1\r\nhost: x\r\ncontent-length: 4\r\n\r\nab";
+
+/// A connection whose request is being answered.
+async fn at_work(house: &House) -> tokio::net::TcpStream {
+    let mut stream = wire::connect(house.addresses.public).await;
+    // What is answered is surely at work afterwards.
+    wire::send(&mut stream, HEALTHZ).await;
+    wire::head(&mut stream).await;
+    wire::send(&mut stream, UNFINISHED).await;
+    tokio::time::sleep(Duration::from_millis(50)).await;
+    stream
+}
+
 #[tokio::test]
-async fn connections_over_the_limit_wait_until_one_ends() {
+async fn when_all_are_at_work_further_connections_wait_until_one_ends() {
     let house = House::with(Limits {
         connections: 2,
         ..Limits::default()
     })
     .await;
-    let first = wire::connect(house.addresses.public).await;
-    let _second = wire::connect(house.addresses.public).await;
+    let first = at_work(&house).await;
+    let _second = at_work(&house).await;
     let mut third = wire::connect(house.addresses.public).await;
     wire::send(&mut third, HEALTHZ).await;
     let answer = tokio::time::timeout(Duration::from_millis(300), wire::head(&mut third));
@@ -157,18 +172,53 @@ async fn connections_over_the_limit_wait_until_one_ends() {
 }
 
 #[tokio::test]
+async fn silent_connections_make_room_on_a_full_listener() {
+    let house = House::with(Limits {
+        connections: 3,
+        ..Limits::default()
+    })
+    .await;
+    let mut working = wire::connect(house.addresses.public).await;
+    let mut silent = wire::connect(house.addresses.public).await;
+    let _unfinished = at_work(&house).await;
+    let served = async {
+        for _ in 0..4 {
+            wire::send(&mut working, HEALTHZ).await;
+            assert!(wire::head(&mut working).await.starts_with("http/1.1 200"));
+            assert_eq!(read_body(&mut working).await, "ok\n");
+            let mut next = wire::connect(house.addresses.public).await;
+            wire::send(&mut next, HEALTHZ).await;
+            assert!(wire::head(&mut next).await.starts_with("http/1.1 200"));
+        }
+    };
+    // Far sooner than silence ends a connection by itself.
+    tokio::time::timeout(Duration::from_secs(5), served)
+        .await
+        .unwrap();
+    assert_eq!(wire::rest(&mut silent).await, "");
+    let displaced = "chancery_http_connections_displaced_total{listener=\"public\"}";
+    assert!(house.metric(displaced).await >= 1);
+}
+
+/// The body of an answer of `/healthz`.
+async fn read_body(stream: &mut tokio::net::TcpStream) -> String {
+    use tokio::io::AsyncReadExt as _;
+    let mut body = [0; 3];
+    stream.read_exact(&mut body).await.unwrap();
+    String::from_utf8_lossy(&body).into_owned()
+}
+
+#[tokio::test]
 async fn an_address_has_its_share_of_the_connections() {
     let house = House::with(Limits {
         connections_per_address: 2,
         ..Limits::default()
     })
     .await;
-    let first = wire::connect(house.addresses.public).await;
-    let mut second = wire::connect(house.addresses.public).await;
+    let first = at_work(&house).await;
+    let second = at_work(&house).await;
     let mut third = wire::connect(house.addresses.public).await;
     assert_eq!(wire::rest(&mut third).await, "", "the third was not closed");
-    wire::send(&mut second, "HEAD /healthz HTTP/1.1\r\nhost: x\r\n\r\n").await;
-    assert!(wire::head(&mut second).await.starts_with("http/1.1 200"));
     let refused = "chancery_http_connections_refused_total{listener=\"public\"}";
     assert!(house.metric(refused).await >= 1);
     // Another address is no worse off, and a place that was left is free again.
@@ -191,6 +241,22 @@ async fn an_address_has_its_share_of_the_connections() {
         }
     };
     tokio::time::timeout(Duration::from_secs(5), again).await.unwrap();
+    drop(second);
+}
+
+#[tokio::test]
+async fn a_silent_connection_makes_room_for_another_of_its_address() {
+    let house = House::with(Limits {
+        connections_per_address: 2,
+        ..Limits::default()
+    })
+    .await;
+    let mut silent = wire::connect(house.addresses.public).await;
+    let _unfinished = at_work(&house).await;
+    let mut next = wire::connect(house.addresses.public).await;
+    wire::send(&mut next, HEALTHZ).await;
+    assert!(wire::head(&mut next).await.starts_with("http/1.1 200"));
+    assert_eq!(wire::rest(&mut silent).await, "");
 }
 
 #[tokio::test]

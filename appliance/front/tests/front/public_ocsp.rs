@@ -273,6 +273,22 @@ async fn garbage_behind_the_issuer_is_malformed() {
 }
 
 #[tokio::test]
+async fn a_request_in_pieces_is_one_request() {
+    let house = House::open().await;
+    let request = request(&house, HashAlgorithm::Sha1, leaf(&house).await.serial);
+    let der = request.to_der().unwrap();
+    for length in [1, 7, der.len() - 1] {
+        let pieces: Vec<_> = der
+            .chunks(length)
+            .map(|piece| Ok::<_, std::io::Error>(piece.to_vec()))
+            .collect();
+        let body = reqwest::Body::wrap_stream(futures_util::stream::iter(pieces));
+        let reply = Reply::to(house.plain.post(house.public(&responder(&house))).body(body)).await;
+        assert_eq!(status(&house, &reply, &request), CertStatus::Good);
+    }
+}
+
+#[tokio::test]
 async fn a_body_over_64_kib_is_refused_and_the_refusal_arrives() {
     let house = House::open().await;
     assert_eq!(
