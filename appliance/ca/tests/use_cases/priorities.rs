@@ -59,7 +59,7 @@ async fn what_waits_for_a_token_is_signed_by_its_urgency() {
         answers.push(task.await.unwrap().to_vec());
     }
     for task in ordering {
-        certificates.push(task.await.unwrap().certificate_der);
+        certificates.push(task.await.unwrap().certificate.der().to_vec());
     }
     publishing.await.unwrap();
     let ahead = ahead.await.unwrap();
