@@ -105,6 +105,8 @@ fn program() -> Result<PathBuf> {
         "--profile=counts",
         "--package=chancery-bench",
         "--bench=hot",
+        // Without the load kit around it, which takes longer to build.
+        "--no-default-features",
         "--message-format=json-render-diagnostics",
     ];
     let printed = timed("cargo", &words)?;
