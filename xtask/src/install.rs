@@ -18,6 +18,7 @@ const DEBIAN: &[(&str, &str)] = &[
     ("/usr/bin/curl", "curl"),
     ("/usr/bin/pgrep", "procps"),
     ("/usr/bin/systemd-analyze", "systemd"),
+    ("/usr/bin/valgrind", "valgrind"),
     ("/usr/bin/cc", "gcc"),
     ("/usr/bin/c++", "g++"),
     ("/usr/bin/make", "make"),
@@ -54,6 +55,11 @@ pub(crate) fn debian() -> Result<()> {
 /// Installs the soft HSM when it is missing: all that the demo needs.
 pub(crate) fn softhsm() -> Result<()> {
     packages(&[("/usr/bin/softhsm2-util", "softhsm2")])
+}
+
+/// Installs Valgrind when it is missing: all that the counting of instructions needs.
+pub(crate) fn valgrind() -> Result<()> {
+    packages(&[("/usr/bin/valgrind", "valgrind")])
 }
 
 /// Installs the Debian packages of the peers that are missing.

@@ -1,4 +1,4 @@
-//! The chores of this repository as one program: `cargo xtask demo | test | check | bench | fuzz | sizes`.
+//! The chores of this repository as one program: `cargo xtask demo | test | check | bench | instructions | fuzz | sizes`.
 //!
 //! It depends on none of the product's crates, so that it builds in seconds on a machine that has nothing but Rust.
 #![allow(
@@ -11,6 +11,7 @@ mod check;
 mod demo;
 mod fuzz;
 mod install;
+mod instructions;
 mod shell;
 mod sizes;
 mod tally;
@@ -35,6 +36,8 @@ enum Chore {
     Check,
     /// Build the load kit in release mode and run the named scenarios.
     Bench(bench::Args),
+    /// Count the instructions of the hot operations and compare them with `bench/instructions.toml`.
+    Instructions(instructions::Args),
     /// Run the fuzz targets for a while (all of them unless named).
     Fuzz(fuzz::Args),
     /// File and function sizes against the budgets.
@@ -47,6 +50,7 @@ fn main() -> anyhow::Result<()> {
         Chore::Test(args) => test::run(&args),
         Chore::Check => check::run(),
         Chore::Bench(args) => bench::run(&args),
+        Chore::Instructions(args) => instructions::run(&args),
         Chore::Fuzz(args) => fuzz::run(&args),
         Chore::Sizes => sizes::run(),
     }

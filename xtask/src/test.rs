@@ -2,7 +2,7 @@
 
 use anyhow::{Context, Result};
 
-use crate::{check, fuzz, install, shell, tally::Tally};
+use crate::{check, fuzz, install, instructions, shell, tally::Tally};
 
 /// What to run.
 #[derive(Debug, clap::Args)]
@@ -46,6 +46,9 @@ pub(crate) fn run(args: &Args) -> Result<()> {
                 "cargo",
                 &["test", "--workspace", "--doc", "--quiet", "--locked"],
             )?)
+        });
+        tally.step("instruction counts", || {
+            instructions::run(&instructions::Args::default())
         });
         tally.step("fuzz targets, a few seconds each", || {
             fuzz::run(&fuzz::Args::smoke())

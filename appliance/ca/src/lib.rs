@@ -26,6 +26,8 @@ mod issuer;
 mod kept_answer;
 mod keys;
 mod load_crls;
+#[cfg(feature = "measured")]
+pub mod measured;
 mod metrics;
 mod ocsp_cache;
 mod permit;

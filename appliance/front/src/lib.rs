@@ -18,6 +18,8 @@ pub mod fuzzing;
 mod health;
 mod limits;
 mod listen;
+#[cfg(feature = "measured")]
+pub mod measured;
 mod metrics;
 mod ocsp;
 mod openapi;

@@ -178,6 +178,18 @@ pub(crate) struct Visit {
 }
 
 impl Visit {
+    /// A visit to no listener, which nothing ends but its peer.
+    #[cfg(feature = "measured")]
+    pub(crate) fn alone(limits: Limits) -> Self {
+        Self {
+            peer: SocketAddr::from(([127, 0, 0, 1], 0)),
+            limits,
+            activity: Arc::default(),
+            ending: Ending::default(),
+            cut: Ending::default(),
+        }
+    }
+
     /// The listener's end; for what comes before the first request.
     pub(crate) async fn ended(&self) {
         self.ending.wait().await;

@@ -11,12 +11,13 @@ use http::Request;
 use hyper::body::Incoming;
 use hyper::service::{Service as _, service_fn};
 use hyper_util::service::TowerToHyperService;
+use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::TcpListener;
 use tokio_rustls::TlsAcceptor;
 use tokio_util::sync::CancellationToken;
 
 use crate::api::{self, Peer};
-use crate::listen::{Door, ListenError, bind};
+use crate::listen::{Door, ListenError, Visit, bind};
 use crate::metrics::{HttpMetrics, PublicMetrics};
 use crate::public::Public;
 use crate::settings::FrontSettings;
@@ -115,15 +116,25 @@ impl Front {
 
 async fn serve_public(door: Door, public: Public) {
     let public = Arc::new(public);
-    door.serve(|stream, visit| {
-        let (public, peer) = (Arc::clone(&public), visit.peer);
-        let service = service_fn(move |request| {
-            let public = Arc::clone(&public);
-            async move { Ok::<_, Infallible>(public.answer(request, peer).await) }
-        });
-        visit.http1(stream, service)
-    })
-    .await;
+    door.serve(|stream, visit| serve_relying_party(Arc::clone(&public), stream, visit))
+        .await;
+}
+
+/// One connection of the public listener.
+pub(crate) fn serve_relying_party<I>(
+    public: Arc<Public>,
+    stream: I,
+    visit: Visit,
+) -> impl Future<Output = ()> + Send + 'static
+where
+    I: AsyncRead + AsyncWrite + Unpin + Send + 'static,
+{
+    let peer = visit.peer;
+    let service = service_fn(move |request| {
+        let public = Arc::clone(&public);
+        async move { Ok::<_, Infallible>(public.answer(request, peer).await) }
+    });
+    visit.http1(stream, service)
 }
 
 /// Without an acceptor it speaks plain HTTP/1.1.
