@@ -7,7 +7,7 @@ use serde_json::Value;
 
 use crate::harness::text;
 
-/// What a build without optimisation may miss the limits of the contract by, which are for a release. Where the good ones are
+/// What a build without optimisation may miss the limit of the latencies by, which is for a release. Where the good ones are
 /// kept out, it is by seconds.
 const SLACK: f64 = 3.0;
 
@@ -34,6 +34,8 @@ fn e2e_overload_good_requests_go_on_and_memory_is_bounded() {
     for row in measured {
         assert_eq!(row["better"], "lower");
         let (value, must) = (row["value"].as_f64().unwrap(), row["must"].as_f64().unwrap());
-        assert!(value <= must * SLACK, "{row}\n{}", text(&output));
+        let is_latency = row["name"].as_str().unwrap().contains("p99");
+        let limit = if is_latency { must * SLACK } else { must };
+        assert!(value <= limit, "{row}\n{}", text(&output));
     }
 }
