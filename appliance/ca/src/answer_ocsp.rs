@@ -4,6 +4,7 @@
 //! is given out until its end. What was never issued is `unknown`, never `good`, and is not kept, so that nobody can fill
 //! the memory with serials of their own making.
 
+use std::any::Any;
 use std::sync::atomic::Ordering;
 use std::sync::{Arc, OnceLock};
 
@@ -89,17 +90,8 @@ pub struct Freshness {
     pub next_update: Timestamp,
     /// A strong entity tag, with its quotes.
     pub etag: Bytes,
-    /// What the listener writes of all this, made once: an answer is sent many times.
-    pub written: OnceLock<WrittenFreshness>,
-}
-
-/// A freshness in the words of a protocol.
-#[derive(Clone, Debug)]
-pub struct WrittenFreshness {
-    /// thisUpdate.
-    pub modified: Bytes,
-    /// nextUpdate.
-    pub expires: Bytes,
+    /// All this in the words of a protocol, by whoever speaks it; written once, because an answer is sent many times.
+    pub written: OnceLock<Box<dyn Any + Send + Sync>>,
 }
 
 /// An OCSPResponse, ready to be sent. A copy costs no allocation.
@@ -157,8 +149,7 @@ impl Authority {
             return answer;
         }
         let outcome = match Request::parse(request) {
-            // On the heap, so that what nearly every request needs is not moved about with what few need.
-            Ok(request) => Box::pin(self.answer_request(issuer_id, &request)).await,
+            Ok(request) => self.answer_request(issuer_id, &request).await,
             Err(fault) => Err(fault.status()),
         };
         self.counted(outcome)

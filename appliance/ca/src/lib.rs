@@ -51,7 +51,7 @@ mod subordinate;
 mod tls_certificate;
 mod turns;
 
-pub use answer_ocsp::{Freshness, OcspAnswer, OcspAnswerKind, WrittenFreshness};
+pub use answer_ocsp::{Freshness, OcspAnswer, OcspAnswerKind};
 pub use api_tokens::{ApiToken, NewApiToken, NewSecret};
 pub use audit::{AuditRecord, AuditVerdict};
 pub use authority::Authority;

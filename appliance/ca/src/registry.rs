@@ -4,6 +4,7 @@ use std::collections::HashMap;
 use std::sync::Arc;
 
 use arc_swap::ArcSwap;
+use foldhash::fast::RandomState;
 use jiff::Timestamp;
 use pki::{Certificate, KeyFingerprint, PublicKey, RevocationReason};
 use serde::{Deserialize, Serialize};
@@ -35,7 +36,7 @@ pub(crate) struct StoredSettings {
 /// All issuers.
 #[derive(Debug, Default)]
 pub(crate) struct Registry {
-    issuers: ArcSwap<HashMap<Uuid, Arc<Issuer>>>,
+    issuers: ArcSwap<HashMap<Uuid, Arc<Issuer>, RandomState>>,
 }
 
 impl Registry {

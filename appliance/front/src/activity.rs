@@ -1,15 +1,17 @@
 //! What goes on in a connection, for whoever decides that nothing does.
 
+use std::future::poll_fn;
 use std::io;
-use std::pin::Pin;
+use std::pin::{Pin, pin};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
-use std::task::{Context, Poll};
+use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
 use http::Response;
 use hyper::body::{Body, Frame, SizeHint};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+use tokio::time::Sleep;
 
 /// How often a connection is looked at in the time that it may be quiet.
 const LOOKS: u32 = 4;
@@ -45,7 +47,7 @@ impl Activity {
     pub(crate) async fn lull(&self, patience: Duration) {
         let (mut before, mut quiet) = (self.asked(), 0);
         while quiet < LOOKS {
-            tokio::time::sleep(patience / LOOKS).await;
+            elapsed(tokio::time::sleep(patience / LOOKS)).await;
             let asked = self.asked();
             let is_quiet = asked == before && self.is_quiet();
             quiet = if is_quiet { quiet + 1 } else { 0 };
@@ -54,18 +56,60 @@ impl Activity {
     }
 }
 
+/// Waits for a timer, within one task: each wake-up of the connection comes by here, and whether a timer has elapsed costs
+/// less to ask than to poll it.
+async fn elapsed(timer: Sleep) {
+    let mut timer = pin!(timer);
+    let mut is_set = false;
+    poll_fn(|context| {
+        if !is_set {
+            is_set = true;
+            return timer.as_mut().poll(context);
+        }
+        if timer.is_elapsed() {
+            Poll::Ready(())
+        } else {
+            Poll::Pending
+        }
+    })
+    .await;
+}
+
 /// A request that is being answered.
 #[derive(Debug)]
 pub(crate) struct Asked(Arc<Activity>);
 
 impl Asked {
     /// Lasts until the answer is there with all of its body.
-    pub(crate) async fn during<B, E>(
-        self,
-        answer: impl Future<Output = Result<Response<B>, E>>,
-    ) -> Result<Response<Lasting<B>>, E> {
-        let answer = answer.await?;
-        Ok(answer.map(|body| Lasting { body, _asked: self }))
+    pub(crate) fn during<F>(self, answer: F) -> During<F> {
+        During {
+            answer,
+            asked: Some(self),
+        }
+    }
+}
+
+pin_project_lite::pin_project! {
+    /// An answer on its way. Written out, because an `async fn` keeps what it awaits twice.
+    #[derive(Debug)]
+    pub(crate) struct During<F> {
+        #[pin]
+        answer: F,
+        asked: Option<Asked>,
+    }
+}
+
+impl<F, B, E> Future for During<F>
+where
+    F: Future<Output = Result<Response<B>, E>>,
+{
+    type Output = Result<Response<Lasting<B>>, E>;
+
+    fn poll(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Self::Output> {
+        let this = self.project();
+        let answer = ready!(this.answer.poll(context));
+        let asked = this.asked.take();
+        Poll::Ready(answer.map(|answer| answer.map(|body| Lasting { body, _asked: asked })))
     }
 }
 
@@ -73,7 +117,7 @@ impl Asked {
 #[derive(Debug)]
 pub(crate) struct Lasting<B> {
     body: B,
-    _asked: Asked,
+    _asked: Option<Asked>,
 }
 
 impl<B: Body + Unpin> Body for Lasting<B> {

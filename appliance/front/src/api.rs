@@ -124,12 +124,11 @@ async fn watch(State(app): State<App>, mut request: Request, next: Next) -> Resp
     let span = tracing::info_span!("request", id = %request_id, %method, route, peer, caller = field::Empty);
     let timed = Timed::begin(app.metrics.in_flight(LISTENER));
     let answered = async {
-        let (head, body) = request.into_parts();
-        if !names_one_host(&head) {
+        if !names_one_host(request.headers(), request.version()) {
             return Problem::bad_request("host_invalid", "a request of HTTP/1.1 has one Host header")
                 .into_response();
         }
-        next.run(Request::from_parts(head, body)).await
+        next.run(request).await
     };
     let answer = AssertUnwindSafe(answered)
         .catch_unwind()

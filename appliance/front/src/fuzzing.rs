@@ -30,7 +30,7 @@ pub fn public(target: &str, accept: &str, condition: &str) {
         Place::Ca(segment) => assert!(segment.starts_with(ca_certificate::asked(segment, &head).0)),
         Place::Healthz | Place::Nowhere => {}
     }
-    is_unchanged(&head.headers, "\"0102\"", Timestamp::UNIX_EPOCH);
+    is_unchanged(&head.headers, || "\"0102\"", Timestamp::UNIX_EPOCH);
     date(condition);
 }
 

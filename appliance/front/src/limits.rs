@@ -1,20 +1,23 @@
 //! Bodies, bounded in size and time before they are read.
 
+use std::future::poll_fn;
+use std::pin::{Pin, pin};
+use std::task::Poll;
 use std::time::Duration;
 
 use bytes::Bytes;
-use http::Version;
 use http::header::{EXPECT, HOST};
 use http::request::Parts;
+use http::{HeaderMap, Version};
 use http_body_util::BodyExt as _;
 use hyper::body::Body;
 
 use crate::settings::DISCARD;
 
 /// RFC 9112 §3.2: a request of HTTP/1.1 names its host, and once.
-pub(crate) fn names_one_host(head: &Parts) -> bool {
-    head.version != Version::HTTP_11 || {
-        let mut hosts = head.headers.get_all(HOST).iter();
+pub(crate) fn names_one_host(headers: &HeaderMap, version: Version) -> bool {
+    version != Version::HTTP_11 || {
+        let mut hosts = headers.get_all(HOST).iter();
         hosts.next().is_some() && hosts.next().is_none()
     }
 }
@@ -56,14 +59,35 @@ where
         }
         Ok(())
     };
-    let outcome = tokio::time::timeout(within, pieces)
-        .await
-        .unwrap_or(Err(BodyFault::TooSlow));
+    let mut pieces = pin!(pieces);
+    let outcome = match at_second_look(pieces.as_mut()).await {
+        Some(outcome) => outcome,
+        // On the heap, like all that few requests need: what answers them stays small.
+        None => Box::pin(tokio::time::timeout(within, pieces))
+            .await
+            .unwrap_or(Err(BodyFault::TooSlow)),
+    };
     // A sender that waits for `100 Continue` has not begun.
     if outcome == Err(BodyFault::TooLarge) && !head.headers.contains_key(EXPECT) {
-        let _ = tokio::time::timeout(within, discard(body)).await;
+        let _ = Box::pin(tokio::time::timeout(within, discard(body))).await;
     }
     outcome
+}
+
+/// What is there at once, or after hyper had its turn: that is when it hands over what came with the head. Only for what
+/// is not a timer is worth its while.
+async fn at_second_look<F: Future>(mut future: Pin<&mut F>) -> Option<F::Output> {
+    let mut has_looked = false;
+    poll_fn(|context| match future.as_mut().poll(context) {
+        Poll::Ready(outcome) => Poll::Ready(Some(outcome)),
+        Poll::Pending if has_looked => Poll::Ready(None),
+        Poll::Pending => {
+            has_looked = true;
+            context.waker().wake_by_ref();
+            Poll::Pending
+        }
+    })
+    .await
 }
 
 async fn discard<B: Body<Data = Bytes> + Unpin>(mut body: B) {

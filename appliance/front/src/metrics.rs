@@ -184,18 +184,18 @@ impl PublicMetrics {
         }
     }
 
-    /// A request begins.
+    /// A request begins that is not answered at once.
     pub(crate) fn begin(&self) -> Timed {
         Timed::begin(self.in_flight.clone())
     }
 
     /// A request was answered.
-    pub(crate) fn end(&self, timed: &Timed, route: Route, method: &Method, status: StatusCode) {
+    pub(crate) fn count(&self, took: Duration, route: Route, method: &Method, status: StatusCode) {
         let ((place, method), (class, status)) = (method_label(method), class_label(status));
         let Some(route) = self.routes.get(route as usize) else {
             return;
         };
-        route.seconds.observe(timed.elapsed().as_secs_f64());
+        route.seconds.observe(took.as_secs_f64());
         if let Some(counter) = route.requests.get(place).and_then(|classes| classes.get(class)) {
             let labels = [LISTENER, route.name, method, status];
             counter
@@ -251,7 +251,8 @@ mod tests {
         let metrics = PublicMetrics::new(HttpMetrics::new(&registry).unwrap());
         let timed = metrics.begin();
         assert_eq!(metrics.in_flight.get(), 1);
-        metrics.end(&timed, Route::Crl, &Method::PATCH, StatusCode::METHOD_NOT_ALLOWED);
+        let took = timed.elapsed();
+        metrics.count(took, Route::Crl, &Method::PATCH, StatusCode::METHOD_NOT_ALLOWED);
         drop(timed);
         assert_eq!(metrics.in_flight.get(), 0);
         let text = prometheus::TextEncoder::new()

@@ -1,48 +1,63 @@
 //! OCSP over HTTP (RFC 6960 appendix A, RFC 9919 §6): GET and POST, and the short address `/{serial}` for people and
 //! scripts.
 
+use std::sync::LazyLock;
+
 use bytes::Bytes;
-use ca::{IssuerEntry, OcspAnswer, OcspAnswerKind, WrittenFreshness};
+use ca::{IssuerEntry, OcspAnswer, OcspAnswerKind};
 use http::header::{CACHE_CONTROL, CONTENT_TYPE};
 use http::request::Parts;
-use http::{HeaderValue, Method, Response, StatusCode};
+use http::{HeaderMap, HeaderValue, Method, Response, StatusCode};
 use http_body_util::Full;
 use hyper::body::{Body as _, Incoming};
 use ocsp::{ErrorStatus, GetPathFault, get_path_into, get_path_to_der};
 use pki::Serial;
 use uuid::Uuid;
 
-use crate::conditional::{Kept, written_date};
+use crate::conditional::{Kept, Written, head_of};
 use crate::limits::{self, BodyFault};
-use crate::public::{Answer, Public, not_allowed, plain};
+use crate::public::{Answer, Public, not_allowed, not_found, plain};
 use crate::settings::OCSP_BODY;
 
 const MEDIA_TYPE: &str = "application/ocsp-response";
+/// The headers of an answer that may be kept.
+static HEAD: LazyLock<HeaderMap> = LazyLock::new(|| head_of(MEDIA_TYPE));
 /// Octets that a request about one certificate fits in, with SHA-256 and the longest serial.
 const USUAL_REQUEST: usize = 192;
 
 /// The answer of an issuer's responder; `rest` is the path behind the issuer.
 pub(crate) async fn answer(
     public: &Public,
-    issuer: &IssuerEntry,
+    issuer: &str,
     rest: Option<&str>,
     head: &Parts,
-    body: Incoming,
+    body: &mut Incoming,
 ) -> Answer {
     match head.method {
         Method::POST => post(public, issuer, head, body).await,
-        Method::GET | Method::HEAD => get(public, issuer, rest.unwrap_or_default(), head).await,
+        Method::GET | Method::HEAD => match public.issuer(issuer) {
+            Some(issuer) => Box::pin(get(public, &issuer, rest.unwrap_or_default(), head)).await,
+            None => not_found(),
+        },
         _ => not_allowed("GET, HEAD, POST"),
     }
 }
 
-async fn post(public: &Public, issuer: &IssuerEntry, head: &Parts, body: Incoming) -> Answer {
+async fn post(public: &Public, issuer: &str, head: &Parts, body: &mut Incoming) -> Answer {
     match request(public, head, body).await {
-        Ok(request) => render(
-            public,
-            &public.authority.answer_ocsp(issuer.id, &request).await,
-            head,
-        ),
+        Ok(request) => {
+            if let Some(known) = known(public, issuer, &request) {
+                return render(public, &known, &head.method, &head.headers);
+            }
+            match public.issuer(issuer) {
+                Some(issuer) => {
+                    // On the heap, so that what nearly every request needs is not moved about with what few need.
+                    let answer = Box::pin(public.authority.answer_ocsp(issuer.id, &request)).await;
+                    render(public, &answer, &head.method, &head.headers)
+                }
+                None => not_found(),
+            }
+        }
         Err(BodyFault::TooLarge) => plain(
             StatusCode::PAYLOAD_TOO_LARGE,
             "An OCSP request has at most 65536 octets.\n",
@@ -55,8 +70,15 @@ async fn post(public: &Public, issuer: &IssuerEntry, head: &Parts, body: Incomin
     }
 }
 
+/// The answer that is at hand, of an issuer that is named by its identifier.
+fn known(public: &Public, issuer: &str, request: &[u8]) -> Option<OcspAnswer> {
+    public
+        .authority
+        .ocsp_at_hand(Uuid::try_parse(issuer).ok()?, request)
+}
+
 /// The body of a request, which nearly always comes in one piece. One that does not takes room once, for all of it.
-async fn request(public: &Public, head: &Parts, body: Incoming) -> Result<Bytes, BodyFault> {
+async fn request(public: &Public, head: &Parts, body: &mut Incoming) -> Result<Bytes, BodyFault> {
     let declared = body
         .size_hint()
         .upper()
@@ -80,16 +102,20 @@ async fn request(public: &Public, head: &Parts, body: Incoming) -> Result<Bytes,
 }
 
 /// The answer when it is at hand, without waiting for anything: the way of nearly every request by GET.
-pub(crate) fn at_hand(public: &Public, issuer: &str, rest: Option<&str>, head: &Parts) -> Option<Answer> {
-    if head.method != Method::GET && head.method != Method::HEAD {
+pub(crate) fn at_hand(
+    public: &Public,
+    issuer: &str,
+    rest: Option<&str>,
+    method: &Method,
+    headers: &HeaderMap,
+) -> Option<Answer> {
+    if *method != Method::GET && *method != Method::HEAD {
         return None;
     }
     let mut room = [0; USUAL_REQUEST];
     let der = get_path_into(rest?, &mut room).ok()?;
-    let answer = public
-        .authority
-        .ocsp_at_hand(Uuid::try_parse(issuer).ok()?, der)?;
-    Some(render(public, &answer, head))
+    let answer = known(public, issuer, der)?;
+    Some(render(public, &answer, method, headers))
 }
 
 async fn get(public: &Public, issuer: &IssuerEntry, rest: &str, head: &Parts) -> Answer {
@@ -104,7 +130,7 @@ async fn get(public: &Public, issuer: &IssuerEntry, rest: &str, head: &Parts) ->
             );
         }
     };
-    render(public, &answer, head)
+    render(public, &answer, &head.method, &head.headers)
 }
 
 /// What is asked for by GET.
@@ -130,7 +156,7 @@ fn serial(rest: &str) -> Option<Serial> {
         .flatten()
 }
 
-fn render(public: &Public, answer: &OcspAnswer, head: &Parts) -> Answer {
+fn render(public: &Public, answer: &OcspAnswer, method: &Method, headers: &HeaderMap) -> Answer {
     let body = answer.der.clone();
     let Some(fresh) = &answer.cacheable else {
         // RFC 9919 §7.2: a signed answer must not carry no-store or no-cache, an unsigned one should.
@@ -147,20 +173,23 @@ fn render(public: &Public, answer: &OcspAnswer, head: &Parts) -> Answer {
             },
         );
     };
-    let written = fresh.written.get_or_init(|| WrittenFreshness {
-        modified: written_date(fresh.this_update),
-        expires: written_date(fresh.next_update),
-    });
+    let write = || Written::of(&fresh.etag, fresh.this_update, fresh.next_update);
+    let written = fresh.written.get_or_init(|| Box::new(write()));
+    let own;
     let answer = Kept {
         body,
-        media_type: MEDIA_TYPE,
-        etag: &fresh.etag,
+        head: &HEAD,
         modified: fresh.this_update,
         expires: fresh.next_update,
-        written_modified: &written.modified,
-        written_expires: &written.expires,
+        written: if let Some(written) = written.downcast_ref() {
+            written
+        } else {
+            // Somebody else speaks of the same answer, and was first.
+            own = write();
+            &own
+        },
     };
-    answer.respond(&head.method, &head.headers, public.authority.clock().now())
+    answer.respond(method, headers, public.authority.clock().now())
 }
 
 /// An answer that is of no use to anybody else: with a nonce, or an error.

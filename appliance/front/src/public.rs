@@ -3,14 +3,18 @@
 //! Paths (all under `/.well-known/pki/`): `crl/{issuer}[/{shard}][/delta]`, `ocsp/{issuer}[/…]`, `ca/{issuer}`. The issuer is named by its
 //! identifier or its name. What these serve is signed, so plain HTTP is right: RFC 5280 §8 warns of the loops HTTPS makes.
 
+use std::future::{Ready, ready};
 use std::net::SocketAddr;
+use std::pin::Pin;
 use std::sync::Arc;
+use std::time::Instant;
 
 use bytes::Bytes;
 use ca::{Authority, IssuerEntry};
+use futures_util::future::Either;
 use http::header::{ALLOW, CONTENT_TYPE};
 use http::request::Parts;
-use http::{HeaderValue, Method, Request, Response, StatusCode};
+use http::{HeaderValue, Method, Request, Response, StatusCode, Uri};
 use http_body_util::Full;
 use hyper::body::Incoming;
 
@@ -24,6 +28,10 @@ const PREFIX: &str = "/.well-known/pki/";
 
 /// An answer of this listener.
 pub(crate) type Answer = Response<Full<Bytes>>;
+
+/// An answer that is there already, or one that is waited for.
+pub(crate) type Answering =
+    Either<Ready<Response<PublicBody>>, Pin<Box<dyn Future<Output = Response<PublicBody>> + Send>>>;
 
 /// What the public listener answers with.
 #[derive(Debug)]
@@ -45,44 +53,64 @@ impl Public {
     }
 
     /// Answers one request; there is always an answer. Of an answer to HEAD hyper sends the head alone.
-    pub(crate) async fn answer(&self, request: Request<Incoming>, peer: SocketAddr) -> Response<PublicBody> {
-        let timed = self.metrics.begin();
-        let (head, body) = request.into_parts();
-        let (route, answer) = if limits::names_one_host(&head) {
-            match self.at_hand(&head) {
-                Some(answer) => (Route::Ocsp, answer.map(PublicBody::from)),
-                None => self.route(&head, body).await,
-            }
-        } else {
-            let text = "A request of HTTP/1.1 has one Host header (RFC 9112 §3.2).\n";
-            (
-                Route::Nowhere,
-                plain(StatusCode::BAD_REQUEST, text).map(PublicBody::from),
-            )
-        };
-        let status = answer.status();
-        self.metrics.end(&timed, route, &head.method, status);
-        tracing::debug!(
-            %peer, method = %head.method, path = head.uri.path(), status = status.as_u16(),
-            took_us = timed.elapsed().as_micros(), "public request",
-        );
-        answer
-    }
-
-    fn at_hand(&self, head: &Parts) -> Option<Answer> {
-        match Place::of(head.uri.path()) {
-            Place::Ocsp { issuer, rest } => ocsp::at_hand(self, issuer, rest, head),
-            _ => None,
+    ///
+    /// What is at hand is there when this returns: nothing is put on the heap or moved about for what does not wait.
+    pub(crate) fn answer(self: &Arc<Self>, request: Request<Incoming>, peer: SocketAddr) -> Answering {
+        let began = Instant::now();
+        if let Some(answer) = self.at_hand(&request) {
+            self.note(began, Route::Ocsp, request.method(), request.uri(), &answer, peer);
+            return Either::Left(ready(answer.map(PublicBody::from)));
         }
+        let public = Arc::clone(self);
+        let (head, mut body) = request.into_parts();
+        Either::Right(Box::pin(async move {
+            let _in_flight = public.metrics.begin();
+            let (route, answer) = if limits::names_one_host(&head.headers, head.version) {
+                public.route(&head, &mut body).await
+            } else {
+                let text = "A request of HTTP/1.1 has one Host header (RFC 9112 §3.2).\n";
+                let answer = plain(StatusCode::BAD_REQUEST, text);
+                (Route::Nowhere, answer.map(PublicBody::from))
+            };
+            public.note(began, route, &head.method, &head.uri, &answer, peer);
+            answer
+        }))
     }
 
-    async fn route(&self, head: &Parts, body: Incoming) -> (Route, Response<PublicBody>) {
+    /// Counts an answered request.
+    fn note<B>(
+        &self,
+        began: Instant,
+        route: Route,
+        method: &Method,
+        uri: &Uri,
+        answer: &Response<B>,
+        peer: SocketAddr,
+    ) {
+        let (took, status) = (began.elapsed(), answer.status());
+        self.metrics.count(took, route, method, status);
+        tracing::debug!(
+            %peer, %method, path = uri.path(), status = status.as_u16(),
+            took_us = took.as_micros(), "public request",
+        );
+    }
+
+    fn at_hand<B>(&self, request: &Request<B>) -> Option<Answer> {
+        if *request.method() == Method::POST {
+            return None;
+        }
+        let Place::Ocsp { issuer, rest } = Place::of(request.uri().path()) else {
+            return None;
+        };
+        limits::names_one_host(request.headers(), request.version())
+            .then(|| ocsp::at_hand(self, issuer, rest, request.method(), request.headers()))
+            .flatten()
+    }
+
+    async fn route(&self, head: &Parts, body: &mut Incoming) -> (Route, Response<PublicBody>) {
         let (route, answer) = match Place::of(head.uri.path()) {
             Place::Healthz => (Route::Healthz, get(head, || plain(StatusCode::OK, "ok\n"))),
-            Place::Ocsp { issuer, rest } => match self.issuer(issuer) {
-                Some(issuer) => (Route::Ocsp, ocsp::answer(self, &issuer, rest, head, body).await),
-                None => (Route::Ocsp, not_found()),
-            },
+            Place::Ocsp { issuer, rest } => (Route::Ocsp, ocsp::answer(self, issuer, rest, head, body).await),
             Place::Crl { issuer, part } => {
                 return (Route::Crl, get(head, || crl::answer(self, issuer, part, head)));
             }
@@ -115,10 +143,8 @@ impl<'a> Place<'a> {
         let Some(rest) = path.strip_prefix(PREFIX) else {
             return Self::Nowhere;
         };
-        let (service, rest) = rest.split_once('/').unwrap_or((rest, ""));
-        let (issuer, rest) = rest
-            .split_once('/')
-            .map_or((rest, None), |(issuer, rest)| (issuer, Some(rest)));
+        let (service, rest) = cut(rest);
+        let (issuer, rest) = cut(rest.unwrap_or_default());
         match (service, rest) {
             ("ocsp", rest) => Self::Ocsp { issuer, rest },
             ("crl", rest) => crl::Part::of(rest).map_or(Self::Nowhere, |part| Self::Crl { issuer, part }),
@@ -126,6 +152,13 @@ impl<'a> Place<'a> {
             _ => Self::Nowhere,
         }
     }
+}
+
+/// What is before the first slash, and what is behind it. The search for a `char` costs several times as much.
+fn cut(path: &str) -> (&str, Option<&str>) {
+    let slash = path.bytes().position(|octet| octet == b'/');
+    let parts = slash.and_then(|at| Some((path.get(..at)?, path.get(at + 1..)?)));
+    parts.map_or((path, None), |(before, behind)| (before, Some(behind)))
 }
 
 fn get<B: From<Full<Bytes>>>(head: &Parts, answer: impl FnOnce() -> Response<B>) -> Response<B> {

@@ -7,6 +7,7 @@ use std::sync::Arc;
 use axum::Router;
 use axum::body::Body;
 use ca::Authority;
+use futures_util::FutureExt as _;
 use http::Request;
 use hyper::body::Incoming;
 use hyper::service::{Service as _, service_fn};
@@ -130,10 +131,7 @@ where
     I: AsyncRead + AsyncWrite + Unpin + Send + 'static,
 {
     let peer = visit.peer;
-    let service = service_fn(move |request| {
-        let public = Arc::clone(&public);
-        async move { Ok::<_, Infallible>(public.answer(request, peer).await) }
-    });
+    let service = service_fn(move |request| public.answer(request, peer).map(Ok::<_, Infallible>));
     visit.http1(stream, service)
 }
 

@@ -6,13 +6,14 @@
 use std::sync::Arc;
 
 use anyhow::{Context as _, Result};
-use ca::{Authority, Clock, CreateIssuing, CreateRoot, CrlPlan, IssuerEntry, Principal, Settings, Signer};
+use ca::{Authority, Clock, CrlPlan, ImportFromDisk, IssuerEntry, Principal, Settings, Signer};
 use front::Limits;
 use front::measured::PublicListener;
 use jiff::Timestamp;
 use ocsp::{CertId, HashAlgorithm, IssuerHash, Request};
 use pki::profile::{IssuerView, Urls};
-use pki::{Certificate, KeyAlgorithm, Serial};
+use pki::{Certificate, Serial};
+use secrecy::SecretSlice;
 use store::{Store, StoreConfig};
 use tempfile::TempDir;
 use token::KeyRing;
@@ -144,8 +145,7 @@ async fn authority(folder: &TempDir, size: Size, now: Timestamp) -> Result<Autho
         .context("an authority")
     };
     let first = open().await?;
-    first.create_root(&admin(), root()).await?;
-    first.create_issuing(&admin(), issuing()).await?;
+    first.import_from_disk(&admin(), issuing()).await?;
     first.drain().await;
     drop(first);
     let certificates = Seed {
@@ -160,29 +160,16 @@ fn admin() -> Principal {
     Principal::local("bench")
 }
 
-fn root() -> CreateRoot {
-    CreateRoot {
-        name: "root".to_owned(),
-        subject: "CN=Bench Root,O=Chancery".to_owned(),
-        key_algorithm: KeyAlgorithm::P256,
-        signature_algorithm: None,
-        token: "software".to_owned(),
-        validity: None,
-        profile: None,
-        crl: CrlPlan::default(),
-    }
-}
-
-fn issuing() -> CreateIssuing {
-    CreateIssuing {
+/// A CA whose key is known, and of no use to anybody: with a new one, as many octets of an OCSP request would be escaped as
+/// chance has it, and instructions could not be compared.
+fn issuing() -> ImportFromDisk {
+    ImportFromDisk {
         name: ISSUING.to_owned(),
-        parent: "root".to_owned(),
-        subject: "CN=Bench Issuing,O=Chancery".to_owned(),
-        key_algorithm: KeyAlgorithm::P256,
+        certificate: include_bytes!("issuer/certificate.pem").to_vec(),
+        chain: Vec::new(),
+        key: SecretSlice::from(include_bytes!("issuer/key.pem").to_vec()),
+        passphrase: None,
         signature_algorithm: None,
-        token: "software".to_owned(),
-        validity: None,
-        profile: None,
         crl: CrlPlan::default(),
     }
 }

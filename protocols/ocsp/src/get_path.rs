@@ -45,14 +45,15 @@ fn decode(path: &str, room: &mut [u8]) -> Result<usize, GetPathFault> {
     let mut room = Room { room, length: 0 };
     let (mut bits, mut held, mut symbols, mut padding) = (0_u32, 0_u32, 0_usize, 0_usize);
     loop {
-        // Four plain symbols are three octets; nearly every request is read here to its last few symbols.
-        while held == 0
-            && symbols > 0
+        // Four symbols are three octets; nearly every request is read here to its padding. Not before its first symbol:
+        // a slash too many may stand there.
+        let is_inside = symbols > 0 || octets.rest.first() == Some(&FIRST);
+        while is_inside
+            && held == 0
             && padding == 0
-            && let Some((quad, rest)) = octets.rest.split_first_chunk()
-            && let Some(three) = plain_quad(*quad)
+            && let Some((three, rest)) = plain_quad(octets.rest).or_else(|| escaped_quad(octets.rest))
         {
-            room.put(&three)?;
+            room.put(three)?;
             octets.rest = rest;
             symbols += 4;
         }
@@ -74,7 +75,7 @@ fn decode(path: &str, room: &mut [u8]) -> Result<usize, GetPathFault> {
         if held >= 8 {
             held -= 8;
             let [.., low] = (bits >> held).to_be_bytes();
-            room.put(&[low])?;
+            room.put([low])?;
             bits &= (1 << held) - 1;
         }
     }
@@ -92,27 +93,51 @@ struct Room<'a> {
 }
 
 impl Room<'_> {
-    fn put(&mut self, octets: &[u8]) -> Result<(), GetPathFault> {
-        let end = self.length + octets.len();
-        let place = self.room.get_mut(self.length..end).ok_or(GetPathFault::TooLong)?;
-        place.copy_from_slice(octets);
-        self.length = end;
+    fn put<const N: usize>(&mut self, octets: [u8; N]) -> Result<(), GetPathFault> {
+        let free = self.room.get_mut(self.length..).unwrap_or_default();
+        *free.first_chunk_mut().ok_or(GetPathFault::TooLong)? = octets;
+        self.length += N;
         Ok(())
     }
 }
 
-/// Four symbols that are all plain base64.
-fn plain_quad(quad: [u8; 4]) -> Option<[u8; 3]> {
-    let value = |symbol: u8| VALUES.get(usize::from(symbol)).copied().unwrap_or(NOT_PLAIN);
-    let [a, b, c, d] = quad;
-    let (a, b, c, d) = (value(a), value(b), value(c), value(d));
-    if (a | b | c | d) & NOT_PLAIN != 0 {
-        return None;
-    }
-    let [_, one, two, three] =
-        ((u32::from(a) << 18) | (u32::from(b) << 12) | (u32::from(c) << 6) | u32::from(d)).to_be_bytes();
-    Some([one, two, three])
+/// Four symbols that are all plain base64, and what is behind them.
+#[inline]
+fn plain_quad(path: &[u8]) -> Option<([u8; 3], &[u8])> {
+    let (&[a, b, c, d], rest) = path.split_first_chunk()?;
+    let values @ [a, b, c, d] = [plain_value(a), plain_value(b), plain_value(c), plain_value(d)];
+    let is_plain = (a | b | c | d) & NOT_PLAIN == 0;
+    is_plain.then(|| (three_octets(values), rest))
 }
+
+/// Four symbols of which some are escaped once, as a request's own `+` and `/` mostly are.
+fn escaped_quad(path: &[u8]) -> Option<([u8; 3], &[u8])> {
+    let (mut values, mut rest) = ([0; 4], path);
+    for value in &mut values {
+        (*value, rest) = match rest {
+            [b'%', b'2', b'B' | b'b', rest @ ..] => (62, rest),
+            [b'%', b'2', b'F' | b'f', rest @ ..] => (63, rest),
+            [symbol, rest @ ..] if plain_value(*symbol) != NOT_PLAIN => (plain_value(*symbol), rest),
+            _ => return None,
+        };
+    }
+    Some((three_octets(values), rest))
+}
+
+#[inline]
+fn plain_value(symbol: u8) -> u8 {
+    VALUES.get(usize::from(symbol)).copied().unwrap_or(NOT_PLAIN)
+}
+
+#[inline]
+fn three_octets([a, b, c, d]: [u8; 4]) -> [u8; 3] {
+    let bits = (u32::from(a) << 18) | (u32::from(b) << 12) | (u32::from(c) << 6) | u32::from(d);
+    let [_, one, two, three] = bits.to_be_bytes();
+    [one, two, three]
+}
+
+/// What every request begins with: the first six bits of a SEQUENCE.
+const FIRST: u8 = b'M';
 
 /// What is no symbol has a bit that no value has.
 const NOT_PLAIN: u8 = 0x80;

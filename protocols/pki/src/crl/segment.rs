@@ -1,5 +1,7 @@
 //! A bounded run of entries: their DER one after the other, and beside each the end of its certificate.
 
+use std::cmp::Ordering;
+
 use super::EncodedEntry;
 use crate::serial::Serial;
 
@@ -147,11 +149,13 @@ impl Segment {
         if self.bounds.is_none_or(|(_, last)| last < serial) {
             return at(self.der.len(), self.ends.len(), 0);
         }
-        let (mut offset, mut index) = (0, 0);
+        let (mut offset, mut index, wanted) = (0, 0, serial.as_bytes());
         for entry in entries(&self.der) {
-            match serial_of(entry) {
-                Some(other) if other < serial => {}
-                Some(other) if other == serial => return at(offset, index, entry.len()),
+            // Of two positive integers without leading zeros the longer one is greater.
+            let order = octets_of(entry).map(|other| other.len().cmp(&wanted.len()).then(other.cmp(wanted)));
+            match order {
+                Some(Ordering::Less) => {}
+                Some(Ordering::Equal) => return at(offset, index, entry.len()),
                 _ => break,
             }
             offset += entry.len();
@@ -171,8 +175,13 @@ fn entries(mut rest: &[u8]) -> impl Iterator<Item = &[u8]> {
     })
 }
 
-/// The serial of an entry: the first element inside it.
-fn serial_of(entry: &[u8]) -> Option<Serial> {
+/// The octets of the serial of an entry, which is the first element inside it; without the zero that keeps it positive.
+fn octets_of(entry: &[u8]) -> Option<&[u8]> {
     let (length, rest) = entry.get(3..)?.split_first()?;
-    Serial::from_unsigned(rest.get(..usize::from(*length))?).ok()
+    let octets = rest.get(..usize::from(*length))?;
+    Some(octets.strip_prefix(&[0]).unwrap_or(octets))
+}
+
+fn serial_of(entry: &[u8]) -> Option<Serial> {
+    Serial::from_unsigned(octets_of(entry)?).ok()
 }
