@@ -89,8 +89,8 @@ pub(crate) struct Cli {
     /// The module of the simulated HSM.
     #[arg(long, value_name = "FILE")]
     simulated_hsm: Option<PathBuf>,
-    /// Measure the token itself in this process: signing configuration, key, sessions.
-    #[arg(long, hide = true, num_args = 3, value_names = ["FILE", "KEY", "SESSIONS"])]
+    /// Measure the token itself in this process: signing configuration, key, sessions, and whether the key of the token is signed with or what the configuration says.
+    #[arg(long, hide = true, num_args = 4, value_names = ["FILE", "KEY", "SESSIONS", "WITH"])]
     pub(crate) raw: Option<Vec<String>>,
     /// Be the bare server: its answer and its port.
     #[arg(long, hide = true, num_args = 2, value_names = ["FILE", "PORT"])]

@@ -10,7 +10,7 @@ use jiff::{SignedDuration, Timestamp};
 use ocsp::{CertId, HashAlgorithm};
 use pki::Serial;
 use store::statuses::Page;
-use tokio::task::JoinSet;
+use tokio::task::{JoinHandle, JoinSet};
 
 use crate::answer_ocsp::standing;
 use crate::authority::Authority;
@@ -35,8 +35,8 @@ pub struct Presigned {
 
 /// Answers under way at the same time.
 const AT_ONCE: usize = 256;
-/// After so many the disk is waited for; fewer than it lets wait.
-const SETTLE: usize = 4096;
+/// After so many the disk is waited for, until it has those before them: it lets four times as many wait.
+const SETTLE: usize = 2048;
 /// Serials read from the store at a time.
 const PAGE: u32 = 8192;
 
@@ -130,10 +130,13 @@ impl Authority {
 
     /// Waits until the disk has what was signed: what is told to be signed ahead is there, and nothing is lost because too
     /// much waits.
-    async fn settle_answers(&self) {
-        if let Some(answers) = self.inner().answers.clone() {
-            // A cache that is closed has nothing to wait for.
-            let _ = tokio::task::spawn_blocking(move || answers.settle()).await;
+    fn settled_answers(&self) -> impl Future<Output = ()> + Send + 'static {
+        let answers = self.inner().answers.clone();
+        async move {
+            if let Some(answers) = answers {
+                // A cache that is closed has nothing to wait for.
+                let _ = tokio::task::spawn_blocking(move || answers.settle()).await;
+            }
         }
     }
 
@@ -168,6 +171,8 @@ impl Authority {
 struct Work<'a> {
     authority: &'a Authority,
     under_way: JoinSet<Outcome>,
+    /// The disk, catching up.
+    settling: Option<JoinHandle<()>>,
     done: Presigned,
 }
 
@@ -176,6 +181,7 @@ impl<'a> Work<'a> {
         Self {
             authority,
             under_way: JoinSet::new(),
+            settling: None,
             done: Presigned::default(),
         }
     }
@@ -204,7 +210,10 @@ impl<'a> Work<'a> {
             Some(Ok(Outcome::Signed)) => {
                 self.done.signed += 1;
                 if self.done.signed.is_multiple_of(SETTLE) {
-                    self.authority.settle_answers().await;
+                    let next = tokio::spawn(self.authority.settled_answers());
+                    if let Some(before) = self.settling.replace(next) {
+                        let _ = before.await;
+                    }
                 }
             }
             Some(Ok(Outcome::Fresh)) => self.done.fresh += 1,
@@ -217,7 +226,7 @@ impl<'a> Work<'a> {
         while !self.under_way.is_empty() {
             self.take_one().await;
         }
-        self.authority.settle_answers().await;
+        self.authority.settled_answers().await;
         self.authority.inner().metrics.presigned(self.done);
         self.done
     }

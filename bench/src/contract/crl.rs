@@ -15,6 +15,7 @@ use crate::report::Figure;
 use crate::run::Run;
 use crate::scenario::crl::House;
 use crate::scenario::ocsp::ours;
+use crate::scenario::sign::WithKey;
 use crate::scenario::{issue, sign};
 
 /// OCSP questions a second while their latency is measured: enough for a 99th percentile, far from what the server can do.
@@ -79,7 +80,7 @@ pub(super) async fn measure(run: &mut Run) -> Result<Values> {
 /// Seconds of one signature of the issuer's key.
 async fn one_signature(house: &House, run: &Run) -> Result<f64> {
     let key = house.target.ocsp().await?.key;
-    let raw = sign::raw(&house.appliance, &key, run.length()).await?;
+    let raw = sign::raw(&house.appliance, &key, WithKey::AsConfigured, run.length()).await?;
     Ok(raw.cpu() / 1e6)
 }
 

@@ -12,7 +12,7 @@ use crate::scenario::issue::{ours, peers};
 use crate::target::Target;
 
 /// Connections to each.
-const CONNECTIONS: usize = 16;
+const CONNECTIONS: usize = 64;
 
 pub(super) async fn measure(run: &mut Run) -> Result<Values> {
     let plan = Plan {

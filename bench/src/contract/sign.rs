@@ -10,7 +10,7 @@ use crate::race::Rounds;
 use crate::report::Figure;
 use crate::run::Run;
 use crate::scenario::ocsp::ours;
-use crate::scenario::sign::{SimulatedHsm, capacity};
+use crate::scenario::sign::{SimulatedHsm, WithKey, capacity};
 use crate::scenario::{issue, sign};
 use crate::target::Target;
 
@@ -46,10 +46,15 @@ async fn of_algorithm(
     let mut ordered = issue::ours(&target, &csr::request()?);
     ordered.what = format!("{algorithm}: {}, TLS", ordered.what);
     let shape = run.with_connections(CONNECTIONS);
-    let mut figures = vec![Vec::new(), Vec::new(), Vec::new()];
+    let mut figures = vec![Vec::new(), Vec::new(), Vec::new(), Vec::new()];
     for _ in 0..run.rounds {
-        let raw = sign::raw(&appliance, &ocsp.key, run.length()).await?;
-        let measured = [raw, asked.measure(shape).await?, ordered.measure(shape).await?];
+        let raw = async |with| sign::raw(&appliance, &ocsp.key, with, run.length()).await;
+        let measured = [
+            raw(WithKey::Own).await?,
+            asked.measure(shape).await?,
+            ordered.measure(shape).await?,
+            raw(WithKey::AsConfigured).await?,
+        ];
         figures
             .iter_mut()
             .zip(measured)
@@ -60,9 +65,10 @@ async fn of_algorithm(
     let rate = |figure: &Figure| figure.per_second;
     let made_of = |place| {
         format!(
-            "{:.0}/s, raw {:.0}/s",
+            "{:.0}/s, raw {:.0}/s, raw with session copies {:.0}/s",
             rounds.median(place, rate),
-            rounds.median(0, rate)
+            rounds.median(0, rate),
+            rounds.median(3, rate)
         )
     };
     Ok(vec![

@@ -16,6 +16,7 @@ use crate::race::{Rounds, median};
 use crate::report::Figure;
 use crate::run::Run;
 use crate::scenario::ocsp::ours;
+use crate::scenario::sign::WithKey;
 use crate::scenario::{sign, start};
 use crate::seed::{self, Seed};
 use crate::target::Target;
@@ -115,7 +116,8 @@ async fn presign(
             rates.push(figure.per_second);
             run.report.add(figure);
         }
-        raws.push(sign::raw(&appliance, &ocsp.key, run.length()).await?.per_second);
+        let raw = sign::raw(&appliance, &ocsp.key, WithKey::Own, run.length()).await?;
+        raws.push(raw.per_second);
     }
     let ratio = median(rates.iter().zip(&raws).map(|(rate, raw)| rate / raw).collect());
     let (rate, raw) = (median(rates), median(raws));

@@ -44,24 +44,30 @@ pub(crate) async fn in_turn(appliance: &Appliance, run: &Run) -> Result<Rounds> 
     let through = Through::of(appliance, &key)?;
     let (mut raws, mut throughs) = (Vec::new(), Vec::new());
     for _ in 0..run.rounds {
-        raws.push(raw(appliance, &key, run.length()).await?);
+        raws.push(raw(appliance, &key, WithKey::AsConfigured, run.length()).await?);
         throughs.push(through.measure(run.length()).await?);
     }
     Ok(Rounds::of(vec![raws, throughs]))
 }
 
+/// What the token itself is measured with.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(crate) enum WithKey {
+    /// What the signing process signs with: session copies, where the configuration says so.
+    AsConfigured,
+    /// The key of the token, as a program signs that knows nothing of session copies.
+    Own,
+}
+
+/// The word for [`WithKey::Own`] on the command line.
+const OWN: &str = "own";
+
 /// The rate of the token with this key, measured in a process of its own.
-pub(crate) async fn raw(appliance: &Appliance, key: &str, length: Duration) -> Result<Figure> {
+pub(crate) async fn raw(appliance: &Appliance, key: &str, with: WithKey, length: Duration) -> Result<Figure> {
     let threads = std::thread::available_parallelism().map_or(1, usize::from);
     let command = appliance.program("chancery-bench")?;
-    raw_by(
-        command,
-        &appliance.state().join("signerd.toml"),
-        key,
-        threads,
-        length,
-    )
-    .await
+    let config = appliance.state().join("signerd.toml");
+    raw_by(command, &config, key, with, threads, length).await
 }
 
 /// The same with a configuration and a number of sessions.
@@ -69,11 +75,16 @@ async fn raw_by(
     mut command: Command,
     config: &Path,
     key: &str,
+    with: WithKey,
     threads: usize,
     length: Duration,
 ) -> Result<Figure> {
     command.arg("--milliseconds").arg(length.as_millis().to_string());
     command.arg("--raw").arg(config).arg(key).arg(threads.to_string());
+    command.arg(match with {
+        WithKey::AsConfigured => "as-configured",
+        WithKey::Own => OWN,
+    });
     let output = tokio::task::spawn_blocking(move || command.output()).await??;
     let said = String::from_utf8_lossy(&output.stderr).into_owned();
     ensure!(output.status.success(), "the raw rate: {said}");
@@ -82,14 +93,23 @@ async fn raw_by(
 
 /// In that process, whose environment names the token: prints the figure as JSON.
 pub(crate) fn raw_here(words: &[String], length: Duration) -> Result<()> {
-    let [config, key, threads] = words else {
-        bail!("--raw takes a file, a key and a number of sessions")
+    let [config, key, threads, with] = words else {
+        bail!("--raw takes a file, a key, a number of sessions, and what is signed with")
     };
-    let config = token::Config::load(Path::new(config))?;
-    let token = config.tokens.first().context("a token in the configuration")?;
+    let mut config = token::Config::load(Path::new(config))?;
+    let token = config
+        .tokens
+        .first_mut()
+        .context("a token in the configuration")?;
+    token.session_copies &= with != OWN;
+    let copies = if token.session_copies {
+        ", session copies"
+    } else {
+        ""
+    };
     let meter = Meter::start(&[Group::here("in process")])?;
     let rate = token::raw::rate(token, &key.parse()?, threads.parse()?, length)?;
-    let what = format!("C_Sign itself, {threads} sessions");
+    let what = format!("C_Sign itself, {threads} sessions{copies}");
     let figure = Figure::counted("sign", &what, rate.signatures, rate.elapsed, meter)?;
     println!("{}", serde_json::to_string(&figure)?);
     Ok(())

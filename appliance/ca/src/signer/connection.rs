@@ -18,8 +18,9 @@ use tokio::time::Instant;
 
 use crate::signer::fault::SignFault;
 
-/// Signatures sent in one frame: enough to spare frames, few enough that the first does not wait long for the last.
-const BATCH: usize = if MAX_BATCH < 64 { MAX_BATCH } else { 64 };
+/// Signatures sent in one frame: enough to spare frames, few enough that the first does not wait long for the last, and that
+/// a token always has the next frame when one is answered.
+const BATCH: usize = if MAX_BATCH < 16 { MAX_BATCH } else { 16 };
 /// The pause after a failed attempt to connect.
 const PAUSE: Duration = Duration::from_millis(100);
 /// How long an attempt to connect may take.
@@ -146,8 +147,11 @@ impl Connection {
         }
     }
 
-    /// Writes a call and whatever waits behind it, signatures of one priority in one frame.
+    /// Writes a call and whatever waits behind it, signatures of one priority in one frame. A frame, its reply and the line
+    /// about it cost as much as a signature; so whoever is ready to ask has a turn first, which nobody waits for when
+    /// there is nobody.
     async fn send(&mut self, first: Call, calls: &mut mpsc::Receiver<Call>) -> Result<(), String> {
+        tokio::task::yield_now().await;
         let mut batch: Vec<SignCall> = Vec::new();
         let mut next = Some(first);
         while let Some(call) = next.take() {

@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, Result, ensure};
 
-use super::{Through, raw_by};
+use super::{Through, WithKey, raw_by};
 use crate::appliance::Appliance;
 use crate::cpu::Group;
 use crate::race::Rounds;
@@ -98,7 +98,8 @@ impl SimulatedHsm {
         for _ in 0..run.rounds {
             let mut command: Command = appliance.program("chancery-bench")?;
             command.envs(self.environment.iter().cloned());
-            raws.push(raw_by(command, &self.config, &self.key, SESSIONS, run.length()).await?);
+            let with = WithKey::AsConfigured;
+            raws.push(raw_by(command, &self.config, &self.key, with, SESSIONS, run.length()).await?);
             throughs.push(self.through.measure(run.length()).await?);
         }
         Ok(Rounds::of(vec![raws, throughs]))
