@@ -48,7 +48,7 @@ pub(crate) async fn write(database: &Path, issuer: &str, seed: Seed, now: Timest
     for start in (0..seed.certificates).step_by(usize::try_from(CHUNK)?) {
         let numbers = start..seed.certificates.min(start + CHUNK);
         let job = move |tx: &store::Tx<'_>| {
-            for number in numbers {
+            for number in numbers.clone() {
                 let row = certificate(issuer_id, serial(seed.certificates, number, false), number, now);
                 store::certificates::insert(tx, &row, &[])?;
             }
@@ -59,7 +59,7 @@ pub(crate) async fn write(database: &Path, issuer: &str, seed: Seed, now: Timest
     for start in (0..seed.revoked).step_by(usize::try_from(CHUNK)?) {
         let numbers = start..seed.revoked.min(start + CHUNK);
         let job = move |tx: &store::Tx<'_>| {
-            for number in numbers {
+            for number in numbers.clone() {
                 let row = revocation(issuer_id, serial(seed.revoked, number, true), number, now);
                 store::revocations::put(tx, &row)?;
             }

@@ -142,7 +142,7 @@ async fn fill(folder: &Path, issuer_id: uuid::Uuid, entries: u32) {
     for chunk in serials.chunks(50_000) {
         let chunk = chunk.to_vec();
         let write = store.write(move |tx| {
-            for random in chunk {
+            for random in chunk.iter().copied() {
                 let reason = [0, 1, 4, 5].get(usize::from(random[9] % 4)).copied();
                 let row = RevocationRow {
                     issuer_id,

@@ -280,13 +280,13 @@ impl Authority {
         if fresh.is_empty() {
             return Ok(());
         }
-        let told = self.inner().store.write(move |tx| {
-            for (id, at, _) in &fresh {
-                store::tokens::touch(tx, id, *at)?;
-            }
-            Ok(fresh)
+        let told: Vec<(String, i64)> = fresh.iter().map(|(id, at, _)| (id.clone(), *at)).collect();
+        let write = self.inner().store.write(move |tx| {
+            told.iter()
+                .try_for_each(|(id, at)| store::tokens::touch(tx, id, *at))
         });
-        for (_, at, used) in told.await? {
+        write.await?;
+        for (_, at, used) in fresh {
             used.stored.store(at, Ordering::Relaxed);
         }
         Ok(())

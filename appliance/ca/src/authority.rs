@@ -151,10 +151,10 @@ impl Authority {
     }
 
     /// Writes one change and its audit entry in one transaction; gives what the change gave, and the entry's number.
-    pub(crate) async fn change<T, F>(&self, entry: AuditEntry, change: F) -> Result<(T, i64)>
+    pub(crate) async fn change<T, F>(&self, entry: AuditEntry, mut change: F) -> Result<(T, i64)>
     where
         T: Send + 'static,
-        F: FnOnce(&Tx<'_>) -> store::Result<T> + Send + 'static,
+        F: FnMut(&Tx<'_>) -> store::Result<T> + Send + 'static,
     {
         let at = entry.at;
         let write = self.inner.store.write(move |tx| {

@@ -73,6 +73,8 @@ pub(crate) struct Prepared {
     linted: Linted<Tbs<CertificateTbs>>,
     at: Timestamp,
     actor: String,
+    /// The subject that was asked for, in words.
+    subject: String,
 }
 
 /// Serials that this process is working on; their intents are no orphans.
@@ -110,6 +112,7 @@ impl Authority {
             },
         )?;
         Ok(Prepared {
+            subject: certification.order.subject.to_string(),
             certification,
             serial,
             linted,
@@ -190,13 +193,20 @@ impl Authority {
             linted,
             at,
             actor,
+            subject,
         } = prepared;
         let findings = linted.findings().to_vec();
         let certificate = Certificate::from_der(&linted.assemble(signature)).map_err(Error::internal)?;
         let certificate = Arc::new(certificate);
         let names = certificate.subject_alt_names().map_err(Error::internal)?;
         let names: Vec<String> = names.iter().map(ToString::to_string).collect();
-        let row = certificate_row(issuer_id, &certification, &certificate, at);
+        // The profile may have changed it.
+        let subject = if *certificate.subject() == certification.order.subject {
+            subject
+        } else {
+            certificate.subject().to_string()
+        };
+        let row = certificate_row(issuer_id, &certification, &certificate, subject.clone(), at);
         let id = row.id;
         let details = json!({
             "certificate_id": id, "serial": serial.to_string(), "issuer_id": issuer_id, "subject": row.subject,
@@ -205,7 +215,7 @@ impl Authority {
         });
         let entry = audit::entry(at, &actor, certification.action, id, audit::OK, &details);
         let companion = certification.companion.clone();
-        let (recorded, subject, text) = (Arc::clone(&certificate), row.subject.clone(), names.clone());
+        let (recorded, text) = (Arc::clone(&certificate), names.clone());
         let ((), seq) = self
             .change(entry, move |tx| {
                 // Gone means that it was taken for an orphan: what was signed must not be handed out.
@@ -296,7 +306,7 @@ fn open_order(issuer_id: Uuid, prepared: &Prepared) -> OrderRow {
         requester: requester.clone(),
         profile: profile.name.clone(),
         issuer_id: Some(issuer_id),
-        subject: order.subject.to_string(),
+        subject: prepared.subject.clone(),
         names: names.join(" "),
         state: "open".to_owned(),
         code: None,
@@ -310,6 +320,7 @@ fn certificate_row(
     issuer_id: Uuid,
     certification: &Certification,
     certificate: &Certificate,
+    subject: String,
     at: Timestamp,
 ) -> CertificateRow {
     CertificateRow {
@@ -317,7 +328,7 @@ fn certificate_row(
         issuer_id,
         serial: certificate.serial().as_bytes().to_vec(),
         profile: certification.profile.name.clone(),
-        subject: certificate.subject().to_string(),
+        subject,
         der: certificate.der().to_vec(),
         not_before: certificate.not_before().as_millisecond(),
         not_after: certificate.not_after().as_millisecond(),

@@ -98,14 +98,15 @@ impl Store {
     }
 
     /// Runs one all-or-nothing change. It is durable when this returns; on an error nothing of it is kept. A job that was
-    /// queued runs even when its caller has stopped waiting.
+    /// queued runs even when its caller has stopped waiting. It may run a second time, its first run undone, when another
+    /// one failed that was to be committed with it.
     ///
     /// After [`Error::Io`] a disk that failed in its last moment may hold the change all the same when the machine comes
     /// back: whoever must know looks again, as for a crash.
     pub async fn write<T, F>(&self, job: F) -> Result<T>
     where
         T: Send + 'static,
-        F: FnOnce(&Tx<'_>) -> Result<T> + Send + 'static,
+        F: FnMut(&Tx<'_>) -> Result<T> + Send + 'static,
     {
         self.inner.writer.as_ref().ok_or(Error::ReadOnly)?.run(job).await
     }

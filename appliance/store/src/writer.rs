@@ -1,7 +1,8 @@
 //! The one writer, with group commit: whatever is waiting shares one transaction and one fsync.
 //!
-//! Each job runs in a savepoint of its own, so a failing job undoes only itself; nobody is answered before the commit, so
-//! an answer means durable, and a failed commit means nothing of any job is kept. Jobs gather while the disk is busy with
+//! A failing job undoes only itself: when one fails that has changed something, all begin again, each in a savepoint of its
+//! own, which costs too much for what nearly never happens. Nobody is answered before the commit, so an answer means
+//! durable, and a failed commit means nothing of any job is kept. Jobs gather while the disk is busy with
 //! the commit before: under load the batches grow by themselves, and a lone job never waits for company.
 
 use std::fmt;
@@ -9,6 +10,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::thread::JoinHandle;
+use std::time::{Duration, Instant};
 
 use rusqlite::Connection;
 use tokio::sync::{mpsc, oneshot};
@@ -18,6 +20,10 @@ use crate::error::{Error, Result};
 
 /// Most jobs that share a commit.
 const BATCH: usize = 256;
+/// So many jobs in the commit before say that there is load, and that company is worth waiting for.
+const COMPANY: u64 = 4;
+/// How long it is waited for at most, and never longer than two commits take.
+const PATIENCE: Duration = Duration::from_millis(3);
 /// Most jobs that wait; a caller beyond that waits to enqueue.
 const QUEUE: usize = 4096;
 
@@ -74,11 +80,11 @@ impl Writer {
     pub(crate) async fn run<T, F>(&self, job: F) -> Result<T>
     where
         T: Send + 'static,
-        F: FnOnce(&Tx<'_>) -> Result<T> + Send + 'static,
+        F: FnMut(&Tx<'_>) -> Result<T> + Send + 'static,
     {
         let (answer, outcome) = oneshot::channel();
         let pending = Box::new(Pending {
-            job: Some(job),
+            job,
             result: None,
             answer,
         });
@@ -126,14 +132,14 @@ impl fmt::Debug for Writer {
 
 /// A job on its way, whatever its result is.
 trait Job: Send {
-    /// Runs it, keeps its result, and says how it went.
+    /// Runs it, keeps its result in the place of one before, and says how it went.
     fn run(&mut self, tx: &Tx<'_>) -> Result<()>;
     /// Tells the caller its result, or how the commit failed.
     fn answer(self: Box<Self>, commit: &Result<()>);
 }
 
 struct Pending<T, F> {
-    job: Option<F>,
+    job: F,
     result: Option<Result<T>>,
     answer: oneshot::Sender<Result<T>>,
 }
@@ -141,11 +147,14 @@ struct Pending<T, F> {
 impl<T, F> Job for Pending<T, F>
 where
     T: Send,
-    F: FnOnce(&Tx<'_>) -> Result<T> + Send,
+    F: FnMut(&Tx<'_>) -> Result<T> + Send,
 {
     fn run(&mut self, tx: &Tx<'_>) -> Result<()> {
-        let job = self.job.take().ok_or(Error::Closed)?;
-        // The savepoint undoes what a panicking job has done, so nothing half-made is seen after it.
+        // A job that panicked is not asked again: what it holds may be half-made. What it did to the store is undone.
+        if matches!(self.result, Some(Err(Error::Panicked))) {
+            return Err(Error::Panicked);
+        }
+        let job = &mut self.job;
         let result = catch_unwind(AssertUnwindSafe(|| job(tx))).unwrap_or(Err(Error::Panicked));
         let outcome = result.as_ref().map(|_| ()).map_err(Clone::clone);
         self.result = Some(result);
@@ -164,17 +173,22 @@ where
 
 fn serve(connection: &Connection, mut jobs: mpsc::Receiver<Box<dyn Job>>, counts: &Counts) {
     let mut batch = Vec::with_capacity(BATCH);
+    let (mut company, mut took) = (0, Duration::ZERO);
     while let Some(first) = jobs.blocking_recv() {
         batch.push(first);
-        // Where the processor is short, those who are about to ask have a turn first: a commit costs as much as several jobs.
-        std::thread::yield_now();
+        // A commit costs as much as several jobs, so under load those who are about to ask are waited for.
+        if company >= COMPANY {
+            std::thread::sleep(took.saturating_mul(2).min(PATIENCE));
+        }
         while batch.len() < BATCH
             && let Ok(job) = jobs.try_recv()
         {
             batch.push(job);
         }
         let size = batch.len() as u64;
+        let started = Instant::now();
         let outcome = commit(connection, &mut batch);
+        (company, took) = (size, started.elapsed());
         match &outcome {
             Ok(kept) => {
                 counts.commits.fetch_add(1, Ordering::Relaxed);
@@ -195,26 +209,55 @@ fn serve(connection: &Connection, mut jobs: mpsc::Receiver<Box<dyn Job>>, counts
 
 /// Runs the jobs in one transaction; gives how many of them it keeps.
 fn commit(connection: &Connection, jobs: &mut [Box<dyn Job>]) -> Result<u64> {
+    if let Some(kept) = transaction(connection, || run_plainly(connection, jobs))? {
+        return Ok(kept);
+    }
+    let each = || run_each(connection, jobs).map(Some);
+    transaction(connection, each).map(Option::unwrap_or_default)
+}
+
+/// Does something in a transaction, which is undone when it fails or gives nothing.
+fn transaction(connection: &Connection, run: impl FnOnce() -> Result<Option<u64>>) -> Result<Option<u64>> {
     order(connection, "BEGIN IMMEDIATE")?;
-    let outcome = run_each(connection, jobs).and_then(|kept| order(connection, "COMMIT").map(|()| kept));
-    if outcome.is_err() && !connection.is_autocommit() {
-        // When even this fails, the next BEGIN says so.
-        let _ = order(connection, "ROLLBACK");
+    let outcome = run().and_then(|kept| {
+        if kept.is_some() {
+            order(connection, "COMMIT")?;
+        }
+        Ok(kept)
+    });
+    if !matches!(outcome, Ok(Some(_))) && !connection.is_autocommit() {
+        let undone = order(connection, "ROLLBACK");
+        // When this fails after an error, the next BEGIN says so.
+        return outcome.and_then(|kept| undone.map(|()| kept));
     }
     outcome
 }
 
+/// Runs the jobs one after the other; nothing when one failed and has changed something, so that all must be undone.
+fn run_plainly(connection: &Connection, jobs: &mut [Box<dyn Job>]) -> Result<Option<u64>> {
+    let tx = Tx::new(connection);
+    let mut kept = 0;
+    for job in jobs {
+        let before = connection.total_changes();
+        let outcome = job.run(&tx);
+        still_open(connection, &outcome)?;
+        match outcome {
+            Ok(()) => kept += 1,
+            Err(_) if connection.total_changes() == before => {}
+            Err(_) => return Ok(None),
+        }
+    }
+    Ok(Some(kept))
+}
+
+/// Runs each job in a savepoint of its own; gives how many are kept.
 fn run_each(connection: &Connection, jobs: &mut [Box<dyn Job>]) -> Result<u64> {
     let tx = Tx::new(connection);
     let mut kept = 0;
     for job in jobs {
         order(connection, "SAVEPOINT job")?;
         let outcome = job.run(&tx);
-        // A full or failing disk makes SQLite roll the whole transaction back by itself.
-        if connection.is_autocommit() {
-            let unknown = || Error::Internal("the transaction was rolled back under a job".to_owned());
-            return Err(outcome.err().unwrap_or_else(unknown));
-        }
+        still_open(connection, &outcome)?;
         if outcome.is_ok() {
             kept += 1;
         } else {
@@ -223,6 +266,15 @@ fn run_each(connection: &Connection, jobs: &mut [Box<dyn Job>]) -> Result<u64> {
         order(connection, "RELEASE job")?;
     }
     Ok(kept)
+}
+
+/// A full or failing disk makes SQLite roll the whole transaction back by itself.
+fn still_open(connection: &Connection, outcome: &Result<()>) -> Result<()> {
+    if !connection.is_autocommit() {
+        return Ok(());
+    }
+    let unknown = || Error::Internal("the transaction was rolled back under a job".to_owned());
+    Err(outcome.clone().err().unwrap_or_else(unknown))
 }
 
 fn order(connection: &Connection, sql: &str) -> Result<()> {

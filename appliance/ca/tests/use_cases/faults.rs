@@ -304,8 +304,9 @@ async fn a_store_that_is_waited_for_is_seen() {
     let (release, held) = std::sync::mpsc::channel::<()>();
     let (begun, is_held) = tokio::sync::oneshot::channel();
     let first = tokio::spawn(async move {
+        let mut begun = Some(begun);
         let job = move |_: &store::Tx<'_>| {
-            begun.send(()).unwrap();
+            begun.take().unwrap().send(()).unwrap();
             held.recv().unwrap();
             Ok(())
         };

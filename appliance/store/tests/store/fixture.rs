@@ -172,9 +172,10 @@ impl Gate {
         let (open, opened) = mpsc::channel();
         let (entered, inside) = tokio::sync::oneshot::channel();
         let store = store.clone();
+        let mut entered = Some(entered);
         let job = tokio::spawn(async move {
             let job = store.write(move |_| {
-                entered.send(()).unwrap();
+                entered.take().unwrap().send(()).unwrap();
                 opened.recv().unwrap();
                 Ok(())
             });

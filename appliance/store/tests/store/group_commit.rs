@@ -1,5 +1,8 @@
 //! Waiting jobs share a commit, and yet each stands or falls alone.
 
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+
 use store::{Error, Store, settings};
 
 use crate::fixture::{Gate, Place, find, put};
@@ -83,6 +86,41 @@ async fn a_failing_job_undoes_only_itself() {
     assert_eq!(find(&store, "first").await.as_deref(), Some("v"));
     assert_eq!(find(&store, "half").await, None);
     assert_eq!(find(&store, "last").await.as_deref(), Some("v"));
+}
+
+#[tokio::test]
+async fn the_others_begin_again_only_when_something_is_undone() {
+    for (writes, runs) in [(false, 1), (true, 2)] {
+        let place = Place::new();
+        let store = place.open();
+        let gate = Gate::shut(&store).await;
+        let (count, counted) = (Arc::new(AtomicU64::new(0)), Arc::new(AtomicU64::new(0)));
+        let innocent = spawn(&store, {
+            let count = Arc::clone(&count);
+            move |tx| {
+                count.fetch_add(1, Ordering::SeqCst);
+                tx.execute("INSERT INTO settings (key, value) VALUES ('once', 'v')", &[])
+                    .map(|_| ())
+            }
+        });
+        let failing = spawn(&store, {
+            let counted = Arc::clone(&counted);
+            move |tx| {
+                counted.fetch_add(1, Ordering::SeqCst);
+                if writes {
+                    settings::put(tx, "half", "v")?;
+                }
+                Err(Error::Closed)
+            }
+        });
+        gate.open_when_waiting(&store, 2).await;
+        innocent.await.unwrap().unwrap();
+        assert_eq!(failing.await.unwrap().unwrap_err(), Error::Closed);
+        assert_eq!(count.load(Ordering::SeqCst), runs);
+        assert_eq!(counted.load(Ordering::SeqCst), runs);
+        assert_eq!(find(&store, "once").await.as_deref(), Some("v"));
+        assert_eq!(find(&store, "half").await, None);
+    }
 }
 
 #[tokio::test]
@@ -178,10 +216,10 @@ async fn the_last_clone_may_go_inside_a_job() {
     let place = Place::new();
     let store = place.open();
     let gate = Gate::shut(&store).await;
-    let clone = store.clone();
+    let mut clone = Some(store.clone());
     let job = spawn(&store, move |tx| {
         settings::put(tx, "k", "v")?;
-        drop(clone);
+        drop(clone.take());
         Ok(())
     });
     gate.open_when_waiting(&store, 1).await;
@@ -206,7 +244,7 @@ async fn durability_is_set_as_promised() {
 
 fn spawn<F>(store: &Store, job: F) -> tokio::task::JoinHandle<store::Result<()>>
 where
-    F: FnOnce(&store::Tx<'_>) -> store::Result<()> + Send + 'static,
+    F: FnMut(&store::Tx<'_>) -> store::Result<()> + Send + 'static,
 {
     let store = store.clone();
     tokio::spawn(async move { store.write(job).await })

@@ -13,7 +13,7 @@ use crate::fixture::{ISSUER, OTHER_ISSUER, Place, certificate, crl, intent, revo
 /// Runs a job that must succeed.
 async fn done<T: Send + 'static>(
     store: &Store,
-    job: impl FnOnce(&Tx<'_>) -> store::Result<T> + Send + 'static,
+    job: impl FnMut(&Tx<'_>) -> store::Result<T> + Send + 'static,
 ) -> T {
     store.write(job).await.unwrap()
 }
