@@ -178,7 +178,7 @@ fn serve(connection: &Connection, mut jobs: mpsc::Receiver<Box<dyn Job>>, counts
         batch.push(first);
         // A commit costs as much as several jobs, so under load those who are about to ask are waited for.
         if company >= COMPANY {
-            std::thread::sleep(took.saturating_mul(2).min(PATIENCE));
+            std::thread::park_timeout(took.saturating_mul(2).min(PATIENCE));
         }
         while batch.len() < BATCH
             && let Ok(job) = jobs.try_recv()
