@@ -9,6 +9,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::mpsc::{Receiver, SyncSender, TrySendError, sync_channel};
 use std::thread::JoinHandle;
+use std::time::{Duration, Instant};
 
 use parking_lot::Mutex;
 
@@ -18,6 +19,8 @@ use crate::error::{Error, Result};
 const PAGES: u64 = 64 << 20;
 /// Writes that may wait.
 const WAITING: usize = 8192;
+/// How long somebody else may have the folder open.
+const PATIENCE: Duration = Duration::from_secs(2);
 /// Most writes in one batch.
 const BATCH: usize = 512;
 
@@ -40,11 +43,12 @@ enum Write {
 }
 
 impl OcspAnswers {
-    /// Opens the folder, and begins anew when it cannot be read.
+    /// Opens the folder, and begins anew when it cannot be read. One that somebody else has open is not touched.
     pub fn open(folder: &Path) -> Result<Self> {
         let failed = |error: sled::Error| Error::Cache(error.to_string());
-        let (db, begun_anew) = match open(folder) {
+        let (db, begun_anew) = match open_when_free(folder) {
             Ok(db) => (db, None),
+            Err(error) if is_in_use(&error) => return Err(failed(error)),
             Err(error) => {
                 clear(folder).map_err(|error| failed(error.into()))?;
                 (open(folder).map_err(failed)?, Some(error.to_string().into()))
@@ -126,6 +130,24 @@ impl OcspAnswers {
     }
 }
 
+/// Who closed the folder a moment ago may still hold its lock: sled lets go of it on a thread of its own.
+fn open_when_free(folder: &Path) -> sled::Result<sled::Db> {
+    let until = Instant::now() + PATIENCE;
+    loop {
+        match open(folder) {
+            Err(error) if is_in_use(&error) && Instant::now() < until => {
+                std::thread::park_timeout(Duration::from_millis(10));
+            }
+            opened => return opened,
+        }
+    }
+}
+
+/// sled has no error of its own for this.
+fn is_in_use(error: &sled::Error) -> bool {
+    matches!(error, sled::Error::Io(error) if error.to_string().contains("could not acquire lock"))
+}
+
 fn open(folder: &Path) -> sled::Result<sled::Db> {
     sled::Config::new()
         .path(folder)
@@ -198,6 +220,22 @@ mod tests {
         );
         assert_eq!(answers.trim(|value| value == b"2"), 1);
         assert_eq!((answers.find(b"one", octets), answers.count()), (None, 1));
+        answers.close();
+    }
+
+    #[test]
+    fn what_somebody_else_has_open_is_not_touched() {
+        let folder = tempfile::tempdir().unwrap();
+        let answers = OcspAnswers::open(folder.path()).unwrap();
+        answers.keep(b"one".to_vec(), b"1".to_vec());
+        answers.settle();
+        let refused = OcspAnswers::open(folder.path()).unwrap_err();
+        assert!(matches!(refused, Error::Cache(_)), "{refused:?}");
+        assert_eq!(answers.find(b"one", octets), Some(b"1".to_vec()));
+        answers.close();
+        drop(answers);
+        let answers = OcspAnswers::open(folder.path()).unwrap();
+        assert_eq!(answers.find(b"one", octets), Some(b"1".to_vec()));
         answers.close();
     }
 
