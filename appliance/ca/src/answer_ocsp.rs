@@ -215,7 +215,10 @@ impl Authority {
             return Some(known);
         }
         let answers = self.inner().answers.as_ref()?;
-        let mut known = answers.find(&kept_answer::key(&key), kept_answer::decode)?;
+        let whole = |responder: &Serial, der: &[u8]| {
+            issuer.with_responder(responder, |certificate| Some([der, certificate].concat().into()))
+        };
+        let mut known = answers.find(&kept_answer::key(&key), |value| kept_answer::decode(value, whole))?;
         // Whether its responder was revoked since is asked anew: a kept answer does not know how many were.
         let is_signer_good = issuer.statuses.find(&known.responder) == Some(State::Good);
         if known.standing.state != standing.state
@@ -231,24 +234,28 @@ impl Authority {
     }
 
     /// Keeps an answer in memory, and soon on disk.
-    pub(crate) fn keep_answer(&self, key: CacheKey, answer: &Arc<CachedAnswer>) {
+    pub(crate) fn keep_answer(&self, issuer: &Issuer, key: CacheKey, answer: &Arc<CachedAnswer>) {
         self.inner().ocsp_cache.keep(key, Arc::clone(answer));
-        if let Some(answers) = &self.inner().answers
-            && let Some(value) = kept_answer::encode(answer)
-        {
-            answers.keep(kept_answer::key(&key), value);
-        }
+        self.keep_on_disk(issuer, &key, answer);
     }
 
     /// Keeps an answer that was signed ahead: on disk when there is one, so that memory stays with what is asked for, and in
     /// memory where an older one is.
-    pub(crate) fn keep_ahead(&self, key: CacheKey, answer: &Arc<CachedAnswer>) {
+    pub(crate) fn keep_ahead(&self, issuer: &Issuer, key: CacheKey, answer: &Arc<CachedAnswer>) {
         let inner = self.inner();
         if inner.answers.is_none() || inner.ocsp_cache.has(&key) {
             inner.ocsp_cache.keep(key, Arc::clone(answer));
         }
-        if let Some((answers, value)) = inner.answers.as_ref().zip(kept_answer::encode(answer)) {
-            answers.keep(kept_answer::key(&key), value);
+        self.keep_on_disk(issuer, &key, answer);
+    }
+
+    fn keep_on_disk(&self, issuer: &Issuer, key: &CacheKey, answer: &CachedAnswer) {
+        let Some(answers) = &self.inner().answers else {
+            return;
+        };
+        let encode = |certificate: &[u8]| kept_answer::encode(answer, certificate);
+        if let Some(value) = issuer.with_responder(&answer.responder, encode) {
+            answers.keep(kept_answer::key(key), value);
         }
     }
 
@@ -279,7 +286,7 @@ impl Authority {
         };
         let signed = flight.get_or_init(sign).await.clone();
         if let Some(signed) = &signed {
-            self.keep_answer(key, signed);
+            self.keep_answer(issuer, key, signed);
         }
         cache.land(key, standing, &flight);
         signed

@@ -139,6 +139,7 @@ impl Authority {
 
     async fn certify(&self, prepared: Prepared) -> Result<Issued> {
         let issuer_id = prepared.certification.issuer.entry().id;
+        let _at_work = self.inner().store.at_work();
         let key = (issuer_id, prepared.serial);
         self.inner().in_flight.0.lock().insert(key);
         let outcome = self.intend_sign_record(issuer_id, prepared).await;

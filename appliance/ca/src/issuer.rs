@@ -9,7 +9,7 @@ use arc_swap::{ArcSwap, ArcSwapOption};
 use jiff::Timestamp;
 use ocsp::{HashAlgorithm, IssuerHash};
 use pki::profile::{IssuerView, Urls};
-use pki::{Certificate, KeyAlgorithm, KeyFingerprint, PublicKey, SignatureAlgorithm};
+use pki::{Certificate, KeyAlgorithm, KeyFingerprint, PublicKey, Serial, SignatureAlgorithm};
 use serde::{Deserialize, Serialize};
 use tokio::sync::Mutex;
 use uuid::Uuid;
@@ -219,6 +219,8 @@ pub(crate) struct Issuer {
     /// Its CRLs.
     pub(crate) shards: CrlShards,
     pub(crate) responder: ArcSwapOption<Responder>,
+    /// Every responder whose certificate has not ended, because answers are about that it signed.
+    responders: ArcSwap<Vec<Arc<Responder>>>,
     /// One responder at a time.
     pub(crate) responding: Mutex<()>,
     /// How many responders were revoked: what they signed is not handed out any more.
@@ -233,6 +235,7 @@ impl Issuer {
             turns: Turns::default(),
             shards: CrlShards::new(entry.crl.shards),
             responder: ArcSwapOption::empty(),
+            responders: ArcSwap::default(),
             responding: Mutex::default(),
             responders_revoked: AtomicU64::new(0),
             entry: ArcSwap::from_pointee(entry.worked_out()),
@@ -250,6 +253,32 @@ impl Issuer {
         let entry = Arc::new(entry.worked_out());
         self.entry.store(Arc::clone(&entry));
         entry
+    }
+
+    /// Lets a responder answer from now on. Those before it stay known until their certificates end.
+    pub(crate) fn respond_by(&self, responder: Responder) {
+        let responder = Arc::new(responder);
+        let begin = responder.certificate.not_before();
+        let before = self.responders.load();
+        let lasting = before.iter().filter(|one| one.certificate.not_after() >= begin);
+        let all = lasting.chain([&responder]).cloned().collect();
+        self.responders.store(Arc::new(all));
+        self.responder.store(Some(responder));
+    }
+
+    /// Does something with the certificate of a responder, in DER; nothing when it is not known any more.
+    pub(crate) fn with_responder<T>(
+        &self,
+        serial: &Serial,
+        run: impl FnOnce(&[u8]) -> Option<T>,
+    ) -> Option<T> {
+        let responders = self.responders.load();
+        // The last one signed most of what is asked for.
+        let found = responders
+            .iter()
+            .rev()
+            .find(|one| one.certificate.serial() == *serial)?;
+        run(found.certificate.der())
     }
 
     /// Whether this half of a CertID is its own.

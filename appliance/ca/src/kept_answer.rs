@@ -2,6 +2,9 @@
 //!
 //! `version(1) kind(1) reason(1) revoked_at(8) this_update(8) next_update(8) responder(1+n) etag(34) DER`, numbers big-endian,
 //! times in seconds but `revoked_at` in milliseconds; `reason` is 255 for good. What cannot be read is not there.
+//!
+//! The responder's certificate, with which every answer ends, is half of it, and always the same: it is cut off, and put
+//! back from memory. In version 1 it was kept.
 
 use std::sync::{Arc, OnceLock};
 
@@ -13,7 +16,8 @@ use crate::answer_ocsp::{Freshness, OcspAnswer, OcspAnswerKind};
 use crate::ocsp_cache::{CacheKey, CachedAnswer, Standing, refresh_at};
 use crate::status_index::State;
 
-const VERSION: u8 = 1;
+const WITH_CERTIFICATE: u8 = 1;
+const VERSION: u8 = 2;
 const GOOD: u8 = 255;
 /// Octets of an entity tag with its quotes.
 const ETAG: usize = 34;
@@ -28,16 +32,17 @@ pub(crate) fn key(of: &CacheKey) -> Vec<u8> {
     key
 }
 
-/// The value that keeps an answer; nothing for one that is not for everybody.
+/// The value that keeps an answer; nothing for one that is not for everybody, or that does not end with this certificate.
 // stored: as a value of the cache of OCSP answers
-pub(crate) fn encode(answer: &CachedAnswer) -> Option<Vec<u8>> {
+pub(crate) fn encode(answer: &CachedAnswer, certificate: &[u8]) -> Option<Vec<u8>> {
     let fresh = answer.answer.cacheable.as_ref()?;
+    let der = answer.answer.der.strip_suffix(certificate)?;
     let (reason, at) = match answer.standing.state {
         State::Good => (GOOD, 0),
         State::Revoked { at, reason } => (reason.code(), at),
     };
     let responder = answer.responder.as_bytes();
-    let mut value = Vec::with_capacity(96 + answer.answer.der.len());
+    let mut value = Vec::with_capacity(96 + der.len());
     value.extend_from_slice(&[VERSION, answer.answer.kind.number(), reason]);
     for time in [at, fresh.this_update.as_second(), fresh.next_update.as_second()] {
         value.extend_from_slice(&time.to_be_bytes());
@@ -45,26 +50,28 @@ pub(crate) fn encode(answer: &CachedAnswer) -> Option<Vec<u8>> {
     value.push(u8::try_from(responder.len()).ok()?);
     value.extend_from_slice(responder);
     value.extend_from_slice(fresh.etag.get(..ETAG)?);
-    value.extend_from_slice(&answer.answer.der);
+    value.extend_from_slice(der);
     Some(value)
 }
 
 /// When the answer in a value ends, in seconds.
 pub(crate) fn end_of(value: &[u8]) -> Option<i64> {
     let mut reader = Reader(value);
-    let [VERSION, _, _] = reader.take()? else {
+    let [WITH_CERTIFICATE | VERSION, _, _] = reader.take()? else {
         return None;
     };
     let (_at, _this_update) = (reader.number()?, reader.number()?);
     reader.number()
 }
 
-/// The answer of a value. How many responders were revoked is not known of it: `responder` says by whom it is signed.
-pub(crate) fn decode(value: &[u8]) -> Option<CachedAnswer> {
+/// The answer of a value, with the certificate that `whole` puts at its end. How many responders were revoked is not known
+/// of it: `responder` says by whom it is signed.
+pub(crate) fn decode(
+    value: &[u8],
+    whole: impl FnOnce(&Serial, &[u8]) -> Option<Bytes>,
+) -> Option<CachedAnswer> {
     let mut reader = Reader(value);
-    let [VERSION, kind, reason] = reader.take()? else {
-        return None;
-    };
+    let [version, kind, reason] = reader.take()?;
     let (at, this_update, next_update) = (reader.number()?, reader.number()?, reader.number()?);
     let [length] = reader.take()?;
     let responder = Serial::from_unsigned(reader.octets(usize::from(length))?).ok()?;
@@ -80,7 +87,11 @@ pub(crate) fn decode(value: &[u8]) -> Option<CachedAnswer> {
     let next_update = Timestamp::from_second(next_update).ok()?;
     Some(CachedAnswer {
         answer: OcspAnswer {
-            der: Bytes::copy_from_slice(reader.0),
+            der: match version {
+                WITH_CERTIFICATE => Bytes::copy_from_slice(reader.0),
+                VERSION => whole(&responder, reader.0)?,
+                _ => return None,
+            },
             kind: OcspAnswerKind::from_number(kind)?,
             cacheable: Some(Arc::new(Freshness {
                 produced_at: this_update,
@@ -133,7 +144,7 @@ mod tests {
         );
         CachedAnswer {
             answer: OcspAnswer {
-                der: Bytes::from_static(b"DER"),
+                der: Bytes::from_static(b"DERcertificate"),
                 kind,
                 cacheable: Some(Arc::new(Freshness {
                     produced_at: this_update,
@@ -153,6 +164,11 @@ mod tests {
         }
     }
 
+    fn whole(responder: &Serial, der: &[u8]) -> Option<Bytes> {
+        let is_known = *responder == Serial::from_random([7; 16]);
+        is_known.then(|| [der, b"certificate"].concat().into())
+    }
+
     #[test]
     fn what_is_kept_comes_back_and_what_is_cut_off_does_not() {
         let revoked = State::Revoked {
@@ -164,8 +180,11 @@ mod tests {
             (revoked, OcspAnswerKind::Revoked),
         ] {
             let kept = answer(state, kind);
-            let value = encode(&kept).unwrap();
-            let back = decode(&value).unwrap();
+            assert!(encode(&kept, b"another").is_none());
+            let value = encode(&kept, b"certificate").unwrap();
+            assert!(value.ends_with(b"DER"));
+            assert!(decode(&value, |_, _| None).is_none());
+            let back = decode(&value, whole).unwrap();
             assert_eq!(back.standing, kept.standing);
             assert_eq!(back.responder, kept.responder);
             assert_eq!(
@@ -179,7 +198,7 @@ mod tests {
             );
             assert_eq!(end_of(&value), Some(1_700_086_400));
             for length in 0..value.len() - 3 {
-                assert!(decode(value.get(..length).unwrap()).is_none(), "{length}");
+                assert!(decode(value.get(..length).unwrap(), whole).is_none(), "{length}");
             }
         }
     }
@@ -192,10 +211,10 @@ mod tests {
         }
         value.extend_from_slice(&[2, 0x5a, 0x01]);
         value.extend_from_slice(b"\"0123456789abcdef0123456789abcdef\"DER");
-        let read = decode(&value).unwrap();
+        let read = decode(&value, |_, _| None).unwrap();
         assert_eq!(read.standing.state, State::Good);
         assert_eq!(read.answer.kind, OcspAnswerKind::Good);
         assert_eq!(read.answer.der, "DER");
-        assert_eq!(decode(&[9; 80]).map(drop), None);
+        assert_eq!(decode(&[9; 80], |_, _| None).map(drop), None);
     }
 }

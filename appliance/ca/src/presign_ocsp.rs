@@ -4,8 +4,10 @@
 //! memory is signed anew somewhere in the last quarter before its half-life, at a moment of its own, so that what
 //! was signed together is not signed anew together.
 
+use std::ops::AddAssign;
 use std::sync::Arc;
 
+use futures_util::future::join_all;
 use jiff::{SignedDuration, Timestamp};
 use ocsp::{CertId, HashAlgorithm};
 use pki::Serial;
@@ -33,8 +35,11 @@ pub struct Presigned {
     pub failed: usize,
 }
 
-/// Answers under way at the same time.
-const AT_ONCE: usize = 256;
+/// Answers that go together: they ask the signer at the same moment and have its reply at the same moment, so that nobody is
+/// woken for one of them.
+const GROUP: usize = 16;
+/// Groups under way at the same time.
+const AT_ONCE: usize = 16;
 /// After so many the disk is waited for, until it has those before them: it lets four times as many wait.
 const SETTLE: usize = 2048;
 /// Serials read from the store at a time.
@@ -42,6 +47,14 @@ const PAGE: u32 = 8192;
 
 /// How a page of serials is read.
 type ReadPage = fn(&store::Reader<'_>, &Page) -> store::Result<Vec<Vec<u8>>>;
+
+impl AddAssign for Presigned {
+    fn add_assign(&mut self, more: Self) {
+        self.signed += more.signed;
+        self.fresh += more.fresh;
+        self.failed += more.failed;
+    }
+}
 
 /// What came of one answer.
 enum Outcome {
@@ -140,6 +153,21 @@ impl Authority {
         }
     }
 
+    async fn presign_group(&self, group: &[Wanted]) -> Presigned {
+        let each = group
+            .iter()
+            .map(|(issuer, key, is_due)| self.presign(issuer, *key, *is_due));
+        let mut done = Presigned::default();
+        for outcome in join_all(each).await {
+            match outcome {
+                Outcome::Signed => done.signed += 1,
+                Outcome::Fresh => done.fresh += 1,
+                Outcome::Failed => done.failed += 1,
+            }
+        }
+        done
+    }
+
     /// Signs the answer of a key anew, unless it is fresh; always, when it `is_due`.
     async fn presign(&self, issuer: &Issuer, key: CacheKey, is_due: bool) -> Outcome {
         let Some(cert_id) = issuer.hash(key.algorithm()).map(|hash| key.cert_id(hash)) else {
@@ -159,7 +187,7 @@ impl Authority {
         let asked = [(cert_id, Some(standing.state))];
         match self.sign_ocsp(issuer, &asked, None, Purpose::OcspAhead).await {
             Ok(signed) => {
-                self.keep_ahead(key, &Arc::new(signed));
+                self.keep_ahead(issuer, key, &Arc::new(signed));
                 Outcome::Signed
             }
             Err(_) => Outcome::Failed,
@@ -167,12 +195,17 @@ impl Authority {
     }
 }
 
+/// An answer to be signed ahead, and whether it is due however fresh it is.
+type Wanted = (Arc<Issuer>, CacheKey, bool);
+
 /// Signatures under way, a bounded number of them.
 struct Work<'a> {
     authority: &'a Authority,
-    under_way: JoinSet<Outcome>,
+    group: Vec<Wanted>,
+    under_way: JoinSet<Presigned>,
     /// The disk, catching up.
     settling: Option<JoinHandle<()>>,
+    settled: usize,
     done: Presigned,
 }
 
@@ -180,8 +213,10 @@ impl<'a> Work<'a> {
     fn new(authority: &'a Authority) -> Self {
         Self {
             authority,
+            group: Vec::with_capacity(GROUP),
             under_way: JoinSet::new(),
             settling: None,
+            settled: 0,
             done: Presigned::default(),
         }
     }
@@ -197,32 +232,39 @@ impl<'a> Work<'a> {
     }
 
     async fn add(&mut self, issuer: Arc<Issuer>, key: CacheKey, is_due: bool) {
+        self.group.push((issuer, key, is_due));
+        if self.group.len() == GROUP {
+            self.begin_group().await;
+        }
+    }
+
+    async fn begin_group(&mut self) {
         while self.under_way.len() >= AT_ONCE {
             self.take_one().await;
         }
+        let group = std::mem::replace(&mut self.group, Vec::with_capacity(GROUP));
         let authority = self.authority.clone();
         self.under_way
-            .spawn(async move { authority.presign(&issuer, key, is_due).await });
+            .spawn(async move { authority.presign_group(&group).await });
     }
 
     async fn take_one(&mut self) {
         match self.under_way.join_next().await {
-            Some(Ok(Outcome::Signed)) => {
-                self.done.signed += 1;
-                if self.done.signed.is_multiple_of(SETTLE) {
-                    let next = tokio::spawn(self.authority.settled_answers());
-                    if let Some(before) = self.settling.replace(next) {
-                        let _ = before.await;
-                    }
-                }
-            }
-            Some(Ok(Outcome::Fresh)) => self.done.fresh += 1,
-            Some(Ok(Outcome::Failed) | Err(_)) => self.done.failed += 1,
+            Some(Ok(group)) => self.done += group,
+            Some(Err(_)) => self.done.failed += GROUP,
             None => {}
+        }
+        if self.done.signed >= self.settled + SETTLE {
+            self.settled = self.done.signed;
+            let next = tokio::spawn(self.authority.settled_answers());
+            if let Some(before) = self.settling.replace(next) {
+                let _ = before.await;
+            }
         }
     }
 
     async fn finish(mut self) -> Presigned {
+        self.begin_group().await;
         while !self.under_way.is_empty() {
             self.take_one().await;
         }

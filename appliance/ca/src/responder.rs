@@ -195,10 +195,7 @@ impl Authority {
             companion: Companion::Responder,
         };
         let made = self.carry_out(self.prepare(permit, certification)?).await?;
-        issuer.responder.store(Some(Arc::new(Responder::new(
-            made.id,
-            Certificate::clone(&made.certificate),
-        ))));
+        issuer.respond_by(Responder::new(made.id, Certificate::clone(&made.certificate)));
         Ok(())
     }
 
@@ -233,9 +230,7 @@ impl Authority {
                 continue;
             }
             // Of one issuer the last to end comes last, and stays.
-            issuer
-                .responder
-                .store(Some(Arc::new(Responder::new(row.certificate_id, certificate))));
+            issuer.respond_by(Responder::new(row.certificate_id, certificate));
         }
         Ok(())
     }

@@ -1,6 +1,6 @@
 //! Cacheable answers: validators, freshness, and the answers to conditional requests (RFC 9110 §13, RFC 9111, RFC 9919 §7.2).
 //!
-//! The headers of one answer are written into one buffer and shared out of it: two allocations, whatever their number.
+//! The headers of one answer are written once, when it is first given out, and copied for each that asks after that.
 
 use std::io::Write as _;
 

@@ -15,7 +15,7 @@ use tokio::sync::Semaphore;
 
 use crate::crl_files::CrlFiles;
 use crate::error::{Error, Result};
-use crate::writer::{Counters, Writer};
+use crate::writer::{AtWork, Counters, Writer};
 
 pub use transaction::{Reader, Tx};
 
@@ -109,6 +109,12 @@ impl Store {
         F: FnMut(&Tx<'_>) -> Result<T> + Send + 'static,
     {
         self.inner.writer.as_ref().ok_or(Error::ReadOnly)?.run(job).await
+    }
+
+    /// Says, until it is dropped, that somebody is at work on something that ends with a change; under load a commit waits a
+    /// little for those. Nothing for a store that is open for reading only.
+    pub fn at_work(&self) -> Option<AtWork> {
+        self.inner.writer.as_ref().map(Writer::at_work)
     }
 
     /// Runs a reading job on a connection of its own, off the caller's thread.

@@ -31,4 +31,4 @@ pub use db::{Reader, Store, StoreConfig, Tx};
 pub use error::{Error, Result};
 pub use ocsp_answers::OcspAnswers;
 pub use value::{Row, Value};
-pub use writer::Counters;
+pub use writer::{AtWork, Counters};

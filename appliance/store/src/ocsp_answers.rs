@@ -21,8 +21,8 @@ const PAGES: u64 = 64 << 20;
 const WAITING: usize = 8192;
 /// How long somebody else may have the folder open.
 const PATIENCE: Duration = Duration::from_secs(2);
-/// Most writes in one batch.
-const BATCH: usize = 512;
+/// How long writes gather, unless somebody waits for them: a thread that is woken for each costs more than the write.
+const GATHERING: Duration = Duration::from_millis(20);
 
 /// The answers. Clones are one.
 #[derive(Clone, Debug)]
@@ -94,6 +94,9 @@ impl OcspAnswers {
     pub fn settle(&self) {
         let (done, settled) = sync_channel(1);
         if self.writes.send(Write::Done(done)).is_ok() {
+            if let Some(writer) = self.writer.lock().as_ref() {
+                writer.thread().unpark();
+            }
             let _ = settled.recv();
         }
     }
@@ -124,6 +127,7 @@ impl OcspAnswers {
     pub fn close(&self) {
         if let Some(writer) = self.writer.lock().take() {
             let _ = self.writes.send(Write::Stop);
+            writer.thread().unpark();
             let _ = writer.join();
             let _ = self.db.flush();
         }
@@ -165,28 +169,22 @@ fn clear(folder: &Path) -> std::io::Result<()> {
     }
 }
 
+/// Writes one after the other: a batch would stop those who read for as long as it takes, and sled writes it to its file at
+/// once, which costs as much as many answers.
 fn write_all(db: &sled::Db, waiting: &Receiver<Write>, lost: &AtomicU64) {
     while let Ok(first) = waiting.recv() {
-        let mut batch = sled::Batch::default();
-        let (mut stop, mut done, mut puts) = (false, Vec::new(), 0);
-        for write in std::iter::once(first).chain(waiting.try_iter().take(BATCH)) {
+        std::thread::park_timeout(GATHERING);
+        for write in std::iter::once(first).chain(waiting.try_iter()) {
             match write {
                 Write::Put(key, value) => {
-                    batch.insert(key, value);
-                    puts += 1;
+                    if db.insert(key, value).is_err() {
+                        lost.fetch_add(1, Ordering::Relaxed);
+                    }
                 }
-                Write::Done(sender) => done.push(sender),
-                Write::Stop => stop = true,
+                // Who asked may have gone.
+                Write::Done(sender) => drop(sender.send(())),
+                Write::Stop => return,
             }
-        }
-        if db.apply_batch(batch).is_err() {
-            lost.fetch_add(puts, Ordering::Relaxed);
-        }
-        for sender in done {
-            let _ = sender.send(());
-        }
-        if stop {
-            return;
         }
     }
 }

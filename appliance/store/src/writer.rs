@@ -3,12 +3,13 @@
 //! A failing job undoes only itself: when one fails that has changed something, all begin again, each in a savepoint of its
 //! own, which costs too much for what nearly never happens. Nobody is answered before the commit, so an answer means
 //! durable, and a failed commit means nothing of any job is kept. Jobs gather while the disk is busy with
-//! the commit before: under load the batches grow by themselves, and a lone job never waits for company.
+//! the commit before; under load a commit also waits, a little, until everybody has come who is at work on something that
+//! ends with one. A lone job never waits for company.
 
 use std::fmt;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
@@ -23,7 +24,7 @@ const BATCH: usize = 256;
 /// So many jobs in the commit before say that there is load, and that company is worth waiting for.
 const COMPANY: u64 = 4;
 /// How long it is waited for at most, and never longer than two commits take.
-const PATIENCE: Duration = Duration::from_millis(3);
+const PATIENCE: Duration = Duration::from_millis(1);
 /// Most jobs that wait; a caller beyond that waits to enqueue.
 const QUEUE: usize = 4096;
 
@@ -57,7 +58,18 @@ struct Counts {
 pub(crate) struct Writer {
     queue: Option<mpsc::Sender<Box<dyn Job>>>,
     counts: Arc<Counts>,
+    at_work: Arc<AtomicUsize>,
     thread: Option<JoinHandle<()>>,
+}
+
+/// Somebody at work on something that ends with a change: under load, a commit waits a little for those.
+#[derive(Debug)]
+pub struct AtWork(Arc<AtomicUsize>);
+
+impl Drop for AtWork {
+    fn drop(&mut self) {
+        self.0.fetch_sub(1, Ordering::Relaxed);
+    }
 }
 
 impl Writer {
@@ -65,13 +77,17 @@ impl Writer {
     pub(crate) fn start(connection: Connection) -> Result<Self> {
         let (queue, jobs) = mpsc::channel(QUEUE);
         let counts = Arc::new(Counts::default());
-        let shared = Arc::clone(&counts);
+        let at_work = Arc::<AtomicUsize>::default();
         let thread = std::thread::Builder::new().name("store-writer".to_owned());
-        let thread = thread.spawn(move || serve(&connection, jobs, &shared));
+        let thread = thread.spawn({
+            let (counts, at_work) = (Arc::clone(&counts), Arc::clone(&at_work));
+            move || serve(&connection, jobs, &counts, &at_work)
+        });
         let thread = thread.map_err(|error| Error::Io(error.to_string()))?;
         Ok(Self {
             queue: Some(queue),
             counts,
+            at_work,
             thread: Some(thread),
         })
     }
@@ -90,7 +106,18 @@ impl Writer {
         });
         let queue = self.queue.as_ref().ok_or(Error::Closed)?;
         queue.send(pending).await.map_err(|_| Error::Closed)?;
+        // One job is in the writer's hand already.
+        if queue.max_capacity() - queue.capacity() + 1 >= self.at_work.load(Ordering::Relaxed)
+            && let Some(writer) = &self.thread
+        {
+            writer.thread().unpark();
+        }
         outcome.await.map_err(|_| Error::Closed)?
+    }
+
+    pub(crate) fn at_work(&self) -> AtWork {
+        self.at_work.fetch_add(1, Ordering::Relaxed);
+        AtWork(Arc::clone(&self.at_work))
     }
 
     pub(crate) fn counters(&self) -> Counters {
@@ -171,14 +198,24 @@ where
     }
 }
 
-fn serve(connection: &Connection, mut jobs: mpsc::Receiver<Box<dyn Job>>, counts: &Counts) {
+fn serve(
+    connection: &Connection,
+    mut jobs: mpsc::Receiver<Box<dyn Job>>,
+    counts: &Counts,
+    at_work: &AtomicUsize,
+) {
     let mut batch = Vec::with_capacity(BATCH);
     let (mut company, mut took) = (0, Duration::ZERO);
     while let Some(first) = jobs.blocking_recv() {
         batch.push(first);
         // A commit costs as much as several jobs, so under load those who are about to ask are waited for.
         if company >= COMPANY {
-            std::thread::park_timeout(took.saturating_mul(2).min(PATIENCE));
+            let until = Instant::now() + took.saturating_mul(2).min(PATIENCE);
+            while jobs.len() + 1 < at_work.load(Ordering::Relaxed)
+                && let Some(left) = until.checked_duration_since(Instant::now())
+            {
+                std::thread::park_timeout(left);
+            }
         }
         while batch.len() < BATCH
             && let Ok(job) = jobs.try_recv()

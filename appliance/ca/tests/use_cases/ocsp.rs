@@ -389,6 +389,27 @@ async fn answers_on_disk_outlive_a_restart_and_no_revocation() {
 }
 
 #[tokio::test]
+async fn answers_on_disk_of_a_former_responder_come_back_whole() {
+    let bed = Bed::with_answers_on_disk().await;
+    let issued = bed.server("kept.example").await;
+    let id = issued.issuer_id;
+    bed.advance(SignedDuration::from_hours(7 * 24 - 1));
+    bed.authority.presign_ocsp(&admin(), "issuing").await.unwrap();
+    let responder = bed.authority.responder(&admin(), id).unwrap().unwrap();
+    let before = bed.authority.answer_ocsp_serial(id, issued.serial).await;
+    assert!(before.der.ends_with(&responder.certificate));
+    bed.advance(SignedDuration::from_hours(2));
+    assert_eq!(bed.authority.renew_due_responders().await.unwrap(), 2);
+    let bed = bed.restarted().await;
+    let current = bed.authority.responder(&admin(), id).unwrap().unwrap();
+    assert_ne!(current.certificate, responder.certificate);
+    let after = bed.authority.answer_ocsp_serial(id, issued.serial).await;
+    assert_eq!(after.der, before.der);
+    let request = Request::new(cert_id(&bed, HashAlgorithm::Sha1, issued.serial));
+    assert_eq!(ask(&bed, &request).await, [CertStatus::Good]);
+}
+
+#[tokio::test]
 async fn what_is_asked_for_is_signed_anew_before_it_is_due() {
     let bed = Bed::ready().await;
     let serial = bed.server("hot.example").await.serial;
