@@ -20,6 +20,8 @@ pub(crate) struct Plan {
     pub(crate) is_software: bool,
     /// Plain HTTP for the REST API.
     pub(crate) is_api_plain: bool,
+    /// OCSP answers about what is revoked are signed before anybody asks.
+    pub(crate) signs_ahead: bool,
     /// Connections that each listener may have, when it is not the usual number.
     pub(crate) connections: Option<usize>,
 }
@@ -30,6 +32,7 @@ impl Default for Plan {
             algorithm: "ec-p256",
             is_software: false,
             is_api_plain: false,
+            signs_ahead: true,
             connections: None,
         }
     }
@@ -90,8 +93,13 @@ impl Appliance {
             "chancery init: {}",
             String::from_utf8_lossy(&made.stderr)
         );
+        // A line for each request is what none of the peers writes either.
+        appliance.configure("level = \"info\"", "level = \"warn\"")?;
         if plan.is_api_plain {
             appliance.configure("plain = false", "plain = true")?;
+        }
+        if !plan.signs_ahead {
+            appliance.configure("sign_ahead = true", "sign_ahead = false")?;
         }
         if let Some(connections) = plan.connections {
             appliance.configure("connections = 4096", &format!("connections = {connections}"))?;

@@ -1,4 +1,4 @@
-//! A certificate request for load: the same every time, as peers get it too.
+//! Certificate requests for load.
 
 use anyhow::{Context as _, Result};
 use aws_lc_rs::rand::SystemRandom;

@@ -1,8 +1,6 @@
 //! What an appliance tells Prometheus, as far as the kit looks at it.
 
-use std::time::{Duration, Instant};
-
-use anyhow::{Context as _, Result, ensure};
+use anyhow::{Context as _, Result};
 
 use crate::appliance::Appliance;
 
@@ -16,24 +14,6 @@ pub(crate) async fn signed_ahead(appliance: &Appliance) -> Result<f64> {
     Ok(sum(&text, "chancery_signer_seconds_count", |labels| {
         labels.contains("presign") || labels.contains("pre_sign")
     }))
-}
-
-/// Waits until nothing has been signed ahead of time for two seconds.
-pub(crate) async fn nothing_more_is_signed_ahead(appliance: &Appliance) -> Result<()> {
-    let begun = Instant::now();
-    let (mut last, mut quiet) = (signed_ahead(appliance).await?, Instant::now());
-    while quiet.elapsed() < Duration::from_secs(2) {
-        ensure!(
-            begun.elapsed() < Duration::from_mins(10),
-            "signing ahead does not end"
-        );
-        tokio::time::sleep(Duration::from_millis(100)).await;
-        let now = signed_ahead(appliance).await?;
-        if now > last {
-            (last, quiet) = (now, Instant::now());
-        }
-    }
-    Ok(())
 }
 
 /// The sum of a metric over the label sets that are wanted.

@@ -3,6 +3,7 @@
 use std::fmt::Write as _;
 
 use jiff::Timestamp;
+use serde::Serialize;
 use serde_json::Value;
 use store::audit::{AuditEntry, Verdict};
 
@@ -118,7 +119,7 @@ pub(crate) fn entry(
     action: &str,
     object: impl ToString,
     outcome: &str,
-    details: &Value,
+    details: &impl Serialize,
 ) -> AuditEntry {
     AuditEntry {
         at: at.as_millisecond(),
@@ -126,7 +127,8 @@ pub(crate) fn entry(
         action: action.to_owned(),
         object: object.to_string(),
         outcome: outcome.to_owned(),
-        details: details.to_string(),
+        // Nothing that is logged can fail to be written: keys are strings, numbers are finite.
+        details: serde_json::to_string(details).unwrap_or_default(),
     }
 }
 

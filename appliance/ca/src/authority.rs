@@ -7,7 +7,7 @@ use std::sync::{Arc, OnceLock};
 use arc_swap::ArcSwap;
 use pki::Serial;
 use store::audit::AuditEntry;
-use store::{OcspAnswers, Store, Tx};
+use store::{AtWork, OcspAnswers, Store, Tx};
 use tokio::sync::{Notify, Semaphore};
 use tokio_util::task::TaskTracker;
 
@@ -26,6 +26,7 @@ use crate::seal::Checks;
 use crate::settings::Settings;
 use crate::signer::Signer;
 use crate::status_index::State;
+use crate::verified_requests::VerifiedRequests;
 
 /// The use cases, over one store and one signer. Cheap to clone; all clones are one.
 #[derive(Clone, Debug)]
@@ -45,6 +46,7 @@ pub(crate) struct Inner {
     pub(crate) profiles: ArcSwap<BTreeMap<String, ProfileEntry>>,
     pub(crate) tokens: ArcSwap<HashMap<String, StoredToken>>,
     pub(crate) in_flight: InFlight,
+    pub(crate) verified_requests: VerifiedRequests,
     pub(crate) ocsp_cache: OcspCache,
     /// Which signatures are verified.
     pub(crate) checks: Checks,
@@ -81,6 +83,7 @@ impl Authority {
             profiles: ArcSwap::default(),
             tokens: ArcSwap::default(),
             in_flight: InFlight::default(),
+            verified_requests: VerifiedRequests::default(),
             signer_look: SignerLook::default(),
             store_look: StoreLook::default(),
             issuer_changes: tokio::sync::Mutex::default(),
@@ -151,20 +154,31 @@ impl Authority {
     }
 
     /// Writes one change and its audit entry in one transaction; gives what the change gave, and the entry's number.
-    pub(crate) async fn change<T, F>(&self, entry: AuditEntry, mut change: F) -> Result<(T, i64)>
+    pub(crate) async fn change<T, F>(&self, entry: AuditEntry, change: F) -> Result<(T, i64)>
     where
         T: Send + 'static,
         F: FnMut(&Tx<'_>) -> store::Result<T> + Send + 'static,
     {
-        let at = entry.at;
-        let write = self.inner.store.write(move |tx| {
-            let outcome = change(tx)?;
-            store::settings::raise(tx, HIGH_WATER, at)?;
-            Ok((outcome, store::audit::append(tx, &entry)?))
-        });
-        let (outcome, seq) = write.await?;
-        self.inner.metrics.audited(seq);
-        Ok((outcome, seq))
+        let outcome = self.inner.store.write(with_entry(entry, change)).await?;
+        self.inner.metrics.audited(outcome.1);
+        Ok(outcome)
+    }
+
+    /// The same for somebody at work, whose change may wait for those of others.
+    pub(crate) async fn change_at_work<T, F>(
+        &self,
+        at_work: &AtWork,
+        entry: AuditEntry,
+        change: F,
+    ) -> Result<(T, i64)>
+    where
+        T: Send + 'static,
+        F: FnMut(&Tx<'_>) -> store::Result<T> + Send + 'static,
+    {
+        let job = with_entry(entry, change);
+        let outcome = self.inner.store.write_at_work(at_work, job).await?;
+        self.inner.metrics.audited(outcome.1);
+        Ok(outcome)
     }
 
     /// Runs to its end what must not stop half-way when its caller goes away.
@@ -225,6 +239,22 @@ impl Authority {
         };
         issuer.statuses.apply(serial, state, 0);
         Ok(())
+    }
+}
+
+/// A change and its audit entry as one job.
+fn with_entry<T, F>(
+    entry: AuditEntry,
+    mut change: F,
+) -> impl FnMut(&Tx<'_>) -> store::Result<(T, i64)> + Send + 'static
+where
+    T: 'static,
+    F: FnMut(&Tx<'_>) -> store::Result<T> + Send + 'static,
+{
+    move |tx| {
+        let outcome = change(tx)?;
+        store::settings::raise(tx, HIGH_WATER, entry.at)?;
+        Ok((outcome, store::audit::append(tx, &entry)?))
     }
 }
 

@@ -2,6 +2,7 @@
 
 use std::fmt;
 use std::str::FromStr;
+use std::sync::Arc;
 
 use jiff::Timestamp;
 use pki::crl::RevocationReason;
@@ -12,6 +13,7 @@ use uuid::Uuid;
 use crate::authority::Authority;
 use crate::clock::from_millis;
 use crate::error::{Error, Refusal, Result};
+use crate::issuer::Chain;
 use crate::principal::Principal;
 
 /// How a certificate is named: a UUID with its hyphens, or a serial.
@@ -103,7 +105,7 @@ pub struct CertificateEntry {
     /// The certificate.
     pub der: Vec<u8>,
     /// The certificates above it, nearest first, without a self-signed root.
-    pub chain: Vec<Vec<u8>>,
+    pub chain: Arc<Chain>,
 }
 
 /// Which certificates to list. Everything given must hold.

@@ -13,10 +13,11 @@ use parking_lot::Mutex;
 use pki::lint::Context;
 use pki::profile::{IssuerView, Order, Profile};
 use pki::{Certificate, CertificateTbs, DigestAlgorithm, Linted, PublicKey, Serial, Tbs};
+use serde::Serialize;
 use serde_json::json;
+use store::AtWork;
 use store::certificates::CertificateRow;
-use store::intents::IntentRow;
-use store::orders::OrderRow;
+use store::intents::{End, IntentRow};
 use uuid::Uuid;
 
 use crate::audit;
@@ -37,8 +38,8 @@ pub(crate) struct Certification {
     pub(crate) issuer: Arc<Issuer>,
     /// The signer as the certificate will see it; for a self-signed root not the issuer's stored view, which is not there
     /// yet.
-    pub(crate) view: IssuerView,
-    pub(crate) profile: Profile,
+    pub(crate) view: Arc<IssuerView>,
+    pub(crate) profile: Arc<Profile>,
     pub(crate) order: Order,
     pub(crate) order_id: Uuid,
     /// Whose it will be.
@@ -59,7 +60,7 @@ impl Certification {
         if entry.crl.shards == 1 || self.view.urls.crl.is_empty() {
             return Cow::Borrowed(&self.view);
         }
-        let mut view = self.view.clone();
+        let mut view = IssuerView::clone(&self.view);
         view.urls.crl = vec![entry.crl_url_of(self.issuer.shards.of(serial).index)];
         Cow::Owned(view)
     }
@@ -139,19 +140,24 @@ impl Authority {
 
     async fn certify(&self, prepared: Prepared) -> Result<Issued> {
         let issuer_id = prepared.certification.issuer.entry().id;
-        let _at_work = self.inner().store.at_work();
+        let at_work = self.inner().store.at_work()?;
         let key = (issuer_id, prepared.serial);
         self.inner().in_flight.0.lock().insert(key);
-        let outcome = self.intend_sign_record(issuer_id, prepared).await;
+        let outcome = self.intend_sign_record(&at_work, issuer_id, prepared).await;
         self.inner().in_flight.0.lock().remove(&key);
         outcome
     }
 
-    async fn intend_sign_record(&self, issuer_id: Uuid, prepared: Prepared) -> Result<Issued> {
+    async fn intend_sign_record(
+        &self,
+        at_work: &AtWork,
+        issuer_id: Uuid,
+        prepared: Prepared,
+    ) -> Result<Issued> {
         let certification = &prepared.certification;
         // An orphan stays on the CRL until then.
         let not_after = prepared.linted.not_after().map_err(Error::internal)?;
-        let order = open_order(issuer_id, &prepared);
+        let names = certification.order.names.iter().map(ToString::to_string);
         let intent = IntentRow {
             issuer_id,
             serial: prepared.serial.as_bytes().to_vec(),
@@ -159,11 +165,14 @@ impl Authority {
             tbs_hash: DigestAlgorithm::Sha256.digest(prepared.linted.der()),
             not_after: not_after.as_millisecond(),
             at: prepared.at.as_millisecond(),
+            requester: certification.requester.clone(),
+            profile: certification.profile.name.clone(),
+            subject: prepared.subject.clone(),
+            names: names.collect::<Vec<_>>().join(" "),
         };
         let recorded = intent.clone();
         let high_water = intent.at;
-        let write = self.inner().store.write(move |tx| {
-            store::orders::insert(tx, &order)?;
+        let write = self.inner().store.write_at_work(at_work, move |tx| {
             store::settings::raise(tx, clock::HIGH_WATER, high_water)?;
             store::intents::insert(tx, &recorded)
         });
@@ -176,7 +185,7 @@ impl Authority {
             Signing::new(signer.public_key.clone(), signer.algorithm)
         };
         match self.seal(&signing, &prepared.linted, Purpose::Certificate).await {
-            Ok(signature) => self.record(issuer_id, prepared, &signature).await,
+            Ok(signature) => self.record(at_work, &intent, prepared, &signature).await,
             Err(fault) => {
                 let error = Error::from(fault.clone());
                 self.settle_failure(&prepared, intent, &error, fault.may_have_signed())
@@ -187,7 +196,14 @@ impl Authority {
     }
 
     /// Records the certificate. When that fails, the intent stays and becomes an orphan.
-    async fn record(&self, issuer_id: Uuid, prepared: Prepared, signature: &[u8]) -> Result<Issued> {
+    async fn record(
+        &self,
+        at_work: &AtWork,
+        intent: &IntentRow,
+        prepared: Prepared,
+        signature: &[u8],
+    ) -> Result<Issued> {
+        let issuer_id = intent.issuer_id;
         let Prepared {
             certification,
             serial,
@@ -197,8 +213,9 @@ impl Authority {
             subject,
         } = prepared;
         let findings = linted.findings().to_vec();
-        let certificate = Certificate::from_der(&linted.assemble(signature)).map_err(Error::internal)?;
-        let certificate = Arc::new(certificate);
+        let certificate =
+            Certificate::from_der_for(&linted.assemble(signature), &certification.order.public_key);
+        let certificate = Arc::new(certificate.map_err(Error::internal)?);
         let names = certificate.subject_alt_names().map_err(Error::internal)?;
         let names: Vec<String> = names.iter().map(ToString::to_string).collect();
         // The profile may have changed it.
@@ -209,23 +226,31 @@ impl Authority {
         };
         let row = certificate_row(issuer_id, &certification, &certificate, subject.clone(), at);
         let id = row.id;
-        let details = json!({
-            "certificate_id": id, "serial": serial.to_string(), "issuer_id": issuer_id, "subject": row.subject,
-            "names": names, "profile": row.profile, "not_after": certificate.not_after().to_string(),
-            "requester": row.requester, "order_id": row.order_id, "replaces": row.replaces,
-        });
+        let details = Details {
+            certificate_id: id,
+            serial,
+            issuer_id,
+            subject: &row.subject,
+            names: &names,
+            profile: &row.profile,
+            not_after: certificate.not_after(),
+            requester: &row.requester,
+            order_id: row.order_id,
+            replaces: row.replaces,
+        };
         let entry = audit::entry(at, &actor, certification.action, id, audit::OK, &details);
+        let order = intent.order(End::Issued(id));
         let companion = certification.companion.clone();
         let (recorded, text) = (Arc::clone(&certificate), names.clone());
         let ((), seq) = self
-            .change(entry, move |tx| {
+            .change_at_work(at_work, entry, move |tx| {
                 // Gone means that it was taken for an orphan: what was signed must not be handed out.
                 if !store::intents::remove(tx, issuer_id, &row.serial)? {
                     let constraint = "the intent was settled as an orphan".to_owned();
                     return Err(store::Error::Conflict { constraint });
                 }
                 store::certificates::insert(tx, &row, &names)?;
-                store::orders::set_issued(tx, row.order_id, row.id)?;
+                store::orders::insert(tx, &order)?;
                 companion.record(tx, &row, &recorded)
             })
             .await?;
@@ -234,19 +259,20 @@ impl Authority {
         self.inner()
             .metrics
             .issued(&issuer.name, &certification.profile.name);
-        tracing::info!(%id, %serial, issuer = issuer.name, profile = certification.profile.name, actor, "certificate issued");
+        // The audit log has it; thousands of these lines a second would crowd out the others.
+        tracing::debug!(%id, %serial, issuer = issuer.name, profile = certification.profile.name, actor, "certificate issued");
         Ok(Issued {
             id,
             order_id: certification.order_id,
             serial,
             issuer_id,
-            profile: certification.profile.name,
+            profile: certification.profile.name.clone(),
             not_before: certificate.not_before(),
             not_after: certificate.not_after(),
             subject,
             names: text,
             certificate,
-            chain_der: issuer.chain_for_leaf(),
+            chain: issuer.chain_for_leaf(),
             findings,
         })
     }
@@ -277,13 +303,12 @@ impl Authority {
             code,
             &details,
         );
+        let order = intent.order(End::Failed {
+            code,
+            message: &message,
+        });
         let settled = self.change(entry, move |tx| {
-            let why = store::orders::Why {
-                code,
-                message: &message,
-                details: None,
-            };
-            store::orders::set_failed(tx, intent.order_id, &why)?;
+            store::orders::insert(tx, &order)?;
             store::intents::remove(tx, intent.issuer_id, &intent.serial)
         });
         if let Err(error) = settled.await {
@@ -292,29 +317,20 @@ impl Authority {
     }
 }
 
-fn open_order(issuer_id: Uuid, prepared: &Prepared) -> OrderRow {
-    let Certification {
-        order,
-        order_id,
-        requester,
-        profile,
-        ..
-    } = &prepared.certification;
-    let names: Vec<String> = order.names.iter().map(ToString::to_string).collect();
-    OrderRow {
-        id: *order_id,
-        at: prepared.at.as_millisecond(),
-        requester: requester.clone(),
-        profile: profile.name.clone(),
-        issuer_id: Some(issuer_id),
-        subject: prepared.subject.clone(),
-        names: names.join(" "),
-        state: "open".to_owned(),
-        code: None,
-        message: None,
-        details: None,
-        certificate_id: None,
-    }
+/// What the audit log says of a certificate that was issued.
+// stored: in the audit log
+#[derive(Serialize)]
+struct Details<'a> {
+    certificate_id: Uuid,
+    serial: Serial,
+    issuer_id: Uuid,
+    subject: &'a str,
+    names: &'a [String],
+    profile: &'a str,
+    not_after: Timestamp,
+    requester: &'a str,
+    order_id: Uuid,
+    replaces: Option<Uuid>,
 }
 
 fn certificate_row(

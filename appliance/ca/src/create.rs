@@ -120,7 +120,7 @@ impl Authority {
         &self,
         permit: &Permit<action::ManageIssuers>,
         draft: Draft,
-        profile: Profile,
+        profile: Arc<Profile>,
         validity: Option<Duration>,
     ) -> Result<Arc<IssuerEntry>> {
         let _one_at_a_time = self.inner().issuer_changes.lock().await;
@@ -143,7 +143,7 @@ impl Authority {
         Ok(())
     }
 
-    pub(crate) fn authority_profile(&self, name: &str) -> Result<Profile> {
+    pub(crate) fn authority_profile(&self, name: &str) -> Result<Arc<Profile>> {
         let profile = match self.profile_of_request(name) {
             Err(_) => self.own_profile(name)?,
             Ok(profile) => profile,

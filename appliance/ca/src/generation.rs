@@ -132,7 +132,7 @@ impl Authority {
         &self,
         permit: &Permit<action::ManageIssuers>,
         issuer: &Arc<Issuer>,
-        profile: Profile,
+        profile: Arc<Profile>,
         validity: Option<Duration>,
         succession: Succession,
     ) -> Result<Activated> {
@@ -145,8 +145,15 @@ impl Authority {
             links: succession.links,
             retires: succession.retires,
         };
-        self.certify_authority(permit, Arc::clone(issuer), view, profile, order, activation)
-            .await
+        self.certify_authority(
+            permit,
+            Arc::clone(issuer),
+            view.into(),
+            profile,
+            order,
+            activation,
+        )
+        .await
     }
 
     /// Has an issuer certified by a local one.
@@ -155,7 +162,7 @@ impl Authority {
         permit: &Permit<action::ManageIssuers>,
         issuer: &Arc<Issuer>,
         parent: &Arc<Issuer>,
-        profile: Profile,
+        profile: Arc<Profile>,
         validity: Option<Duration>,
         retires: Option<Uuid>,
     ) -> Result<Activated> {
@@ -177,8 +184,8 @@ impl Authority {
         &self,
         permit: &Permit<action::ManageIssuers>,
         signer: Arc<Issuer>,
-        view: IssuerView,
-        profile: Profile,
+        view: Arc<IssuerView>,
+        profile: Arc<Profile>,
         order: Order,
         activation: Activation,
     ) -> Result<Activated> {

@@ -5,8 +5,8 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 use pki::lint::Finding;
-use pki::profile::{Profile, order_from_csr};
-use pki::{Certificate, Csr, CsrFault, Serial, Verified};
+use pki::profile::{IssuerView, Profile, order_from_csr};
+use pki::{Certificate, Csr, Serial, Verified};
 use serde_json::json;
 use store::orders::OrderRow;
 use uuid::Uuid;
@@ -17,7 +17,7 @@ use crate::certify::{Certification, Prepared};
 use crate::clock;
 use crate::companion::Companion;
 use crate::error::{Error, Refusal, Result};
-use crate::issuer::{Issuer, IssuerState};
+use crate::issuer::{Chain, Issuer, IssuerState};
 use crate::permit;
 use crate::principal::{Principal, Role};
 
@@ -60,8 +60,8 @@ pub struct Issued {
     pub names: Vec<String>,
     /// The certificate.
     pub certificate: Arc<Certificate>,
-    /// The certificates above it, nearest first, without a self-signed root.
-    pub chain_der: Vec<Vec<u8>>,
+    /// The certificates above it.
+    pub chain: Arc<Chain>,
     /// What the lint remarked.
     pub findings: Vec<Finding>,
 }
@@ -74,7 +74,7 @@ pub(crate) struct Attempt {
     pub(crate) profile: String,
     pub(crate) issuer_id: Option<Uuid>,
     /// The request. Its subject and names are put into words only when it is refused.
-    pub(crate) csr: Option<Verified<Csr>>,
+    pub(crate) csr: Option<Arc<Verified<Csr>>>,
     pub(crate) subject: String,
     pub(crate) names: String,
 }
@@ -94,6 +94,17 @@ impl Authority {
         }
     }
 
+    /// Reads a request and checks its signature.
+    pub(crate) fn verified_csr(&self, csr: &[u8]) -> Result<Arc<Verified<Csr>>> {
+        self.inner().verified_requests.verify(csr).map_err(|fault| {
+            let mut message = fault.to_string();
+            if let Some(cause) = std::error::Error::source(&fault) {
+                message = format!("{message}: {cause}");
+            }
+            Refusal::of_requester(fault.code(), message).into()
+        })
+    }
+
     /// Everything before the intent.
     fn admit(
         &self,
@@ -106,7 +117,7 @@ impl Authority {
         let entry = issuer.entry();
         attempt.issuer_id = Some(entry.id);
         let permit = permit::to_issue(principal, &entry, &profile)?;
-        let csr = attempt.csr.insert(verified_csr(&request.csr)?);
+        let csr = attempt.csr.insert(self.verified_csr(&request.csr)?);
         let mut order = order_from_csr(&profile, csr)?;
         order.validity = request.validity;
         order.ms_sid = vouched_sid(principal, request, &profile)?;
@@ -124,7 +135,7 @@ impl Authority {
         self.prepare(&permit, certification)
     }
 
-    pub(crate) fn profile_of_request(&self, name: &str) -> Result<Profile> {
+    pub(crate) fn profile_of_request(&self, name: &str) -> Result<Arc<Profile>> {
         let profiles = self.inner().profiles.load();
         let entry = profiles.get(name).ok_or_else(|| {
             let known: Vec<&str> = profiles.keys().map(String::as_str).collect();
@@ -132,7 +143,7 @@ impl Authority {
             let message = format!("there is no profile `{shown}`; there are {}", known.join(", "));
             Error::from(Refusal::of_requester("unknown_profile", message))
         })?;
-        Ok(entry.profile.clone())
+        Ok(Arc::clone(&entry.profile))
     }
 
     /// The named issuer; or the only one that comes into question: active, in the caller's scope, and not a root when
@@ -176,7 +187,7 @@ impl Authority {
     }
 
     /// The view of an issuer that may issue now: active, and not revoked by its own issuer here.
-    pub(crate) fn view_of_active(&self, issuer: &Issuer) -> Result<pki::profile::IssuerView> {
+    pub(crate) fn view_of_active(&self, issuer: &Issuer) -> Result<Arc<IssuerView>> {
         let entry = issuer.entry();
         let view = entry
             .view()
@@ -239,18 +250,6 @@ impl Authority {
             other => other,
         }
     }
-}
-
-/// Reads a request and checks its signature.
-pub(crate) fn verified_csr(csr: &[u8]) -> Result<Verified<Csr>> {
-    let refused = |fault: CsrFault| {
-        let mut message = fault.to_string();
-        if let Some(cause) = std::error::Error::source(&fault) {
-            message = format!("{message}: {cause}");
-        }
-        Error::from(Refusal::of_requester(fault.code(), message))
-    };
-    Csr::parse(csr).map_err(refused)?.verify().map_err(refused)
 }
 
 /// The names a request asks for, as far as they can be read.

@@ -123,12 +123,42 @@ pub struct IssuerEntry {
     pub(crate) certified: Option<Certified>,
 }
 
+/// The certificates above a leaf, nearest first, without a self-signed root: the same for every leaf of an issuer.
+#[derive(Clone, Debug, Default, Eq, PartialEq)]
+pub struct Chain {
+    der: Vec<Vec<u8>>,
+    pem: String,
+}
+
+impl Chain {
+    /// Each in DER.
+    pub fn der(&self) -> &[Vec<u8>] {
+        &self.der
+    }
+
+    /// One CERTIFICATE block after the other.
+    pub fn pem(&self) -> &str {
+        &self.pem
+    }
+}
+
+impl FromIterator<Vec<u8>> for Chain {
+    fn from_iter<T: IntoIterator<Item = Vec<u8>>>(certificates: T) -> Self {
+        let der = Vec::from_iter(certificates);
+        let pem = der.iter().map(|one| pki::pem::encode("CERTIFICATE", one));
+        Self {
+            pem: pem.collect(),
+            der,
+        }
+    }
+}
+
 /// What follows from the certificate of an issuer.
 #[derive(Clone, Debug)]
 pub(crate) struct Certified {
-    view: IssuerView,
+    view: Arc<IssuerView>,
     signing: Signing,
-    chain_for_leaf: Vec<Vec<u8>>,
+    chain_for_leaf: Arc<Chain>,
     sha1: IssuerHash,
     sha256: IssuerHash,
 }
@@ -149,8 +179,10 @@ impl IssuerEntry {
     }
 
     /// What building and linting need to know of it; nothing while it has no certificate.
-    pub(crate) fn view(&self) -> Option<IssuerView> {
-        self.certified.as_ref().map(|certified| certified.view.clone())
+    pub(crate) fn view(&self) -> Option<Arc<IssuerView>> {
+        self.certified
+            .as_ref()
+            .map(|certified| Arc::clone(&certified.view))
     }
 
     /// How it signs.
@@ -162,10 +194,10 @@ impl IssuerEntry {
     }
 
     /// Its certificate and those above it, nearest first, without a self-signed root: what a leaf is handed out with.
-    pub(crate) fn chain_for_leaf(&self) -> Vec<Vec<u8>> {
+    pub(crate) fn chain_for_leaf(&self) -> Arc<Chain> {
         self.certified
             .as_ref()
-            .map(|certified| certified.chain_for_leaf.clone())
+            .map(|certified| Arc::clone(&certified.chain_for_leaf))
             .unwrap_or_default()
     }
 
@@ -185,12 +217,13 @@ impl IssuerEntry {
             let hash = |algorithm| IssuerHash::for_issuer(algorithm, own.subject().der(), own.public_key());
             Certified {
                 signing: Signing::new(self.public_key.clone(), self.signature_algorithm),
-                view: IssuerView::from_certificate(own, self.signature_algorithm, self.urls()),
-                chain_for_leaf: self
-                    .whole_chain()
-                    .into_iter()
-                    .filter(|der| !is_root(der))
-                    .collect(),
+                view: IssuerView::from_certificate(own, self.signature_algorithm, self.urls()).into(),
+                chain_for_leaf: Arc::new(
+                    self.whole_chain()
+                        .into_iter()
+                        .filter(|der| !is_root(der))
+                        .collect(),
+                ),
                 sha1: hash(HashAlgorithm::Sha1),
                 sha256: hash(HashAlgorithm::Sha256),
             }

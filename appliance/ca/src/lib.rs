@@ -50,6 +50,7 @@ mod status_index;
 mod subordinate;
 mod tls_certificate;
 mod turns;
+mod verified_requests;
 
 pub use answer_ocsp::{Freshness, OcspAnswer, OcspAnswerKind};
 pub use api_tokens::{ApiToken, NewApiToken, NewSecret};
@@ -64,7 +65,7 @@ pub use explain::Explanation;
 pub use health::{Health, HealthProblem, Status};
 pub use import_from_disk::ImportFromDisk;
 pub use issue::{IssueRequest, Issued};
-pub use issuer::{IssuerEntry, IssuerOrigin, IssuerState};
+pub use issuer::{Chain, IssuerEntry, IssuerOrigin, IssuerState};
 pub use keys::KeyEntry;
 pub use metrics::Metrics;
 pub use presign_ocsp::Presigned;

@@ -80,8 +80,12 @@ impl Authority {
         Ok(work.finish().await)
     }
 
-    /// Signs an answer for everything that is revoked and has not ended, where none is kept that holds for long enough.
+    /// Signs an answer for everything that is revoked and has not ended, where none is kept that holds for long enough;
+    /// nothing where the settings say so.
     pub async fn presign_revoked(&self) -> Result<Presigned> {
+        if !self.inner().settings.ocsp_sign_ahead {
+            return Ok(Presigned::default());
+        }
         let mut work = Work::new(self);
         for issuer in self.inner().registry.all() {
             if issuer.responder.load().is_some() {
@@ -251,6 +255,7 @@ impl<'a> Work<'a> {
     async fn take_one(&mut self) {
         match self.under_way.join_next().await {
             Some(Ok(group)) => self.done += group,
+            // A panic was told of already; how many were in the group is not known any more.
             Some(Err(_)) => self.done.failed += GROUP,
             None => {}
         }
@@ -264,7 +269,9 @@ impl<'a> Work<'a> {
     }
 
     async fn finish(mut self) -> Presigned {
-        self.begin_group().await;
+        if !self.group.is_empty() {
+            self.begin_group().await;
+        }
         while !self.under_way.is_empty() {
             self.take_one().await;
         }

@@ -18,7 +18,7 @@ use crate::principal::Principal;
 #[derive(Clone, Debug, PartialEq)]
 pub struct ProfileEntry {
     /// The profile.
-    pub profile: Profile,
+    pub profile: Arc<Profile>,
     /// Counts up from 1 with every change.
     pub version: i64,
     /// When it was changed last.
@@ -96,7 +96,7 @@ impl Authority {
         });
         let (version, _) = write.await?;
         let entry = ProfileEntry {
-            profile,
+            profile: profile.into(),
             version,
             updated_at: at,
         };
@@ -124,14 +124,14 @@ impl Authority {
     }
 
     /// A profile that the authority itself needs: the stored one, or the ready-made one when that was removed.
-    pub(crate) fn own_profile(&self, name: &str) -> Result<Profile> {
+    pub(crate) fn own_profile(&self, name: &str) -> Result<Arc<Profile>> {
         let stored = self
             .inner()
             .profiles
             .load()
             .get(name)
-            .map(|entry| entry.profile.clone());
-        let ready = || Profile::ready_named(name).cloned();
+            .map(|entry| Arc::clone(&entry.profile));
+        let ready = || Profile::ready_named(name).cloned().map(Arc::new);
         stored
             .or_else(ready)
             .ok_or_else(|| Error::not_found("profile", name))
@@ -156,7 +156,7 @@ impl Authority {
                 Error::Internal(format!("the stored profile {} cannot be read: {error}", row.name))
             })?;
             let entry = ProfileEntry {
-                profile,
+                profile: profile.into(),
                 version: row.version,
                 updated_at: from_millis(row.updated_at),
             };

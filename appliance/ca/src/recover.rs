@@ -5,7 +5,7 @@ use pki::Serial;
 use pki::crl::RevocationReason;
 use serde_json::json;
 use store::crls::ChangeRow;
-use store::intents::IntentRow;
+use store::intents::{End, IntentRow};
 use store::revocations::RevocationRow;
 use uuid::Uuid;
 
@@ -86,7 +86,7 @@ impl Authority {
             audit::OK,
             &details,
         );
-        let message = message.to_owned();
+        let order = intent.order(End::Failed { code, message });
         let revocation = RevocationRow {
             issuer_id,
             serial: intent.serial.clone(),
@@ -123,14 +123,9 @@ impl Authority {
                     },
                 )?;
             }
-            let why = store::orders::Why {
-                code,
-                message: &message,
-                details: None,
-            };
-            match store::orders::set_failed(tx, intent.order_id, &why) {
+            match store::orders::insert(tx, &order) {
                 // Revoking matters more than the order's last word.
-                Err(store::Error::Absent { .. }) => Ok(number),
+                Err(store::Error::Conflict { .. }) => Ok(number),
                 outcome => outcome.map(|()| number),
             }
         });

@@ -13,7 +13,7 @@ use crate::certify::{Certification, Prepared};
 use crate::clock;
 use crate::companion::Companion;
 use crate::error::{Error, Refusal, Result};
-use crate::issue::{Attempt, Issued, verified_csr};
+use crate::issue::{Attempt, Issued};
 use crate::issuer::{Issuer, IssuerEntry, IssuerState};
 use crate::permit;
 use crate::principal::Principal;
@@ -85,7 +85,7 @@ impl Authority {
             .collect::<Vec<_>>()
             .join(" ");
         if let Some(csr) = &request.csr {
-            let csr = verified_csr(csr)?;
+            let csr = self.verified_csr(csr)?;
             order.public_key = csr.public_key().clone();
             order.covers(&profile, &csr)?;
         }

@@ -140,9 +140,9 @@ impl Authority {
             .link(
                 permit,
                 old,
-                old_view.clone(),
+                Arc::clone(&old_view),
                 &new_entry.public_key,
-                profile.clone(),
+                Arc::clone(&profile),
                 validity,
             )
             .await?;
@@ -152,10 +152,17 @@ impl Authority {
             key_id: new_entry.public_key.key_id().to_vec(),
             algorithm: new_entry.signature_algorithm,
             urls: pki::profile::Urls::default(),
-            ..old_view.clone()
+            ..IssuerView::clone(&old_view)
         };
         let old_with_new = self
-            .link(permit, new, new_view, &old_view.public_key, profile.clone(), None)
+            .link(
+                permit,
+                new,
+                new_view.into(),
+                &old_view.public_key,
+                Arc::clone(&profile),
+                None,
+            )
             .await?;
         let succession = Succession {
             retires: Some(old_entry.id),
@@ -170,9 +177,9 @@ impl Authority {
         &self,
         permit: &Permit<action::ManageIssuers>,
         signer: &Arc<Issuer>,
-        view: IssuerView,
+        view: Arc<IssuerView>,
         public_key: &PublicKey,
-        profile: Profile,
+        profile: Arc<Profile>,
         validity: Option<Duration>,
     ) -> Result<Vec<u8>> {
         let order = Order {

@@ -19,6 +19,8 @@ pub struct Settings {
     pub responder_lifetime: Duration,
     /// How long an OCSP answer is good for: nextUpdate − thisUpdate; it is signed anew after half of that.
     pub ocsp_lifetime: Duration,
+    /// Whether answers about what is revoked are signed before anybody asks.
+    pub ocsp_sign_ahead: bool,
     /// Most OCSP answers kept in memory.
     pub ocsp_cache_entries: usize,
     /// Most OCSP answers that are signed on demand at the same time; who comes after is told tryLater at once.
@@ -43,6 +45,7 @@ impl Settings {
             crl_interval: Duration::from_hours(24),
             responder_lifetime: Duration::from_hours(14 * 24),
             ocsp_lifetime: Duration::from_hours(24),
+            ocsp_sign_ahead: true,
             ocsp_cache_entries: 100_000,
             ocsp_on_demand: 1024,
             ocsp_folder: None,

@@ -12,7 +12,6 @@ use crate::companion::Activation;
 use crate::crl_plan::CrlPlan;
 use crate::error::{Error, Refusal, Result};
 use crate::generation::{Activated, CsrWanted, Draft, algorithm_for, subject_of};
-use crate::issue::verified_csr;
 use crate::issuer::{Issuer, IssuerEntry, IssuerOrigin, IssuerState};
 use crate::permit::{self, Permit, action};
 use crate::principal::Principal;
@@ -110,7 +109,7 @@ impl Authority {
             .await?;
         let csr = pki::csr::assemble(&info, algorithm, &signature);
         // The same check that a foreign authority makes.
-        verified_csr(&csr).map_err(Error::internal)?;
+        self.verified_csr(&csr).map_err(Error::internal)?;
         Ok(csr)
     }
 

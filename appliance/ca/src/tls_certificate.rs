@@ -58,7 +58,7 @@ impl Authority {
             renew_at: now.saturating_add(two_thirds).unwrap_or(now),
             not_after: made.not_after,
             certificate_der: made.certificate.der().to_vec(),
-            chain_der: made.chain_der,
+            chain_der: made.chain.der().to_vec(),
             key_pkcs8,
         })
     }

@@ -45,6 +45,9 @@ pub(crate) struct Config {
     /// The log.
     #[serde(default)]
     pub(crate) log: Log,
+    /// OCSP answers.
+    #[serde(default)]
+    pub(crate) ocsp: Ocsp,
     /// Lifetimes.
     #[serde(default)]
     pub(crate) lifetimes: Lifetimes,
@@ -149,6 +152,14 @@ pub(crate) enum LogFormat {
     Json,
 }
 
+/// `[ocsp]`
+#[derive(Clone, Debug, Deserialize, Serialize, PartialEq)]
+#[serde(deny_unknown_fields, default)]
+pub(crate) struct Ocsp {
+    /// Whether answers about what is revoked are signed before anybody asks.
+    pub(crate) sign_ahead: bool,
+}
+
 /// `[lifetimes]`
 #[derive(Clone, Debug, Deserialize, Serialize, PartialEq)]
 #[serde(deny_unknown_fields, default)]
@@ -245,6 +256,12 @@ impl Default for Log {
     }
 }
 
+impl Default for Ocsp {
+    fn default() -> Self {
+        Self { sign_ahead: true }
+    }
+}
+
 impl Default for Lifetimes {
     fn default() -> Self {
         Self {
@@ -282,6 +299,7 @@ impl Config {
             signer: Signer::default(),
             keys: Keys::default(),
             log: Log::default(),
+            ocsp: Ocsp::default(),
             lifetimes: Lifetimes::default(),
             limits: Limits::default(),
         }

@@ -20,6 +20,9 @@ use std::process::ExitCode;
 
 use clap::Parser as _;
 
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
 fn main() -> ExitCode {
     // One crypto provider for every TLS connection of this process, chosen before any is made.
     if rustls::crypto::aws_lc_rs::default_provider()

@@ -95,13 +95,16 @@ pub(crate) fn parse<T: DeserializeOwned>(octets: &[u8]) -> Result<T, Problem> {
             "the body is a list where an object belongs",
         ));
     }
-    let mut json = serde_json::Deserializer::from_slice(octets);
-    let value = serde_path_to_error::deserialize(&mut json).map_err(|error| {
-        let path = error.path().to_string();
-        unreadable(error.inner(), if path == "." { String::new() } else { path })
-    })?;
-    json.end().map_err(|error| unreadable(&error, String::new()))?;
-    Ok(value)
+    serde_json::from_slice(octets).or_else(|_| {
+        // Once more for the place of the error, which costs more to keep track of than to look for.
+        let mut json = serde_json::Deserializer::from_slice(octets);
+        let value = serde_path_to_error::deserialize(&mut json).map_err(|error| {
+            let path = error.path().to_string();
+            unreadable(error.inner(), if path == "." { String::new() } else { path })
+        })?;
+        json.end().map_err(|error| unreadable(&error, String::new()))?;
+        Ok(value)
+    })
 }
 
 fn unreadable(error: &serde_json::Error, path: String) -> Problem {

@@ -8,7 +8,7 @@ use std::fmt::Write as _;
 use uuid::Uuid;
 
 use crate::db::{Reader, Tx};
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::value::{Row, Value};
 
 /// One certificate.
@@ -119,9 +119,18 @@ pub struct Filter {
     pub limit: u32,
 }
 
+/// RFC 5280 §4.1.2.2. A unique index besides `certificates_by_serial` would cost every issuance a second random page.
+const OF_SERIAL: &str = "SELECT 1 FROM certificates WHERE issuer_id = ?1 AND serial = ?2";
+
 /// Records a certificate with its names (text forms such as `dns:a.example`). A serial that the issuer's certificates have
 /// already is refused with [`crate::Error::Conflict`].
 pub fn insert(tx: &Tx<'_>, certificate: &CertificateRow, names: &[String]) -> Result<()> {
+    let serial = [certificate.issuer_id.into(), (&certificate.serial).into()];
+    if tx.first(OF_SERIAL, &serial, |_| Ok(()))?.is_some() {
+        return Err(Error::Conflict {
+            constraint: "the issuer has used this serial before".to_owned(),
+        });
+    }
     let sql = format!(
         "INSERT INTO certificates ({COLUMNS}) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14)"
     );
@@ -180,10 +189,10 @@ pub fn list(reader: &Reader<'_>, filter: &Filter) -> Result<Vec<CertificateRow>>
     reader.all(&sql, &values, read)
 }
 
-fn query(filter: &Filter) -> (String, Vec<Value>) {
+fn query(filter: &Filter) -> (String, Vec<Value<'_>>) {
     let conditions = conditions(filter);
     let mut sql = format!("SELECT {COLUMNS} FROM certificates WHERE 1 = 1");
-    let mut values: Vec<Value> = Vec::with_capacity(conditions.len() + 1);
+    let mut values: Vec<Value<'_>> = Vec::with_capacity(conditions.len() + 1);
     for (text, value) in conditions {
         values.push(value);
         sql.push_str(&text.replace('#', &format!("?{}", values.len())));
@@ -195,9 +204,9 @@ fn query(filter: &Filter) -> (String, Vec<Value>) {
 }
 
 /// Each condition with its value, which stands for the `#` in it.
-fn conditions(filter: &Filter) -> Vec<(&'static str, Value)> {
-    let mut found: Vec<(&'static str, Value)> = Vec::new();
-    let mut add = |text, value: Option<Value>| found.extend(value.map(|value| (text, value)));
+fn conditions<'a>(filter: &'a Filter) -> Vec<(&'static str, Value<'a>)> {
+    let mut found: Vec<(&'static str, Value<'a>)> = Vec::new();
+    let mut add = |text, value: Option<Value<'a>>| found.extend(value.map(|value| (text, value)));
     add(" AND issuer_id = #", filter.issuer_id.map(Value::from));
     add(" AND profile = #", filter.profile.as_ref().map(Value::from));
     add(" AND requester = #", filter.requester.as_ref().map(Value::from));
@@ -255,7 +264,7 @@ mod tests {
     use crate::{Store, StoreConfig, statuses};
 
     /// How the database goes about a query.
-    fn plan(sql: &str, values: &[Value]) -> String {
+    fn plan(sql: &str, values: &[Value<'_>]) -> String {
         let folder = tempfile::tempdir().unwrap();
         let store = Store::open(&StoreConfig::new(folder.path().join("chancery.db"))).unwrap();
         let steps = store
@@ -301,10 +310,11 @@ mod tests {
 
     #[test]
     fn a_serial_is_looked_up() {
-        let (sql, values) = query(&Filter {
+        let filter = Filter {
             serial: Some(vec![1]),
             ..Filter::default()
-        });
+        };
+        let (sql, values) = query(&filter);
         let plan = plan(&sql, &values);
         assert!(
             plan.contains("certificates_by_serial (issuer_id=? AND serial=?)"),
@@ -314,10 +324,11 @@ mod tests {
 
     #[test]
     fn an_exact_name_is_looked_up() {
-        let (sql, values) = query(&Filter {
+        let filter = Filter {
             name_exact: Some("a".to_owned()),
             ..Filter::default()
-        });
+        };
+        let (sql, values) = query(&filter);
         let plan = plan(&sql, &values);
         assert!(
             plan.contains("certificate_names USING PRIMARY KEY (name=?)"),

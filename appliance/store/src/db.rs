@@ -108,13 +108,25 @@ impl Store {
         T: Send + 'static,
         F: FnMut(&Tx<'_>) -> Result<T> + Send + 'static,
     {
-        self.inner.writer.as_ref().ok_or(Error::ReadOnly)?.run(job).await
+        self.writer()?.run(job, None).await
     }
 
-    /// Says, until it is dropped, that somebody is at work on something that ends with a change; under load a commit waits a
-    /// little for those. Nothing for a store that is open for reading only.
-    pub fn at_work(&self) -> Option<AtWork> {
-        self.inner.writer.as_ref().map(Writer::at_work)
+    /// The same for somebody at work: the change may wait a few milliseconds, so that those of others share its commit.
+    pub async fn write_at_work<T, F>(&self, at_work: &AtWork, job: F) -> Result<T>
+    where
+        T: Send + 'static,
+        F: FnMut(&Tx<'_>) -> Result<T> + Send + 'static,
+    {
+        self.writer()?.run(job, Some(at_work)).await
+    }
+
+    /// Says, until it is dropped, that somebody is at work on something that ends with [`Store::write_at_work`].
+    pub fn at_work(&self) -> Result<AtWork> {
+        Ok(self.writer()?.at_work())
+    }
+
+    fn writer(&self) -> Result<&Writer> {
+        self.inner.writer.as_ref().ok_or(Error::ReadOnly)
     }
 
     /// Runs a reading job on a connection of its own, off the caller's thread.

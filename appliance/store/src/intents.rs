@@ -1,12 +1,13 @@
 //! Intents: what is about to be signed, recorded before the signer sees it.
 //!
-//! An intent goes when its certificate is recorded. One that is left after a crash is an orphan: something may have been
-//! signed under its serial.
+//! An intent goes when its certificate is recorded, and its order with it. One that is left after a crash is an orphan:
+//! something may have been signed under its serial.
 
 use uuid::Uuid;
 
 use crate::db::{Reader, Tx};
 use crate::error::{Error, Result};
+use crate::orders::OrderRow;
 use crate::value::Row;
 
 /// One intent.
@@ -24,18 +25,69 @@ pub struct IntentRow {
     pub not_after: i64,
     /// Epoch milliseconds.
     pub at: i64,
+    /// Who asked.
+    pub requester: String,
+    /// Under which profile.
+    pub profile: String,
+    /// The wanted subject.
+    pub subject: String,
+    /// The wanted names, separated by blanks.
+    pub names: String,
 }
 
-const COLUMNS: &str = "issuer_id, serial, order_id, tbs_hash, not_after, at";
+impl IntentRow {
+    /// The order as it ends.
+    pub fn order(&self, end: End<'_>) -> OrderRow {
+        let (state, certificate_id, why) = match end {
+            End::Issued(id) => ("issued", Some(id), None),
+            End::Failed { code, message } => ("failed", None, Some((code, message))),
+        };
+        OrderRow {
+            id: self.order_id,
+            at: self.at,
+            requester: self.requester.clone(),
+            profile: self.profile.clone(),
+            issuer_id: Some(self.issuer_id),
+            subject: self.subject.clone(),
+            names: self.names.clone(),
+            state: state.to_owned(),
+            code: why.map(|(code, _)| code.to_owned()),
+            message: why.map(|(_, message)| message.to_owned()),
+            details: None,
+            certificate_id,
+        }
+    }
+}
+
+/// How an order ends after its intent.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum End<'a> {
+    /// With this certificate.
+    Issued(Uuid),
+    /// With none: the request was right, carrying it out was not possible.
+    Failed {
+        /// The stable code.
+        code: &'a str,
+        /// What is told.
+        message: &'a str,
+    },
+}
+
+const COLUMNS: &str =
+    "issuer_id, serial, order_id, tbs_hash, not_after, at, requester, profile, subject, names";
 
 /// Records an intent. A serial that the issuer has ever used is refused with [`Error::Conflict`]: it must never be signed
 /// a second time (RFC 5280 §4.1.2.2).
 pub fn insert(tx: &Tx<'_>, intent: &IntentRow) -> Result<()> {
-    let sql = format!(
-        "INSERT INTO intents ({COLUMNS}) SELECT ?1, ?2, ?3, ?4, ?5, ?6
-        WHERE NOT EXISTS (SELECT 1 FROM certificates WHERE issuer_id = ?1 AND serial = ?2)
-        AND NOT EXISTS (SELECT 1 FROM revocations WHERE issuer_id = ?1 AND serial = ?2)"
-    );
+    let used = "SELECT 1 FROM certificates WHERE issuer_id = ?1 AND serial = ?2
+        UNION ALL SELECT 1 FROM revocations WHERE issuer_id = ?1 AND serial = ?2";
+    let serial = [intent.issuer_id.into(), (&intent.serial).into()];
+    if tx.first(used, &serial, |_| Ok(()))?.is_some() {
+        return Err(Error::Conflict {
+            constraint: "the issuer has used this serial before".to_owned(),
+        });
+    }
+    let sql = format!("INSERT INTO intents ({COLUMNS}) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10)");
     let values = [
         intent.issuer_id.into(),
         (&intent.serial).into(),
@@ -43,13 +95,12 @@ pub fn insert(tx: &Tx<'_>, intent: &IntentRow) -> Result<()> {
         (&intent.tbs_hash).into(),
         intent.not_after.into(),
         intent.at.into(),
+        (&intent.requester).into(),
+        (&intent.profile).into(),
+        (&intent.subject).into(),
+        (&intent.names).into(),
     ];
-    match tx.execute(&sql, &values)? {
-        0 => Err(Error::Conflict {
-            constraint: "the issuer has used this serial before".to_owned(),
-        }),
-        _ => Ok(()),
-    }
+    tx.execute(&sql, &values).map(|_| ())
 }
 
 /// Removes an intent: its certificate is recorded, or its serial is revoked.
@@ -82,5 +133,9 @@ fn read(row: &Row<'_>) -> Result<IntentRow> {
         tbs_hash: row.blob(3)?,
         not_after: row.int(4)?,
         at: row.int(5)?,
+        requester: row.text(6)?,
+        profile: row.text(7)?,
+        subject: row.text(8)?,
+        names: row.text(9)?,
     })
 }

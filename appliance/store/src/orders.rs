@@ -1,4 +1,5 @@
-//! Orders: every request for a certificate and what became of it, so that "why refused" has an answer.
+//! Orders: every request for a certificate and what became of it, so that "why refused" has an answer. An order is recorded
+//! when it ends; before that, its intent stands for it.
 
 use uuid::Uuid;
 
@@ -23,7 +24,7 @@ pub struct OrderRow {
     pub subject: String,
     /// The wanted names, separated by blanks.
     pub names: String,
-    /// `open`, `issued`, `refused` or `failed`.
+    /// `issued`, `refused` or `failed`.
     pub state: String,
     /// The stable code of a refusal or failure.
     pub code: Option<String>,
@@ -33,17 +34,6 @@ pub struct OrderRow {
     pub details: Option<String>,
     /// The certificate that came of it.
     pub certificate_id: Option<Uuid>,
-}
-
-/// Why an order did not lead to a certificate.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Why<'a> {
-    /// The stable code.
-    pub code: &'a str,
-    /// What is told.
-    pub message: &'a str,
-    /// More of it, as JSON.
-    pub details: Option<&'a str>,
 }
 
 const COLUMNS: &str =
@@ -68,36 +58,6 @@ pub fn insert(tx: &Tx<'_>, order: &OrderRow) -> Result<()> {
         order.certificate_id.into(),
     ];
     tx.execute(&sql, &values).map(|_| ())
-}
-
-/// Closes an open order as issued.
-pub fn set_issued(tx: &Tx<'_>, id: Uuid, certificate_id: Uuid) -> Result<()> {
-    let sql = "UPDATE orders SET state = 'issued', certificate_id = ?2 WHERE id = ?1 AND state = 'open'";
-    tx.change_one(sql, &[id.into(), certificate_id.into()], || {
-        format!("open order {id}")
-    })
-}
-
-/// Closes an open order as refused: what was asked is not allowed.
-pub fn set_refused(tx: &Tx<'_>, id: Uuid, why: &Why<'_>) -> Result<()> {
-    close(tx, id, "refused", why)
-}
-
-/// Closes an open order as failed: the request was right, carrying it out was not possible.
-pub fn set_failed(tx: &Tx<'_>, id: Uuid, why: &Why<'_>) -> Result<()> {
-    close(tx, id, "failed", why)
-}
-
-fn close(tx: &Tx<'_>, id: Uuid, state: &str, why: &Why<'_>) -> Result<()> {
-    let sql = "UPDATE orders SET state = ?2, code = ?3, message = ?4, details = ?5 WHERE id = ?1 AND state = 'open'";
-    let values = [
-        id.into(),
-        state.into(),
-        why.code.into(),
-        why.message.into(),
-        why.details.into(),
-    ];
-    tx.change_one(sql, &values, || format!("open order {id}"))
 }
 
 /// One order.

@@ -1,65 +1,69 @@
 //! The values that go into and come out of SQL, whatever database is underneath.
 
+use std::borrow::Cow;
+
 use uuid::Uuid;
 
 use crate::error::{Error, Result};
 
-/// A parameter.
+/// A parameter. Texts and octets are borrowed where they can be.
 #[derive(Clone, Debug, PartialEq)]
-pub enum Value {
+pub enum Value<'a> {
     /// NULL.
     Null,
     /// A 64-bit integer.
     Int(i64),
     /// Text.
-    Text(String),
+    Text(Cow<'a, str>),
     /// Octets.
-    Blob(Vec<u8>),
+    Blob(Cow<'a, [u8]>),
+    /// An identifier, kept as its octets.
+    Id(Uuid),
 }
 
-impl From<i64> for Value {
+impl From<i64> for Value<'_> {
     fn from(value: i64) -> Self {
         Self::Int(value)
     }
 }
 
-impl From<&str> for Value {
-    fn from(value: &str) -> Self {
-        Self::Text(value.to_owned())
+impl<'a> From<&'a str> for Value<'a> {
+    fn from(value: &'a str) -> Self {
+        Self::Text(value.into())
     }
 }
 
-impl From<String> for Value {
+impl From<String> for Value<'_> {
     fn from(value: String) -> Self {
-        Self::Text(value)
+        Self::Text(value.into())
     }
 }
 
-impl From<&String> for Value {
-    fn from(value: &String) -> Self {
-        Self::Text(value.clone())
+impl<'a> From<&'a String> for Value<'a> {
+    fn from(value: &'a String) -> Self {
+        Self::Text(value.into())
     }
 }
 
-impl From<&[u8]> for Value {
-    fn from(value: &[u8]) -> Self {
-        Self::Blob(value.to_vec())
+impl<'a> From<&'a [u8]> for Value<'a> {
+    fn from(value: &'a [u8]) -> Self {
+        Self::Blob(value.into())
     }
 }
 
-impl From<&Vec<u8>> for Value {
-    fn from(value: &Vec<u8>) -> Self {
-        Self::Blob(value.clone())
+impl<'a> From<&'a Vec<u8>> for Value<'a> {
+    fn from(value: &'a Vec<u8>) -> Self {
+        Self::Blob(value.into())
     }
 }
 
-impl From<Uuid> for Value {
+impl From<Uuid> for Value<'_> {
     fn from(value: Uuid) -> Self {
-        Self::Blob(value.as_bytes().to_vec())
+        Self::Id(value)
     }
 }
 
-impl<T> From<Option<T>> for Value
+impl<T> From<Option<T>> for Value<'_>
 where
     Self: From<T>,
 {
@@ -68,7 +72,7 @@ where
     }
 }
 
-impl rusqlite::ToSql for Value {
+impl rusqlite::ToSql for Value<'_> {
     fn to_sql(&self) -> rusqlite::Result<rusqlite::types::ToSqlOutput<'_>> {
         use rusqlite::types::{ToSqlOutput, ValueRef};
         Ok(ToSqlOutput::Borrowed(match self {
@@ -76,6 +80,7 @@ impl rusqlite::ToSql for Value {
             Self::Int(value) => ValueRef::Integer(*value),
             Self::Text(value) => ValueRef::Text(value.as_bytes()),
             Self::Blob(value) => ValueRef::Blob(value),
+            Self::Id(value) => ValueRef::Blob(value.as_bytes()),
         }))
     }
 }

@@ -3,13 +3,13 @@
 //! A failing job undoes only itself: when one fails that has changed something, all begin again, each in a savepoint of its
 //! own, which costs too much for what nearly never happens. Nobody is answered before the commit, so an answer means
 //! durable, and a failed commit means nothing of any job is kept. Jobs gather while the disk is busy with
-//! the commit before; under load a commit also waits, a little, until everybody has come who is at work on something that
-//! ends with one. A lone job never waits for company.
+//! the commit before. Besides, a job that says it is one of many at work waits, a little, until a fair share of those
+//! has come; any other is committed at once, with whoever is there.
 
 use std::fmt;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
@@ -18,13 +18,15 @@ use tokio::sync::{mpsc, oneshot};
 
 use crate::db::Tx;
 use crate::error::{Error, Result};
+use crate::settings;
 
 /// Most jobs that share a commit.
 const BATCH: usize = 256;
-/// So many jobs in the commit before say that there is load, and that company is worth waiting for.
-const COMPANY: u64 = 4;
-/// How long it is waited for at most, and never longer than two commits take.
-const PATIENCE: Duration = Duration::from_millis(1);
+/// A commit costs as much as several jobs, so it waits until one in so many has come of those who are at work. The others
+/// keep the processors and the token busy meanwhile; so few of them that they could not do not wait at all.
+const SHARE: usize = 2;
+/// How long it waits at most.
+const PATIENCE: Duration = Duration::from_millis(10);
 /// Most jobs that wait; a caller beyond that waits to enqueue.
 const QUEUE: usize = 4096;
 
@@ -58,17 +60,33 @@ struct Counts {
 pub(crate) struct Writer {
     queue: Option<mpsc::Sender<Box<dyn Job>>>,
     counts: Arc<Counts>,
-    at_work: Arc<AtomicUsize>,
+    company: Arc<Company>,
     thread: Option<JoinHandle<()>>,
 }
 
-/// Somebody at work on something that ends with a change: under load, a commit waits a little for those.
+/// What decides how long a commit waits.
+#[derive(Debug, Default)]
+struct Company {
+    /// Those who are at work on something that ends with a patient job.
+    at_work: AtomicUsize,
+    /// Whether somebody waits who is not patient.
+    is_urgent: AtomicBool,
+}
+
+impl Company {
+    /// Whether a commit need not wait for more than so many jobs.
+    fn suffices(&self, jobs: usize) -> bool {
+        jobs >= self.at_work.load(Ordering::Relaxed).div_ceil(SHARE) || self.is_urgent.load(Ordering::Relaxed)
+    }
+}
+
+/// Somebody at work on something that ends with a job, which may wait a little for those of others.
 #[derive(Debug)]
-pub struct AtWork(Arc<AtomicUsize>);
+pub struct AtWork(Arc<Company>);
 
 impl Drop for AtWork {
     fn drop(&mut self) {
-        self.0.fetch_sub(1, Ordering::Relaxed);
+        self.0.at_work.fetch_sub(1, Ordering::Relaxed);
     }
 }
 
@@ -77,23 +95,23 @@ impl Writer {
     pub(crate) fn start(connection: Connection) -> Result<Self> {
         let (queue, jobs) = mpsc::channel(QUEUE);
         let counts = Arc::new(Counts::default());
-        let at_work = Arc::<AtomicUsize>::default();
+        let company = Arc::<Company>::default();
         let thread = std::thread::Builder::new().name("store-writer".to_owned());
         let thread = thread.spawn({
-            let (counts, at_work) = (Arc::clone(&counts), Arc::clone(&at_work));
-            move || serve(&connection, jobs, &counts, &at_work)
+            let (counts, company) = (Arc::clone(&counts), Arc::clone(&company));
+            move || serve(&connection, jobs, &counts, &company)
         });
         let thread = thread.map_err(|error| Error::Io(error.to_string()))?;
         Ok(Self {
             queue: Some(queue),
             counts,
-            at_work,
+            company,
             thread: Some(thread),
         })
     }
 
-    /// Runs one job and waits for its commit.
-    pub(crate) async fn run<T, F>(&self, job: F) -> Result<T>
+    /// Runs one job and waits for its commit; a job of somebody at work may wait for others.
+    pub(crate) async fn run<T, F>(&self, job: F, at_work: Option<&AtWork>) -> Result<T>
     where
         T: Send + 'static,
         F: FnMut(&Tx<'_>) -> Result<T> + Send + 'static,
@@ -105,9 +123,12 @@ impl Writer {
             answer,
         });
         let queue = self.queue.as_ref().ok_or(Error::Closed)?;
+        if at_work.is_none() {
+            self.company.is_urgent.store(true, Ordering::Relaxed);
+        }
         queue.send(pending).await.map_err(|_| Error::Closed)?;
         // One job is in the writer's hand already.
-        if queue.max_capacity() - queue.capacity() + 1 >= self.at_work.load(Ordering::Relaxed)
+        if self.company.suffices(queue.max_capacity() - queue.capacity() + 1)
             && let Some(writer) = &self.thread
         {
             writer.thread().unpark();
@@ -116,8 +137,8 @@ impl Writer {
     }
 
     pub(crate) fn at_work(&self) -> AtWork {
-        self.at_work.fetch_add(1, Ordering::Relaxed);
-        AtWork(Arc::clone(&self.at_work))
+        self.company.at_work.fetch_add(1, Ordering::Relaxed);
+        AtWork(Arc::clone(&self.company))
     }
 
     pub(crate) fn counters(&self) -> Counters {
@@ -202,30 +223,26 @@ fn serve(
     connection: &Connection,
     mut jobs: mpsc::Receiver<Box<dyn Job>>,
     counts: &Counts,
-    at_work: &AtomicUsize,
+    company: &Company,
 ) {
     let mut batch = Vec::with_capacity(BATCH);
-    let (mut company, mut took) = (0, Duration::ZERO);
     while let Some(first) = jobs.blocking_recv() {
         batch.push(first);
-        // A commit costs as much as several jobs, so under load those who are about to ask are waited for.
-        if company >= COMPANY {
-            let until = Instant::now() + took.saturating_mul(2).min(PATIENCE);
-            while jobs.len() + 1 < at_work.load(Ordering::Relaxed)
-                && let Some(left) = until.checked_duration_since(Instant::now())
-            {
-                std::thread::park_timeout(left);
-            }
+        let until = Instant::now() + PATIENCE;
+        while !company.suffices(jobs.len() + 1)
+            && let Some(left) = until.checked_duration_since(Instant::now())
+        {
+            std::thread::park_timeout(left);
         }
+        // Whoever says so from here on is in this commit or wakes the next one.
+        company.is_urgent.store(false, Ordering::Relaxed);
         while batch.len() < BATCH
             && let Ok(job) = jobs.try_recv()
         {
             batch.push(job);
         }
         let size = batch.len() as u64;
-        let started = Instant::now();
         let outcome = commit(connection, &mut batch);
-        (company, took) = (size, started.elapsed());
         match &outcome {
             Ok(kept) => {
                 counts.commits.fetch_add(1, Ordering::Relaxed);
@@ -275,15 +292,16 @@ fn run_plainly(connection: &Connection, jobs: &mut [Box<dyn Job>]) -> Result<Opt
     let tx = Tx::new(connection);
     let mut kept = 0;
     for job in jobs {
-        let before = connection.total_changes();
+        let before = tx.changes();
         let outcome = job.run(&tx);
         still_open(connection, &outcome)?;
         match outcome {
             Ok(()) => kept += 1,
-            Err(_) if connection.total_changes() == before => {}
+            Err(_) if tx.changes() == before => {}
             Err(_) => return Ok(None),
         }
     }
+    settings::finish(&tx)?;
     Ok(Some(kept))
 }
 
@@ -296,9 +314,11 @@ fn run_each(connection: &Connection, jobs: &mut [Box<dyn Job>]) -> Result<u64> {
         let outcome = job.run(&tx);
         still_open(connection, &outcome)?;
         if outcome.is_ok() {
+            settings::finish(&tx)?;
             kept += 1;
         } else {
             order(connection, "ROLLBACK TO job")?;
+            tx.forget_kept();
         }
         order(connection, "RELEASE job")?;
     }

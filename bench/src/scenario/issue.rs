@@ -29,14 +29,21 @@ pub(crate) async fn run(target: &Target, run: &mut Run) -> Result<()> {
     Ok(())
 }
 
-/// The appliance.
+/// The appliance, with the same request every time.
 pub(crate) fn ours(target: &Target, csr: &str) -> Contestant {
+    ours_anew(target, &[csr.to_owned()])
+}
+
+/// The appliance, with one request after the other.
+pub(crate) fn ours_anew(target: &Target, csrs: &[String]) -> Contestant {
+    let of = if csrs.len() > 1 { ", new requests" } else { "" };
+    let order = |csr: &String| target.post("/api/v1/certificates", &target.order(csr));
     Contestant {
         scenario: "issue",
-        what: "POST /api/v1/certificates, stored".to_owned(),
+        what: format!("POST /api/v1/certificates, stored{of}"),
         groups: target.groups.clone(),
         door: target.api.clone(),
-        requests: Arc::new(vec![target.post("/api/v1/certificates", &target.order(csr))]),
+        requests: Arc::new(csrs.iter().map(order).collect()),
         check: succeeded,
         closes: false,
     }

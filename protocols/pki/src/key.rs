@@ -233,6 +233,14 @@ impl PublicKey {
         })
     }
 
+    /// The same, of bytes that may hold a key that passed its checks already.
+    pub(crate) fn from_spki_der_or(spki: &[u8], known: Option<&Self>) -> Result<Self, KeyFault> {
+        match known {
+            Some(known) if known.spki_der == spki => Ok(known.clone()),
+            _ => Self::from_spki_der(spki),
+        }
+    }
+
     /// The kind of the key.
     pub fn algorithm(&self) -> KeyAlgorithm {
         self.algorithm

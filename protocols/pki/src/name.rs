@@ -4,8 +4,8 @@ use std::fmt;
 use std::str::FromStr;
 
 use const_oid::ObjectIdentifier;
-use der::asn1::Any;
-use der::{Decode, Encode, Tag, Tagged};
+use der::asn1::{Any, AnyRef};
+use der::{Decode, Encode, Reader, SliceReader, Tag, Tagged};
 use x509_cert::name::Name;
 
 const COMMON_NAME: ObjectIdentifier = ObjectIdentifier::new_unwrap("2.5.4.3");
@@ -127,8 +127,69 @@ fn has_control_character(value: &Any) -> bool {
 
 impl fmt::Display for DistinguishedName {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        Name::from_der(&self.der).map_err(|_| fmt::Error)?.fmt(f)
+        match plain_text(&self.der) {
+            Some(text) => f.write_str(&text),
+            None => Name::from_der(&self.der).map_err(|_| fmt::Error)?.fmt(f),
+        }
     }
+}
+
+/// The types that nearly every name is made of, as RFC 4514 §3 and common use write them.
+const SHORT: [(ObjectIdentifier, &str); 7] = [
+    (COMMON_NAME, "CN="),
+    (ObjectIdentifier::new_unwrap("2.5.4.10"), "O="),
+    (ObjectIdentifier::new_unwrap("2.5.4.11"), "OU="),
+    (ObjectIdentifier::new_unwrap("2.5.4.6"), "C="),
+    (ObjectIdentifier::new_unwrap("2.5.4.8"), "ST="),
+    (ObjectIdentifier::new_unwrap("2.5.4.7"), "L="),
+    (ObjectIdentifier::new_unwrap("0.9.2342.19200300.100.1.25"), "DC="),
+];
+
+/// RFC 4514 text of a name that has only these types and nothing to escape; any other takes the long way, which looks each
+/// type up in a table of hundreds.
+fn plain_text(der: &[u8]) -> Option<String> {
+    let mut rdns = Vec::new();
+    let mut reader = SliceReader::new(der).ok()?;
+    let read = reader.sequence(|names| {
+        while !names.is_finished() {
+            rdns.push(AnyRef::decode(names)?.value());
+        }
+        der::Result::Ok(())
+    });
+    read.ok()?;
+    let mut text = String::with_capacity(der.len());
+    for rdn in rdns.into_iter().rev() {
+        let mut attributes = SliceReader::new(rdn).ok()?;
+        let mut separator = if text.is_empty() { "" } else { "," };
+        while !attributes.is_finished() {
+            let attribute = attributes.sequence(|inner| {
+                der::Result::Ok((ObjectIdentifier::decode(inner)?, AnyRef::decode(inner)?))
+            });
+            let (oid, value) = attribute.ok()?;
+            let (_, short) = SHORT.iter().find(|(known, _)| *known == oid)?;
+            let value = is_plain(value).then(|| std::str::from_utf8(value.value()).ok())??;
+            for part in [separator, short, value] {
+                text.push_str(part);
+            }
+            separator = "+";
+        }
+    }
+    Some(text)
+}
+
+/// Whether a value is a string without anything that RFC 4514 escapes, or that its type does not allow.
+fn is_plain(value: AnyRef<'_>) -> bool {
+    let also: &[u8] = match value.tag() {
+        Tag::PrintableString => b" -.:/()=?'",
+        Tag::Utf8String | Tag::Ia5String => b" -.:/()=?'*_@",
+        _ => return false,
+    };
+    let octets = value.value();
+    let is_padded = octets.first() == Some(&b' ') || octets.last() == Some(&b' ');
+    !is_padded
+        && octets
+            .iter()
+            .all(|octet| octet.is_ascii_alphanumeric() || also.contains(octet))
 }
 
 impl fmt::Debug for DistinguishedName {
@@ -162,6 +223,7 @@ impl<'de> serde::Deserialize<'de> for DistinguishedName {
 mod tests {
     #![allow(clippy::unwrap_used, reason = "a test says what broke by panicking")]
     use super::*;
+    use crate::encode;
     use proptest::prelude::*;
 
     #[test]
@@ -172,6 +234,35 @@ mod tests {
         assert_eq!(DistinguishedName::from_der(name.der()).unwrap(), name);
         assert!(DistinguishedName::parse("").unwrap().is_empty());
         assert_eq!(DistinguishedName::empty().common_name(), None);
+    }
+
+    #[test]
+    fn the_short_way_writes_what_the_long_way_does() {
+        let names = [
+            "CN=host.example,OU=Unit (1),O=Example Ltd,L=Bern,ST=BE,C=CH,DC=example,DC=org",
+            "CN=*.a_b.example+OU=x@y,O=it's: a/b=c?",
+            "CN=a\\,b",
+            "CN=\\ padded",
+            "CN=padded\\ ",
+            "CN=\\#1",
+            "CN=Zürich",
+            "UID=42,CN=a",
+            "1.2.3.4=#0c0161",
+            "",
+        ];
+        for text in names {
+            let name = DistinguishedName::parse(text).unwrap();
+            let long = Name::from_der(name.der()).unwrap().to_string();
+            assert_eq!(name.to_string(), long, "{text}");
+            let has_short = plain_text(name.der()).is_some();
+            let plain = text.is_ascii() && !text.contains('\\') && !text.starts_with(['U', '1']);
+            assert_eq!(has_short, plain, "{text}");
+        }
+        // An underscore is in no PrintableString.
+        let odd = [
+            0x30, 0x0c, 0x31, 0x0a, 0x30, 0x08, 0x06, 0x03, 0x55, 0x04, 0x03, 0x13, 0x01, b'_',
+        ];
+        assert_eq!(plain_text(&odd), None);
     }
 
     #[test]
@@ -195,6 +286,20 @@ mod tests {
     }
 
     proptest! {
+        #[test]
+        fn both_ways_of_writing_agree(
+            value in "[ -~é]{0,12}",
+            tag in proptest::sample::select(&[Tag::PrintableString, Tag::Utf8String, Tag::Ia5String, Tag::BmpString][..]),
+            (oid, _) in proptest::sample::select(&SHORT[..]),
+        ) {
+            let (oid, value) = (oid.to_der().unwrap(), Any::new(tag, value.as_bytes()).unwrap().to_der().unwrap());
+            let rdn = encode::wrap(encode::SET, &[&encode::wrap(encode::SEQUENCE, &[&oid, &value])]);
+            let der = encode::wrap(encode::SEQUENCE, &[&rdn]);
+            if let (Some(short), Ok(long)) = (plain_text(&der), Name::from_der(&der)) {
+                prop_assert_eq!(short, long.to_string());
+            }
+        }
+
         #[test]
         fn any_text_is_read_or_refused(text in "[ -~]{0,80}") {
             if let Ok(name) = DistinguishedName::parse(&text) {

@@ -89,7 +89,10 @@ fn marker<'a>(line: &'a str, start: &str) -> Option<&'a str> {
 /// One block as text, lines of 64 characters.
 pub fn encode(label: &str, der: &[u8]) -> String {
     let body = STANDARD.encode(der);
-    let mut text = format!("-----BEGIN {label}-----\n");
+    let mut text = String::with_capacity(body.len() + body.len() / 64 + 2 * label.len() + 40);
+    for part in ["-----BEGIN ", label, "-----\n"] {
+        text.push_str(part);
+    }
     let mut rest = body.as_str();
     while !rest.is_empty() {
         let (line, tail) = rest.split_at(rest.len().min(64));

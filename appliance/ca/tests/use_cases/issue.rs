@@ -42,7 +42,8 @@ async fn a_certificate_is_what_was_asked_for_and_is_recorded() {
         .collect();
     assert_eq!(names, ["dns:host.example", "ip:10.0.0.1"]);
     let above = issued
-        .chain_der
+        .chain
+        .der()
         .iter()
         .map(|der| Certificate::from_der(der).unwrap());
     let chain: Vec<Certificate> = std::iter::once(leaf).chain(above).collect();
@@ -135,7 +136,8 @@ async fn refusals_have_codes_are_recorded_and_explained() {
 #[tokio::test]
 async fn the_lint_refuses_with_its_findings() {
     let bed = Bed::ready().await;
-    let mut profile = bed.authority.profile("tls-server").unwrap().profile;
+    let profile = bed.authority.profile("tls-server").unwrap().profile;
+    let mut profile = std::sync::Arc::unwrap_or_clone(profile);
     profile.name = "odd-country".to_owned();
     profile.subject = pki::profile::SubjectPolicy::default();
     bed.authority.put_profile(&admin(), profile).await.unwrap();

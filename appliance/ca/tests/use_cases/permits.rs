@@ -46,7 +46,7 @@ async fn roles_decide_what_is_done() {
         let profile = bed.authority.profile("device").unwrap().profile;
         assert_eq!(
             bed.authority
-                .put_profile(&of(role), profile)
+                .put_profile(&of(role), profile.as_ref().clone())
                 .await
                 .unwrap_err()
                 .code(),

@@ -11,7 +11,7 @@ async fn the_ready_ones_are_seeded_once_and_stay_removed() {
         .authority
         .profiles()
         .into_iter()
-        .map(|entry| entry.profile.name)
+        .map(|entry| entry.profile.name.clone())
         .collect();
     assert_eq!(names.len(), Profile::ready().len());
     bed.authority.delete_profile(&admin(), "smime").await.unwrap();
@@ -31,7 +31,7 @@ async fn the_ready_ones_are_seeded_once_and_stay_removed() {
 #[tokio::test]
 async fn a_change_counts_and_takes_effect() {
     let bed = Bed::ready().await;
-    let mut profile = bed.authority.profile("tls-server").unwrap().profile;
+    let mut profile = Profile::clone(&bed.authority.profile("tls-server").unwrap().profile);
     profile.max_ttl = Lifetime::days(7);
     profile.default_validity = Lifetime::days(7);
     let entry = bed
@@ -50,7 +50,7 @@ async fn a_change_counts_and_takes_effect() {
         bed.clock.now() + jiff::SignedDuration::from_hours(7 * 24)
     );
     let bed = bed.restarted().await;
-    assert_eq!(bed.authority.profile("tls-server").unwrap().profile, profile);
+    assert_eq!(*bed.authority.profile("tls-server").unwrap().profile, profile);
 }
 
 #[tokio::test]

@@ -3,7 +3,6 @@
 use ca::{CertRef, OcspAnswerKind};
 use pki::Serial;
 use store::intents::IntentRow;
-use store::orders::OrderRow;
 use store::{Store, StoreConfig};
 use uuid::Uuid;
 
@@ -13,20 +12,6 @@ use crate::bed::{Bed, admin};
 async fn die_after_intent(path: &std::path::Path, issuer_id: Uuid, serial: Serial) -> Uuid {
     let store = Store::open(&StoreConfig::new(path)).unwrap();
     let order_id = Uuid::now_v7();
-    let order = OrderRow {
-        id: order_id,
-        at: 1,
-        requester: "anna".into(),
-        profile: "tls-server".into(),
-        issuer_id: Some(issuer_id),
-        subject: String::new(),
-        names: "dns:host.example".into(),
-        state: "open".into(),
-        code: None,
-        message: None,
-        details: None,
-        certificate_id: None,
-    };
     let intent = IntentRow {
         issuer_id,
         serial: serial.as_bytes().to_vec(),
@@ -34,11 +19,12 @@ async fn die_after_intent(path: &std::path::Path, issuer_id: Uuid, serial: Seria
         tbs_hash: vec![0; 32],
         not_after: i64::MAX,
         at: 1,
+        requester: "anna".into(),
+        profile: "tls-server".into(),
+        subject: String::new(),
+        names: "dns:host.example".into(),
     };
-    let write = store.write(move |tx| {
-        store::orders::insert(tx, &order)?;
-        store::intents::insert(tx, &intent)
-    });
+    let write = store.write(move |tx| store::intents::insert(tx, &intent));
     write.await.unwrap();
     order_id
 }

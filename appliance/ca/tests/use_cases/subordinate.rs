@@ -81,7 +81,8 @@ async fn the_request_is_signed_the_chain_imported_and_the_ca_issues() {
     assert_eq!((active.state, active.id), (IssuerState::Active, pending.id));
     let issued = bed.authority.issue(&admin(), order).await.unwrap();
     let above = issued
-        .chain_der
+        .chain
+        .der()
         .iter()
         .map(|der| Certificate::from_der(der).unwrap());
     let root = foreign.issuer("root").certificate.clone().unwrap();

@@ -20,7 +20,14 @@ fn lifetimes_and_the_public_address() {
     assert_eq!(settings.crl_lifetime, Duration::from_hours(30));
     assert_eq!(settings.crl_interval, Duration::from_hours(5));
     assert_eq!(settings.ocsp_lifetime, Duration::from_hours(7));
+    assert!(settings.ocsp_sign_ahead);
     assert_eq!(settings.responder_lifetime, Duration::from_hours(3 * 24));
+}
+
+#[test]
+fn signing_ahead_can_be_left_out() {
+    let settings = settings(&config("[ocsp]\nsign_ahead = false")).unwrap();
+    assert!(!settings.ocsp_sign_ahead);
 }
 
 #[test]

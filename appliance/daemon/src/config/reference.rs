@@ -71,6 +71,11 @@ pub(super) const TEXTS: &[(&str, &str)] = &[
     ),
     ("log.format", "`text` or `json`."),
     ("log.level", "A filter such as `info` or `info,front=debug`."),
+    (
+        "ocsp.sign_ahead",
+        "Whether OCSP answers about what is revoked are signed before anybody asks, every hour those that will be due. Without it \
+         they are signed at the first question: for an HSM that is slow, or paid for by the signature.",
+    ),
     ("lifetimes.crl_hours", "Hours a CRL is valid."),
     (
         "lifetimes.crl_interval_hours",

@@ -197,14 +197,6 @@ impl From<ListQuery> for Filter {
     }
 }
 
-/// One CERTIFICATE block after the other.
-fn chain_pem(chain: &[Vec<u8>]) -> String {
-    chain
-        .iter()
-        .map(|der| pki::pem::encode("CERTIFICATE", der))
-        .collect()
-}
-
 fn fingerprint(certificate: &Certificate) -> String {
     pki::KeyFingerprint(certificate.fingerprint_sha256()).to_string()
 }
@@ -229,7 +221,7 @@ impl From<Issued> for CertificateBody {
             revocation_reason: None,
             fingerprint_sha256: fingerprint(&issued.certificate),
             certificate_pem: issued.certificate.pem(),
-            chain_pem: chain_pem(&issued.chain_der),
+            chain_pem: issued.chain.pem().to_owned(),
             findings: issued
                 .findings
                 .iter()
@@ -269,7 +261,7 @@ impl From<CertificateEntry> for CertificateBody {
             revocation_reason: reason,
             fingerprint_sha256: certificate.as_ref().map(fingerprint).unwrap_or_default(),
             certificate_pem: pki::pem::encode("CERTIFICATE", &entry.der),
-            chain_pem: chain_pem(&entry.chain),
+            chain_pem: entry.chain.pem().to_owned(),
             findings: Vec::new(),
         }
     }

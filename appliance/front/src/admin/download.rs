@@ -81,7 +81,7 @@ pub(crate) async fn download(
 ) -> Result<Response, Problem> {
     let entry = app.authority.certificate(&caller, reference(&id)?).await?;
     let serial = entry.serial;
-    let all = || std::iter::once(&entry.der).chain(&entry.chain);
+    let all = || std::iter::once(&entry.der).chain(entry.chain.der());
     Ok(match query.format {
         Form::Pem => {
             let pem = pki::pem::encode("CERTIFICATE", &entry.der);
@@ -160,7 +160,7 @@ fn bundle(entry: &CertificateEntry, body: &Pkcs12Body) -> Result<Vec<u8>, Proble
         ));
     }
     let chain: Vec<&[u8]> = std::iter::once(&entry.der)
-        .chain(&entry.chain)
+        .chain(entry.chain.der())
         .map(Vec::as_slice)
         .collect();
     let alias = body.alias.clone().unwrap_or_else(|| entry.serial.to_string());

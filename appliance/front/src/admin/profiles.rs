@@ -1,5 +1,7 @@
 //! Profiles: list, show, put, delete.
 
+use std::sync::Arc;
+
 use axum::Json;
 use axum::extract::State;
 use ca::ProfileEntry;
@@ -46,7 +48,7 @@ impl From<ProfileEntry> for ProfileBody {
         Self {
             version: entry.version,
             updated_at: entry.updated_at,
-            profile: entry.profile,
+            profile: Arc::unwrap_or_clone(entry.profile),
         }
     }
 }

@@ -268,6 +268,39 @@ mod tests {
         Ok(())
     }
 
+    /// An intent that a crash left behind before the update takes along what its order said.
+    #[test]
+    fn an_intent_of_the_second_schema_takes_its_order_along() -> Result<()> {
+        let mut connection = Connection::open_in_memory()?;
+        let second = embedded::migrations::runner().set_target(refinery::Target::Version(2));
+        second
+            .run(&mut connection)
+            .map_err(|error| Error::Internal(error.to_string()))?;
+        connection.execute_batch(
+            "INSERT INTO keys VALUES (x'01', 'ec-p256', x'', 'software', '', 0);
+            INSERT INTO issuers VALUES (x'00112233445566778899aabbccddeeff', 'root', 1, 'active', '', x'01', '', x'00',
+                NULL, x'', x'', '{}', 0);
+            INSERT INTO orders (id, at, requester, profile, subject, names, state) VALUES
+                (x'0000000000000000000000000000000a', 5, 'anna', 'tls-server', 'CN=a', 'dns:a dns:b', 'open'),
+                (x'0000000000000000000000000000000b', 5, 'anna', 'tls-server', 'CN=b', 'dns:b', 'issued');
+            INSERT INTO intents VALUES
+                (x'00112233445566778899aabbccddeeff', x'07', x'0000000000000000000000000000000a', x'00', 9, 5);",
+        )?;
+        migrate(&mut connection, Path::new("/"))?;
+        let reader = crate::Reader::new(&connection);
+        let intents = crate::intents::all(&reader)?;
+        let said = intents
+            .iter()
+            .map(|one| [&one.requester, &one.profile, &one.subject, &one.names]);
+        assert_eq!(
+            said.collect::<Vec<_>>(),
+            [["anna", "tls-server", "CN=a", "dns:a dns:b"]]
+        );
+        let left = reader.all("SELECT state FROM orders", &[], |row| row.text(0))?;
+        assert_eq!(left, ["issued"]);
+        Ok(())
+    }
+
     #[test]
     fn a_failure_to_open_says_what_helps() {
         let path = Path::new("/");

@@ -100,6 +100,10 @@ pub(crate) fn intent(number: u64) -> IntentRow {
         tbs_hash: vec![0x22; 32],
         not_after: 9_000,
         at: 100,
+        requester: "alice".to_owned(),
+        profile: "tls-server".to_owned(),
+        subject: "CN=a.example".to_owned(),
+        names: "dns:a.example dns:b.example".to_owned(),
     }
 }
 

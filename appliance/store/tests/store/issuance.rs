@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use store::certificates::Status;
+use store::intents::End;
 use store::revocations::HOLD;
 use store::{Error, Store, Tx, certificates, crls, intents, orders, revocations, statuses};
 use tokio::sync::Barrier;
@@ -403,64 +404,58 @@ async fn the_stream_of_statuses_holds_every_serial_once() {
 }
 
 #[tokio::test]
-async fn an_order_is_closed_once() {
+async fn an_order_is_recorded_with_its_end() {
     let place = Place::new();
     let store = place.open();
-    let order = |number: u128| orders::OrderRow {
-        id: Uuid::from_u128(number),
-        at: 1,
-        requester: "alice".to_owned(),
-        profile: "tls-server".to_owned(),
-        issuer_id: Some(ISSUER),
-        subject: "CN=a.example".to_owned(),
-        names: "dns:a.example dns:b.example".to_owned(),
-        state: "open".to_owned(),
-        code: None,
-        message: None,
-        details: None,
-        certificate_id: None,
+    let intent = intent(1);
+    let issued = intent.order(End::Issued(Uuid::from_u128(77)));
+    let failed = orders::OrderRow {
+        id: Uuid::from_u128(2),
+        ..intent.order(End::Failed {
+            code: "signer_unavailable",
+            message: "the token is gone",
+        })
     };
-    let why = orders::Why {
-        code: "key_too_weak",
-        message: "RSA 1024",
-        details: Some("{\"bits\":1024}"),
+    let refused = orders::OrderRow {
+        id: Uuid::from_u128(3),
+        issuer_id: None,
+        state: "refused".to_owned(),
+        code: Some("key_too_weak".to_owned()),
+        details: Some("{\"bits\":1024}".to_owned()),
+        ..failed.clone()
     };
+    let all = [issued, failed, refused];
+    let recorded = all.clone();
     done(&store, move |tx| {
-        (1..=3).try_for_each(|number| orders::insert(tx, &order(number)))
+        recorded.iter().try_for_each(|order| orders::insert(tx, order))
     })
     .await;
-    done(&store, |tx| {
-        orders::set_issued(tx, Uuid::from_u128(1), Uuid::from_u128(77))
-    })
-    .await;
-    done(&store, move |tx| {
-        orders::set_refused(tx, Uuid::from_u128(2), &why)
-    })
-    .await;
-    done(&store, move |tx| orders::set_failed(tx, Uuid::from_u128(3), &why)).await;
-    for number in 1..=4 {
-        let error = store
-            .write(move |tx| orders::set_failed(tx, Uuid::from_u128(number), &why))
-            .await
-            .unwrap_err();
-        assert_eq!(
-            error,
-            Error::Absent {
-                what: format!("open order {}", Uuid::from_u128(number))
-            }
-        );
+    for order in &all {
+        let id = order.id;
+        let found = store.read(move |reader| orders::find(reader, id)).await.unwrap();
+        assert_eq!(found.as_ref(), Some(order));
     }
-    let find = |number| store.read(move |reader| orders::find(reader, Uuid::from_u128(number)));
-    let mut issued = order(1);
-    issued.state = "issued".to_owned();
-    issued.certificate_id = Some(Uuid::from_u128(77));
-    assert_eq!(find(1).await.unwrap(), Some(issued));
-    let mut refused = order(2);
-    refused.state = "refused".to_owned();
-    refused.code = Some("key_too_weak".to_owned());
-    refused.message = Some("RSA 1024".to_owned());
-    refused.details = Some("{\"bits\":1024}".to_owned());
-    assert_eq!(find(2).await.unwrap(), Some(refused));
-    assert_eq!(find(3).await.unwrap().unwrap().state, "failed");
-    assert_eq!(find(4).await.unwrap(), None);
+    let told = |order: &orders::OrderRow| (order.state.clone(), order.certificate_id, order.code.clone());
+    assert_eq!(
+        told(&all[0]),
+        ("issued".to_owned(), Some(Uuid::from_u128(77)), None)
+    );
+    assert_eq!(
+        told(&all[1]),
+        ("failed".to_owned(), None, Some("signer_unavailable".to_owned()))
+    );
+    let again = all[1].clone();
+    let error = store
+        .write(move |tx| orders::insert(tx, &again))
+        .await
+        .unwrap_err();
+    assert!(matches!(error, Error::Conflict { .. }), "{error:?}");
+    let absent = Uuid::from_u128(4);
+    assert_eq!(
+        store
+            .read(move |reader| orders::find(reader, absent))
+            .await
+            .unwrap(),
+        None
+    );
 }

@@ -47,12 +47,21 @@ impl Certificate {
 
     /// Reads DER, strictly.
     pub fn from_der(der: &[u8]) -> Result<Self, CertificateFault> {
+        Self::from_der_about(der, None)
+    }
+
+    /// The same, of a certificate that was made for this key: checking its curve again costs as much as all the rest.
+    pub fn from_der_for(der: &[u8], key: &PublicKey) -> Result<Self, CertificateFault> {
+        Self::from_der_about(der, Some(key))
+    }
+
+    fn from_der_about(der: &[u8], key: Option<&PublicKey>) -> Result<Self, CertificateFault> {
         if der.len() > MAX_CERTIFICATE_LEN {
             return Err(CertificateFault::TooLong);
         }
         let signed = Signed::split(der)?;
         let mut reader = SliceReader::new(signed.tbs)?;
-        let certificate = reader.sequence(|inner| Self::read_tbs(inner, der, &signed))?;
+        let certificate = reader.sequence(|inner| Self::read_tbs(inner, der, &signed, key))?;
         reader.finish()?;
         Ok(certificate)
     }
@@ -62,6 +71,7 @@ impl Certificate {
         reader: &mut impl Reader<'a>,
         der: &[u8],
         signed: &Signed<'_>,
+        key: Option<&PublicKey>,
     ) -> Result<Self, CertificateFault> {
         let malformed = |why: &str| CertificateFault::Malformed(why.to_owned());
         let version = AnyRef::decode(reader)?;
@@ -80,7 +90,7 @@ impl Certificate {
             der::Result::Ok((not_before, not_after))
         })?;
         let subject = DistinguishedName::from_der(reader.tlv_bytes()?)?;
-        let public_key = PublicKey::from_spki_der(reader.tlv_bytes()?)?;
+        let public_key = PublicKey::from_spki_der_or(reader.tlv_bytes()?, key)?;
         let mut extensions = Extensions::default();
         while !reader.is_finished() {
             let field = AnyRef::decode(reader)?;

@@ -41,7 +41,8 @@ pub fn order_from_csr(profile: &Profile, csr: &Verified<Csr>) -> Result<Order, P
         ms_sid: None,
     };
     order.admit(profile)?;
-    order.covers(profile, csr)?;
+    // Key and names are the request's own.
+    purposes_within(profile, csr)?;
     Ok(order)
 }
 
@@ -96,40 +97,47 @@ impl Order {
                 format!("the request asks for `{stranger}`, which is not in the order"),
             ));
         }
-        if csr.requested_ca() && !profile.is_authority() {
-            return Err(ProfileRefusal::new(
-                "ca_not_allowed",
-                "the request asks to be a certification authority; the profile does not allow that",
-            ));
-        }
-        let signs_for_ca = csr
-            .requested_key_usage()
-            .is_some_and(|usage| usage.key_cert_sign() || usage.crl_sign());
-        if signs_for_ca && !profile.is_authority() {
-            return Err(ProfileRefusal::new(
-                "key_usage_not_allowed",
-                "the request asks to sign certificates or CRLs; the profile does not allow that",
-            ));
-        }
-        let stranger = csr
-            .requested_extended_key_usage()
-            .into_iter()
-            .map(ExtendedKeyUsage::from_oid)
-            .find(|usage| !profile.extended_key_usages.contains(usage));
-        stranger.map_or(Ok(()), |usage| {
-            Err(ProfileRefusal::new(
-                "eku_not_allowed",
-                format!("the request asks for the purpose {usage}, which the profile does not have"),
-            ))
-        })
+        purposes_within(profile, csr)
     }
+}
+
+/// Refuses a request for a purpose outside the profile, or to be an authority.
+fn purposes_within(profile: &Profile, csr: &Verified<Csr>) -> Result<(), ProfileRefusal> {
+    if csr.requested_ca() && !profile.is_authority() {
+        return Err(ProfileRefusal::new(
+            "ca_not_allowed",
+            "the request asks to be a certification authority; the profile does not allow that",
+        ));
+    }
+    let signs_for_ca = csr
+        .requested_key_usage()
+        .is_some_and(|usage| usage.key_cert_sign() || usage.crl_sign());
+    if signs_for_ca && !profile.is_authority() {
+        return Err(ProfileRefusal::new(
+            "key_usage_not_allowed",
+            "the request asks to sign certificates or CRLs; the profile does not allow that",
+        ));
+    }
+    let stranger = csr
+        .requested_extended_key_usage()
+        .into_iter()
+        .map(ExtendedKeyUsage::from_oid)
+        .find(|usage| !profile.extended_key_usages.contains(usage));
+    stranger.map_or(Ok(()), |usage| {
+        Err(ProfileRefusal::new(
+            "eku_not_allowed",
+            format!("the request asks for the purpose {usage}, which the profile does not have"),
+        ))
+    })
 }
 
 /// The names in their order, each once.
 fn without_repeats(names: Vec<SubjectAltName>) -> Vec<SubjectAltName> {
     let mut seen = std::collections::HashSet::new();
+    let is_new: Vec<bool> = names.iter().map(|name| seen.insert(name)).collect();
+    let mut is_new = is_new.into_iter();
     names
         .into_iter()
-        .filter(|name| seen.insert(name.to_string()))
+        .filter(|_| is_new.next().unwrap_or_default())
         .collect()
 }
