@@ -26,7 +26,7 @@ pub struct Explanation {
     pub subject: String,
     /// The wanted names.
     pub names: Vec<String>,
-    /// `open`, `issued`, `refused` or `failed`.
+    /// `issued`, `refused` or `failed`.
     pub state: String,
     /// The stable code of a refusal or failure.
     pub code: Option<String>,

@@ -76,7 +76,8 @@ struct Company {
 impl Company {
     /// Whether a commit need not wait for more than so many jobs.
     fn suffices(&self, jobs: usize) -> bool {
-        jobs >= self.at_work.load(Ordering::Relaxed).div_ceil(SHARE) || self.is_urgent.load(Ordering::Relaxed)
+        let share = self.at_work.load(Ordering::Relaxed).div_ceil(SHARE);
+        jobs >= share.min(BATCH) || self.is_urgent.load(Ordering::Relaxed)
     }
 }
 
@@ -123,10 +124,11 @@ impl Writer {
             answer,
         });
         let queue = self.queue.as_ref().ok_or(Error::Closed)?;
+        queue.send(pending).await.map_err(|_| Error::Closed)?;
+        // Said after it waits: at worst the commit after its own does not wait.
         if at_work.is_none() {
             self.company.is_urgent.store(true, Ordering::Relaxed);
         }
-        queue.send(pending).await.map_err(|_| Error::Closed)?;
         // One job is in the writer's hand already.
         if self.company.suffices(queue.max_capacity() - queue.capacity() + 1)
             && let Some(writer) = &self.thread
@@ -234,7 +236,6 @@ fn serve(
         {
             std::thread::park_timeout(left);
         }
-        // Whoever says so from here on is in this commit or wakes the next one.
         company.is_urgent.store(false, Ordering::Relaxed);
         while batch.len() < BATCH
             && let Ok(job) = jobs.try_recv()
@@ -337,4 +338,33 @@ fn still_open(connection: &Connection, outcome: &Result<()>) -> Result<()> {
 fn order(connection: &Connection, sql: &str) -> Result<()> {
     connection.prepare_cached(sql)?.execute([])?;
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_commit_waits_for_half_of_those_at_work_and_for_nobody_when_it_is_urgent() {
+        let company = Arc::new(Company::default());
+        assert!(company.suffices(1));
+        let join = || {
+            company.at_work.fetch_add(1, Ordering::Relaxed);
+            AtWork(Arc::clone(&company))
+        };
+        let mut all: Vec<AtWork> = (0..2).map(|_| join()).collect();
+        assert!(company.suffices(1), "one of two");
+        all.extend((0..7).map(|_| join()));
+        assert!(!company.suffices(4) && company.suffices(5), "of nine");
+        company.is_urgent.store(true, Ordering::Relaxed);
+        assert!(company.suffices(1));
+        company.is_urgent.store(false, Ordering::Relaxed);
+        all.extend((0..3 * BATCH).map(|_| join()));
+        assert!(
+            !company.suffices(BATCH - 1) && company.suffices(BATCH),
+            "more than fit"
+        );
+        drop(all);
+        assert!(company.suffices(1), "all have gone");
+    }
 }

@@ -29,7 +29,7 @@ pub(crate) struct OrderBody {
     issuer_id: Option<Uuid>,
     subject: String,
     names: Vec<String>,
-    /// `open`, `issued`, `refused` or `failed`.
+    /// `issued`, `refused` or `failed`.
     state: String,
     /// The stable code of a refusal or failure.
     code: Option<String>,

@@ -228,6 +228,18 @@ async fn the_last_clone_may_go_inside_a_job() {
 }
 
 #[tokio::test]
+async fn who_waits_for_company_is_not_left_waiting() {
+    let place = Place::new();
+    let store = place.open();
+    let others: Vec<_> = (0..100).map(|_| store.at_work().unwrap()).collect();
+    let own = store.at_work().unwrap();
+    let patient = store.write_at_work(&own, |tx| settings::put(tx, "patient", "v"));
+    patient.await.unwrap();
+    assert_eq!(find(&store, "patient").await.as_deref(), Some("v"));
+    drop(others);
+}
+
+#[tokio::test]
 async fn durability_is_set_as_promised() {
     let place = Place::new();
     let store = place.open();
