@@ -13,7 +13,7 @@ use crate::value::{Row, Value};
 #[derive(Debug)]
 pub struct Reader<'a> {
     connection: &'a Connection,
-    /// Single values that the jobs of this transaction have read or set; nobody else's.
+    /// Single values that the jobs of this transaction have set; nobody else's.
     kept: RefCell<Vec<Kept>>,
 }
 
