@@ -238,19 +238,27 @@ mod tests {
 
     use super::*;
 
-    /// The list that was published before there were files is still there after the update, and is due to be made anew.
-    #[test]
-    fn the_newest_list_of_the_first_schema_is_kept() -> Result<()> {
+    /// A database of an older schema, with one issuer.
+    fn of_schema(version: i32) -> Result<Connection> {
         let mut connection = Connection::open_in_memory()?;
-        let first = embedded::migrations::runner().set_target(refinery::Target::Version(1));
-        first
+        let older = embedded::migrations::runner().set_target(refinery::Target::Version(version));
+        older
             .run(&mut connection)
             .map_err(|error| Error::Internal(error.to_string()))?;
         connection.execute_batch(
             "INSERT INTO keys VALUES (x'01', 'ec-p256', x'', 'software', '', 0);
             INSERT INTO issuers VALUES (x'00112233445566778899aabbccddeeff', 'root', 1, 'active', '', x'01', '', x'00',
-                NULL, x'', x'', '{}', 0);
-            INSERT INTO crls VALUES (x'00112233445566778899aabbccddeeff', 4, 1, 2, 3, x'30');
+                NULL, x'', x'', '{}', 0);",
+        )?;
+        Ok(connection)
+    }
+
+    /// The list that was published before there were files is still there after the update, and is due to be made anew.
+    #[test]
+    fn the_newest_list_of_the_first_schema_is_kept() -> Result<()> {
+        let mut connection = of_schema(1)?;
+        connection.execute_batch(
+            "INSERT INTO crls VALUES (x'00112233445566778899aabbccddeeff', 4, 1, 2, 3, x'30');
             INSERT INTO crls VALUES (x'00112233445566778899aabbccddeeff', 7, 10, 20, 30, x'3000');",
         )?;
         migrate(&mut connection, Path::new("/"))?;
@@ -271,16 +279,9 @@ mod tests {
     /// An intent that a crash left behind before the update takes along what its order said.
     #[test]
     fn an_intent_of_the_second_schema_takes_its_order_along() -> Result<()> {
-        let mut connection = Connection::open_in_memory()?;
-        let second = embedded::migrations::runner().set_target(refinery::Target::Version(2));
-        second
-            .run(&mut connection)
-            .map_err(|error| Error::Internal(error.to_string()))?;
+        let mut connection = of_schema(2)?;
         connection.execute_batch(
-            "INSERT INTO keys VALUES (x'01', 'ec-p256', x'', 'software', '', 0);
-            INSERT INTO issuers VALUES (x'00112233445566778899aabbccddeeff', 'root', 1, 'active', '', x'01', '', x'00',
-                NULL, x'', x'', '{}', 0);
-            INSERT INTO orders (id, at, requester, profile, subject, names, state) VALUES
+            "INSERT INTO orders (id, at, requester, profile, subject, names, state) VALUES
                 (x'0000000000000000000000000000000a', 5, 'anna', 'tls-server', 'CN=a', 'dns:a dns:b', 'open'),
                 (x'0000000000000000000000000000000b', 5, 'anna', 'tls-server', 'CN=b', 'dns:b', 'issued');
             INSERT INTO intents VALUES

@@ -162,7 +162,7 @@ impl<'a> Tx<'a> {
     }
 
     /// Inserts one row into a table without unique columns besides its key, whose triggers refuse before anything is changed:
-    /// such an insert needs no journal to undo its part, which is most of what a small one costs.
+    /// such an insert needs no journal to undo its part.
     pub(crate) fn append(&self, row: &str, values: &[Value<'_>]) -> Result<()> {
         self.execute(&format!("INSERT OR FAIL INTO {row}"), values)
             .map(|_| ())

@@ -50,7 +50,7 @@ impl Certificate {
         Self::from_der_about(der, None)
     }
 
-    /// The same, of a certificate that was made for this key: checking its curve again costs as much as all the rest.
+    /// The same, of a certificate that was made for this key: that it lies on its curve need not be found out again.
     pub fn from_der_for(der: &[u8], key: &PublicKey) -> Result<Self, CertificateFault> {
         Self::from_der_about(der, Some(key))
     }
