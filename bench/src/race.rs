@@ -61,7 +61,7 @@ impl Contestant {
 }
 
 /// What each contestant did in each round, in their order.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub(crate) struct Rounds(Vec<Vec<Figure>>);
 
 /// Loads each in turn, as often as there are rounds; before that each for a moment that does not count.
@@ -83,6 +83,14 @@ pub(crate) async fn run(contestants: &[Contestant], shape: Shape, rounds: usize)
 }
 
 impl Rounds {
+    /// More rounds of the same contestants.
+    pub(crate) fn extend(&mut self, more: Self) {
+        self.0.resize_with(self.0.len().max(more.0.len()), Vec::new);
+        for (figures, more) in self.0.iter_mut().zip(more.0) {
+            figures.extend(more);
+        }
+    }
+
     /// Of many measurements that are taken by hand, in the order of the contestants.
     pub(crate) fn of(figures: Vec<Vec<Figure>>) -> Self {
         Self(figures)

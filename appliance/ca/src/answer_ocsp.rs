@@ -79,6 +79,15 @@ impl OcspAnswerKind {
     }
 }
 
+/// Who looks for an answer.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(crate) enum Asker {
+    /// Somebody who asked for it: an answer on disk may come into memory.
+    Client,
+    /// The appliance, which wants to know whether there is one.
+    Itself,
+}
+
 /// From when until when an answer holds, for the cache headers of RFC 9919 §7.2.
 #[derive(Debug)]
 pub struct Freshness {
@@ -133,7 +142,7 @@ impl Authority {
                 return None;
             }
             let (key, standing) = standing(issuer, cert_id)?;
-            self.known_answer(issuer, key, standing)
+            self.known_answer(issuer, key, standing, Asker::Client)
         })??;
         if inner.clock.now() >= known.refresh_at {
             return None;
@@ -209,11 +218,27 @@ impl Authority {
         issuer: &Issuer,
         key: CacheKey,
         standing: Standing,
+        asker: Asker,
     ) -> Option<Arc<CachedAnswer>> {
         let cache = &self.inner().ocsp_cache;
         if let Some(known) = cache.find(&key, &standing) {
             return Some(known);
         }
+        let known = self.answer_on_disk(issuer, key, standing)?;
+        if asker == Asker::Client {
+            cache.keep_when_asked_again(key, &known);
+        }
+        Some(known)
+    }
+
+    /// The answer that is kept on disk, if it holds.
+    #[cold]
+    fn answer_on_disk(
+        &self,
+        issuer: &Issuer,
+        key: CacheKey,
+        standing: Standing,
+    ) -> Option<Arc<CachedAnswer>> {
         let answers = self.inner().answers.as_ref()?;
         let whole = |responder: &Serial, der: &[u8]| {
             issuer.with_responder(responder, |certificate| Some([der, certificate].concat().into()))
@@ -228,9 +253,7 @@ impl Authority {
             return None;
         }
         known.standing = standing;
-        let known = Arc::new(known);
-        cache.keep(key, Arc::clone(&known));
-        Some(known)
+        Some(Arc::new(known))
     }
 
     /// Keeps an answer in memory, and soon on disk.
@@ -270,7 +293,7 @@ impl Authority {
         let cache = &self.inner().ocsp_cache;
         let now = self.inner().clock.now();
         let known = self
-            .known_answer(issuer, key, standing)
+            .known_answer(issuer, key, standing, Asker::Client)
             .filter(|known| now < known.next_update);
         let is_fresh = known.as_ref().is_some_and(|known| now < known.refresh_at);
         self.inner().metrics.ocsp_looked_up(is_fresh);

@@ -4,14 +4,13 @@
 //! transaction → handed out. From the intent on, the work runs to its end although the caller may be gone. An intent
 //! whose signature may exist without being recorded becomes an orphan: its serial is revoked.
 
-use std::borrow::Cow;
 use std::collections::HashSet;
 use std::sync::Arc;
 
 use jiff::Timestamp;
 use parking_lot::Mutex;
 use pki::lint::Context;
-use pki::profile::{IssuerView, Order, Profile};
+use pki::profile::{IssuerView, Order, Profile, Template};
 use pki::{Certificate, CertificateTbs, DigestAlgorithm, Linted, PublicKey, Serial, Tbs};
 use serde::Serialize;
 use serde_json::json;
@@ -53,16 +52,19 @@ pub(crate) struct Certification {
 }
 
 impl Certification {
-    /// The signer as the certificate with this serial will see it: with the CRL of its shard.
-    fn view_for(&self, serial: &Serial) -> Cow<'_, IssuerView> {
-        let entry = self.issuer.entry();
-        // A root points at no CRL.
-        if entry.crl.shards == 1 || self.view.urls.crl.is_empty() {
-            return Cow::Borrowed(&self.view);
-        }
-        let mut view = IssuerView::clone(&self.view);
-        view.urls.crl = vec![entry.crl_url_of(self.issuer.shards.of(serial).index)];
-        Cow::Owned(view)
+    /// What the certificate with this serial has in common with others; its issuer is seen with the CRL of its shard.
+    fn template_for(&self, serial: &Serial) -> Arc<Template> {
+        let shard = self.issuer.shards.of(serial).index;
+        self.issuer.templates.of(&self.profile, &self.view, shard, || {
+            let entry = self.issuer.entry();
+            // A root points at no CRL.
+            if entry.crl.shards == 1 || self.view.urls.crl.is_empty() {
+                return Arc::clone(&self.view);
+            }
+            let mut view = IssuerView::clone(&self.view);
+            view.urls.crl = vec![entry.crl_url_of(shard)];
+            Arc::new(view)
+        })
     }
 }
 
@@ -101,14 +103,14 @@ impl Authority {
         aws_lc_rs::rand::fill(&mut random)
             .map_err(|_| Error::internal("the system gives no random octets"))?;
         let serial = Serial::from_random(random);
-        let Certification { profile, order, .. } = &certification;
-        let view = certification.view_for(&serial);
+        let order = &certification.order;
         self.check_key(&order.public_key)?;
-        let tbs = pki::profile::build(profile, order, &view, &serial, at)?;
+        let template = certification.template_for(&serial);
+        let tbs = template.build(order, &serial, at)?;
         let linted = pki::lint::certificate(
             tbs,
             &Context {
-                issuer: &view,
+                issuer: template.issuer(),
                 now: at,
             },
         )?;

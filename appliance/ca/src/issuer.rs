@@ -20,6 +20,7 @@ use crate::error::{Error, Result};
 use crate::responder::Responder;
 use crate::seal::Signing;
 use crate::status_index::StatusIndex;
+use crate::templates::Templates;
 use crate::turns::Turns;
 
 /// Where an issuer stands in its life.
@@ -251,6 +252,8 @@ pub(crate) struct Issuer {
     pub(crate) turns: Turns,
     /// Its CRLs.
     pub(crate) shards: CrlShards,
+    /// What its certificates have in common.
+    pub(crate) templates: Templates,
     pub(crate) responder: ArcSwapOption<Responder>,
     /// Every responder whose certificate has not ended, because answers are about that it signed.
     responders: ArcSwap<Vec<Arc<Responder>>>,
@@ -267,6 +270,7 @@ impl Issuer {
             statuses: StatusIndex::default(),
             turns: Turns::default(),
             shards: CrlShards::new(entry.crl.shards),
+            templates: Templates::default(),
             responder: ArcSwapOption::empty(),
             responders: ArcSwap::default(),
             responding: Mutex::default(),

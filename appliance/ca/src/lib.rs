@@ -48,6 +48,7 @@ mod sign_ocsp;
 pub mod signer;
 mod status_index;
 mod subordinate;
+mod templates;
 mod tls_certificate;
 mod turns;
 mod verified_requests;

@@ -3,10 +3,14 @@
 //! An answer is found only while what it says is how things stand, so an answer from before a revocation cannot be found
 //! after it; nothing has to be thrown out in time. Room is made by age: when the young half is full, it becomes the old
 //! half, and what was not asked for since the last time goes. A look-up that hits takes a read lock and copies a pointer.
+//!
+//! An answer that comes from disk is kept here when it is asked for again before many others were: who asks about every
+//! certificate once, as crawlers do, does not push out what is asked for all the time, and costs no memory.
 
 use std::collections::HashMap;
 use std::hash::BuildHasher;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU16, Ordering};
 
 use foldhash::fast::RandomState;
 use jiff::{SignedDuration, Timestamp};
@@ -52,6 +56,12 @@ impl CacheKey {
     /// The last octet of the serial, which is random.
     pub(crate) fn last_octet(&self) -> u8 {
         self.serial.as_bytes().last().copied().unwrap_or(0)
+    }
+
+    /// The end of the serial, which is random for all that is issued here.
+    fn number(&self) -> u64 {
+        let octets = self.serial.as_bytes().iter().rev().take(8);
+        octets.fold(0, |number, octet| (number << 8) | u64::from(*octet))
     }
 
     /// The issuer, the spelling of the CertID as a number, and the serial.
@@ -112,6 +122,8 @@ pub(crate) struct OcspCache {
     shards: Vec<RwLock<Halves>>,
     hasher: RandomState,
     half: usize,
+    /// What came from disk lately: marks of keys, each in the one place that it may have.
+    seen: Box<[AtomicU16]>,
     flights: Mutex<HashMap<(CacheKey, Standing), Flight>>,
 }
 
@@ -128,6 +140,7 @@ impl OcspCache {
             shards: (0..SHARDS).map(|_| RwLock::default()).collect(),
             hasher: RandomState::default(),
             half: (entries / SHARDS / 2).max(1),
+            seen: (0..entries.max(1)).map(|_| AtomicU16::new(0)).collect(),
             flights: Mutex::default(),
         }
     }
@@ -166,6 +179,22 @@ impl OcspCache {
         }
         halves.old.remove(&key);
         halves.young.insert(key, answer);
+    }
+
+    /// Keeps an answer that came from disk, unless it is the first time in a while.
+    pub(crate) fn keep_when_asked_again(&self, key: CacheKey, answer: &Arc<CachedAnswer>) {
+        let number = key.number();
+        let [high, low, ..] = number.to_be_bytes();
+        // A place that was never marked has zero.
+        let mark = u16::from_be_bytes([high, low]) | 1;
+        let place = usize::try_from(number).unwrap_or(0) % self.seen.len();
+        let before = self
+            .seen
+            .get(place)
+            .map(|seen| seen.swap(mark, Ordering::Relaxed));
+        if before == Some(mark) {
+            self.keep(key, Arc::clone(answer));
+        }
     }
 
     /// The keys of what was asked for lately and is so.
@@ -270,6 +299,18 @@ mod tests {
             ..standing(revoked(5))
         };
         assert!(cache.find(&key(1), &later).is_none());
+    }
+
+    #[test]
+    fn what_comes_from_disk_once_leaves_the_others_where_they_are() {
+        let cache = OcspCache::new(64);
+        cache.keep(key(0), answer(State::Good));
+        for number in 1..=255 {
+            cache.keep_when_asked_again(key(number), &answer(State::Good));
+        }
+        assert_eq!(cache.len(), 1);
+        cache.keep_when_asked_again(key(255), &answer(State::Good));
+        assert!(cache.has(&key(0)) && cache.has(&key(255)));
     }
 
     #[test]

@@ -14,7 +14,7 @@ use pki::Serial;
 use store::statuses::Page;
 use tokio::task::{JoinHandle, JoinSet};
 
-use crate::answer_ocsp::standing;
+use crate::answer_ocsp::{Asker, standing};
 use crate::authority::Authority;
 use crate::error::{Error, Result};
 use crate::issuer::Issuer;
@@ -183,7 +183,7 @@ impl Authority {
         let now = self.inner().clock.now();
         let is_fresh = !is_due
             && self
-                .known_answer(issuer, key, standing)
+                .known_answer(issuer, key, standing, Asker::Itself)
                 .is_some_and(|known| now < moment(&key, known.refresh_at, known.next_update));
         if is_fresh {
             return Outcome::Fresh;

@@ -45,7 +45,7 @@ pub(crate) struct Responder {
     pub(crate) certificate_id: Uuid,
     pub(crate) certificate: Certificate,
     pub(crate) signing: Signing,
-    pub(crate) algorithm: SignatureAlgorithm,
+    pub(crate) template: ocsp::Template,
     pub(crate) lint: ocsp::lint::Responder,
 }
 
@@ -55,7 +55,7 @@ impl Responder {
         let algorithm = SignatureAlgorithm::default_for(public_key.algorithm());
         Self {
             certificate_id,
-            algorithm,
+            template: ocsp::Template::new(&public_key, algorithm, &[certificate.der()]),
             lint: ocsp::lint::Responder::delegated(&certificate),
             signing: Signing::new(public_key, algorithm),
             certificate,

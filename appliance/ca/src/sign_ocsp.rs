@@ -97,21 +97,19 @@ impl Authority {
             ErrorStatus::InternalError
         };
         let input = ResponseInput {
-            responder_key: &responder.signing.public_key,
-            algorithm: responder.algorithm,
             produced_at: now,
             statuses,
             nonce,
             is_extended_revoke: false,
         };
-        let tbs = ocsp::response_tbs(&input).map_err(|fault| ours(&fault))?;
+        let tbs = responder.template.tbs(&input).map_err(|fault| ours(&fault))?;
         let linted = ocsp::lint::check(tbs, &responder.lint).map_err(|report| ours(&report))?;
         let sealed = self.seal(&responder.signing, &linted, purpose).await;
         let signature = sealed.map_err(|fault| {
             tracing::warn!(%fault, code = fault.code(), "an OCSP answer could not be signed");
             ErrorStatus::TryLater
         })?;
-        ocsp::assemble(linted, &signature, &[responder.certificate.der()]).map_err(|fault| ours(&fault))
+        Ok(responder.template.assemble(linted, &signature))
     }
 }
 

@@ -18,7 +18,8 @@ use ca::{Authority, Clock, CreateRoot, Error, IssueRequest, Principal, Settings,
 use parking_lot::Mutex;
 use pki::KeyAlgorithm;
 use signer_wire::{
-    Backend, FRAME_HEADER, Fault, FaultClass, Priority, Reply, Request, ServiceStatus, body_length,
+    Backend, FRAME_HEADER, Fault, FaultClass, LaneStatus, Priority, Reply, Request, ServiceStatus,
+    body_length,
 };
 use store::{Store, StoreConfig};
 use token::KeyRing;
@@ -114,7 +115,10 @@ async fn serve(
         let mood_now = *mood.lock();
         let reply = match (request.unwrap(), mood_now) {
             (Request::Sign(_), Mood::HangsUp) => return,
-            (Request::Sign(_), Mood::Silent) => continue,
+            (Request::Sign(batch), Mood::Silent) => {
+                batches.lock().push((batch.items.len(), batch.priority));
+                continue;
+            }
             (Request::Sign(_), Mood::Babbles) => {
                 stream
                     .write_all(&[0, 0, 0, 10, 1, 0, 0, 0, 0, 0, 0, 0, 1, 99])
@@ -150,7 +154,10 @@ async fn serve(
             (Request::Status, _) => Reply::Status(ServiceStatus {
                 uptime_ms: 1,
                 version: "simulated".into(),
-                lanes: Vec::new(),
+                lanes: vec![LaneStatus {
+                    width: 1,
+                    ..LaneStatus::default()
+                }],
             }),
         };
         let mut frame = Vec::new();
@@ -251,6 +258,35 @@ async fn those_who_wait_together_are_sent_together() {
         .await
         .unwrap();
     assert_eq!(*bed.service.batches.lock(), [(1, Priority::Revocation)]);
+}
+
+#[tokio::test]
+async fn what_waits_for_company_is_sent_though_nothing_is_answered() {
+    let bed = bed().await;
+    bed.service.batches.lock().clear();
+    bed.service.set(Mood::Silent);
+    let tasks: Vec<_> = (0..40)
+        .map(|_| {
+            let authority = bed.authority.clone();
+            tokio::spawn(async move { issue(&authority).await })
+        })
+        .collect();
+    let sent = || {
+        bed.service
+            .batches
+            .lock()
+            .iter()
+            .map(|(size, _)| size)
+            .sum::<usize>()
+    };
+    let give_up = std::time::Instant::now() + Duration::from_secs(8);
+    while sent() < 40 && std::time::Instant::now() < give_up {
+        tokio::time::sleep(Duration::from_millis(5)).await;
+    }
+    assert_eq!(sent(), 40);
+    for task in tasks {
+        assert_eq!(task.await.unwrap().unwrap_err().code(), "signer_deadline");
+    }
 }
 
 #[tokio::test]

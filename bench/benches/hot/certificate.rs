@@ -2,10 +2,11 @@
 
 use std::hint::black_box;
 use std::rc::Rc;
+use std::sync::Arc;
 
 use anyhow::{Context as _, Result};
 use pki::lint::Context;
-use pki::profile::{IssuerView, Order, Profile, order_from_csr};
+use pki::profile::{Order, Profile, Template, order_from_csr};
 use pki::{CertificateTbs, Csr, Tbs};
 
 use crate::bed::Bed;
@@ -47,7 +48,7 @@ pub(crate) fn lint(bed: &Rc<Bed>) -> Result<Run> {
     let (tbs, now) = (workpiece.build(0)?, bed.now);
     Ok(Box::new(move |times| {
         let context = Context {
-            issuer: &workpiece.view,
+            issuer: workpiece.template.issuer(),
             now,
         };
         for _ in 0..times {
@@ -59,9 +60,8 @@ pub(crate) fn lint(bed: &Rc<Bed>) -> Result<Run> {
 
 /// What a certificate is made of.
 struct Workpiece {
-    profile: &'static Profile,
+    template: Template,
     order: Order,
-    view: IssuerView,
     now: jiff::Timestamp,
 }
 
@@ -69,19 +69,15 @@ impl Workpiece {
     fn of(bed: &Bed) -> Result<Self> {
         let profile = profile()?;
         Ok(Self {
-            profile,
             order: ordered(profile, &csr::request()?)?,
-            view: bed.view()?,
+            template: Template::new(Arc::new(profile.clone()), Arc::new(bed.view()?)),
             now: bed.now,
         })
     }
 
     fn build(&self, number: u64) -> Result<Tbs<CertificateTbs>> {
         let serial = seed::serial(u64::MAX, number, false);
-        let (profile, order) = (self.profile, black_box(&self.order));
-        Ok(pki::profile::build(
-            profile, order, &self.view, &serial, self.now,
-        )?)
+        Ok(self.template.build(black_box(&self.order), &serial, self.now)?)
     }
 }
 

@@ -1,7 +1,8 @@
 //! One backend's queue and the threads that sign for it.
 //!
 //! A backend has as many threads as it has sessions, each of its own, so that a token that is slow or hangs holds up
-//! nobody but those who wait for it. What is more urgent is signed first; each priority has a bounded queue of its
+//! nobody but those who wait for it. Of a token whose sessions are learnt (`probe.rs`) as many threads work as sessions were
+//! found to be of use; the others stand by. What is more urgent is signed first; each priority has a bounded queue of its
 //! own, so that pre-signing never crowds out a revocation, and a full queue answers at once.
 
 use std::collections::VecDeque;
@@ -14,6 +15,7 @@ use signer_wire::{Fault, FaultClass, LaneStatus, Priority};
 use token::{Candidate, Error, KeyRing};
 
 use crate::batch::Job;
+use crate::probe::Probe;
 
 /// One backend's queue.
 #[derive(Debug)]
@@ -23,6 +25,9 @@ pub(crate) struct Lane {
     room: usize,
     queue: Mutex<Queue>,
     arrived: Condvar,
+    /// For the threads that stand by.
+    widened: Condvar,
+    probe: Mutex<Probe>,
     /// What each thread is signing.
     flights: Vec<Mutex<Option<Flight>>>,
     signed: AtomicU64,
@@ -34,6 +39,8 @@ pub(crate) struct Lane {
 #[derive(Debug, Default)]
 struct Queue {
     ranks: [VecDeque<Job>; Priority::ALL.len()],
+    /// How many threads work.
+    width: usize,
     is_closed: bool,
 }
 
@@ -61,13 +68,20 @@ pub(crate) enum Landing {
 }
 
 impl Lane {
-    pub(crate) fn new(candidate: Candidate, width: usize, room: usize) -> Self {
+    /// A lane that begins with `width` signatures at the same time and may learn to make up to `most`.
+    pub(crate) fn new(candidate: Candidate, width: usize, most: usize, room: usize) -> Self {
+        let most = most.max(width);
         Self {
             candidate,
             room,
-            queue: Mutex::new(Queue::default()),
+            queue: Mutex::new(Queue {
+                width,
+                ..Queue::default()
+            }),
             arrived: Condvar::new(),
-            flights: (0..width).map(|_| Mutex::new(None)).collect(),
+            widened: Condvar::new(),
+            probe: Mutex::new(Probe::new(width, Instant::now())),
+            flights: (0..most).map(|_| Mutex::new(None)).collect(),
             signed: AtomicU64::new(0),
             failed: AtomicU64::new(0),
             shed: AtomicU64::new(0),
@@ -80,9 +94,14 @@ impl Lane {
         self.candidate
     }
 
-    /// How many threads it has.
-    pub(crate) fn width(&self) -> usize {
+    /// How many threads it has, working and standing by.
+    pub(crate) fn threads(&self) -> usize {
         self.flights.len()
+    }
+
+    /// How many signatures it makes at the same time.
+    pub(crate) fn width(&self) -> usize {
+        self.queue.lock().width
     }
 
     /// Puts signatures of one priority into the queue; those that have no room are settled as overload.
@@ -148,7 +167,7 @@ impl Lane {
 
     /// The life of one of its threads. `elsewhere` is told of jobs that another backend may try.
     pub(crate) fn work(&self, thread: usize, ring: &KeyRing, elsewhere: impl Fn(Job, Error)) {
-        while let Some(job) = self.take() {
+        while let Some(job) = self.take(thread) {
             if let Landing::Elsewhere(job, error) = self.fly(thread, ring, job) {
                 elsewhere(job, error);
             }
@@ -156,9 +175,15 @@ impl Lane {
     }
 
     /// The most urgent job, waiting for one; `None` when the lane is closed and empty.
-    fn take(&self) -> Option<Job> {
+    fn take(&self, thread: usize) -> Option<Job> {
         let mut queue = self.queue.lock();
         loop {
+            if thread >= queue.width && !queue.is_closed {
+                // It may have been woken for a job, which is another's now.
+                self.arrived.notify_one();
+                self.widened.wait(&mut queue);
+                continue;
+            }
             if let Some(job) = queue.ranks.iter_mut().find_map(VecDeque::pop_front) {
                 return Some(job);
             }
@@ -248,6 +273,22 @@ impl Lane {
         seen
     }
 
+    /// Learns how many signatures to make at the same time; `name` and `most` are those of the backend.
+    pub(crate) fn learn(&self, now: Instant, name: &str, most: usize) {
+        let made = self.signed.load(Ordering::Relaxed);
+        let most = most.min(self.threads());
+        let Some(width) = self.probe.lock().look(now, made, self.queued() > 0, most) else {
+            return;
+        };
+        tracing::debug!(
+            token = name,
+            sessions = width,
+            "signing with another number of sessions"
+        );
+        self.queue.lock().width = width;
+        self.widened.notify_all();
+    }
+
     /// Takes jobs out of the queue.
     pub(crate) fn take_out(&self, which: impl Fn(&Job) -> bool) -> Vec<Job> {
         let mut queue = self.queue.lock();
@@ -266,6 +307,7 @@ impl Lane {
     pub(crate) fn close(&self) {
         self.queue.lock().is_closed = true;
         self.arrived.notify_all();
+        self.widened.notify_all();
     }
 
     /// How it is doing; what the backend says of itself comes from the caller.
@@ -285,3 +327,6 @@ impl Lane {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

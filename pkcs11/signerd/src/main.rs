@@ -12,6 +12,7 @@ mod desk;
 mod frames;
 mod guard;
 mod lane;
+mod probe;
 mod serve;
 mod service;
 mod watch;

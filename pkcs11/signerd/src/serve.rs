@@ -89,8 +89,8 @@ fn listen(socket: &Path, group_access: bool) -> anyhow::Result<UnixListener> {
 
 fn start_workers(service: &Arc<Service>) -> anyhow::Result<Vec<JoinHandle<()>>> {
     let mut workers = Vec::new();
-    for (lane, width) in service.lanes().iter().map(crate::lane::Lane::width).enumerate() {
-        for thread in 0..width {
+    for (lane, threads) in service.lanes().iter().map(crate::lane::Lane::threads).enumerate() {
+        for thread in 0..threads {
             let service = Arc::clone(service);
             let name = format!("sign-{lane}-{thread}");
             workers.push(std::thread::Builder::new().name(name).spawn(move || {

@@ -31,7 +31,12 @@ pub(crate) struct Service {
 impl Service {
     pub(crate) fn new(ring: KeyRing, config: &Config, audit: Audit) -> Self {
         let lane = |(place, backend): (usize, &Arc<dyn token::Keys>)| {
-            Lane::new(Candidate(place), backend.width(), config.limits.queue)
+            Lane::new(
+                Candidate(place),
+                backend.width(),
+                backend.most(),
+                config.limits.queue,
+            )
         };
         let lanes = ring.backends().iter().enumerate().map(lane).collect();
         Self {
@@ -154,7 +159,8 @@ impl Service {
     /// goes to others that hold the key. Gives how long the oldest call into any backend has lasted.
     pub(crate) fn keep_time(&self, now: Instant) -> Duration {
         let mut oldest = Duration::ZERO;
-        for lane in &self.lanes {
+        for (lane, backend) in self.lanes.iter().zip(self.ring.backends()) {
+            lane.learn(now, backend.name(), backend.most());
             let seen = lane.expire(now);
             oldest = oldest.max(seen.oldest_call);
             if seen.stalled.is_empty() {
@@ -178,6 +184,13 @@ impl Service {
             }
         }
         oldest.max(self.desk.oldest(now) / DESK_PATIENCE)
+    }
+
+    /// Closes the sessions that nobody signs with any more.
+    pub(crate) fn give_back(&self) {
+        for (lane, backend) in self.lanes.iter().zip(self.ring.backends()) {
+            backend.give_back(lane.width());
+        }
     }
 
     /// A backend failed: the next one that holds the key and has not tried takes over; without one the failure is

@@ -64,11 +64,12 @@ impl Watch {
         }
     }
 
-    /// Looks for tokens that are away.
+    /// Looks for tokens that are away, and gives back sessions that are not wanted.
     pub(crate) fn tend(&self, service: &Service) {
         while !self.wait(TEND) {
             *self.tending.lock() = Some(Instant::now());
             service.ring().tend();
+            service.give_back();
             *self.tending.lock() = None;
         }
     }

@@ -70,8 +70,8 @@ pub struct TokenConfig {
     /// The name of the systemd credential that holds the user PIN.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub pin_credential: Option<String>,
-    /// Sessions that sign at the same time. One per core when it is not given, which suits a soft token; a network
-    /// HSM wants about thirty.
+    /// Sessions that sign at the same time. When it is not given, one for each core to begin with, and the signing process
+    /// learns under load whether more are of use, up to 64.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub sessions: Option<usize>,
     /// Whether to sign with session copies of the keys (`C_CopyObject` with `CKA_TOKEN` false). Spares a soft token

@@ -39,6 +39,8 @@ use mend::Trouble;
 
 /// How long a caller without a deadline waits for a session.
 const PATIENCE: Duration = Duration::from_secs(30);
+/// Sessions of a token whose configuration does not say how many: twice what the largest network HSMs want.
+const MOST: usize = 64;
 
 /// A PKCS#11 token.
 #[derive(Debug)]
@@ -111,13 +113,14 @@ impl Hsm {
     ) -> Result<Self, Error> {
         let cores = std::thread::available_parallelism().map_or(1, usize::from);
         let width = config.sessions.unwrap_or(cores).max(1);
+        let most = config.sessions.map_or(width.max(MOST), |_| width);
         Ok(Self {
             name: config.name.clone(),
             selector: Selector::of(config)?,
             pin,
             memory: PinMemory::open(state_directory, &config.name)?,
             module,
-            pool: Pool::new(width),
+            pool: Pool::new(most),
             width,
             copies: AtomicBool::new(config.session_copies),
             state: RwLock::new(State::Away("not attached yet".to_owned())),
@@ -248,10 +251,22 @@ impl Hsm {
         })
     }
 
-    fn open_session(&self, attachment: &Attachment) -> Result<Opened<SigningSession>, CkError> {
+    fn open_session(&self, attachment: &Attachment) -> Result<Opened<SigningSession, CkError>, CkError> {
         match OpenSession::read_only(&self.module, attachment.slot) {
             Ok(session) => Ok(Opened::Session(SigningSession::new(session))),
             Err(CkError::Pkcs11(RvError::SessionCount, _)) => Ok(Opened::NoMore),
+            // What other modules say when there are too many.
+            Err(
+                error @ CkError::Pkcs11(
+                    RvError::DeviceMemory
+                    | RvError::HostMemory
+                    | RvError::GeneralError
+                    | RvError::FunctionFailed
+                    | RvError::VendorDefined(_)
+                    | RvError::UnknownErrorCode(_),
+                    _,
+                ),
+            ) => Ok(Opened::PerhapsNoMore(error)),
             Err(error) => Err(error),
         }
     }
@@ -264,6 +279,14 @@ impl Keys for Hsm {
 
     fn width(&self) -> usize {
         self.width
+    }
+
+    fn most(&self) -> usize {
+        self.pool.most()
+    }
+
+    fn give_back(&self, sessions: usize) {
+        self.pool.give_back(sessions);
     }
 
     fn list(&self) -> Vec<KeyRecord> {

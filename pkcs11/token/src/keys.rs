@@ -30,6 +30,14 @@ pub trait Keys: Send + Sync {
     /// How many signatures it makes at the same time.
     fn width(&self) -> usize;
 
+    /// How many it may be asked to make at the same time, by who finds that it makes more so.
+    fn most(&self) -> usize {
+        self.width()
+    }
+
+    /// Closes sessions that are not in use beyond so many.
+    fn give_back(&self, _sessions: usize) {}
+
     /// All keys it can sign with. Does not ask the token: what was found when it was attached, and made since.
     fn list(&self) -> Vec<KeyRecord>;
 

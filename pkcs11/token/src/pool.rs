@@ -9,11 +9,13 @@ use std::time::Instant;
 use parking_lot::{Condvar, Mutex, MutexGuard};
 
 /// What opening a session gave.
-pub(crate) enum Opened<S> {
+pub(crate) enum Opened<S, E> {
     /// A session.
     Session(S),
     /// The token has no more sessions to give than it has given (CKR_SESSION_COUNT).
     NoMore,
+    /// The token gave an error that may mean the same, or anything else: it has no more to give as long as others work.
+    PerhapsNoMore(E),
 }
 
 /// Why no session was leased.
@@ -63,7 +65,7 @@ impl<S> Pool<S> {
     pub(crate) fn lease<E>(
         &self,
         deadline: Instant,
-        open: impl Fn() -> Result<Opened<S>, E>,
+        open: impl Fn() -> Result<Opened<S, E>, E>,
     ) -> Result<Lease<'_, S>, NoLease<E>> {
         let mut state = self.state.lock();
         loop {
@@ -88,6 +90,10 @@ impl<S> Pool<S> {
                         Some(lowered) => state = lowered,
                         None => return Err(NoLease::Busy),
                     },
+                    Ok(Opened::PerhapsNoMore(error)) => match self.lower_limit() {
+                        Some(lowered) => state = lowered,
+                        None => return Err(NoLease::Failed(error)),
+                    },
                     Err(error) => {
                         self.forget_one();
                         return Err(NoLease::Failed(error));
@@ -110,6 +116,33 @@ impl<S> Pool<S> {
         drop(state);
         self.freed.notify_all();
         idle
+    }
+
+    /// How many sessions it can be of use to ask for. One is left to the token that has no more than it has given: making a
+    /// key takes one, too.
+    pub(crate) fn most(&self) -> usize {
+        let state = self.state.lock();
+        if state.limit < state.size {
+            state.limit.saturating_sub(1).max(1)
+        } else {
+            state.size
+        }
+    }
+
+    /// Closes idle sessions as long as there are more than so many.
+    pub(crate) fn give_back(&self, wanted: usize) {
+        loop {
+            let session = {
+                let mut state = self.state.lock();
+                if state.open <= wanted {
+                    return;
+                }
+                state.idle.pop()
+            };
+            let Some(session) = session else { return };
+            drop(session);
+            self.forget_one();
+        }
     }
 
     /// The token gave no session although the limit was not reached: what exists now is the limit. `None` when
@@ -176,7 +209,7 @@ mod tests {
         Instant::now() + Duration::from_millis(20)
     }
 
-    fn numbered(next: &Cell<u32>) -> impl Fn() -> Result<Opened<u32>, ()> {
+    fn numbered(next: &Cell<u32>) -> impl Fn() -> Result<Opened<u32, ()>, ()> {
         move || {
             next.set(next.get() + 1);
             Ok(Opened::Session(next.get()))
@@ -214,8 +247,10 @@ mod tests {
     fn a_token_with_fewer_sessions_lowers_the_limit() {
         let (pool, next) = (Pool::new(8), Cell::new(0));
         let held = pool.lease(soon(), numbered(&next)).unwrap();
+        assert_eq!(pool.most(), 8);
         let no_more = || Ok::<_, ()>(Opened::NoMore);
         assert!(matches!(pool.lease(soon(), no_more), Err(NoLease::Busy)));
+        assert_eq!(pool.most(), 1);
         held.keep();
         assert_eq!(
             pool.lease(soon(), no_more).unwrap().session(),
@@ -227,9 +262,24 @@ mod tests {
     #[test]
     fn a_failure_to_open_frees_the_place() {
         let (pool, next) = (Pool::new(1), Cell::new(0));
-        let failing = || Err::<Opened<u32>, _>(());
+        let failing = || Err::<Opened<u32, ()>, _>(());
         assert!(matches!(pool.lease(soon(), failing), Err(NoLease::Failed(()))));
         assert!(pool.lease(soon(), numbered(&next)).is_ok());
+    }
+
+    #[test]
+    fn an_error_that_may_mean_no_more_is_one_only_while_nothing_works() {
+        let (pool, next) = (Pool::new(8), Cell::new(0));
+        let perhaps = || Ok::<Opened<u32, _>, _>(Opened::PerhapsNoMore(()));
+        assert!(matches!(pool.lease(soon(), perhaps), Err(NoLease::Failed(()))));
+        let [one, two, three] = [(); 3].map(|()| pool.lease(soon(), numbered(&next)).unwrap());
+        assert!(matches!(pool.lease(soon(), perhaps), Err(NoLease::Busy)));
+        assert_eq!(pool.most(), 2, "one is left for whoever makes a key");
+        for lease in [one, two, three] {
+            lease.keep();
+        }
+        pool.give_back(2);
+        assert_eq!(pool.drain().len(), 2);
     }
 
     #[test]

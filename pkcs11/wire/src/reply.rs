@@ -7,7 +7,7 @@ use crate::key::KeyRecord;
 use crate::limits::{MAX_BATCH, MAX_KEYS, MAX_LABEL, MAX_SIGNATURE, MAX_TEXT, MAX_TOKENS};
 
 /// How one token (or the software backend) is doing.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct LaneStatus {
     /// Its configured name.
     pub name: String,

@@ -7,6 +7,7 @@
 
 use der::asn1::{OctetStringRef, UintRef};
 use der::{Decode, DecodeValue, EncodeValue, FixedTag, Header, Length, Reader, Tag, Writer};
+use pki::encode::{SEQUENCE, unsigned, wrap};
 use pki::{PublicKey, Serial};
 
 use crate::fault::RequestFault;
@@ -123,6 +124,19 @@ impl CertId {
     /// Same issuer hashes and serial, whether the algorithm's parameters are written as NULL or left out.
     pub fn names_same_certificate(&self, other: &Self) -> bool {
         self.issuer == other.issuer && self.serial == other.serial
+    }
+
+    /// The DER of the CertID.
+    pub(crate) fn to_octets(self) -> Vec<u8> {
+        wrap(
+            SEQUENCE,
+            &[
+                self.algorithm_der(),
+                &wrap(0x04, &[self.issuer_name_hash()]),
+                &wrap(0x04, &[self.issuer_key_hash()]),
+                &unsigned(self.serial.as_bytes()),
+            ],
+        )
     }
 
     /// The fields of a CertID in the encoding that DER allows, or nothing; never more than the strict reader takes.

@@ -1,7 +1,7 @@
 //! OCSP: requests and responses of RFC 6960, in the profile of RFC 9919, with the nonce of RFC 9654.
 //!
 //! Octets and values in, octets and values out: no clock, randomness, socket or key lives here. The server side is
-//! [`get_path_to_der`], [`Request::parse`], [`response_tbs`], [`lint::check`], [`assemble`] and [`ErrorStatus`]; the
+//! [`get_path_to_der`], [`Request::parse`], [`Template`], [`lint::check`] and [`ErrorStatus`]; the
 //! client side is [`Request::to_der`], [`der_to_get_path`], [`Response::parse`] and [`SignedResponse::verify`].
 
 #![cfg_attr(
@@ -33,7 +33,7 @@ pub use cert_id::{CertId, HashAlgorithm, IssuerHash};
 pub use fault::{ErrorStatus, RequestFault};
 pub use get_path::{GetPathFault, MAX_GET_PATH_LEN, der_to_get_path, get_path_into, get_path_to_der};
 pub use nonce::{MAX_NONCE_LEN, Nonce, RECOMMENDED_NONCE_LEN};
-pub use reply::{ResponseInput, assemble, response_tbs};
+pub use reply::{ResponseInput, Template};
 pub use request::{MAX_CERT_IDS, MAX_REQUEST_LEN, Request, usual_cert_id};
 pub use response::{MAX_RESPONSE_LEN, Response, ResponseFault, SignedResponse};
 pub use response_data::{Extension, ResponderId, ResponseData, WriteFault};

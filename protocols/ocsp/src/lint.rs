@@ -89,7 +89,7 @@ pub const RULES: &[Rule<View>] = &[
     extensions_not_critical::RULE,
 ];
 
-/// Runs the rules over the bytes to sign; the proof is what the signer and [`crate::assemble`] take.
+/// Runs the rules over the bytes to sign; the proof is what the signer and [`crate::Template::assemble`] take.
 pub fn check(tbs: Tbs<OcspTbs>, responder: &Responder) -> Result<Linted<Tbs<OcspTbs>>, Report> {
     let data = ResponseData::parse(tbs.der()).map_err(|fault| unreadable(&fault))?;
     pki::lint::run(

@@ -43,21 +43,6 @@ pub struct SingleStatus {
 pub struct TimeFault(pub Timestamp);
 
 impl SingleStatus {
-    /// The reason `unspecified` is said by leaving the reason out (RFC 5280 §5.3.1).
-    pub(crate) fn without_unspecified_reason(&self) -> Self {
-        let status = match self.status {
-            CertStatus::Revoked {
-                at,
-                reason: Some(RevocationReason::Unspecified),
-            } => CertStatus::Revoked { at, reason: None },
-            other => other,
-        };
-        Self {
-            status,
-            ..self.clone()
-        }
-    }
-
     pub(crate) fn to_wire(&self) -> Result<wire::SingleResponse, TimeFault> {
         let cert_status = match self.status {
             CertStatus::Good => wire::CertStatus::Good(Null),

@@ -297,7 +297,7 @@ pub fn request_info(
         ]);
     }
     if !names.is_empty() {
-        let names: Vec<u8> = names.iter().flat_map(general_name).collect();
+        let names: Vec<u8> = names.iter().flat_map(SubjectAltName::to_general_name).collect();
         let value = encode::wrap(0x04, &[&encode::wrap(SEQUENCE, &[&names])]);
         extensions.extend(encode::wrap(SEQUENCE, &[&[0x06, 0x03, 0x55, 0x1d, 0x11], &value]));
     }
@@ -313,21 +313,6 @@ pub fn request_info(
         SEQUENCE,
         &[&[0x02, 0x01, 0x00], subject.der(), key.spki_der(), &attributes],
     )
-}
-
-fn general_name(name: &SubjectAltName) -> Vec<u8> {
-    match name {
-        SubjectAltName::Email(text) => encode::wrap(0x81, &[text.as_bytes()]),
-        SubjectAltName::Dns(text) => encode::wrap(0x82, &[text.as_bytes()]),
-        SubjectAltName::Uri(text) => encode::wrap(0x86, &[text.as_bytes()]),
-        SubjectAltName::Ip(std::net::IpAddr::V4(address)) => encode::wrap(0x87, &[&address.octets()]),
-        SubjectAltName::Ip(std::net::IpAddr::V6(address)) => encode::wrap(0x87, &[&address.octets()]),
-        SubjectAltName::Upn(text) => {
-            let oid = san::UPN.to_der().unwrap_or_default();
-            let value = encode::wrap(0xa0, &[&encode::wrap(0x0c, &[text.as_bytes()])]);
-            encode::wrap(0xa0, &[&oid, &value])
-        }
-    }
 }
 
 /// A whole request from its signed parts.

@@ -3,19 +3,19 @@
 //! Objects whose parts exist as octets already are put together by hand: nothing is decoded to be encoded again.
 
 /// `SEQUENCE`.
-pub(crate) const SEQUENCE: u8 = 0x30;
+pub const SEQUENCE: u8 = 0x30;
 /// `SET`.
-pub(crate) const SET: u8 = 0x31;
+pub const SET: u8 = 0x31;
 
 /// Appends one element: tag, definite length, contents.
-pub(crate) fn element(out: &mut Vec<u8>, tag: u8, contents: &[u8]) {
+pub fn element(out: &mut Vec<u8>, tag: u8, contents: &[u8]) {
     out.push(tag);
     length(out, contents.len());
     out.extend_from_slice(contents);
 }
 
 /// One element made of parts.
-pub(crate) fn wrap(tag: u8, parts: &[&[u8]]) -> Vec<u8> {
+pub fn wrap(tag: u8, parts: &[&[u8]]) -> Vec<u8> {
     let size = parts.iter().map(|part| part.len()).sum();
     let mut out = Vec::with_capacity(size + 6);
     out.push(tag);
@@ -27,7 +27,7 @@ pub(crate) fn wrap(tag: u8, parts: &[&[u8]]) -> Vec<u8> {
 }
 
 /// Appends a definite length in its shortest form (X.690 §10.1).
-pub(crate) fn length(out: &mut Vec<u8>, length: usize) {
+pub fn length(out: &mut Vec<u8>, length: usize) {
     if let Ok(short @ 0..=0x7f) = u8::try_from(length) {
         out.push(short);
         return;
@@ -40,7 +40,7 @@ pub(crate) fn length(out: &mut Vec<u8>, length: usize) {
 }
 
 /// A non-negative `INTEGER` from big-endian octets.
-pub(crate) fn unsigned(octets: &[u8]) -> Vec<u8> {
+pub fn unsigned(octets: &[u8]) -> Vec<u8> {
     let start = octets.iter().take_while(|octet| **octet == 0).count();
     let minimal = octets.get(start..).unwrap_or_default();
     match minimal.first() {

@@ -9,7 +9,7 @@ pub mod chain;
 pub mod cms;
 pub mod crl;
 pub mod csr;
-mod encode;
+pub mod encode;
 mod extensions;
 pub mod key;
 pub mod key_file;
@@ -23,7 +23,7 @@ pub mod serial;
 pub mod signature_algorithm;
 mod signed;
 pub mod tbs;
-mod time;
+pub mod time;
 #[cfg(test)]
 mod vectors;
 

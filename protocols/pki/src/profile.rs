@@ -11,7 +11,6 @@ pub(crate) mod certificate_policy;
 mod check;
 pub(crate) mod extension_ids;
 mod extensions;
-mod general_name;
 mod ip_range;
 mod issuer_view;
 mod lifetime;
@@ -29,7 +28,7 @@ use serde::{Deserialize, Serialize};
 use crate::KeyAlgorithm;
 
 pub use authority::{AuthorityPolicy, NameConstraintsPolicy, Subtree, SubtreeFault};
-pub use build::build;
+pub use build::{Template, build};
 pub use certificate_policy::CertificatePolicy;
 pub use check::Problem;
 pub use ip_range::{IpRange, IpRangeFault};

@@ -6,10 +6,11 @@ use std::str::FromStr;
 
 use const_oid::{AssociatedOid as _, ObjectIdentifier};
 use der::asn1::{Any, Utf8StringRef};
-use der::{Decode as _, TagNumber, Tagged as _};
+use der::{Decode as _, Encode as _, TagNumber, Tagged as _};
 use x509_cert::ext::pkix::SubjectAltName as SubjectAltNameSyntax;
 use x509_cert::ext::pkix::name::GeneralName;
 
+use crate::encode;
 use crate::extensions::Extensions;
 
 /// `szOID_NT_PRINCIPAL_NAME`: the otherName type of Microsoft user principal names.
@@ -150,6 +151,30 @@ impl SubjectAltName {
             return Err(fault("it holds a character that must be escaped"));
         }
         Ok(Self::Uri(text.to_owned()))
+    }
+
+    /// Whether the text fits the string type that the name is written in: all but user principal names are ASCII.
+    pub(crate) fn is_encodable(&self) -> bool {
+        match self {
+            Self::Dns(text) | Self::Email(text) | Self::Uri(text) => text.is_ascii(),
+            Self::Ip(_) | Self::Upn(_) => true,
+        }
+    }
+
+    /// DER of the `GeneralName` of RFC 5280 §4.2.1.6, of one that is encodable.
+    pub(crate) fn to_general_name(&self) -> Vec<u8> {
+        match self {
+            Self::Email(text) => encode::wrap(0x81, &[text.as_bytes()]),
+            Self::Dns(text) => encode::wrap(0x82, &[text.as_bytes()]),
+            Self::Uri(text) => encode::wrap(0x86, &[text.as_bytes()]),
+            Self::Ip(IpAddr::V4(address)) => encode::wrap(0x87, &[&address.octets()]),
+            Self::Ip(IpAddr::V6(address)) => encode::wrap(0x87, &[&address.octets()]),
+            Self::Upn(text) => {
+                let oid = UPN.to_der().unwrap_or_default();
+                let value = encode::wrap(0xa0, &[&encode::wrap(0x0c, &[text.as_bytes()])]);
+                encode::wrap(0xa0, &[&oid, &value])
+            }
+        }
     }
 
     /// Reads a GeneralName of a request or a certificate.

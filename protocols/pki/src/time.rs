@@ -18,7 +18,7 @@ pub(crate) fn to_der(at: Timestamp) -> Vec<u8> {
 }
 
 /// `GeneralizedTime`, without fractions of seconds.
-pub(crate) fn generalized(at: Timestamp) -> Vec<u8> {
+pub fn generalized(at: Timestamp) -> Vec<u8> {
     encode::wrap(0x18, &[&digits(at)])
 }
 

@@ -4,11 +4,13 @@
 //! allows, so that a service that is starting up is neither missed for long nor flooded. When the connection breaks,
 //! everything in flight fails at once: nobody can know whether it was signed.
 
+mod gather;
+
 use std::collections::HashMap;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use signer_wire::{FRAME_HEADER, MAX_BATCH, Priority, Reply, Request, Sign, SignBatch, body_length};
+use signer_wire::{FRAME_HEADER, Priority, Reply, Request, Sign, SignBatch, body_length};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _, BufReader};
 use tokio::net::UnixStream;
 use tokio::net::unix::OwnedReadHalf;
@@ -17,14 +19,14 @@ use tokio::task::JoinHandle;
 use tokio::time::Instant;
 
 use crate::signer::fault::SignFault;
+use gather::{Gather, Sent};
 
-/// Signatures sent in one frame: enough to spare frames, few enough that the first does not wait long for the last, and that
-/// a token always has the next frame when one is answered.
-const BATCH: usize = if MAX_BATCH < 16 { MAX_BATCH } else { 16 };
 /// The pause after a failed attempt to connect.
 const PAUSE: Duration = Duration::from_millis(100);
 /// How long an attempt to connect may take.
 const CONNECT: Duration = Duration::from_secs(2);
+/// How often a busy connection asks how many sessions the service signs with.
+const LOOK: Duration = Duration::from_secs(1);
 
 /// Where an answer goes.
 type Answer<T> = oneshot::Sender<Result<T, SignFault>>;
@@ -47,8 +49,10 @@ pub(super) enum Call {
 
 /// Who waits for a frame's reply.
 enum Waiting {
-    Signatures(Vec<Answer<Vec<u8>>>),
+    Signatures(Sent, Vec<Answer<Vec<u8>>>),
     Reply(Answer<Reply>),
+    /// This connection itself, for the number of sessions.
+    Sessions,
 }
 
 /// Serves calls until there can be no more of them.
@@ -97,8 +101,10 @@ struct Connection {
     replies: mpsc::UnboundedReceiver<Result<(u64, Reply), String>>,
     reader: JoinHandle<()>,
     waiting: HashMap<u64, Waiting>,
+    gather: Gather,
     next_id: u64,
     frames: Vec<u8>,
+    looked: Option<Instant>,
 }
 
 impl Connection {
@@ -111,25 +117,39 @@ impl Connection {
             replies,
             reader,
             waiting: HashMap::new(),
+            gather: Gather::default(),
             next_id: 1,
             frames: Vec::new(),
+            looked: None,
         }
     }
 
     /// Sends and receives until the connection breaks or there are no more callers.
     async fn run(mut self, first: Call, calls: &mut mpsc::Receiver<Call>) {
         let mut broken = self.send(first, calls).await.err();
+        let alarm = tokio::time::sleep(Duration::ZERO);
+        tokio::pin!(alarm);
         while broken.is_none() {
+            let until = self.gather.until();
+            if let Some(until) = until
+                && until != alarm.deadline()
+            {
+                alarm.as_mut().reset(until);
+            }
             tokio::select! {
                 call = calls.recv() => match call {
                     Some(call) => broken = self.send(call, calls).await.err(),
                     None => break,
                 },
                 reply = self.replies.recv() => match reply {
-                    Some(Ok((id, reply))) => self.deliver(id, reply),
+                    Some(Ok((id, reply))) => {
+                        self.deliver(id, reply);
+                        broken = self.send_gathered().await.err();
+                    }
                     Some(Err(detail)) => broken = Some(detail),
                     None => broken = Some("the connection was closed".to_owned()),
                 },
+                () = &mut alarm, if until.is_some() => broken = self.send_gathered().await.err(),
             }
         }
         self.reader.abort();
@@ -145,40 +165,49 @@ impl Connection {
         for waiting in self.waiting.into_values() {
             waiting.fail(&fault);
         }
+        for call in self.gather.into_calls() {
+            refuse(Call::Sign(call), &SignFault::unreachable(&detail));
+        }
     }
 
-    /// Writes a call and whatever waits behind it, signatures of one priority in one frame. A frame, its reply and the line
-    /// about it cost as much as a signature; so whoever is ready to ask has a turn first, which nobody waits for when
-    /// there is nobody.
+    /// Takes in a call and whatever waits behind it, and sends what need not wait. A frame, its reply and the line about it
+    /// cost as much as a signature; so whoever is ready to ask has a turn first, which nobody waits for when there is
+    /// nobody.
     async fn send(&mut self, first: Call, calls: &mut mpsc::Receiver<Call>) -> Result<(), String> {
         tokio::task::yield_now().await;
-        let mut batch: Vec<SignCall> = Vec::new();
         let mut next = Some(first);
         while let Some(call) = next.take() {
             match call {
                 // Its caller has given up already.
                 Call::Sign(sign) if sign.answer.is_closed() => {}
-                Call::Sign(sign) => {
-                    if batch.len() == BATCH || batch.first().is_some_and(|one| one.priority != sign.priority)
-                    {
-                        self.write_batch(std::mem::take(&mut batch));
-                    }
-                    batch.push(sign);
-                }
+                Call::Sign(sign) => self.gather.take_in(sign),
                 Call::Ask { request, answer } => self.write(&request, Waiting::Reply(answer)),
             }
             next = calls.try_recv().ok();
         }
-        self.write_batch(batch);
+        let now = Instant::now();
+        if self.looked.is_none_or(|looked| now > looked + LOOK) {
+            self.looked = Some(now);
+            self.write(&Request::Status, Waiting::Sessions);
+        }
+        self.send_gathered().await
+    }
+
+    /// Sends the signatures that need not wait for others, and whatever was written before.
+    async fn send_gathered(&mut self) -> Result<(), String> {
+        let now = Instant::now();
+        while let Some((sent, batch)) = self.gather.next_batch(now) {
+            self.write_batch(sent, batch);
+        }
+        if self.frames.is_empty() {
+            return Ok(());
+        }
         let outcome = self.writer.write_all(&self.frames).await;
         self.frames.clear();
         outcome.map_err(|error| error.to_string())
     }
 
-    fn write_batch(&mut self, batch: Vec<SignCall>) {
-        let Some(priority) = batch.first().map(|call| call.priority) else {
-            return;
-        };
+    fn write_batch(&mut self, sent: Sent, batch: Vec<SignCall>) {
         let now = Instant::now();
         let latest = batch
             .iter()
@@ -190,11 +219,11 @@ impl Connection {
         let deadline_ms = u32::try_from(latest.as_millis()).unwrap_or(u32::MAX).max(1);
         self.write(
             &Request::Sign(SignBatch {
-                priority,
+                priority: sent.priority,
                 deadline_ms,
                 items,
             }),
-            Waiting::Signatures(answers),
+            Waiting::Signatures(sent, answers),
         );
     }
 
@@ -203,25 +232,39 @@ impl Connection {
         self.next_id += 1;
         match request.encode(id, &mut self.frames) {
             Ok(()) => drop(self.waiting.insert(id, waiting)),
-            Err(fault) => waiting.fail(&SignFault::unexpected(fault.to_string())),
+            Err(fault) => {
+                self.landed(&waiting);
+                waiting.fail(&SignFault::unexpected(fault.to_string()));
+            }
         }
     }
 
     fn deliver(&mut self, id: u64, reply: Reply) {
-        match (self.waiting.remove(&id), reply) {
-            (Some(Waiting::Signatures(answers)), Reply::Signatures(outcomes))
+        let Some(waiting) = self.waiting.remove(&id) else {
+            tracing::warn!(id, "the signing service answered what nobody asked");
+            return;
+        };
+        self.landed(&waiting);
+        match (waiting, reply) {
+            (Waiting::Signatures(_, answers), Reply::Signatures(outcomes))
                 if answers.len() == outcomes.len() =>
             {
                 for (answer, outcome) in answers.into_iter().zip(outcomes) {
                     let _ = answer.send(outcome.map_err(SignFault::from));
                 }
             }
-            (Some(Waiting::Reply(answer)), reply) => drop(answer.send(Ok(reply))),
-            (Some(waiting), Reply::Fault(fault)) => waiting.fail(&fault.into()),
-            (Some(waiting), _) => waiting.fail(&SignFault::unexpected(
+            (Waiting::Sessions, Reply::Status(status)) => self.gather.learn(&status),
+            (Waiting::Reply(answer), reply) => drop(answer.send(Ok(reply))),
+            (waiting, Reply::Fault(fault)) => waiting.fail(&fault.into()),
+            (waiting, _) => waiting.fail(&SignFault::unexpected(
                 "the signing service answered something else",
             )),
-            (None, _) => tracing::warn!(id, "the signing service answered what nobody asked"),
+        }
+    }
+
+    fn landed(&mut self, waiting: &Waiting) {
+        if let Waiting::Signatures(sent, _) = waiting {
+            self.gather.landed(*sent);
         }
     }
 }
@@ -229,12 +272,13 @@ impl Connection {
 impl Waiting {
     fn fail(self, fault: &SignFault) {
         match self {
-            Self::Signatures(answers) => {
+            Self::Signatures(_, answers) => {
                 for answer in answers {
                     let _ = answer.send(Err(fault.clone()));
                 }
             }
             Self::Reply(answer) => drop(answer.send(Err(fault.clone()))),
+            Self::Sessions => {}
         }
     }
 }

@@ -86,12 +86,7 @@ impl InProcess {
             available: backend.available,
             detail: backend.detail,
             width: u32::try_from(backend.width).unwrap_or(u32::MAX),
-            queued: 0,
-            in_flight: 0,
-            signed: 0,
-            failed: 0,
-            shed: 0,
-            busy_us: 0,
+            ..LaneStatus::default()
         });
         Ok(ServiceStatus {
             uptime_ms: u64::try_from(self.started.elapsed().as_millis()).unwrap_or(u64::MAX),

@@ -48,7 +48,7 @@ pub(super) const TEXTS: &[(&str, &str)] = &[
     ),
     (
         "tokens[].sessions",
-        "Sessions that sign at the same time: one for each core when left out, which suits a soft token; a network HSM wants about thirty.",
+        "Sessions that sign at the same time. Left out, the signing process begins with one for each core and learns under load whether more are of use, up to 64.",
     ),
     (
         "tokens[].session_copies",

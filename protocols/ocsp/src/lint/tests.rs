@@ -3,7 +3,7 @@ use pki::{Serial, SignatureAlgorithm};
 
 use super::*;
 use crate::cert_id::{CertId, HashAlgorithm};
-use crate::reply::{ResponseInput, response_tbs};
+use crate::reply::{ResponseInput, Template};
 use crate::status::{CertStatus, SingleStatus};
 
 const CA: &[u8] = include_bytes!("../../testdata/issuer/p256-ca.der");
@@ -25,15 +25,14 @@ fn tbs(issuer: &Certificate, responder: &Certificate) -> Tbs<OcspTbs> {
         this_update: now,
         next_update: Some(now + SignedDuration::from_hours(1)),
     }];
-    response_tbs(&ResponseInput {
-        responder_key: responder.public_key(),
-        algorithm: SignatureAlgorithm::EcdsaSha256,
+    let template = Template::new(responder.public_key(), SignatureAlgorithm::EcdsaSha256, &[]);
+    let tbs = template.tbs(&ResponseInput {
         produced_at: now,
         statuses: &statuses,
         nonce: None,
         is_extended_revoke: false,
-    })
-    .unwrap()
+    });
+    tbs.unwrap()
 }
 
 #[test]

@@ -12,7 +12,7 @@ use aws_lc_rs::signature::{
 };
 use jiff::{SignedDuration, Timestamp};
 use ocsp::lint::{self, Responder};
-use ocsp::{CertStatus, Request, ResponseInput, SingleStatus, assemble, response_tbs};
+use ocsp::{CertStatus, Request, ResponseInput, SingleStatus, Template};
 use pki::{Certificate, Serial, SignatureAlgorithm};
 
 /// Key algorithms of the CA and its responder.
@@ -142,22 +142,25 @@ impl Authority {
             Signer::Delegated => ("responder", self.certificate("responder"), Responder::delegated),
             Signer::Ca => ("ca", self.certificate("ca"), Responder::ca),
         };
-        let tbs = response_tbs(&ResponseInput {
-            responder_key: certificate.public_key(),
-            algorithm: SignatureAlgorithm::default_for(certificate.public_key().algorithm()),
-            produced_at: now,
-            statuses: &statuses,
-            nonce: request.nonce(),
-            is_extended_revoke: false,
-        })
-        .unwrap();
-        let linted = lint::check(tbs, &responder(&certificate)).unwrap();
-        let signature = self.sign(name, linted.der());
         let certificates: &[&[u8]] = match signer {
             Signer::Delegated => &[certificate.der()],
             Signer::Ca => &[],
         };
-        assemble(linted, &signature, certificates).unwrap()
+        let key = certificate.public_key();
+        let template = Template::new(
+            key,
+            SignatureAlgorithm::default_for(key.algorithm()),
+            certificates,
+        );
+        let tbs = template.tbs(&ResponseInput {
+            produced_at: now,
+            statuses: &statuses,
+            nonce: request.nonce(),
+            is_extended_revoke: false,
+        });
+        let linted = lint::check(tbs.unwrap(), &responder(&certificate)).unwrap();
+        let signature = self.sign(name, linted.der());
+        template.assemble(linted, &signature)
     }
 
     fn status(&self, serial: Serial) -> CertStatus {

@@ -104,23 +104,12 @@ impl Linted<CrlParts> {
 }
 
 impl Linted<Tbs<OcspTbs>> {
-    /// A BasicOCSPResponse with the certificates that help to verify it (RFC 6960 §4.2.1), each in DER; none leaves the
-    /// field out.
-    pub fn assemble_with(self, signature: &[u8], certificates: &[&[u8]]) -> Vec<u8> {
+    /// A BasicOCSPResponse (RFC 6960 §4.2.1) with the octets of its field `certs`; none leave the field out.
+    pub fn assemble_with(self, signature: &[u8], certificates: &[u8]) -> Vec<u8> {
         let bits = encode::wrap(0x03, &[&[0], signature]);
-        let certificates = if certificates.is_empty() {
-            Vec::new()
-        } else {
-            encode::wrap(0xa0, &[&encode::wrap(encode::SEQUENCE, certificates)])
-        };
         encode::wrap(
             encode::SEQUENCE,
-            &[
-                self.der(),
-                self.algorithm().identifier_der(),
-                &bits,
-                &certificates,
-            ],
+            &[self.der(), self.algorithm().identifier_der(), &bits, certificates],
         )
     }
 }

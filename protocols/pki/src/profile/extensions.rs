@@ -9,22 +9,29 @@ use x509_cert::ext::pkix::name::{DistributionPointName, GeneralName, OtherName};
 use x509_cert::ext::pkix::{
     AccessDescription, AuthorityInfoAccessSyntax, AuthorityKeyIdentifier, BasicConstraints,
     CertificatePolicies, CrlDistributionPoints, ExtendedKeyUsage as ExtendedKeyUsageSyntax, KeyUsage,
-    SubjectAltName as SubjectAltNameSyntax, SubjectKeyIdentifier,
 };
 
-use crate::DistinguishedName;
 use crate::profile::extension_ids::{
     ACCESS_CA_ISSUERS, ACCESS_OCSP, MICROSOFT_OBJECT_SID, MICROSOFT_SID, NO_REV_AVAIL, OCSP_NO_CHECK,
     STATUS_REQUEST, TLS_FEATURE,
 };
-use crate::profile::general_name::general_name;
 use crate::profile::usage::{authority_key_usage, end_entity_key_usage};
 use crate::profile::{
     AuthorityPolicy, CertificatePolicy, ExtendedKeyUsage, IssuerView, Order, Profile, ProfileRefusal, Urls,
 };
+use crate::{DistinguishedName, KeyAlgorithm, encode};
 
-/// Extensions being collected.
-struct Writer(Vec<Extension>);
+/// OBJECT IDENTIFIER `id-ce-subjectAltName`, RFC 5280 §4.2.1.6.
+const SUBJECT_ALT_NAME: &[u8] = &[0x06, 0x03, 0x55, 0x1d, 0x11];
+/// OBJECT IDENTIFIER `id-ce-subjectKeyIdentifier`, RFC 5280 §4.2.1.2.
+const SUBJECT_KEY_IDENTIFIER: &[u8] = &[0x06, 0x03, 0x55, 0x1d, 0x0e];
+/// `TRUE`.
+const TRUE: &[u8] = &[0x01, 0x01, 0xff];
+const OCTET_STRING: u8 = 0x04;
+
+/// Extensions being collected, one encoding after the other.
+#[derive(Default)]
+struct Writer(Vec<u8>);
 
 impl Writer {
     fn put<T: Encode + AssociatedOid>(&mut self, critical: bool, value: &T) -> der::Result<()> {
@@ -32,60 +39,122 @@ impl Writer {
     }
 
     fn put_der(&mut self, extn_id: ObjectIdentifier, critical: bool, der: Vec<u8>) -> der::Result<()> {
-        self.0.push(Extension {
+        let extension = Extension {
             extn_id,
             critical,
             extn_value: OctetString::new(der)?,
-        });
-        Ok(())
+        };
+        extension.encode_to_vec(&mut self.0).map(drop)
     }
 }
 
-/// Every extension of the certificate.
-pub(super) fn extensions(
-    profile: &Profile,
-    order: &Order,
-    issuer: &IssuerView,
-    subject: &DistinguishedName,
-    is_short_lived: bool,
-) -> Result<Vec<Extension>, ProfileRefusal> {
-    let mut writer = Writer(Vec::with_capacity(12));
-    let is_self = issuer.is_self(subject.der(), &order.public_key);
-    usages(&mut writer, profile, order, issuer, is_self)?;
-    if !order.names.is_empty() {
-        let names: Vec<GeneralName> = order.names.iter().map(general_name).collect::<der::Result<_>>()?;
-        // RFC 5280 §4.2.1.6: critical exactly when the subject is empty.
-        writer.put(subject.is_empty(), &SubjectAltNameSyntax(names))?;
+/// The extensions that all certificates of a profile from one issuer share, as long as they are of the same kind of key
+/// and as short-lived.
+#[derive(Debug)]
+pub(super) struct CommonExtensions {
+    /// Those that stand before the subject's.
+    before: Vec<u8>,
+    /// Those that stand behind them.
+    behind: Vec<u8>,
+}
+
+impl CommonExtensions {
+    /// Of certificates with this kind of key; `is_self` of the one that the issuer signs for itself.
+    pub(super) fn new(
+        profile: &Profile,
+        issuer: &IssuerView,
+        key: KeyAlgorithm,
+        is_short_lived: bool,
+        is_self: bool,
+    ) -> Result<Self, ProfileRefusal> {
+        let mut before = Writer::default();
+        usages(&mut before, profile, issuer, key, is_self)?;
+        let mut behind = Writer::default();
+        // A self-signed certificate needs no pointer to itself, RFC 5280 §4.2.1.1.
+        if !is_self {
+            let key_identifier = Some(OctetString::new(issuer.key_id.as_slice())?);
+            let identifier = AuthorityKeyIdentifier {
+                key_identifier,
+                ..AuthorityKeyIdentifier::default()
+            };
+            behind.put(false, &identifier)?;
+        }
+        if let Some(authority) = &profile.authority
+            && let Some(constraints) = authority.name_constraints.extension()?
+        {
+            behind.put(true, &constraints)?;
+        }
+        if !profile.certificate_policies.is_empty() {
+            let policies: der::Result<Vec<_>> = profile
+                .certificate_policies
+                .iter()
+                .map(CertificatePolicy::information)
+                .collect();
+            behind.put(false, &CertificatePolicies(policies?))?;
+        }
+        status(&mut behind, profile, &issuer.urls, is_short_lived)?;
+        Ok(Self {
+            before: before.0,
+            behind: behind.0,
+        })
     }
-    identifiers(&mut writer, order, issuer, is_self)?;
-    if let Some(authority) = &profile.authority
-        && let Some(constraints) = authority.name_constraints.extension()?
-    {
-        writer.put(true, &constraints)?;
+
+    /// Every extension of one certificate: `Extensions`, RFC 5280 §4.1.
+    pub(super) fn with_those_of(
+        &self,
+        order: &Order,
+        profile: &Profile,
+        subject: &DistinguishedName,
+    ) -> Result<Vec<u8>, ProfileRefusal> {
+        let names = subject_alt_name(order, subject)?;
+        let key_id = encode::wrap(OCTET_STRING, &[&order.public_key.key_id()]);
+        let key_id = extension(SUBJECT_KEY_IDENTIFIER, false, &key_id);
+        let mut last = Writer::default();
+        if profile.microsoft_sid
+            && let Some(sid) = &order.ms_sid
+        {
+            last.put_der(MICROSOFT_SID, false, microsoft_sid(sid)?)?;
+        }
+        Ok(encode::wrap(
+            encode::SEQUENCE,
+            &[&self.before, &names, &key_id, &self.behind, &last.0],
+        ))
     }
-    if !profile.certificate_policies.is_empty() {
-        let policies: der::Result<Vec<_>> = profile
-            .certificate_policies
-            .iter()
-            .map(CertificatePolicy::information)
-            .collect();
-        writer.put(false, &CertificatePolicies(policies?))?;
+}
+
+/// One extension from the octets of its type and of its value.
+fn extension(oid: &[u8], critical: bool, value: &[u8]) -> Vec<u8> {
+    let critical = if critical { TRUE } else { &[] };
+    encode::wrap(
+        encode::SEQUENCE,
+        &[oid, critical, &encode::wrap(OCTET_STRING, &[value])],
+    )
+}
+
+/// subjectAltName; nothing for a certificate without such names.
+fn subject_alt_name(order: &Order, subject: &DistinguishedName) -> Result<Vec<u8>, ProfileRefusal> {
+    if order.names.is_empty() {
+        return Ok(Vec::new());
     }
-    status(&mut writer, profile, &issuer.urls, is_short_lived)?;
-    if profile.microsoft_sid
-        && let Some(sid) = &order.ms_sid
-    {
-        writer.put_der(MICROSOFT_SID, false, microsoft_sid(sid)?)?;
+    let mut names = Vec::new();
+    for name in &order.names {
+        if !name.is_encodable() {
+            let message = format!("the name {name} has characters that a certificate cannot hold");
+            return Err(ProfileRefusal::new("san_invalid", message));
+        }
+        names.extend(name.to_general_name());
     }
-    Ok(writer.0)
+    let names = encode::wrap(encode::SEQUENCE, &[&names]);
+    // RFC 5280 §4.2.1.6: critical exactly when the subject is empty.
+    Ok(extension(SUBJECT_ALT_NAME, subject.is_empty(), &names))
 }
 
 /// basicConstraints, keyUsage and extendedKeyUsage.
 fn usages(
     writer: &mut Writer,
     profile: &Profile,
-    order: &Order,
     issuer: &IssuerView,
+    key: KeyAlgorithm,
     is_self: bool,
 ) -> Result<(), ProfileRefusal> {
     let path_len_constraint = match &profile.authority {
@@ -103,7 +172,7 @@ fn usages(
     let key_usage = if profile.is_authority() {
         authority_key_usage()
     } else {
-        end_entity_key_usage(&profile.extended_key_usages, order.public_key.algorithm())
+        end_entity_key_usage(&profile.extended_key_usages, key)
     };
     writer.put(true, &KeyUsage(key_usage))?;
     if !profile.extended_key_usages.is_empty() {
@@ -138,26 +207,6 @@ fn path_length(authority: &AuthorityPolicy, issuer: &IssuerView) -> Result<Optio
         (Some(wanted), Some(left)) => Some(wanted.min(left)),
         (wanted, left) => wanted.or(left),
     })
-}
-
-/// subjectKeyIdentifier and authorityKeyIdentifier; a self-signed certificate needs no pointer to itself
-/// (RFC 5280 §4.2.1.1).
-fn identifiers(writer: &mut Writer, order: &Order, issuer: &IssuerView, is_self: bool) -> der::Result<()> {
-    writer.put(
-        false,
-        &SubjectKeyIdentifier(OctetString::new(order.public_key.key_id())?),
-    )?;
-    if is_self {
-        return Ok(());
-    }
-    let key_identifier = Some(OctetString::new(issuer.key_id.as_slice())?);
-    writer.put(
-        false,
-        &AuthorityKeyIdentifier {
-            key_identifier,
-            ..AuthorityKeyIdentifier::default()
-        },
-    )
 }
 
 /// Where the certificate's status is to be learned, or that it is not.

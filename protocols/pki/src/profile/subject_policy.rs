@@ -100,10 +100,10 @@ impl SubjectPolicy {
     /// The subject of the certificate: the taken attributes of the wanted one, in their order.
     pub(super) fn apply(
         &self,
-        wanted: &DistinguishedName,
+        asked: &DistinguishedName,
         names: &[SubjectAltName],
     ) -> Result<DistinguishedName, ProfileRefusal> {
-        let wanted = Name::from_der(wanted.der())?;
+        let wanted = Name::from_der(asked.der())?;
         if let Some(stranger) = wanted
             .iter()
             .find(|attribute| !self.allowed.contains(&AttributeType(attribute.oid)))
@@ -127,6 +127,14 @@ impl SubjectPolicy {
             ));
         }
         self.admit_common_name(&wanted, names)?;
+        let is_taken_as_it_is = |attribute: &AttributeTypeAndValue| {
+            self.taken.contains(&AttributeType(attribute.oid)) && !is_translated(&attribute.value)
+        };
+        // What was read of several attributes in one RDN is sorted; what was asked for need not be.
+        let stays = |rdn: &RelativeDistinguishedName| rdn.len() == 1 && rdn.iter().all(is_taken_as_it_is);
+        if wanted.iter_rdn().all(stays) {
+            return Ok(asked.clone());
+        }
         let taken = wanted
             .iter_rdn()
             .map(|rdn| self.take(rdn))
@@ -189,16 +197,21 @@ fn is_same(name: &SubjectAltName, common_name: &str) -> bool {
 /// RFC 5280 §4.1.2.4: new names are written as PrintableString or UTF8String. The older string types that Windows and
 /// some devices still send, and PrintableStrings that are none, are translated.
 fn as_utf8(value: &Any) -> der::Result<Any> {
-    let is_printable = || value.decode_as::<PrintableString>().is_ok();
     match value.tag() {
-        Tag::TeletexString | Tag::BmpString => {
+        _ if !is_translated(value) => Ok(value.clone()),
+        Tag::PrintableString => Any::new(Tag::Utf8String, value.value()),
+        _ => {
             let text = String::from(DirectoryString::try_from(value)?);
             Any::new(Tag::Utf8String, text.into_bytes())
         }
-        Tag::PrintableString if value.value().is_ascii() && !is_printable() => {
-            Any::new(Tag::Utf8String, value.value())
-        }
-        _ => Ok(value.clone()),
+    }
+}
+
+fn is_translated(value: &Any) -> bool {
+    match value.tag() {
+        Tag::TeletexString | Tag::BmpString => true,
+        Tag::PrintableString => value.value().is_ascii() && value.decode_as::<PrintableString>().is_err(),
+        _ => false,
     }
 }
 

@@ -142,6 +142,18 @@ pub(crate) fn subject_taken() {
         issued(&profile).subject().to_string(),
         "CN=www.example.com,O=Example,C=CH"
     );
+    // Two attributes in one RDN, in the wrong order (X.690 §11.6): the certificate has them in the right one.
+    let unit = b"\x30\x09\x06\x03\x55\x04\x0b\x0c\x02aa".as_slice();
+    let organisation = b"\x30\x09\x06\x03\x55\x04\x0a\x0c\x02aa".as_slice();
+    let unsorted = [b"\x30\x18\x31\x16".as_slice(), unit, organisation].concat();
+    profile.subject.taken = vec!["O".parse().unwrap(), "OU".parse().unwrap()];
+    let two = Order {
+        subject: DistinguishedName::from_der(&unsorted).unwrap(),
+        ..order(&profile)
+    };
+    let tbs = build(&profile, &two).unwrap();
+    let sorted = [organisation, unit].concat();
+    assert!(tbs.windows(sorted.len()).any(|octets| octets == sorted));
     profile.subject.taken.clear();
     let tbs = build(&profile, &order(&profile)).unwrap();
     assert!(

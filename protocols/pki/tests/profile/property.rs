@@ -1,9 +1,10 @@
 //! For any order a profile allows, what is built lints clean and reads back the same through two parsers.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use pki::lint::{self, Context};
-use pki::profile::{self, Order, Profile};
+use pki::profile::{self, Order, Profile, Template};
 use pki::{Certificate, DistinguishedName, Serial, SubjectAltName};
 use proptest::prelude::*;
 use x509_parser::prelude::{FromDer, GeneralName, TbsCertificate, X509Certificate};
@@ -70,7 +71,8 @@ fn subject() -> impl Strategy<Value = DistinguishedName> {
 
 fn any_order() -> impl Strategy<Value = Order> {
     let keys = prop::sample::select(vec!["leaf-p256", "leaf-rsa2048", "leaf-ed25519"]);
-    let validity = prop::option::of((1..400_000_000_u64).prop_map(Duration::from_secs));
+    let validity =
+        prop::option::of(prop_oneof![1..7_200_u64, 1..400_000_000_u64].prop_map(Duration::from_secs));
     (subject(), prop::collection::vec(name(), 0..8), keys, validity).prop_map(
         |(subject, mut names, name, validity)| {
             names.sort();
@@ -158,6 +160,26 @@ proptest! {
         if let Ok(tbs) = profile::build(&profile, &order, &view, &crate::fixture::serial(), now()) {
             let verdict = lint::certificate(tbs, &Context { issuer: &view, now: now() });
             prop_assert!(verdict.is_ok(), "{}", verdict.unwrap_err());
+        }
+    }
+
+    #[test]
+    fn a_template_makes_of_every_order_what_build_makes(
+        profile in prop_oneof![
+            open_profile(),
+            prop::sample::select(vec!["tls-server", "tls-client", "device", "smime", "code-signing", "sub-ca", "ocsp-signer"])
+                .prop_map(ready),
+        ],
+        orders in prop::collection::vec(any_order(), 1..6),
+    ) {
+        let view = Arc::new(issuing().view);
+        let template = Template::new(Arc::new(profile.clone()), Arc::clone(&view));
+        for order in &orders {
+            let serial = crate::fixture::serial();
+            prop_assert_eq!(
+                template.build(order, &serial, now()).map(|tbs| tbs.der().to_vec()),
+                profile::build(&profile, order, &view, &serial, now()).map(|tbs| tbs.der().to_vec())
+            );
         }
     }
 }
