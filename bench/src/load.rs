@@ -196,11 +196,17 @@ async fn work<O: Operation>(shape: Shape, start: Instant, mut operation: O) -> R
     let mut tally = Tally::new()?;
     let mut due = tokio::time::Instant::now();
     while start.elapsed() < shape.duration && tally.failures < ENOUGH && !operation.is_done() {
+        let mut begun = Instant::now();
         if let Some(pace) = shape.pace {
-            tokio::time::sleep_until(due).await;
+            // What should have begun already waited for the one before it, and that time is its own.
+            if begun < due.into_std() {
+                tokio::time::sleep_until(due).await;
+                begun = Instant::now();
+            } else {
+                begun = due.into_std();
+            }
             due += pace;
         }
-        let begun = Instant::now();
         let outcome = operation.once().await;
         tally.count(begun, outcome);
     }

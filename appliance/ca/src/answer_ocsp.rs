@@ -97,6 +97,8 @@ pub struct Freshness {
     pub this_update: Timestamp,
     /// nextUpdate.
     pub next_update: Timestamp,
+    /// When it is signed anew: after half of its life.
+    pub fresh_until: Timestamp,
     /// A strong entity tag, with its quotes.
     pub etag: Bytes,
     /// All this in the words of a protocol, by whoever speaks it; written once, because an answer is sent many times.

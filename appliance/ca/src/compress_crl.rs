@@ -6,6 +6,7 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
 use crate::authority::Authority;
+use crate::background;
 use crate::published_crl::{Compressed, CrlBody, PublishedCrl};
 
 impl Authority {
@@ -39,10 +40,13 @@ impl Authority {
                     // Only one task makes it.
                     let _ = crl.compressed.set(Compressed { body, etag });
                 }
-                Err(error) => tracing::warn!(%error, "a CRL could not be compressed; it is sent as it is"),
+                Err(error) => {
+                    tracing::warn!(%error, "a CRL could not be compressed; it is sent as it is");
+                    crl.is_compressing.store(false, Ordering::SeqCst);
+                }
             }
         };
-        drop(self.inner().tasks.spawn_blocking(work));
+        drop(self.inner().tasks.spawn(background::run(work)));
     }
 }
 

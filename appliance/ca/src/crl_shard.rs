@@ -78,7 +78,10 @@ impl CrlShards {
     }
 
     pub(crate) fn get(&self, index: u32) -> Option<&CrlShard> {
-        self.iter().find(|shard| shard.index == index)
+        match index.checked_sub(1) {
+            None => Some(&self.first),
+            Some(other) => self.others.get(usize::try_from(other).ok()?),
+        }
     }
 
     /// The shard of a serial. Serials are random, so their last octets spread them evenly; the rule holds for as long as

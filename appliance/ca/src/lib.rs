@@ -8,6 +8,7 @@ mod answer_ocsp;
 mod api_tokens;
 mod audit;
 mod authority;
+mod background;
 mod certificates;
 mod certify;
 mod clock;

@@ -16,6 +16,7 @@ use tokio::task::{JoinHandle, JoinSet};
 
 use crate::answer_ocsp::{Asker, standing};
 use crate::authority::Authority;
+use crate::background;
 use crate::error::{Error, Result};
 use crate::issuer::Issuer;
 use crate::kept_answer;
@@ -142,7 +143,7 @@ impl Authority {
         };
         let now = self.inner().clock.now().as_second();
         let trim = move || answers.trim(|value| kept_answer::end_of(value).is_some_and(|end| end > now));
-        tokio::task::spawn_blocking(trim).await.unwrap_or(0)
+        background::run(trim).await.unwrap_or(0)
     }
 
     /// Waits until the disk has what was signed: what is told to be signed ahead is there, and nothing is lost because too

@@ -21,6 +21,7 @@ use uuid::Uuid;
 
 use crate::audit;
 use crate::authority::Authority;
+use crate::background;
 use crate::clock::from_millis;
 use crate::crl_shard::CrlShard;
 use crate::error::{Error, Result};
@@ -296,9 +297,7 @@ impl Authority {
             let [before, _] = linted.envelope(&[0; 64]);
             files.begin(&name, before.len() as u64, linted.pieces())
         };
-        Ok(tokio::task::spawn_blocking(begin)
-            .await
-            .map_err(Error::internal)??)
+        Ok(background::run(begin).await??)
     }
 
     /// Puts the signature to it.
@@ -320,9 +319,7 @@ impl Authority {
             };
             begun.finish(&before, &behind)
         };
-        Ok(tokio::task::spawn_blocking(finish)
-            .await
-            .map_err(Error::internal)??)
+        Ok(background::run(finish).await??)
     }
 
     /// Records the lists and publishes them. `base` has the changes within, when the deltas to come stand on this full list.

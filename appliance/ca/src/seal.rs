@@ -12,6 +12,7 @@ use pki::{DigestAlgorithm, KeyFingerprint, Linted, PublicKey, SignatureAlgorithm
 use signer_wire::Priority;
 
 use crate::authority::Authority;
+use crate::background;
 use crate::signer::SignFault;
 
 /// Who signs: the key's name for the signer, and its public half for the check.
@@ -134,7 +135,7 @@ impl Authority {
         let started = Instant::now();
         let algorithm = linted.algorithm();
         let pieces = Arc::clone(linted);
-        let digest = tokio::task::spawn_blocking(move || {
+        let digest = background::run(move || {
             let digest = algorithm.digest().unwrap_or(DigestAlgorithm::Sha256);
             digest.digest_pieces(pieces.pieces())
         });

@@ -59,6 +59,7 @@ impl Authority {
             produced_at: now,
             this_update: now,
             next_update,
+            fresh_until: refresh_at(now, next_update),
             etag: etag(&der),
             written: OnceLock::new(),
         };

@@ -47,6 +47,7 @@ pub(crate) fn settings(config: &Config) -> Result<Settings, ConfigError> {
         crl_lifetime: hours(config.lifetimes.crl_hours),
         crl_interval: hours(config.lifetimes.crl_interval_hours),
         ocsp_sign_ahead: config.ocsp.sign_ahead,
+        ocsp_on_demand: config.ocsp.on_demand,
         ocsp_lifetime: hours(config.lifetimes.ocsp_hours),
         responder_lifetime: hours(config.lifetimes.responder_days.saturating_mul(24)),
         ocsp_folder: Some(config.path(Path::new("ocsp-answers"))),

@@ -158,6 +158,8 @@ pub(crate) enum LogFormat {
 pub(crate) struct Ocsp {
     /// Whether answers about what is revoked are signed before anybody asks.
     pub(crate) sign_ahead: bool,
+    /// Most answers that are being signed for somebody who waits.
+    pub(crate) on_demand: usize,
 }
 
 /// `[lifetimes]`
@@ -258,7 +260,10 @@ impl Default for Log {
 
 impl Default for Ocsp {
     fn default() -> Self {
-        Self { sign_ahead: true }
+        Self {
+            sign_ahead: true,
+            on_demand: 1024,
+        }
     }
 }
 

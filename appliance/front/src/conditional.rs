@@ -28,6 +28,17 @@ pub(crate) struct Cacheable<'a> {
     pub(crate) expires: Option<Timestamp>,
 }
 
+/// From when until when something may be used, and how long a cache should do so without asking.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Life {
+    /// When it was made.
+    pub(crate) modified: Timestamp,
+    /// When it is made anew.
+    pub(crate) fresh_until: Timestamp,
+    /// Until when it may be used.
+    pub(crate) expires: Timestamp,
+}
+
 /// Longest time a cache may keep what has no end of its own, in seconds.
 const DEFAULT_MAX_AGE: i64 = 24 * 3600;
 
@@ -59,7 +70,12 @@ impl Cacheable<'_> {
         } else {
             now
         };
-        lines.headers.insert(CACHE_CONTROL, max_age(since, end, now));
+        let life = Life {
+            modified: since,
+            fresh_until: end,
+            expires: end,
+        };
+        lines.headers.insert(CACHE_CONTROL, life.max_age(now));
         lines.put(ETAG, |buffer| buffer.extend_from_slice(self.etag.as_bytes()));
         lines.put(LAST_MODIFIED, |buffer| http_date(buffer, self.modified));
         if let Some(end) = self.expires {
@@ -83,10 +99,7 @@ pub(crate) struct Kept<'a> {
     pub(crate) body: Bytes,
     /// Its headers without their values, as [`head_of`] makes them.
     pub(crate) head: &'a HeaderMap,
-    /// When it was made.
-    pub(crate) modified: Timestamp,
-    /// Until when it may be used.
-    pub(crate) expires: Timestamp,
+    pub(crate) life: Life,
     /// What it is sent with.
     pub(crate) written: &'a Written,
 }
@@ -141,7 +154,7 @@ impl Kept<'_> {
         let mut headers = self.head.clone();
         for (name, value) in &mut headers {
             match *name {
-                CACHE_CONTROL => *value = max_age(self.modified, self.expires, now),
+                CACHE_CONTROL => *value = self.life.max_age(now),
                 ETAG => *value = self.written.etag.clone(),
                 LAST_MODIFIED => *value = self.written.modified.clone(),
                 EXPIRES => *value = self.written.expires.clone(),
@@ -151,7 +164,7 @@ impl Kept<'_> {
         // RFC 9110 §13.2.1: conditions are for methods that select a representation.
         let is_conditional = *method == Method::GET || *method == Method::HEAD;
         let etag = || self.written.etag.to_str().unwrap_or_default();
-        let mut response = if is_conditional && is_unchanged(request, etag, self.modified) {
+        let mut response = if is_conditional && is_unchanged(request, etag, self.life.modified) {
             headers.remove(CONTENT_TYPE);
             let mut unchanged = Response::new(Full::default());
             *unchanged.status_mut() = StatusCode::NOT_MODIFIED;
@@ -164,25 +177,36 @@ impl Kept<'_> {
     }
 }
 
-/// RFC 9919 §7.2: public, bounded by nextUpdate, never changed on the way. A clock that stands before thisUpdate must not
-/// stretch the age. The line is put together without room of its own, and then copied once.
-fn max_age(modified: Timestamp, end: Timestamp, now: Timestamp) -> HeaderValue {
-    const BEFORE: &[u8] = b"max-age=";
-    const BEHIND: &[u8] = b", public, no-transform, must-revalidate";
-    let whole = (end.as_second() - modified.as_second()).max(0);
-    let mut number = itoa::Buffer::new();
-    let age = number.format((end.as_second() - now.as_second()).clamp(0, whole));
-    // An i64 has 20 octets at most.
-    let mut line = [0; BEFORE.len() + 20 + BEHIND.len()];
-    let mut free = line.as_mut_slice();
-    let fits = [BEFORE, age.as_bytes(), BEHIND]
-        .into_iter()
-        .all(|part| free.write_all(part).is_ok());
-    let free = free.len();
-    line.get(..line.len() - free)
-        .filter(|_| fits)
-        .and_then(|line| HeaderValue::from_bytes(line).ok())
-        .unwrap_or_else(|| HeaderValue::from_static("max-age=0"))
+/// How soon a cache should ask again for what is older than it should be, in seconds.
+const OVERDUE_MAX_AGE: i64 = 60;
+
+impl Life {
+    /// RFC 9919 §7.2: public, bounded by nextUpdate, never changed on the way. A clock that stands before thisUpdate must not
+    /// stretch the age. The line is put together without room of its own, and then copied once.
+    fn max_age(&self, now: Timestamp) -> HeaderValue {
+        const BEFORE: &[u8] = b"max-age=";
+        const BEHIND: &[u8] = b", public, no-transform, must-revalidate";
+        let (modified, now) = (self.modified.as_second(), now.as_second());
+        let (fresh_until, expires) = (self.fresh_until.as_second(), self.expires.as_second());
+        let seconds = if now < fresh_until {
+            (fresh_until - now).min(fresh_until - modified)
+        } else {
+            (expires - now).min(OVERDUE_MAX_AGE)
+        };
+        let mut number = itoa::Buffer::new();
+        let age = number.format(seconds.max(0));
+        // An i64 has 20 octets at most.
+        let mut line = [0; BEFORE.len() + 20 + BEHIND.len()];
+        let mut free = line.as_mut_slice();
+        let fits = [BEFORE, age.as_bytes(), BEHIND]
+            .into_iter()
+            .all(|part| free.write_all(part).is_ok());
+        let free = free.len();
+        line.get(..line.len() - free)
+            .filter(|_| fits)
+            .and_then(|line| HeaderValue::from_bytes(line).ok())
+            .unwrap_or_else(|| HeaderValue::from_static("max-age=0"))
+    }
 }
 
 /// Header lines that share one buffer.
@@ -335,6 +359,28 @@ mod tests {
             max_age(MADE - 9999),
             "max-age=600, public, no-transform, must-revalidate"
         );
+    }
+
+    #[test]
+    fn what_is_made_anew_at_half_life_is_asked_for_again_then() {
+        let at = |second| Timestamp::from_second(MADE + second).unwrap();
+        let life = Life {
+            modified: at(0),
+            fresh_until: at(300),
+            expires: at(600),
+        };
+        for (now, age) in [
+            (-9999, 300),
+            (0, 300),
+            (100, 200),
+            (299, 1),
+            (300, 60),
+            (570, 30),
+            (700, 0),
+        ] {
+            let header = format!("max-age={age}, public, no-transform, must-revalidate");
+            assert_eq!(life.max_age(at(now)), header, "{now}");
+        }
     }
 
     #[test]

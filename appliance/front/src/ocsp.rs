@@ -14,7 +14,7 @@ use ocsp::{ErrorStatus, GetPathFault, get_path_into, get_path_to_der};
 use pki::Serial;
 use uuid::Uuid;
 
-use crate::conditional::{Kept, Written, head_of};
+use crate::conditional::{Kept, Life, Written, head_of};
 use crate::limits::{self, BodyFault};
 use crate::public::{Answer, Public, not_allowed, not_found, plain};
 use crate::settings::OCSP_BODY;
@@ -179,8 +179,11 @@ fn render(public: &Public, answer: &OcspAnswer, method: &Method, headers: &Heade
     let answer = Kept {
         body,
         head: &HEAD,
-        modified: fresh.this_update,
-        expires: fresh.next_update,
+        life: Life {
+            modified: fresh.this_update,
+            fresh_until: fresh.fresh_until,
+            expires: fresh.next_update,
+        },
         written: if let Some(written) = written.downcast_ref() {
             written
         } else {

@@ -163,7 +163,7 @@ pub(crate) const ROWS: &[Row] = &[
     at_least(
         RowId::SimulatedHsm,
         0.98,
-        "signerd with a simulated 2 ms HSM of 32 sessions: signatures per second / its capacity",
+        "signerd with a simulated 2 ms HSM of 32 sessions: signatures per second / what it makes in process",
     ),
     at_least(
         RowId::IssueTlsRsa,

@@ -76,15 +76,15 @@ async fn lower_tier(run: &mut Run) -> Result<(RowId, f64, String)> {
     Ok((RowId::OcspLowerTier, rounds.ratio(0, 1, Figure::cpu), made_of))
 }
 
-/// Revoked serials are signed ahead of time when the server starts; the counter of signatures says how fast. A server that
-/// does not do so is asked about each of them once, and the first answers are counted. The raw rate is taken right after it.
+/// Revoked serials are signed ahead of time when the server starts; the counter of signatures says how fast. The raw rate is
+/// taken right after it.
 async fn presign(
     run: &mut Run,
     id: RowId,
     algorithm: &'static str,
     count: u64,
 ) -> Result<(RowId, f64, String)> {
-    let (mut rates, mut raws, mut how) = (Vec::new(), Vec::new(), "");
+    let (mut rates, mut raws) = (Vec::new(), Vec::new());
     // Each needs an appliance that has answered nothing yet.
     for _ in 0..run.rounds {
         let plan = Plan {
@@ -98,34 +98,18 @@ async fn presign(
         };
         seed::write(&appliance.state().join("chancery.db"), "issuing", seed, run.begun).await?;
         appliance.serve().await?;
-        let watched = watch(&appliance).await?;
-        let target = Target::own(&appliance)?;
-        let ocsp = target.ocsp().await?;
-        if let Some(rate) = watched {
-            how = "ahead of time";
-            rates.push(rate);
-        } else {
-            let serials: Vec<_> = (0..count)
-                .map(|number| seed::serial(count, number, true))
-                .collect();
-            let what = format!("{algorithm}: GET, first question, revoked");
-            let figure = ours(&target, &what, ocsp.gets(&serials)?)
-                .exhaust(CONNECTIONS)
-                .await?;
-            how = "at the first question, because nothing was signed ahead of time";
-            rates.push(figure.per_second);
-            run.report.add(figure);
-        }
+        rates.push(watch(&appliance).await?);
+        let ocsp = Target::own(&appliance)?.ocsp().await?;
         let raw = sign::raw(&appliance, &ocsp.key, WithKey::Own, run.length()).await?;
         raws.push(raw.per_second);
     }
     let ratio = median(rates.iter().zip(&raws).map(|(rate, raw)| rate / raw).collect());
     let (rate, raw) = (median(rates), median(raws));
-    Ok((id, ratio, format!("{rate:.0}/s {how}, raw {raw:.0}/s")))
+    Ok((id, ratio, format!("{rate:.0}/s ahead of time, raw {raw:.0}/s")))
 }
 
-/// Signatures a second that are made ahead of time, from the first to the last of a burst; none when there is no such burst.
-async fn watch(appliance: &Appliance) -> Result<Option<f64>> {
+/// Signatures a second that are made ahead of time, from the first to the last of a burst.
+async fn watch(appliance: &Appliance) -> Result<f64> {
     let begun = Instant::now();
     let mut seen: Vec<(Instant, f64)> = Vec::new();
     loop {
@@ -139,9 +123,10 @@ async fn watch(appliance: &Appliance) -> Result<Option<f64>> {
             }
             _ => seen.push((Instant::now(), count)),
         }
-        if seen.len() < 2 && begun.elapsed() > BEGINNING {
-            return Ok(None);
-        }
+        ensure!(
+            seen.len() > 1 || begun.elapsed() < BEGINNING,
+            "nothing is signed ahead"
+        );
         ensure!(
             begun.elapsed() < Duration::from_mins(10),
             "pre-signing does not end"
@@ -153,5 +138,6 @@ async fn watch(appliance: &Appliance) -> Result<Option<f64>> {
         seen.last().context("an end")?,
     );
     let took = last.0.duration_since(first.0).as_secs_f64();
-    Ok((took > 0.0).then(|| (last.1 - first.1) / took))
+    ensure!(took > 0.0, "too little was signed ahead to say how fast");
+    Ok((last.1 - first.1) / took)
 }

@@ -33,9 +33,14 @@ impl Bed {
 
     /// An authority over these keys.
     pub(crate) async fn over(ring: Arc<KeyRing>) -> Self {
+        Self::with(ring, Settings::new(BASE_URL)).await
+    }
+
+    /// An authority over these keys, with settings of its own until it is restarted.
+    pub(crate) async fn with(ring: Arc<KeyRing>, settings: Settings) -> Self {
         let folder = tempfile::tempdir().unwrap();
         let clock = Clock::fixed(START.parse().unwrap());
-        let authority = open(&folder.path().join("store.db"), &ring, &clock).await;
+        let authority = open_with(&folder.path().join("store.db"), &ring, &clock, settings).await;
         Self {
             authority,
             clock,
@@ -74,8 +79,11 @@ impl Bed {
         let has_answers_on_disk = self.has_answers_on_disk;
         drop(self);
         let folder = folder.unwrap();
-        let answers = has_answers_on_disk.then(|| folder.path().join("ocsp-answers"));
-        let authority = open_with(&folder.path().join("store.db"), &ring, &clock, answers).await;
+        let settings = Settings {
+            ocsp_folder: has_answers_on_disk.then(|| folder.path().join("ocsp-answers")),
+            ..Settings::new(BASE_URL)
+        };
+        let authority = open_with(&folder.path().join("store.db"), &ring, &clock, settings).await;
         Self {
             authority,
             clock,
@@ -118,21 +126,12 @@ impl Bed {
 }
 
 pub(crate) async fn open(path: &Path, ring: &Arc<KeyRing>, clock: &Clock) -> Authority {
-    open_with(path, ring, clock, None).await
+    open_with(path, ring, clock, Settings::new(BASE_URL)).await
 }
 
-async fn open_with(
-    path: &Path,
-    ring: &Arc<KeyRing>,
-    clock: &Clock,
-    ocsp_folder: Option<PathBuf>,
-) -> Authority {
+async fn open_with(path: &Path, ring: &Arc<KeyRing>, clock: &Clock, settings: Settings) -> Authority {
     let store = Store::open(&StoreConfig::new(path)).unwrap();
     let signer = Signer::in_process(Arc::clone(ring));
-    let settings = Settings {
-        ocsp_folder,
-        ..Settings::new(BASE_URL)
-    };
     Authority::open(store, signer, clock.clone(), settings)
         .await
         .unwrap()

@@ -9,7 +9,7 @@ use pki::KeyAlgorithm;
 use pki::crl::RevocationReason;
 use token::{BackendStatus, Error, Input, KeyKind, KeyRecord, KeyRef, KeyRing, Keys, Scheme, Software};
 
-use crate::bed::{Bed, admin, issuing, root, server_request};
+use crate::bed::{BASE_URL, Bed, admin, issuing, root, server_request};
 
 /// A simulated token: software keys, and faults on demand.
 pub(crate) struct Simulated {
@@ -106,6 +106,11 @@ fn broken() -> Error {
 }
 
 pub(crate) async fn bed() -> (Bed, Arc<Simulated>) {
+    bed_with(ca::Settings::new(BASE_URL)).await
+}
+
+/// The same with settings of its own.
+pub(crate) async fn bed_with(settings: ca::Settings) -> (Bed, Arc<Simulated>) {
     let hsm = Arc::new(Simulated {
         keys: Software::in_memory(),
         fault: Mutex::new(None),
@@ -113,7 +118,7 @@ pub(crate) async fn bed() -> (Bed, Arc<Simulated>) {
         made: Mutex::default(),
     });
     let ring = KeyRing::new(vec![Arc::clone(&hsm) as Arc<dyn Keys>], None);
-    let bed = Bed::over(Arc::new(ring)).await;
+    let bed = Bed::with(Arc::new(ring), settings).await;
     let on_hsm = ca::CreateRoot {
         token: "hsm".into(),
         ..root("root", KeyAlgorithm::P256)
@@ -236,7 +241,7 @@ async fn a_full_disk_has_its_code_and_nothing_is_half_done() {
     };
     let clock = ca::Clock::fixed(crate::bed::START.parse().unwrap());
     let ring = Arc::new(KeyRing::in_memory());
-    let settings = ca::Settings::new(crate::bed::BASE_URL);
+    let settings = ca::Settings::new(BASE_URL);
     let open = async || {
         let store = store::Store::open(&config).unwrap();
         let signer = ca::Signer::in_process(Arc::clone(&ring));
@@ -290,7 +295,7 @@ async fn a_store_that_is_waited_for_is_seen() {
     let store = store::Store::open(&store::StoreConfig::new(folder.path().join("store.db"))).unwrap();
     let signer = ca::Signer::in_process(Arc::new(KeyRing::in_memory()));
     let clock = ca::Clock::fixed(crate::bed::START.parse().unwrap());
-    let settings = ca::Settings::new(crate::bed::BASE_URL);
+    let settings = ca::Settings::new(BASE_URL);
     let authority = ca::Authority::open(store.clone(), signer, clock, settings)
         .await
         .unwrap();

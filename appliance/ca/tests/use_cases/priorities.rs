@@ -1,9 +1,10 @@
 //! Which signature is made first when all of them wait: those of CRLs, then of certificates, then of OCSP answers somebody waits
 //! for, then of those signed ahead.
 
+use ca::OcspAnswerKind;
 use ocsp::{CertId, HashAlgorithm, Nonce, Request};
 
-use crate::bed::{Bed, admin, server_request};
+use crate::bed::{BASE_URL, Bed, admin, server_request};
 use crate::faults;
 
 /// Certificates that are signed ahead for: those of this test, and the responder's own.
@@ -87,6 +88,49 @@ async fn what_waits_for_a_token_is_signed_by_its_urgency() {
         .filter(|(one, other)| one != other)
         .count();
     assert!(overtaken <= 3 && misplaced <= 6, "{waited:?}");
+}
+
+#[tokio::test]
+#[expect(
+    clippy::await_holding_lock,
+    reason = "the lock is what keeps the signatures waiting"
+)]
+async fn who_comes_when_the_budget_is_spent_is_told_to_try_later_at_once() {
+    const BUDGET: usize = 4;
+    let settings = ca::Settings {
+        ocsp_on_demand: BUDGET,
+        ..ca::Settings::new(BASE_URL)
+    };
+    let (bed, hsm) = faults::bed_with(settings).await;
+    let (id, known) = (bed.issuer("issuing").id, bed.server("known.example").await.serial);
+    let other = bed.server("other.example").await.serial;
+    let good = bed.authority.answer_ocsp_serial(id, known).await;
+    assert_eq!(good.kind, OcspAnswerKind::Good);
+    let held = hsm.hold.lock();
+    let mut waiting = Vec::new();
+    for _ in 0..BUDGET {
+        let (authority, request) = (bed.authority.clone(), nonced(&bed, known));
+        waiting.push(tokio::spawn(async move {
+            authority.answer_ocsp(id, &request).await.kind
+        }));
+    }
+    wait_for(&bed, BUDGET).await;
+    // Nothing is signed while these are answered: nobody waits for the token.
+    let request = nonced(&bed, known);
+    assert_eq!(
+        bed.authority.answer_ocsp(id, &request).await.kind,
+        OcspAnswerKind::TryLater
+    );
+    let first = bed.authority.answer_ocsp_serial(id, other).await;
+    assert_eq!(first.kind, OcspAnswerKind::TryLater);
+    let prepared = bed.authority.answer_ocsp_serial(id, known).await;
+    assert_eq!(prepared.der, good.der);
+    drop(held);
+    for answer in waiting {
+        assert_eq!(answer.await.unwrap(), OcspAnswerKind::Good);
+    }
+    let again = bed.authority.answer_ocsp_serial(id, other).await;
+    assert_eq!(again.kind, OcspAnswerKind::Good);
 }
 
 /// Waits until so many signatures are waited for.

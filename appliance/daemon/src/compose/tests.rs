@@ -25,9 +25,10 @@ fn lifetimes_and_the_public_address() {
 }
 
 #[test]
-fn signing_ahead_can_be_left_out() {
-    let settings = settings(&config("[ocsp]\nsign_ahead = false")).unwrap();
+fn signing_ahead_can_be_left_out_and_signing_on_demand_be_bounded() {
+    let settings = settings(&config("[ocsp]\nsign_ahead = false\non_demand = 7")).unwrap();
     assert!(!settings.ocsp_sign_ahead);
+    assert_eq!(settings.ocsp_on_demand, 7);
 }
 
 #[test]

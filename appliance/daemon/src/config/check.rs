@@ -5,13 +5,15 @@ use std::net::IpAddr;
 use pki::SubjectAltName;
 use tracing_subscriber::filter::Targets;
 
-use super::{Api, Config, Lifetimes, Limits, Public};
+use super::{Api, Config, Lifetimes, Limits, Ocsp, Public};
 
 /// The longest lifetimes that can be set: ten years.
 const MOST_HOURS: u32 = 10 * 366 * 24;
 const MOST_DAYS: u32 = 10 * 366;
 /// The longest that a client or the end of the server may be waited for: an hour.
 const MOST_SECONDS: u32 = 3600;
+/// The most OCSP answers that can be waited for.
+const MOST_ON_DEMAND: usize = 1_000_000;
 
 impl Config {
     /// Everything that is wrong, each with the path of its key.
@@ -36,6 +38,7 @@ impl Config {
             "log.level",
             "a filter such as `info` or `info,front=debug`",
         );
+        self.ocsp.check(&mut problems);
         self.lifetimes.check(&mut problems);
         self.limits.check(&mut problems);
         let listeners = [self.public.listen, self.api.listen, self.metrics.listen];
@@ -118,6 +121,13 @@ impl Lifetimes {
         );
         problems.unless_within("lifetimes.ocsp_hours", self.ocsp_hours, MOST_HOURS);
         problems.unless_within("lifetimes.responder_days", self.responder_days, MOST_DAYS);
+    }
+}
+
+impl Ocsp {
+    fn check(&self, problems: &mut Problems) {
+        let is_odd = self.on_demand == 0 || self.on_demand > MOST_ON_DEMAND;
+        problems.when(is_odd, "ocsp.on_demand", &format!("1 to {MOST_ON_DEMAND}"));
     }
 }
 

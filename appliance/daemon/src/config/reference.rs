@@ -76,6 +76,11 @@ pub(super) const TEXTS: &[(&str, &str)] = &[
         "Whether OCSP answers about what is revoked are signed before anybody asks, every hour those that will be due. Without it \
          they are signed at the first question: for an HSM that is slow, or paid for by the signature.",
     ),
+    (
+        "ocsp.on_demand",
+        "Most OCSP answers that are being signed for somebody who waits: for a nonce, or because nobody asked before. Who comes \
+         after is told `tryLater` at once.",
+    ),
     ("lifetimes.crl_hours", "Hours a CRL is valid."),
     (
         "lifetimes.crl_interval_hours",

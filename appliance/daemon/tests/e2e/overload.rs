@@ -23,7 +23,7 @@ fn e2e_overload_good_requests_go_on_and_memory_is_bounded() {
     let report = folder.path().join("overload.json");
     let mut command = Command::new(kit);
     command
-        .args(["overload", "--quick", "--idle", "5000", "--json"])
+        .args(["overload", "--quick", "--idle", "10000", "--json"])
         .arg(&report);
     let output = command.output().unwrap();
     assert!(output.status.success(), "{}", text(&output));

@@ -90,6 +90,55 @@ async fn the_compressed_variant_is_the_same_list_with_its_own_tag() {
     assert_eq!(refused.body, plain.body);
 }
 
+/// A list that is too long for memory is sent from its file, piece by piece, and compressed when somebody asks.
+#[tokio::test]
+async fn a_long_list_is_sent_from_its_file_as_a_short_one_from_memory() {
+    const ENTRIES: u64 = 20_000;
+    let house = House::with_revocations(ENTRIES).await;
+    let whole = get(&house, &[]).await;
+    assert!(whole.body.len() > 512 * 1024, "{}", whole.body.len());
+    assert_eq!(whole.header("content-length"), whole.body.len().to_string());
+    assert_eq!(Crl::parse(&whole.body).unwrap().entries().count() as u64, ENTRIES);
+    let length = whole.body.len();
+    for (first, last) in [
+        (0, 65_535),
+        (65_535, 65_536),
+        (100_000, 400_000),
+        (length - 1, length - 1),
+    ] {
+        let part = get(&house, &[("range", &format!("bytes={first}-{last}"))]).await;
+        assert_eq!(part.status, 206);
+        assert_eq!(
+            part.header("content-range"),
+            format!("bytes {first}-{last}/{length}")
+        );
+        assert_eq!(part.body, whole.body[first..=last]);
+    }
+    let head = Reply::to(house.plain.head(house.public(PATH))).await;
+    assert_eq!(
+        (head.header("content-length"), head.body.len()),
+        (whole.header("content-length"), 0)
+    );
+    let known = get(&house, &[("if-none-match", whole.header("etag"))]).await;
+    assert_eq!((known.status.as_u16(), known.body.len()), (304, 0));
+    // Who asks first gets it as it is.
+    let plain = get(&house, &[("accept-encoding", "gzip")]).await;
+    assert_eq!(plain.body, whole.body);
+    let packed = compressed(&house).await;
+    assert!(packed.body.len() < length && packed.header("etag") != whole.header("etag"));
+    assert_eq!(unpacked(&packed.body), whole.body);
+    let part = get(
+        &house,
+        &[("accept-encoding", "gzip"), ("range", "bytes=70000-140000")],
+    )
+    .await;
+    assert_eq!(
+        (part.status.as_u16(), part.header("content-encoding")),
+        (206, "gzip")
+    );
+    assert_eq!(part.body, packed.body[70_000..=140_000]);
+}
+
 /// As another program unpacks it.
 fn unpacked(octets: &[u8]) -> Vec<u8> {
     let folder = tempfile::tempdir().unwrap();

@@ -48,6 +48,24 @@ impl House {
         Self::serve(folder, authority, identity, limits)
     }
 
+    /// A house whose root has so many revocations, and a list that has them all.
+    pub(crate) async fn with_revocations(count: u64) -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        let keys = Arc::new(KeyRing::in_memory());
+        let first = authority(&folder, Signer::in_process(Arc::clone(&keys)), Clock::system()).await;
+        make_issuers(&first).await;
+        let issuer_id = first.issuer("root").unwrap().id;
+        first.drain().await;
+        // The store is closed with the last clone of the authority.
+        drop(first);
+        write_revocations(&folder, issuer_id, count).await;
+        let authority = authority(&folder, Signer::in_process(keys), Clock::system()).await;
+        let published = authority.publish_crl(&Principal::local("test"), "root").await;
+        assert_eq!(published.unwrap().entries as u64, count);
+        let identity = identity(&authority).await;
+        Self::serve(folder, authority, identity, Limits::default())
+    }
+
     /// The same house after its signer went away for good: the service that it asks does not listen.
     pub(crate) async fn without_signer(mut self) -> Self {
         self.begin_to_close();
@@ -185,6 +203,35 @@ async fn authority(folder: &tempfile::TempDir, signer: Signer, clock: Clock) -> 
     Authority::open(store, signer, clock, Settings::new("http://pki.example"))
         .await
         .unwrap()
+}
+
+/// Different for each, and scattered, so that it cannot be compressed.
+fn serial_of(number: u64) -> pki::Serial {
+    let scattered = |factor: u64| u128::from(number.wrapping_add(1).wrapping_mul(factor));
+    let octets = scattered(0x9e37_79b9_7f4a_7c15) << 64 | scattered(0xc2b2_ae3d_27d4_eb4f);
+    pki::Serial::from_random(octets.to_be_bytes())
+}
+
+async fn write_revocations(folder: &tempfile::TempDir, issuer_id: uuid::Uuid, count: u64) {
+    let store = Store::open(&StoreConfig::new(folder.path().join("store.db"))).unwrap();
+    let now = Clock::system().now();
+    let end = now + jiff::SignedDuration::from_hours(1000);
+    let write = move |tx: &store::Tx<'_>| {
+        for number in 0..count {
+            let row = store::revocations::RevocationRow {
+                issuer_id,
+                serial: serial_of(number).as_bytes().to_vec(),
+                revoked_at: now.as_millisecond(),
+                reason: 4,
+                invalidity_date: None,
+                not_after: end.as_millisecond(),
+                is_orphan: true,
+            };
+            store::revocations::put(tx, &row)?;
+        }
+        Ok(())
+    };
+    store.write(write).await.unwrap();
 }
 
 async fn make_issuers(authority: &Authority) {
