@@ -295,7 +295,7 @@ impl Authority {
         let linted = Arc::clone(linted);
         let begin = move || {
             let [before, _] = linted.envelope(&[0; 64]);
-            files.begin(&name, before.len() as u64, linted.pieces())
+            files.begin(&name, before.len() as u64, background::in_turns(linted.pieces()))
         };
         Ok(background::run(begin).await??)
     }
@@ -399,7 +399,7 @@ impl Authority {
                 tracing::warn!(%error, name, "the file of an old CRL stays until the next start");
             }
         };
-        drop(self.inner().tasks.spawn_blocking(take_away));
+        drop(self.inner().tasks.spawn(background::run(take_away)));
         Ok(published)
     }
 

@@ -137,7 +137,7 @@ impl Authority {
         let pieces = Arc::clone(linted);
         let digest = background::run(move || {
             let digest = algorithm.digest().unwrap_or(DigestAlgorithm::Sha256);
-            digest.digest_pieces(pieces.pieces())
+            digest.digest_pieces(background::in_turns(pieces.pieces()))
         });
         let digest = digest
             .await

@@ -13,7 +13,7 @@ use crate::peer::openssl;
 use crate::race::{Contestant, median};
 use crate::report::Figure;
 use crate::run::Run;
-use crate::scenario::crl::House;
+use crate::scenario::crl::{self, House};
 use crate::scenario::ocsp::ours;
 use crate::scenario::sign::WithKey;
 use crate::scenario::{issue, sign};
@@ -27,12 +27,14 @@ pub(super) async fn measure(run: &mut Run) -> Result<Values> {
     let house = House::start(run, run.sizes.entries).await?;
     let (mut times, mut floors, mut memory, mut more) = (Vec::new(), Vec::new(), Vec::new(), Vec::new());
     for _ in 0..run.rounds {
+        crl::settle();
         let build = house.build().await?;
         floors.push(house.floor().await?.as_secs_f64());
         times.push(build.took.as_secs_f64());
         #[expect(clippy::cast_precision_loss, reason = "octets of memory stay far below 2^52")]
         memory.push(build.memory as f64 / f64::from(1 << 20));
         run.report.add(build.figure);
+        crl::settle();
         more.push(house.one_more().await?.as_secs_f64());
     }
     let signature = one_signature(&house, run).await?;
