@@ -87,7 +87,7 @@ async fn revoke_for_ever(authority: Authority) {
 /// The parent.
 fn kill_and_look() {
     let folder = tempfile::tempdir().unwrap();
-    let (mut known, mut revoked, mut highest, mut kept) = (Vec::new(), Vec::new(), 0, 0);
+    let (mut known, mut revoked, mut highest, mut kept, mut midway) = (Vec::new(), Vec::new(), 0, 0, 0);
     for round in 0..ROUNDS {
         let told = killed::run_and_kill(TEST, CHILD, folder.path(), "published ", 150 + 61 * round);
         known.extend(killed::told(&told, "issued ").map(|serial| serial.parse::<Serial>().unwrap()));
@@ -97,11 +97,17 @@ fn kill_and_look() {
             .chain([highest, highest_file(folder.path())])
             .max()
             .unwrap();
-        highest = look(folder.path(), &revoked, highest);
+        let found = look(folder.path(), &revoked, highest);
+        highest = found.number;
+        midway += usize::from(found.was_midway);
         kept += ask(folder.path(), &known, &revoked);
     }
     assert!(revoked.len() > 10, "only {} revocations", revoked.len());
     assert!(kept > 50, "only {kept} answers were kept over a kill");
+    assert!(
+        midway > 1,
+        "only {midway} of {ROUNDS} kills came while a list was made"
+    );
 }
 
 /// The highest number among the files, whole or not: something may have been signed under it.
@@ -115,8 +121,16 @@ fn highest_file(folder: &Path) -> u64 {
     numbers.max().unwrap_or(0)
 }
 
-/// Opens the store as the next start does; gives the number that it publishes.
-fn look(folder: &Path, revoked: &[Serial], highest: u64) -> u64 {
+/// What the next start finds.
+struct Found {
+    /// The number that it publishes.
+    number: u64,
+    /// A number was taken for a list that was never recorded.
+    was_midway: bool,
+}
+
+/// Opens the store as the next start does.
+fn look(folder: &Path, revoked: &[Serial], highest: u64) -> Found {
     runtime().block_on(async {
         let authority = killed::open(folder, Arc::new(killed::keys(folder))).await;
         let issuer = authority.issuer("root").unwrap().id;
@@ -129,7 +143,8 @@ fn look(folder: &Path, revoked: &[Serial], highest: u64) -> u64 {
             Ok(()),
             "what is published is whole"
         );
-        authority.publish_due_crls().await.unwrap();
+        let next = authority.publish_crl(&admin(), "root").await.unwrap().number;
+        let was_midway = before.number().is_some_and(|number| next > number + 1);
         assert!(
             revoked.iter().all(|serial| read().find(*serial).is_some()),
             "every revocation is listed"
@@ -143,7 +158,7 @@ fn look(folder: &Path, revoked: &[Serial], highest: u64) -> u64 {
         authority.drain().await;
         let files = std::fs::read_dir(folder.join("crls")).unwrap().count();
         assert_eq!(files, 1, "nothing is left over");
-        number
+        Found { number, was_midway }
     })
 }
 
