@@ -1,8 +1,8 @@
 //! Clients that misbehave, many at a time: connections that ask nothing, heads and bodies that drip, requests sent without
 //! waiting or without taking the answers, what is too long, and what is no request at all.
 //!
-//! Each keeps at it until the crowd is sent away: whoever is cut off comes back. They come from many loopback addresses, as
-//! those of the real ones do, because an address has a share of the connections.
+//! Each keeps at it until the crowd is sent away: whoever is cut off comes back. Those who stay come from many loopback
+//! addresses, as those of the real ones do, because an address has a share of the connections.
 
 use std::net::{Ipv4Addr, SocketAddr};
 use std::sync::Arc;
@@ -87,10 +87,10 @@ impl Crowd {
             let (oversized, malformed) = (oversized(&ground.ocsp), malformed(&ground.ocsp));
             for bad in [oversized, malformed] {
                 let here = Arc::clone(&crowd.here);
-                crowd.running.spawn(refused(number, ground.public, bad, here));
+                crowd.running.spawn(refused(ground.public, bad, here));
             }
             let here = Arc::clone(&crowd.here);
-            crowd.running.spawn(refused(number, ground.api, no_tls(), here));
+            crowd.running.spawn(refused(ground.api, no_tls(), here));
         }
         let begun = Instant::now();
         while crowd.idle() < numbers.idle || crowd.here.answered.load(Ordering::Relaxed) < numbers.others {
@@ -211,11 +211,12 @@ async fn pipelined(number: usize, ground: Ground, takes_answers: bool) {
     .await;
 }
 
-/// Bad requests in turn, each on a connection of its own.
-async fn refused(number: usize, to: SocketAddr, bad: Vec<Vec<u8>>, here: Arc<Here>) {
+/// Bad requests in turn, each on a connection of its own: one at a time, so that no address has to be chosen, for which the
+/// kernel would search all that were closed in the last minute.
+async fn refused(to: SocketAddr, bad: Vec<Vec<u8>>, here: Arc<Here>) {
     for request in bad.iter().cycle() {
         let outcome = async {
-            let mut stream = open(number, to).await?;
+            let mut stream = TcpStream::connect(to).await?;
             let _ = stream.write_all(request).await;
             let _ = stream.shutdown().await;
             let mut answer = Vec::new();

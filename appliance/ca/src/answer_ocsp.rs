@@ -17,7 +17,7 @@ use uuid::Uuid;
 use crate::authority::Authority;
 use crate::issuer::Issuer;
 use crate::kept_answer;
-use crate::ocsp_cache::{CacheKey, CachedAnswer, Standing};
+use crate::ocsp_cache::{CacheKey, CachedAnswer, Standing, refresh_at};
 use crate::seal::Purpose;
 use crate::sign_ocsp::Asked;
 use crate::status_index::State;
@@ -103,6 +103,20 @@ pub struct Freshness {
     pub etag: Bytes,
     /// All this in the words of a protocol, by whoever speaks it; written once, because an answer is sent many times.
     pub written: OnceLock<Box<dyn Any + Send + Sync>>,
+}
+
+impl Freshness {
+    /// Of an answer that says how things are when it is made.
+    pub(crate) fn of(this_update: Timestamp, next_update: Timestamp, etag: Bytes) -> Self {
+        Self {
+            produced_at: this_update,
+            this_update,
+            next_update,
+            fresh_until: refresh_at(this_update, next_update),
+            etag,
+            written: OnceLock::new(),
+        }
+    }
 }
 
 /// An OCSPResponse, ready to be sent. A copy costs no allocation.

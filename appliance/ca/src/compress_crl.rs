@@ -7,6 +7,7 @@ use std::sync::atomic::Ordering;
 
 use crate::authority::Authority;
 use crate::background;
+use crate::error::Error;
 use crate::published_crl::{Compressed, CrlBody, PublishedCrl};
 
 impl Authority {
@@ -24,17 +25,15 @@ impl Authority {
         if crl.is_compressing.swap(true, Ordering::SeqCst) {
             return;
         }
-        let (files, crl) = (self.inner().store.crl_files(), Arc::clone(crl));
-        let work = move || {
-            let compress = || {
-                let source = BodyReader {
-                    body: &crl.body,
-                    next: 0,
-                };
-                CrlBody::of_file(files.compressed(source)?)
-                    .map_err(|error| store::Error::Io(error.to_string()))
-            };
-            match compress() {
+        let (files, source) = (self.inner().store.crl_files(), Arc::clone(crl));
+        let compress = move || {
+            let body = &source.body;
+            let file = files.compressed(BodyReader { body, next: 0 })?;
+            CrlBody::of_file(file).map_err(Error::internal)
+        };
+        let crl = Arc::clone(crl);
+        self.inner().tasks.spawn(async move {
+            match background::run(compress).await.flatten() {
                 Ok(body) => {
                     let etag = format!("{}-gzip\"", crl.etag.trim_end_matches('"'));
                     // Only one task makes it.
@@ -45,8 +44,7 @@ impl Authority {
                     crl.is_compressing.store(false, Ordering::SeqCst);
                 }
             }
-        };
-        drop(self.inner().tasks.spawn(background::run(work)));
+        });
     }
 }
 

@@ -6,7 +6,7 @@
 //! The responder's certificate, with which every answer ends, is half of it, and always the same: it is cut off, and put
 //! back from memory. In version 1 it was kept.
 
-use std::sync::{Arc, OnceLock};
+use std::sync::Arc;
 
 use bytes::Bytes;
 use jiff::Timestamp;
@@ -93,14 +93,7 @@ pub(crate) fn decode(
                 _ => return None,
             },
             kind: OcspAnswerKind::from_number(kind)?,
-            cacheable: Some(Arc::new(Freshness {
-                produced_at: this_update,
-                this_update,
-                next_update,
-                fresh_until: refresh_at(this_update, next_update),
-                etag,
-                written: OnceLock::new(),
-            })),
+            cacheable: Some(Arc::new(Freshness::of(this_update, next_update, etag))),
         },
         standing: Standing {
             state,
@@ -147,14 +140,11 @@ mod tests {
             answer: OcspAnswer {
                 der: Bytes::from_static(b"DERcertificate"),
                 kind,
-                cacheable: Some(Arc::new(Freshness {
-                    produced_at: this_update,
+                cacheable: Some(Arc::new(Freshness::of(
                     this_update,
                     next_update,
-                    fresh_until: refresh_at(this_update, next_update),
-                    etag: Bytes::from_static(b"\"0123456789abcdef0123456789abcdef\""),
-                    written: OnceLock::new(),
-                })),
+                    Bytes::from_static(b"\"0123456789abcdef0123456789abcdef\""),
+                ))),
             },
             standing: Standing {
                 state,

@@ -392,14 +392,19 @@ impl Authority {
         let files = self.inner().store.crl_files();
         let (id, shard, is_delta) = (row.issuer_id, row.shard, row.base.is_some());
         // To free the blocks of a large file takes time that nobody has to wait for.
-        let take_away = move || {
-            let Some(previous) = previous else { return };
-            let name = file_name(id, shard, previous.number, is_delta);
-            if let Err(error) = files.remove(&name) {
-                tracing::warn!(%error, name, "the file of an old CRL stays until the next start");
-            }
-        };
-        drop(self.inner().tasks.spawn(background::run(take_away)));
+        if let Some(previous) = previous {
+            let number = previous.number;
+            let take_away = move || {
+                let removed = files.remove(&file_name(id, shard, number, is_delta));
+                drop(previous);
+                removed.map_err(Error::from)
+            };
+            self.inner().tasks.spawn(async move {
+                if let Err(error) = background::run(take_away).await.flatten() {
+                    tracing::warn!(%error, number, "the file of an old CRL stays until the next start");
+                }
+            });
+        }
         Ok(published)
     }
 

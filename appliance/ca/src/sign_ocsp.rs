@@ -1,7 +1,7 @@
 //! Signing OCSP answers with the delegated responder of an issuer.
 
 use std::sync::atomic::Ordering;
-use std::sync::{Arc, OnceLock};
+use std::sync::Arc;
 
 use bytes::Bytes;
 use jiff::Timestamp;
@@ -55,14 +55,7 @@ impl Authority {
             .map(|asked| single_status(asked, now, next_update))
             .collect();
         let der = self.seal_ocsp(&responder, now, &statuses, nonce, purpose).await?;
-        let freshness = Freshness {
-            produced_at: now,
-            this_update: now,
-            next_update,
-            fresh_until: refresh_at(now, next_update),
-            etag: etag(&der),
-            written: OnceLock::new(),
-        };
+        let freshness = Freshness::of(now, next_update, etag(&der));
         let kind = kind_of(&statuses);
         // What is unknown now may be issued in a moment.
         let is_cacheable = nonce.is_none() && kind != OcspAnswerKind::Unknown;

@@ -115,16 +115,16 @@ pub(crate) fn run(cli: Cli) -> Result<ExitCode> {
         output: cli.output,
     };
     match cli.command {
-        Command::Init(args) => done(runtime()?.block_on(init::run(place.output, &args))),
-        Command::Serve(args) => done(runtime()?.block_on(serve::run(&place.config, &args))),
-        Command::Ca(command) => done(runtime()?.block_on(ca::run(&place, command))),
-        Command::Profile(command) => done(runtime()?.block_on(profile::run(&place, command))),
-        Command::Cert(command) => done(runtime()?.block_on(cert::run(&place, command))),
+        Command::Init(args) => done(runtime("work")?.block_on(init::run(place.output, &args))),
+        Command::Serve(args) => done(serve::run(&place.config, &args)),
+        Command::Ca(command) => done(runtime("work")?.block_on(ca::run(&place, command))),
+        Command::Profile(command) => done(runtime("work")?.block_on(profile::run(&place, command))),
+        Command::Cert(command) => done(runtime("work")?.block_on(cert::run(&place, command))),
         Command::Token(command) => token::run(&place, command),
-        Command::ApiToken(command) => done(runtime()?.block_on(api_token::run(&place, command))),
-        Command::Audit(command) => runtime()?.block_on(audit::run(&place, command)),
+        Command::ApiToken(command) => done(runtime("work")?.block_on(api_token::run(&place, command))),
+        Command::Audit(command) => runtime("work")?.block_on(audit::run(&place, command)),
         Command::Config(command) => done(config::run(&place, &command)),
-        Command::Tour(args) => done(runtime()?.block_on(tour::run(&place, &args))),
+        Command::Tour(args) => done(runtime("work")?.block_on(tour::run(&place, &args))),
         Command::Completions(args) => {
             completions::run(&args);
             Ok(ExitCode::SUCCESS)
@@ -137,8 +137,10 @@ fn done(outcome: Result<()>) -> Result<ExitCode> {
     outcome.map(|()| ExitCode::SUCCESS)
 }
 
-fn runtime() -> Result<tokio::runtime::Runtime> {
-    Ok(tokio::runtime::Builder::new_multi_thread().enable_all().build()?)
+/// A thread for each core, with this name.
+fn runtime(name: &str) -> Result<tokio::runtime::Runtime> {
+    let mut builder = tokio::runtime::Builder::new_multi_thread();
+    Ok(builder.thread_name(name).enable_all().build()?)
 }
 
 /// The exit status that an error means.

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use anyhow::{Result, anyhow};
 use ca::Authority;
 use front::Front;
+use tokio::runtime::Handle;
 use tokio::task::{JoinError, JoinSet};
 use tokio_util::sync::CancellationToken;
 
@@ -20,8 +21,9 @@ use crate::supervise::Supervised;
 /// Serves until SIGTERM or SIGINT, or until the parent is gone when it is to end with it; SIGHUP reloads.
 ///
 /// It ends from the outside to the inside: the listeners drain, then what they began runs to its end, and only then the
-/// signing process is told to stop.
-pub(crate) async fn serve(path: &Path, with_parent: bool) -> Result<()> {
+/// signing process is told to stop. Relying parties are answered on the runtime `public`, everything else goes on where this
+/// is called.
+pub(crate) async fn serve(path: &Path, with_parent: bool, public: Handle) -> Result<()> {
     let config = Config::load(path)?;
     let settings = compose::settings(&config)?;
     let level = log::start(&config.log)?;
@@ -42,7 +44,7 @@ pub(crate) async fn serve(path: &Path, with_parent: bool) -> Result<()> {
         tls_renewal: Some(tls_renewal(&live)),
     };
     work.spawn(jobs::run(authority.clone(), hooks, stop.clone()));
-    work.spawn(front.serve(stop.clone()));
+    work.spawn(front.serve(stop.clone(), public));
     tracing::info!(public = %at.public, api = %at.api, metrics = %at.metrics, "listening");
     tell_systemd(sd_notify::NotifyState::Ready);
 

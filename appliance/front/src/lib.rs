@@ -31,6 +31,7 @@ mod server;
 mod settings;
 mod shares;
 mod tls;
+mod turns;
 
 pub use api::openapi;
 pub use listen::ListenError;

@@ -22,6 +22,7 @@ use crate::ca_certificate::CaFiles;
 use crate::metrics::{PublicMetrics, Route};
 use crate::public_body::PublicBody;
 use crate::settings::Limits;
+use crate::turns::Turns;
 use crate::{crl, limits, ocsp};
 
 const PREFIX: &str = "/.well-known/pki/";
@@ -39,6 +40,7 @@ pub(crate) struct Public {
     pub(crate) authority: Authority,
     pub(crate) limits: Limits,
     pub(crate) ca_files: CaFiles,
+    pub(crate) turns: Turns,
     metrics: PublicMetrics,
 }
 
@@ -48,6 +50,7 @@ impl Public {
             authority,
             limits,
             ca_files: CaFiles::default(),
+            turns: Turns::default(),
             metrics,
         }
     }
@@ -88,6 +91,7 @@ impl Public {
         peer: SocketAddr,
     ) {
         let (took, status) = (began.elapsed(), answer.status());
+        self.turns.asked();
         self.metrics.count(took, route, method, status);
         tracing::debug!(
             %peer, %method, path = uri.path(), status = status.as_u16(),

@@ -2,6 +2,7 @@
 
 use std::convert::Infallible;
 use std::net::SocketAddr;
+use std::panic::resume_unwind;
 use std::sync::Arc;
 
 use axum::Router;
@@ -14,6 +15,8 @@ use hyper::service::{Service as _, service_fn};
 use hyper_util::service::TowerToHyperService;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::TcpListener;
+use tokio::runtime::Handle;
+use tokio::task::JoinError;
 use tokio_rustls::TlsAcceptor;
 use tokio_util::sync::CancellationToken;
 
@@ -23,6 +26,7 @@ use crate::metrics::{HttpMetrics, PublicMetrics};
 use crate::public::Public;
 use crate::settings::FrontSettings;
 use crate::tls::{HTTP2, TlsError, TlsIdentity};
+use crate::turns::Turns;
 
 /// Why the listeners cannot be opened.
 #[derive(Debug, thiserror::Error)]
@@ -90,8 +94,9 @@ impl Front {
         }
     }
 
-    /// Serves until told to stop, then lets open connections finish within the drain time.
-    pub async fn serve(self, stop: CancellationToken) {
+    /// Serves until told to stop, then lets open connections finish within the drain time. Relying parties are served on
+    /// threads of their own, those of `answering`, so that none of them waits behind a certificate that is made.
+    pub async fn serve(self, stop: CancellationToken, answering: Handle) {
         let limits = self.settings.limits;
         let metrics = self.metrics;
         let door = |listener, name| Door {
@@ -106,10 +111,17 @@ impl Front {
             PublicMetrics::new(metrics.clone()),
             limits,
         );
-        let public = serve_public(door(self.public, "public"), public);
+        let turns = public.turns.clone();
+        let public = answering.spawn(serve_public(door(self.public, "public"), public));
+        let public = async move {
+            // Its runtime ends after this one, so what breaks it off is a panic.
+            if let Err(Ok(panic)) = public.await.map_err(JoinError::try_into_panic) {
+                resume_unwind(panic);
+            }
+        };
         let api = api::router(self.authority.clone(), metrics.clone(), limits);
         let acceptor = (!self.settings.is_api_plain).then(|| TlsAcceptor::from(self.acceptor));
-        let api = serve_api(door(self.api, "api"), api, acceptor, metrics.clone());
+        let api = serve_api(door(self.api, "api"), api, acceptor, metrics.clone(), turns);
         let scrape = serve_metrics(door(self.scrape, "metrics"), self.authority);
         tokio::join!(public, api, scrape);
     }
@@ -136,14 +148,20 @@ where
 }
 
 /// Without an acceptor it speaks plain HTTP/1.1.
-async fn serve_api(door: Door, router: Router, acceptor: Option<TlsAcceptor>, metrics: HttpMetrics) {
+async fn serve_api(
+    door: Door,
+    router: Router,
+    acceptor: Option<TlsAcceptor>,
+    metrics: HttpMetrics,
+    turns: Turns,
+) {
     door.serve(|stream, visit| {
-        let (acceptor, metrics) = (acceptor.clone(), metrics.clone());
+        let (acceptor, metrics, turns) = (acceptor.clone(), metrics.clone(), turns.clone());
         let router = TowerToHyperService::new(router.clone());
         let peer = Peer(visit.peer);
         let service = service_fn(move |mut request: Request<Incoming>| {
             request.extensions_mut().insert(peer);
-            router.call(request)
+            turns.behind(router.call(request))
         });
         async move {
             let Some(acceptor) = acceptor else {

@@ -1,6 +1,7 @@
-//! The client of the signing service: what a caller asks, handed to the one task that owns the connection.
+//! The client of the signing service: what a caller asks, handed to the task that owns the connection.
 
 use std::path::Path;
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use signer_wire::{Generate, Import, KeyRecord, Priority, Reply, Request, ServiceStatus, Sign};
@@ -17,18 +18,23 @@ const GENERATE_DEADLINE: Duration = Duration::from_mins(3);
 /// How long everything else may take.
 const LOOK_DEADLINE: Duration = Duration::from_secs(10);
 
-/// A client of the signing service. All clones share one connection.
+/// A client of the signing service. All clones share its connections.
 #[derive(Clone, Debug)]
 pub(super) struct Daemon {
+    socket: Arc<Path>,
     calls: mpsc::Sender<Call>,
+    /// What relying parties wait for has a connection of its own, on the threads that answer them: neither stands behind
+    /// certificates, and nobody on other threads has to be woken.
+    on_demand: Arc<OnceLock<mpsc::Sender<Call>>>,
 }
 
 impl Daemon {
     pub(super) fn new(socket: &Path) -> Self {
-        let (calls, waiting) = mpsc::channel(QUEUE);
-        // The task ends when the last clone of the client is gone.
-        tokio::spawn(connection::serve(socket.to_owned(), waiting));
-        Self { calls }
+        Self {
+            socket: socket.into(),
+            calls: connect(socket),
+            on_demand: Arc::default(),
+        }
     }
 
     pub(super) async fn sign(
@@ -39,12 +45,17 @@ impl Daemon {
     ) -> Result<Vec<u8>, SignFault> {
         let (answer, outcome) = oneshot::channel();
         let until = Instant::now() + deadline;
-        self.hand_over(Call::Sign(SignCall {
+        let calls = match priority {
+            Priority::OcspOnDemand => self.on_demand.get_or_init(|| connect(&self.socket)),
+            _ => &self.calls,
+        };
+        let call = Call::Sign(SignCall {
             item,
             priority,
             until,
             answer,
-        }))?;
+        });
+        hand_over(calls, call)?;
         wait(outcome, until).await
     }
 
@@ -79,19 +90,26 @@ impl Daemon {
     async fn ask(&self, request: Request, deadline: Duration) -> Result<Reply, SignFault> {
         let (answer, outcome) = oneshot::channel();
         let until = Instant::now() + deadline;
-        self.hand_over(Call::Ask { request, answer })?;
+        hand_over(&self.calls, Call::Ask { request, answer })?;
         match wait(outcome, until).await? {
             Reply::Fault(fault) => Err(fault.into()),
             reply => Ok(reply),
         }
     }
+}
 
-    fn hand_over(&self, call: Call) -> Result<(), SignFault> {
-        self.calls.try_send(call).map_err(|error| match error {
-            mpsc::error::TrySendError::Full(_) => SignFault::overloaded(),
-            mpsc::error::TrySendError::Closed(_) => SignFault::unreachable("its client has stopped"),
-        })
-    }
+/// A connection, kept up by a task where this is called. The task ends when the last clone of the client is gone.
+fn connect(socket: &Path) -> mpsc::Sender<Call> {
+    let (calls, waiting) = mpsc::channel(QUEUE);
+    tokio::spawn(connection::serve(socket.to_owned(), waiting));
+    calls
+}
+
+fn hand_over(calls: &mpsc::Sender<Call>, call: Call) -> Result<(), SignFault> {
+    calls.try_send(call).map_err(|error| match error {
+        mpsc::error::TrySendError::Full(_) => SignFault::overloaded(),
+        mpsc::error::TrySendError::Closed(_) => SignFault::unreachable("its client has stopped"),
+    })
 }
 
 async fn wait<T>(outcome: oneshot::Receiver<Result<T, SignFault>>, until: Instant) -> Result<T, SignFault> {

@@ -16,6 +16,9 @@ pub(crate) struct Args {
     with_parent: bool,
 }
 
-pub(crate) async fn run(config: &Path, args: &Args) -> Result<()> {
-    crate::run::serve(config, args.with_parent).await
+/// The threads that answer relying parties live as long as those that do the rest: what a question set going may end after it.
+pub(crate) fn run(config: &Path, args: &Args) -> Result<()> {
+    let (answering, work) = (super::runtime("public")?, super::runtime("work")?);
+    let public = answering.handle().clone();
+    work.block_on(crate::run::serve(config, args.with_parent, public))
 }

@@ -89,7 +89,7 @@ impl House {
         };
         let front = Front::bind(settings, authority.clone(), &identity).unwrap();
         let (addresses, stop) = (front.addresses(), CancellationToken::new());
-        let served = tokio::spawn(front.serve(stop.clone()));
+        let served = tokio::spawn(front.serve(stop.clone(), tokio::runtime::Handle::current()));
         let root = authority.issuer("root").unwrap();
         Self {
             authority,
