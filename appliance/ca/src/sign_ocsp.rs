@@ -1,7 +1,7 @@
 //! Signing OCSP answers with the delegated responder of an issuer.
 
-use std::sync::atomic::Ordering;
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 
 use bytes::Bytes;
 use jiff::Timestamp;

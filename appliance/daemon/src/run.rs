@@ -35,7 +35,7 @@ pub(crate) async fn serve(path: &Path, with_parent: bool, public: Handle) -> Res
     report_orphans(&authority);
     let front = compose::front(&config);
     let live = Arc::new(Live::start(path, config, level, authority.clone()).await?);
-    let front = Front::bind(front, authority.clone(), live.identity())?;
+    let front = Front::bind(front, authority.clone(), live.identity(), public)?;
     let at = front.addresses();
 
     let stop = CancellationToken::new();
@@ -44,7 +44,7 @@ pub(crate) async fn serve(path: &Path, with_parent: bool, public: Handle) -> Res
         tls_renewal: Some(tls_renewal(&live)),
     };
     work.spawn(jobs::run(authority.clone(), hooks, stop.clone()));
-    work.spawn(front.serve(stop.clone(), public));
+    work.spawn(front.serve(stop.clone()));
     tracing::info!(public = %at.public, api = %at.api, metrics = %at.metrics, "listening");
     tell_systemd(sd_notify::NotifyState::Ready);
 

@@ -62,19 +62,28 @@ pub struct Front {
     acceptor: Arc<rustls::ServerConfig>,
     metrics: HttpMetrics,
     public: TcpListener,
+    answering: Handle,
     api: TcpListener,
     scrape: TcpListener,
 }
 
 impl Front {
-    /// Opens all sockets; nothing is answered yet. Port 0 takes a free one. Needs a runtime.
+    /// Opens all sockets; nothing is answered yet. Port 0 takes a free one. Needs a runtime; relying parties are served on
+    /// `answering`, on threads of their own, so that none of them waits behind a certificate that is made.
     pub fn bind(
         settings: FrontSettings,
         authority: Authority,
         identity: &TlsIdentity,
+        answering: Handle,
     ) -> Result<Self, FrontError> {
+        // A socket tells the runtime in which it is opened that somebody is there.
+        let public = {
+            let _within = answering.enter();
+            bind(settings.public)?
+        };
         Ok(Self {
-            public: bind(settings.public)?,
+            public,
+            answering,
             api: bind(settings.api)?,
             scrape: bind(settings.metrics)?,
             acceptor: identity.server_config()?,
@@ -94,9 +103,8 @@ impl Front {
         }
     }
 
-    /// Serves until told to stop, then lets open connections finish within the drain time. Relying parties are served on
-    /// threads of their own, those of `answering`, so that none of them waits behind a certificate that is made.
-    pub async fn serve(self, stop: CancellationToken, answering: Handle) {
+    /// Serves until told to stop, then lets open connections finish within the drain time.
+    pub async fn serve(self, stop: CancellationToken) {
         let limits = self.settings.limits;
         let metrics = self.metrics;
         let door = |listener, name| Door {
@@ -112,7 +120,9 @@ impl Front {
             limits,
         );
         let turns = public.turns.clone();
-        let public = answering.spawn(serve_public(door(self.public, "public"), public));
+        let public = self
+            .answering
+            .spawn(serve_public(door(self.public, "public"), public));
         let public = async move {
             // Its runtime ends after this one, so what breaks it off is a panic.
             if let Err(Ok(panic)) = public.await.map_err(JoinError::try_into_panic) {

@@ -345,9 +345,14 @@ async fn the_same_port_cannot_be_taken_twice() {
         metrics: house.addresses.metrics,
         limits: Limits::default(),
     };
-    let error = front::Front::bind(settings, house.authority.clone(), &house.identity)
-        .unwrap_err()
-        .to_string();
+    let error = front::Front::bind(
+        settings,
+        house.authority.clone(),
+        &house.identity,
+        tokio::runtime::Handle::current(),
+    )
+    .unwrap_err()
+    .to_string();
     assert!(error.contains(&house.addresses.public.to_string()), "{error}");
     assert!(error.contains("another program uses this port"), "{error}");
     assert_eq!(

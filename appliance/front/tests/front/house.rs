@@ -14,6 +14,7 @@ use secrecy::ExposeSecret as _;
 use serde_json::Value;
 use store::{Store, StoreConfig};
 use token::KeyRing;
+use tokio::runtime::Handle;
 use tokio_util::sync::CancellationToken;
 
 use crate::holder::Holder;
@@ -87,9 +88,9 @@ impl House {
             metrics: anywhere,
             limits,
         };
-        let front = Front::bind(settings, authority.clone(), &identity).unwrap();
+        let front = Front::bind(settings, authority.clone(), &identity, Handle::current()).unwrap();
         let (addresses, stop) = (front.addresses(), CancellationToken::new());
-        let served = tokio::spawn(front.serve(stop.clone(), tokio::runtime::Handle::current()));
+        let served = tokio::spawn(front.serve(stop.clone()));
         let root = authority.issuer("root").unwrap();
         Self {
             authority,
