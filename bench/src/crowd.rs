@@ -52,18 +52,32 @@ pub(crate) struct Crowd {
     here: Arc<Here>,
 }
 
+/// Those who do not just stay.
+#[derive(Clone, Copy, Debug)]
+enum Kind {
+    SlowHead,
+    SlowBody,
+    TakesAnswers,
+    TakesNone,
+    Oversized,
+    Malformed,
+    NoTls,
+}
+
+const KINDS: usize = Kind::NoTls as usize + 1;
+
 /// Who is there.
 #[derive(Debug, Default)]
 struct Here {
     idle: AtomicUsize,
-    /// Bad requests that were answered or cut off.
-    answered: AtomicUsize,
+    /// How often those of each kind did what they came for.
+    done: [AtomicUsize; KINDS],
     /// Bad requests that were answered as if they were good, or as if the server were at fault.
     wrongly: AtomicUsize,
 }
 
 impl Crowd {
-    /// Comes, and gives itself when all idle connections are open and bad requests have been answered.
+    /// Comes, and gives itself when all idle connections are open and those of every other kind have done what they came for.
     pub(crate) async fn gather(numbers: Numbers, ground: &Ground) -> Result<Self> {
         let mut crowd = Self {
             running: JoinSet::new(),
@@ -78,27 +92,33 @@ impl Crowd {
             crowd.running.spawn(idle(number, to, Arc::clone(&crowd.here)));
         }
         for number in 0..numbers.slow {
-            crowd.running.spawn(slow_head(number, ground.clone()));
-            crowd.running.spawn(slow_body(number, ground.clone()));
+            let here = || Arc::clone(&crowd.here);
+            let (head, body) = (here(), here());
+            crowd.running.spawn(slow_head(number, ground.clone(), head));
+            crowd.running.spawn(slow_body(number, ground.clone(), body));
         }
         for number in 0..numbers.others {
-            crowd.running.spawn(pipelined(number, ground.clone(), true));
-            crowd.running.spawn(pipelined(number, ground.clone(), false));
-            let (oversized, malformed) = (oversized(&ground.ocsp), malformed(&ground.ocsp));
-            for bad in [oversized, malformed] {
+            for kind in [Kind::TakesAnswers, Kind::TakesNone] {
                 let here = Arc::clone(&crowd.here);
-                crowd.running.spawn(refused(ground.public, bad, here));
+                crowd.running.spawn(pipelined(number, ground.clone(), kind, here));
             }
-            let here = Arc::clone(&crowd.here);
-            crowd.running.spawn(refused(ground.api, no_tls(), here));
+            for (kind, to, bad) in [
+                (Kind::Oversized, ground.public, oversized(&ground.ocsp)),
+                (Kind::Malformed, ground.public, malformed(&ground.ocsp)),
+                (Kind::NoTls, ground.api, no_tls()),
+            ] {
+                let here = Arc::clone(&crowd.here);
+                crowd.running.spawn(refused(kind, to, bad, here));
+            }
         }
         let begun = Instant::now();
-        while crowd.idle() < numbers.idle || crowd.here.answered.load(Ordering::Relaxed) < numbers.others {
+        while crowd.idle() < numbers.idle || !crowd.here.is_complete() {
             ensure!(
                 begun.elapsed() < GATHERING,
-                "{} of {} idle connections could be opened",
+                "{} of {} idle connections could be opened; the others: {:?}",
                 crowd.idle(),
-                numbers.idle
+                numbers.idle,
+                crowd.here.done
             );
             tokio::time::sleep(Duration::from_millis(20)).await;
         }
@@ -114,12 +134,31 @@ impl Crowd {
     pub(crate) fn refused(&self) -> Result<usize> {
         let wrongly = self.here.wrongly.load(Ordering::Relaxed);
         ensure!(wrongly == 0, "{wrongly} bad requests were not refused as such");
-        Ok(self.here.answered.load(Ordering::Relaxed))
+        let refused = [Kind::Oversized, Kind::Malformed, Kind::NoTls];
+        Ok(refused.map(|kind| self.here.count(kind)).iter().sum())
     }
 
     /// Goes.
     pub(crate) async fn leave(mut self) {
         self.running.shutdown().await;
+    }
+}
+
+impl Here {
+    fn did(&self, kind: Kind) {
+        if let Some(done) = self.done.get(kind as usize) {
+            done.fetch_add(1, Ordering::Relaxed);
+        }
+    }
+
+    fn count(&self, kind: Kind) -> usize {
+        let done = self.done.get(kind as usize);
+        done.map_or(0, |done| done.load(Ordering::Relaxed))
+    }
+
+    /// Whether there is one of each kind at least.
+    fn is_complete(&self) -> bool {
+        self.done.iter().all(|done| done.load(Ordering::Relaxed) > 0)
     }
 }
 
@@ -152,19 +191,19 @@ async fn idle(number: usize, to: SocketAddr, here: Arc<Here>) {
     .await;
 }
 
-async fn slow_head(number: usize, ground: Ground) {
+async fn slow_head(number: usize, ground: Ground, here: Arc<Here>) {
     again(async || {
         let mut stream = open(number, ground.public).await?;
         // Nearly as much as a head may have, so that it takes the memory that it can.
         stream
             .write_all(format!("GET / HTTP/1.1\r\nHost: x\r\nX: {}", "x".repeat(24 << 10)).as_bytes())
             .await?;
-        drip(stream).await
+        drip(stream, || here.did(Kind::SlowHead)).await
     })
     .await;
 }
 
-async fn slow_body(number: usize, ground: Ground) {
+async fn slow_body(number: usize, ground: Ground, here: Arc<Here>) {
     again(async || {
         let mut stream = open(number, ground.public).await?;
         let head = format!(
@@ -173,21 +212,23 @@ async fn slow_body(number: usize, ground: Ground) {
         );
         stream.write_all(head.as_bytes()).await?;
         stream.write_all(&vec![0x30; 60_000]).await?;
-        drip(stream).await
+        drip(stream, || here.did(Kind::SlowBody)).await
     })
     .await;
 }
 
 /// One octet after the other, until the server has enough of it.
-async fn drip(mut stream: TcpStream) -> Result<()> {
+async fn drip(mut stream: TcpStream, did: impl Fn()) -> Result<()> {
     loop {
         tokio::time::sleep(PAUSE).await;
         stream.write_all(b"x").await?;
+        did();
     }
 }
 
 /// Requests without waiting for answers; who does not take them either is held up by the server and not the other way round.
-async fn pipelined(number: usize, ground: Ground, takes_answers: bool) {
+async fn pipelined(number: usize, ground: Ground, kind: Kind, here: Arc<Here>) {
+    let takes_answers = matches!(kind, Kind::TakesAnswers);
     again(async || {
         let stream = open(number, ground.public).await?;
         let requests = ground.good.repeat(PIPELINE);
@@ -195,6 +236,7 @@ async fn pipelined(number: usize, ground: Ground, takes_answers: bool) {
         let asking = async {
             loop {
                 write.write_all(&requests).await?;
+                here.did(kind);
             }
         };
         let taking = async {
@@ -213,7 +255,7 @@ async fn pipelined(number: usize, ground: Ground, takes_answers: bool) {
 
 /// Bad requests in turn, each on a connection of its own: one at a time, so that no address has to be chosen, for which the
 /// kernel would search all that were closed in the last minute.
-async fn refused(to: SocketAddr, bad: Vec<Vec<u8>>, here: Arc<Here>) {
+async fn refused(kind: Kind, to: SocketAddr, bad: Vec<Vec<u8>>, here: Arc<Here>) {
     for request in bad.iter().cycle() {
         let outcome = async {
             let mut stream = TcpStream::connect(to).await?;
@@ -224,11 +266,14 @@ async fn refused(to: SocketAddr, bad: Vec<Vec<u8>>, here: Arc<Here>) {
             let _ = stream.read_to_end(&mut answer).await;
             anyhow::Ok(answer)
         };
-        if let Ok(answer) = outcome.await {
-            here.answered.fetch_add(1, Ordering::Relaxed);
-            if !is_refusal(&answer) {
-                here.wrongly.fetch_add(1, Ordering::Relaxed);
-            }
+        let Ok(answer) = outcome.await else {
+            // There is no room for a connection.
+            tokio::time::sleep(PAUSE).await;
+            continue;
+        };
+        here.did(kind);
+        if !is_refusal(&answer) {
+            here.wrongly.fetch_add(1, Ordering::Relaxed);
         }
     }
 }

@@ -71,7 +71,7 @@ impl Authority {
         let due = self
             .inner()
             .ocsp_cache
-            .young(|key, answer| now >= moment(key, answer.refresh_at, answer.next_update));
+            .young(|key, answer| now >= moment(key.last_octet(), answer.refresh_at, answer.next_update));
         let mut work = Work::new(self);
         for key in due {
             if let Some(issuer) = self.inner().registry.find(key.issuer_id()) {
@@ -185,7 +185,7 @@ impl Authority {
         let is_fresh = !is_due
             && self
                 .known_answer(issuer, key, standing, Asker::Itself)
-                .is_some_and(|known| now < moment(&key, known.refresh_at, known.next_update));
+                .is_some_and(|known| now < moment(key.last_octet(), known.refresh_at, known.next_update));
         if is_fresh {
             return Outcome::Fresh;
         }
@@ -282,11 +282,27 @@ impl<'a> Work<'a> {
     }
 }
 
-/// When an answer is signed anew ahead of time: in the last quarter before it is due, at a moment that its serial decides.
-fn moment(key: &CacheKey, refresh_at: Timestamp, next_update: Timestamp) -> Timestamp {
+/// When an answer is signed anew ahead of time: in the last quarter before it is due, at a moment that the end of its serial decides.
+fn moment(octet: u8, refresh_at: Timestamp, next_update: Timestamp) -> Timestamp {
     let quarter = next_update.duration_since(refresh_at).as_secs() / 4;
-    let early = quarter * i64::from(key.last_octet()) / 255;
+    let early = quarter * i64::from(octet) / 255;
     refresh_at
         .saturating_sub(SignedDuration::from_secs(early))
         .unwrap_or(refresh_at)
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, reason = "a test says what broke by panicking")]
+
+    use super::*;
+
+    #[test]
+    fn moments_are_spread_over_the_last_quarter_before_half_life() {
+        let at = |hours: i64| Timestamp::from_second(1_700_000_000 + 3600 * hours).unwrap();
+        let (half_life, end) = (at(12), at(24));
+        let of = |octet| moment(octet, half_life, end);
+        assert_eq!((of(0), of(255)), (half_life, at(9)));
+        assert!((0..255).all(|octet| of(octet + 1) < of(octet)));
+    }
 }

@@ -12,9 +12,12 @@ mod request;
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
-use ca::{Authority, Clock, CreateRoot, Error, IssueRequest, Principal, Settings, Signer};
+use ca::{
+    Authority, Clock, CreateRoot, Error, IssueRequest, Issued, OcspAnswerKind, Principal, Settings, Signer,
+};
 use parking_lot::Mutex;
 use pki::KeyAlgorithm;
 use signer_wire::{
@@ -48,6 +51,8 @@ struct Service {
     mood: Arc<Mutex<Mood>>,
     /// Size and priority of each batch.
     batches: Arc<Mutex<Vec<(usize, Priority)>>>,
+    /// Connections so far.
+    accepted: Arc<AtomicUsize>,
     accepting: Option<JoinHandle<()>>,
 }
 
@@ -58,6 +63,7 @@ impl Service {
             ring: Arc::new(KeyRing::in_memory()),
             mood: Arc::new(Mutex::new(Mood::Works)),
             batches: Arc::default(),
+            accepted: Arc::default(),
             accepting: None,
         };
         service.start();
@@ -72,9 +78,11 @@ impl Service {
             Arc::clone(&self.mood),
             Arc::clone(&self.batches),
         );
+        let accepted = Arc::clone(&self.accepted);
         self.accepting = Some(tokio::spawn(async move {
             let mut connections = tokio::task::JoinSet::new();
             while let Ok((stream, _)) = listener.accept().await {
+                accepted.fetch_add(1, Ordering::Relaxed);
                 connections.spawn(serve(
                     stream,
                     Arc::clone(&ring),
@@ -208,16 +216,13 @@ fn root(name: &str, token: &str) -> CreateRoot {
     }
 }
 
-async fn issue(authority: &Authority) -> Result<(), Error> {
+async fn issue(authority: &Authority) -> Result<Issued, Error> {
     let order = IssueRequest {
         csr: request::csr(&request::Holder::new(), "", &["dns:host.example"]),
         profile: "tls-server".into(),
         ..IssueRequest::default()
     };
-    authority
-        .issue(&Principal::local("test"), order)
-        .await
-        .map(|_| ())
+    authority.issue(&Principal::local("test"), order).await
 }
 
 async fn orphans(bed: &Bed) -> usize {
@@ -303,6 +308,44 @@ async fn it_connects_again_when_the_service_comes_back() {
     let give_up = std::time::Instant::now() + Duration::from_secs(10);
     while let Err(error) = issue(&bed.authority).await {
         assert!(std::time::Instant::now() < give_up, "{error}");
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+}
+
+#[tokio::test]
+async fn answers_on_demand_have_a_connection_of_their_own_that_comes_back_too() {
+    let mut bed = bed().await;
+    let mut issued = Vec::new();
+    for _ in 0..3 {
+        issued.push(issue(&bed.authority).await.unwrap());
+    }
+    let ask = async |place: usize| {
+        let issued = &issued[place];
+        let answer = bed.authority.answer_ocsp_serial(issued.issuer_id, issued.serial);
+        answer.await.kind
+    };
+    assert_eq!(bed.service.accepted.load(Ordering::Relaxed), 1);
+    assert_eq!(ask(0).await, OcspAnswerKind::Good);
+    assert_eq!(bed.service.accepted.load(Ordering::Relaxed), 2);
+    let last = bed.service.batches.lock().last().copied();
+    assert_eq!(last, Some((1, Priority::OcspOnDemand)));
+    // One that breaks takes the other's work with it as little as its own next one.
+    bed.service.set(Mood::HangsUp);
+    assert_eq!(ask(1).await, OcspAnswerKind::TryLater);
+    bed.service.set(Mood::Works);
+    issue(&bed.authority).await.unwrap();
+    assert_eq!(
+        bed.service.accepted.load(Ordering::Relaxed),
+        2,
+        "the first goes on"
+    );
+    assert_eq!(ask(1).await, OcspAnswerKind::Good);
+    bed.service.stop().await;
+    assert_eq!(ask(2).await, OcspAnswerKind::TryLater);
+    bed.service.start();
+    let give_up = std::time::Instant::now() + Duration::from_secs(10);
+    while ask(2).await != OcspAnswerKind::Good {
+        assert!(std::time::Instant::now() < give_up);
         tokio::time::sleep(Duration::from_millis(20)).await;
     }
 }

@@ -22,6 +22,7 @@ use crate::metrics::{HttpMetrics, Timed};
 use crate::openapi::{Document, complete};
 use crate::problem::Problem;
 use crate::settings::Limits;
+use crate::turns::Turns;
 use crate::{admin, health};
 
 const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
@@ -32,6 +33,7 @@ const LISTENER: &str = "api";
 pub(crate) struct App {
     pub(crate) authority: Authority,
     pub(crate) limits: Limits,
+    pub(crate) turns: Turns,
     metrics: HttpMetrics,
     document: Bytes,
 }
@@ -76,11 +78,17 @@ async fn document(State(app): State<App>) -> Response {
 }
 
 /// The whole API as a service.
-pub(crate) fn router(authority: Authority, metrics: HttpMetrics, limits: Limits) -> axum::Router {
+pub(crate) fn router(
+    authority: Authority,
+    metrics: HttpMetrics,
+    limits: Limits,
+    turns: Turns,
+) -> axum::Router {
     let document = serde_json::to_vec(&openapi()).unwrap_or_default().into();
     let app = App {
         authority,
         limits,
+        turns,
         metrics,
         document,
     };

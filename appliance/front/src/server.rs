@@ -19,6 +19,7 @@ use tokio::runtime::Handle;
 use tokio::task::JoinError;
 use tokio_rustls::TlsAcceptor;
 use tokio_util::sync::CancellationToken;
+use tokio_util::task::AbortOnDropHandle;
 
 use crate::api::{self, Peer};
 use crate::listen::{Door, ListenError, Visit, bind};
@@ -26,7 +27,6 @@ use crate::metrics::{HttpMetrics, PublicMetrics};
 use crate::public::Public;
 use crate::settings::FrontSettings;
 use crate::tls::{HTTP2, TlsError, TlsIdentity};
-use crate::turns::Turns;
 
 /// Why the listeners cannot be opened.
 #[derive(Debug, thiserror::Error)]
@@ -123,15 +123,16 @@ impl Front {
         let public = self
             .answering
             .spawn(serve_public(door(self.public, "public"), public));
+        let public = AbortOnDropHandle::new(public);
         let public = async move {
             // Its runtime ends after this one, so what breaks it off is a panic.
             if let Err(Ok(panic)) = public.await.map_err(JoinError::try_into_panic) {
                 resume_unwind(panic);
             }
         };
-        let api = api::router(self.authority.clone(), metrics.clone(), limits);
+        let api = api::router(self.authority.clone(), metrics.clone(), limits, turns);
         let acceptor = (!self.settings.is_api_plain).then(|| TlsAcceptor::from(self.acceptor));
-        let api = serve_api(door(self.api, "api"), api, acceptor, metrics.clone(), turns);
+        let api = serve_api(door(self.api, "api"), api, acceptor, metrics.clone());
         let scrape = serve_metrics(door(self.scrape, "metrics"), self.authority);
         tokio::join!(public, api, scrape);
     }
@@ -158,20 +159,14 @@ where
 }
 
 /// Without an acceptor it speaks plain HTTP/1.1.
-async fn serve_api(
-    door: Door,
-    router: Router,
-    acceptor: Option<TlsAcceptor>,
-    metrics: HttpMetrics,
-    turns: Turns,
-) {
+async fn serve_api(door: Door, router: Router, acceptor: Option<TlsAcceptor>, metrics: HttpMetrics) {
     door.serve(|stream, visit| {
-        let (acceptor, metrics, turns) = (acceptor.clone(), metrics.clone(), turns.clone());
+        let (acceptor, metrics) = (acceptor.clone(), metrics.clone());
         let router = TowerToHyperService::new(router.clone());
         let peer = Peer(visit.peer);
         let service = service_fn(move |mut request: Request<Incoming>| {
             request.extensions_mut().insert(peer);
-            turns.behind(router.call(request))
+            router.call(request)
         });
         async move {
             let Some(acceptor) = acceptor else {

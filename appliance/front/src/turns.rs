@@ -1,9 +1,7 @@
 //! Whoever orders something lets whoever asks go first.
 
-use std::pin::Pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::task::{Context, Poll, ready};
 
 /// Whether relying parties ask, for those who order. A copy is about the same ones.
 #[derive(Clone, Debug, Default)]
@@ -18,42 +16,17 @@ impl Turns {
         }
     }
 
-    /// Whether somebody asked since this was looked at.
-    fn is_asked(&self) -> bool {
-        self.0.load(Ordering::Relaxed) && self.0.swap(false, Ordering::Relaxed)
-    }
-
-    /// An answer to somebody who orders.
-    pub(crate) fn behind<F>(&self, answer: F) -> Behind<F> {
-        Behind {
-            answer,
-            turns: self.clone(),
-        }
-    }
-}
-
-pin_project_lite::pin_project! {
-    /// An answer that took long to make, as a certificate does: the thread that made it lets others run before it goes on with
-    /// the next one, when relying parties ask. Without that a thread of the public listener that is woken waits until this one
-    /// has used up its slice, which is milliseconds.
-    #[derive(Debug)]
-    pub(crate) struct Behind<F> {
-        #[pin]
-        answer: F,
-        turns: Turns,
-    }
-}
-
-impl<F: Future> Future for Behind<F> {
-    type Output = F::Output;
-
-    fn poll(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<F::Output> {
-        let this = self.project();
-        let answer = ready!(this.answer.poll(context));
-        if this.turns.is_asked() {
+    /// After something that took long, as a certificate does: lets other threads run when somebody asked since the last time.
+    /// Otherwise a thread of the public listener that is woken waits until this one has used up its slice, which is
+    /// milliseconds.
+    pub(crate) fn give_way(&self) {
+        if self.is_asked() {
             std::thread::yield_now();
         }
-        Poll::Ready(answer)
+    }
+
+    fn is_asked(&self) -> bool {
+        self.0.load(Ordering::Relaxed) && self.0.swap(false, Ordering::Relaxed)
     }
 }
 
@@ -68,6 +41,9 @@ mod tests {
         turns.asked();
         turns.clone().asked();
         assert!(turns.is_asked());
+        assert!(!turns.is_asked());
+        turns.asked();
+        turns.give_way();
         assert!(!turns.is_asked());
     }
 }

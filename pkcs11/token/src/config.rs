@@ -303,10 +303,11 @@ impl TokenConfig {
 
 impl Limits {
     fn check(&self, problems: &mut Vec<String>) {
-        for (name, value) in [("queue", self.queue), ("connections", self.connections)] {
-            if value == 0 {
-                problems.push(format!("limits.{name}: must not be zero"));
-            }
+        if self.queue == 0 {
+            problems.push("limits.queue: must not be zero".to_owned());
+        }
+        if self.connections < 2 {
+            problems.push("limits.connections: take 2 or more, the server has two".to_owned());
         }
         for (name, value) in [("deadline_ms", self.deadline_ms), ("hang_ms", self.hang_ms)] {
             if value == 0 {

@@ -1,4 +1,4 @@
-//! The client of the signing service: what a caller asks, handed to the task that owns the connection.
+//! The client of the signing service: what a caller asks, handed to the task that owns the right connection.
 
 use std::path::Path;
 use std::sync::{Arc, OnceLock};

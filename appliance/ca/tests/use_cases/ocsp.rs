@@ -311,9 +311,12 @@ async fn good_is_never_seen_after_a_revocation_was_acknowledged() {
     const CERTIFICATES: usize = 500;
     const ASKERS: usize = 20;
     let bed = Arc::new(Bed::with_answers_on_disk().await);
-    let (mut races, mut revocations) = (tokio::task::JoinSet::new(), tokio::task::JoinSet::new());
+    let mut serials = Vec::new();
     for number in 0..CERTIFICATES {
-        let serial = bed.server(&format!("host-{number}.example")).await.serial;
+        serials.push(bed.server(&format!("host-{number}.example")).await.serial);
+    }
+    let (mut races, mut revocations) = (tokio::task::JoinSet::new(), tokio::task::JoinSet::new());
+    for serial in serials {
         let acknowledged = Arc::new(AtomicBool::new(false));
         let request = Request::new(cert_id(&bed, HashAlgorithm::Sha1, serial))
             .to_der()
@@ -321,17 +324,24 @@ async fn good_is_never_seen_after_a_revocation_was_acknowledged() {
         for asker in 0..ASKERS {
             let (bed, acknowledged, request) = (Arc::clone(&bed), Arc::clone(&acknowledged), request.clone());
             races.spawn(async move {
-                // Some come before anybody revokes, most while that is under way, some after it.
+                // Again and again, until once after it; some begin before anybody revokes, most while that is under way.
                 tokio::time::sleep(Duration::from_millis(asker as u64 / 2)).await;
-                let must_be_revoked = acknowledged.load(Ordering::SeqCst);
-                let issuer = bed.issuer("issuing").id;
-                let answer = bed.authority.answer_ocsp(issuer, &request).await;
-                assert!(
-                    !must_be_revoked || answer.kind == OcspAnswerKind::Revoked,
-                    "{:?}",
-                    answer.kind
-                );
-                (must_be_revoked, answer.kind)
+                let mut good = false;
+                loop {
+                    let must_be_revoked = acknowledged.load(Ordering::SeqCst);
+                    let issuer = bed.issuer("issuing").id;
+                    let answer = bed.authority.answer_ocsp(issuer, &request).await;
+                    assert!(
+                        !must_be_revoked || answer.kind == OcspAnswerKind::Revoked,
+                        "{:?}",
+                        answer.kind
+                    );
+                    good |= answer.kind == OcspAnswerKind::Good;
+                    if must_be_revoked {
+                        return good;
+                    }
+                    tokio::time::sleep(Duration::from_millis(5)).await;
+                }
             });
         }
         let bed = Arc::clone(&bed);
@@ -350,21 +360,18 @@ async fn good_is_never_seen_after_a_revocation_was_acknowledged() {
         let bed = Arc::clone(&bed);
         tokio::spawn(async move { bed.authority.presign_ocsp(&admin(), "issuing").await.unwrap() })
     };
-    let (mut before, mut after) = (0, 0);
+    let mut before = 0;
     while let Some(race) = races.join_next().await {
-        let (was_acknowledged, kind) = race.unwrap();
-        after += usize::from(was_acknowledged);
-        before += usize::from(kind == OcspAnswerKind::Good);
+        before += usize::from(race.unwrap());
     }
     while let Some(revocation) = revocations.join_next().await {
         revocation.unwrap();
     }
     ahead.await.unwrap();
-    // It was a race: many were told good before, and many came after.
-    let enough = CERTIFICATES * ASKERS / 50;
+    // It was a race: each was told in the end that it is revoked, and many before that it is good.
     assert!(
-        before > enough && after > enough,
-        "{before} before, {after} after"
+        before > CERTIFICATES * ASKERS / 10,
+        "{before} were told good before"
     );
 }
 
@@ -426,7 +433,13 @@ async fn answers_on_disk_of_a_former_responder_come_back_whole() {
 #[tokio::test]
 async fn what_is_asked_for_is_signed_anew_before_it_is_due() {
     let bed = Bed::ready().await;
-    let serial = bed.server("hot.example").await.serial;
+    let serial = loop {
+        let serial = bed.server("hot.example").await.serial;
+        // With such a serial it is signed anew when it is due, and no sooner.
+        if serial.as_bytes().last() != Some(&0) {
+            break serial;
+        }
+    };
     let request = Request::new(cert_id(&bed, HashAlgorithm::Sha256, serial));
     ask(&bed, &request).await;
     assert_eq!(bed.authority.refresh_ocsp().await.unwrap().signed, 0);
@@ -441,4 +454,23 @@ async fn what_is_asked_for_is_signed_anew_before_it_is_due() {
         misses.to_bits(),
         "it had to be signed while somebody waited"
     );
+}
+
+#[tokio::test]
+async fn an_answer_at_hand_allocates_nothing() {
+    let bed = Bed::ready().await;
+    let serial = bed.server("host.example").await.serial;
+    let id = bed.issuer("issuing").id;
+    for algorithm in [HashAlgorithm::Sha1, HashAlgorithm::Sha256] {
+        let request = Request::new(cert_id(&bed, algorithm, serial)).to_der().unwrap();
+        let path = ocsp::der_to_get_path(&request);
+        bed.authority.answer_ocsp(id, &request).await;
+        let counted = allocation_counter::measure(|| {
+            let mut room = [0; 256];
+            let request = ocsp::get_path_into(&path, &mut room).unwrap();
+            let answer = bed.authority.ocsp_at_hand(id, request).unwrap();
+            assert_eq!(answer.kind, OcspAnswerKind::Good);
+        });
+        assert_eq!(counted.count_total, 0, "{counted:?}");
+    }
 }

@@ -74,7 +74,10 @@ pub(super) const TEXTS: &[(&str, &str)] = &[
         "limits.hang_ms",
         "Milliseconds after which a call into a module counts as hung and the process ends to be started anew.",
     ),
-    ("limits.connections", "Connections at the same time."),
+    (
+        "limits.connections",
+        "Connections at the same time; the server has two.",
+    ),
     (
         "limits.keys",
         "Keys that may sign, by fingerprint or label; every key when empty.",

@@ -48,7 +48,9 @@ pub(super) async fn carry_out(
     caller: &Principal,
     body: IssueBody,
 ) -> Result<CertificateBody, Problem> {
-    Ok(app.authority.issue(caller, body.into_request()?).await?.into())
+    let issued = app.authority.issue(caller, body.into_request()?).await;
+    app.turns.give_way();
+    Ok(issued?.into())
 }
 
 /// List certificates in the order of issuance.
@@ -97,10 +99,9 @@ async fn renew(
     OptionalJson(body): OptionalJson<RenewBody>,
 ) -> Result<(StatusCode, Json<CertificateBody>), Problem> {
     let request = body.into_request(reference(&id)?)?;
-    Ok((
-        StatusCode::CREATED,
-        Json(app.authority.renew(&caller, request).await?.into()),
-    ))
+    let renewed = app.authority.renew(&caller, request).await;
+    app.turns.give_way();
+    Ok((StatusCode::CREATED, Json(renewed?.into())))
 }
 
 /// Revoke a certificate, put it on hold, or release a hold. Doing it again changes nothing.

@@ -1,5 +1,6 @@
 //! What a connection may do: slow, silent, many, long, and when the server stops.
 
+use std::io::{Read as _, Write as _};
 use std::time::{Duration, Instant};
 
 use front::Limits;
@@ -152,6 +153,34 @@ async fn at_work(house: &House) -> tokio::net::TcpStream {
     wire::send(&mut stream, UNFINISHED).await;
     tokio::time::sleep(Duration::from_millis(50)).await;
     stream
+}
+
+#[test]
+fn relying_parties_are_answered_whatever_the_other_threads_do() {
+    let runtime = || {
+        let mut builder = tokio::runtime::Builder::new_multi_thread();
+        builder.worker_threads(1).enable_all().build().unwrap()
+    };
+    let (answering, work) = (runtime(), runtime());
+    let house = work.block_on(House::answering_on(answering.handle().clone()));
+    let (tell, told) = std::sync::mpsc::channel();
+    let (end, ended) = std::sync::mpsc::channel::<()>();
+    let busy = work.spawn(async move {
+        tell.send(()).unwrap();
+        // The one thread of the other runtime, and with it its timers and sockets.
+        let _ = ended.recv();
+    });
+    told.recv().unwrap();
+    let mut stream = std::net::TcpStream::connect(house.addresses.public).unwrap();
+    stream.set_read_timeout(Some(Duration::from_secs(10))).unwrap();
+    stream.write_all(HEALTHZ.as_bytes()).unwrap();
+    let mut start = [0; 12];
+    stream.read_exact(&mut start).unwrap();
+    assert_eq!(start, *b"HTTP/1.1 200");
+    assert!(!busy.is_finished());
+    end.send(()).unwrap();
+    work.block_on(busy).unwrap();
+    work.block_on(async { drop(house) });
 }
 
 #[tokio::test]

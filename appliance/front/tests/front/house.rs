@@ -46,7 +46,17 @@ impl House {
         let authority = authority(&folder, Signer::in_process(Arc::new(KeyRing::in_memory())), clock).await;
         make_issuers(&authority).await;
         let identity = identity(&authority).await;
-        Self::serve(folder, authority, identity, limits)
+        Self::serve(folder, authority, identity, limits, Handle::current())
+    }
+
+    /// Relying parties are answered on this runtime.
+    pub(crate) async fn answering_on(answering: Handle) -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        let signer = Signer::in_process(Arc::new(KeyRing::in_memory()));
+        let authority = authority(&folder, signer, Clock::system()).await;
+        make_issuers(&authority).await;
+        let identity = identity(&authority).await;
+        Self::serve(folder, authority, identity, Limits::default(), answering)
     }
 
     /// A house whose root has so many revocations, and a list that has them all.
@@ -64,7 +74,7 @@ impl House {
         let published = authority.publish_crl(&Principal::local("test"), "root").await;
         assert_eq!(published.unwrap().entries as u64, count);
         let identity = identity(&authority).await;
-        Self::serve(folder, authority, identity, Limits::default())
+        Self::serve(folder, authority, identity, Limits::default(), Handle::current())
     }
 
     /// The same house after its signer went away for good: the service that it asks does not listen.
@@ -76,10 +86,16 @@ impl House {
         drop(self);
         let signer = Signer::daemon(&folder.path().join("nobody.sock"));
         let authority = authority(&folder, signer, Clock::system()).await;
-        Self::serve(folder, authority, identity, Limits::default())
+        Self::serve(folder, authority, identity, Limits::default(), Handle::current())
     }
 
-    fn serve(folder: tempfile::TempDir, authority: Authority, identity: TlsIdentity, limits: Limits) -> Self {
+    fn serve(
+        folder: tempfile::TempDir,
+        authority: Authority,
+        identity: TlsIdentity,
+        limits: Limits,
+        answering: Handle,
+    ) -> Self {
         let anywhere = SocketAddr::from(([127, 0, 0, 1], 0));
         let settings = FrontSettings {
             public: anywhere,
@@ -88,7 +104,7 @@ impl House {
             metrics: anywhere,
             limits,
         };
-        let front = Front::bind(settings, authority.clone(), &identity, Handle::current()).unwrap();
+        let front = Front::bind(settings, authority.clone(), &identity, answering).unwrap();
         let (addresses, stop) = (front.addresses(), CancellationToken::new());
         let served = tokio::spawn(front.serve(stop.clone()));
         let root = authority.issuer("root").unwrap();

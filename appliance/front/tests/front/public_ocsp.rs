@@ -1,5 +1,7 @@
 //! OCSP over HTTP, as clients speak it and as they should not.
 
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use ocsp::{
@@ -130,6 +132,59 @@ async fn post_and_every_form_of_get_say_good_and_then_revoked() {
         status(&house, &posted, &request),
         CertStatus::Revoked { .. }
     ));
+}
+
+/// The same race as that of the use case, with what HTTP keeps of an answer, and with GET and POST.
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn good_is_never_sent_after_revoke_returned() {
+    const CERTIFICATES: usize = 25;
+    const ASKERS: usize = 20;
+    let house = Arc::new(House::open().await);
+    let api = house.api("other", ca::Role::Admin).await;
+    let (mut leaves, mut races) = (Vec::new(), tokio::task::JoinSet::new());
+    for _ in 0..CERTIFICATES {
+        let leaf = leaf(&house).await;
+        let request = request(&house, HashAlgorithm::Sha256, leaf.serial);
+        let acknowledged = Arc::new(AtomicBool::new(false));
+        for asker in 0..ASKERS {
+            let (house, acknowledged, request) =
+                (Arc::clone(&house), Arc::clone(&acknowledged), request.clone());
+            races.spawn(async move {
+                let der = request.to_der().unwrap();
+                let path = format!("{}/{}", responder(&house), der_to_get_path(&der));
+                let mut good = false;
+                loop {
+                    let must_be_revoked = acknowledged.load(Ordering::SeqCst);
+                    let reply = if asker % 2 == 0 {
+                        get(&house, &path).await
+                    } else {
+                        post(&house, der.clone()).await
+                    };
+                    let is_good = status(&house, &reply, &request) == CertStatus::Good;
+                    assert!(!(is_good && must_be_revoked), "an old answer");
+                    good |= is_good;
+                    if must_be_revoked {
+                        return good;
+                    }
+                }
+            });
+        }
+        leaves.push((leaf, acknowledged));
+    }
+    for (leaf, acknowledged) in leaves {
+        let revoke = format!("/api/v1/certificates/{}/revoke", leaf.id);
+        api.post_ok(&revoke, serde_json::json!({"reason": "superseded"}))
+            .await;
+        acknowledged.store(true, Ordering::SeqCst);
+    }
+    let mut before = 0;
+    while let Some(race) = races.join_next().await {
+        before += usize::from(race.unwrap());
+    }
+    assert!(
+        before > CERTIFICATES * ASKERS / 10,
+        "{before} were told good before"
+    );
 }
 
 #[tokio::test]

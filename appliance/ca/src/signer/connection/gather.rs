@@ -2,7 +2,8 @@
 //!
 //! A frame, its reply and the waking that goes with them cost as much as a signature, so signatures of one priority go
 //! together. A frame that is not full waits while the service has enough of that priority before it to keep every session
-//! busy: it could not be begun sooner, and others join it meanwhile. What makes a revocation known never waits.
+//! busy: it could not be begun sooner, and others join it meanwhile. What makes a revocation known never waits. Each connection
+//! counts its own frames; no priority has two connections.
 
 use std::collections::VecDeque;
 use std::time::Duration;
