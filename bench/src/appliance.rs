@@ -9,6 +9,7 @@ use anyhow::{Context as _, Result, bail, ensure};
 use tempfile::TempDir;
 
 use crate::cpu::{self, Group};
+use crate::http::Door;
 use crate::peer::free_port;
 
 /// How it is set up.
@@ -211,8 +212,9 @@ impl Appliance {
         format!("http://127.0.0.1:{}", self.ports[1])
     }
 
-    pub(crate) fn metrics_url(&self) -> String {
-        format!("http://127.0.0.1:{}/metrics", self.ports[2])
+    /// Where it tells Prometheus how it is.
+    pub(crate) fn metrics(&self) -> Door {
+        Door::plain(format!("127.0.0.1:{}", self.ports[2]))
     }
 
     /// The server's process.

@@ -2,18 +2,30 @@
 
 use anyhow::{Context as _, Result};
 
-use crate::appliance::Appliance;
+use crate::http::{Connection, Door};
 
-/// Signatures that were made before anybody asked for them: the purposes of the signer whose names say so.
-pub(crate) async fn signed_ahead(appliance: &Appliance) -> Result<f64> {
-    let text = reqwest::get(appliance.metrics_url())
-        .await?
-        .text()
-        .await
-        .context("the metrics")?;
-    Ok(sum(&text, "chancery_signer_seconds_count", |labels| {
-        labels.contains("presign") || labels.contains("pre_sign")
-    }))
+/// One connection to the metrics, which takes little of what is being measured.
+pub(crate) struct Metrics {
+    connection: Connection,
+    request: Vec<u8>,
+}
+
+impl Metrics {
+    pub(crate) async fn open(door: &Door) -> Result<Self> {
+        Ok(Self {
+            connection: door.open().await?,
+            request: door.get("/metrics"),
+        })
+    }
+
+    /// Signatures that were made before anybody asked for them: the purposes of the signer whose names say so.
+    pub(crate) async fn signed_ahead(&mut self) -> Result<f64> {
+        let answer = self.connection.exchange(&self.request).await?;
+        let text = std::str::from_utf8(answer.body).context("the metrics")?;
+        Ok(sum(text, "chancery_signer_seconds_count", |labels| {
+            labels.contains("presign") || labels.contains("pre_sign")
+        }))
+    }
 }
 
 /// The sum of a metric over the label sets that are wanted.

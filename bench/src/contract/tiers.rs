@@ -10,7 +10,7 @@ use anyhow::{Context as _, Result, ensure};
 use super::ocsp::CONNECTIONS;
 use super::{RowId, Values};
 use crate::appliance::{Appliance, Plan};
-use crate::metrics;
+use crate::metrics::Metrics;
 use crate::peer::bare;
 use crate::race::{Rounds, median};
 use crate::report::Figure;
@@ -110,10 +110,11 @@ async fn presign(
 
 /// Signatures a second that are made ahead of time, from the first to the last of a burst.
 async fn watch(appliance: &Appliance) -> Result<f64> {
+    let mut metrics = Metrics::open(&appliance.metrics()).await?;
     let begun = Instant::now();
     let mut seen: Vec<(Instant, f64)> = Vec::new();
     loop {
-        let count = metrics::signed_ahead(appliance).await?;
+        let count = metrics.signed_ahead().await?;
         match seen.last() {
             Some((at, last)) if *last >= count => {
                 // Quiet for a second: the burst is over, or there was none.
