@@ -282,7 +282,8 @@ impl<'a> Work<'a> {
     }
 }
 
-/// When an answer is signed anew ahead of time: in the last quarter before it is due, at a moment that the end of its serial decides.
+/// When an answer is signed anew ahead of time: in the last quarter before it is due, at a moment that the last octet of its
+/// serial decides.
 fn moment(octet: u8, refresh_at: Timestamp, next_update: Timestamp) -> Timestamp {
     let quarter = next_update.duration_since(refresh_at).as_secs() / 4;
     let early = quarter * i64::from(octet) / 255;

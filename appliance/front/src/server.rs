@@ -120,13 +120,11 @@ impl Front {
             limits,
         );
         let turns = public.turns.clone();
-        let public = self
-            .answering
-            .spawn(serve_public(door(self.public, "public"), public));
-        let public = AbortOnDropHandle::new(public);
+        let served = serve_public(door(self.public, "public"), public);
+        let served = AbortOnDropHandle::new(self.answering.spawn(served));
         let public = async move {
             // Its runtime ends after this one, so what breaks it off is a panic.
-            if let Err(Ok(panic)) = public.await.map_err(JoinError::try_into_panic) {
+            if let Err(Ok(panic)) = served.await.map_err(JoinError::try_into_panic) {
                 resume_unwind(panic);
             }
         };

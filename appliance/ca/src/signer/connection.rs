@@ -1,8 +1,8 @@
 //! The connection to the signing service: many requests in flight at a time, signatures that wait together sent together.
 //!
-//! One task owns the socket of a connection. It connects when there is something to ask, and after a failure not sooner than a pause
-//! allows, so that a service that is starting up is neither missed for long nor flooded. When the connection breaks,
-//! everything in flight fails at once: nobody can know whether it was signed.
+//! One task owns the socket of a connection. It connects when there is something to ask, and after a failure not sooner than
+//! a pause allows, so that a service that is starting up is neither missed for long nor flooded. When the connection breaks,
+//! everything in flight on it fails at once: nobody can know whether it was signed.
 
 mod gather;
 

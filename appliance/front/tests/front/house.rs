@@ -42,21 +42,20 @@ impl House {
 
     /// Everything by this clock; certificates are still judged by the machine's.
     pub(crate) async fn at(clock: Clock, limits: Limits) -> Self {
-        let folder = tempfile::tempdir().unwrap();
-        let authority = authority(&folder, Signer::in_process(Arc::new(KeyRing::in_memory())), clock).await;
-        make_issuers(&authority).await;
-        let identity = identity(&authority).await;
-        Self::serve(folder, authority, identity, limits, Handle::current())
+        Self::new(clock, limits, Handle::current()).await
     }
 
     /// Relying parties are answered on this runtime.
     pub(crate) async fn answering_on(answering: Handle) -> Self {
+        Self::new(Clock::system(), Limits::default(), answering).await
+    }
+
+    async fn new(clock: Clock, limits: Limits, answering: Handle) -> Self {
         let folder = tempfile::tempdir().unwrap();
-        let signer = Signer::in_process(Arc::new(KeyRing::in_memory()));
-        let authority = authority(&folder, signer, Clock::system()).await;
+        let authority = authority(&folder, Signer::in_process(Arc::new(KeyRing::in_memory())), clock).await;
         make_issuers(&authority).await;
         let identity = identity(&authority).await;
-        Self::serve(folder, authority, identity, Limits::default(), answering)
+        Self::serve(folder, authority, identity, limits, answering)
     }
 
     /// A house whose root has so many revocations, and a list that has them all.

@@ -51,7 +51,7 @@ fn an_unknown_key_is_named_with_the_nearest_one() {
 
 #[test]
 fn all_problems_are_told_at_once_with_their_keys() {
-    let text = "version = 2\n[[tokens]]\nname = \"HSM 1\"\nmodule = \"x\"\nsessions = 0\n[limits]\nqueue = 0\nschemes = [\"rot13\"]\n";
+    let text = "version = 2\n[[tokens]]\nname = \"HSM 1\"\nmodule = \"x\"\nsessions = 0\n[limits]\nqueue = 0\nconnections = 1\nschemes = [\"rot13\"]\n";
     let complaint = complaint(text);
     for part in [
         "version: 2 is not known",
@@ -60,6 +60,7 @@ fn all_problems_are_told_at_once_with_their_keys() {
         "tokens[0]: give one of pin_file and pin_credential",
         "tokens[0].sessions:",
         "limits.queue:",
+        "limits.connections: take 2 or more",
         "limits.schemes: \"rot13\"",
     ] {
         assert!(complaint.contains(part), "{part} is not in:\n{complaint}");
