@@ -17,6 +17,7 @@ const DEBIAN: &[(&str, &str)] = &[
     ("/usr/bin/javac", "default-jdk-headless"),
     ("/usr/bin/curl", "curl"),
     ("/usr/bin/pgrep", "procps"),
+    ("/usr/share/doc/postgresql-15", "postgresql-15"),
     ("/usr/bin/systemd-analyze", "systemd"),
     ("/usr/bin/valgrind", "valgrind"),
     ("/usr/bin/cc", "gcc"),

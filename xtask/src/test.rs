@@ -39,7 +39,8 @@ pub(crate) fn run(args: &Args) -> Result<()> {
             &["build", "--workspace", "--quiet", "--locked"],
         )?)
     });
-    suite(&mut tally, args.filter.as_deref())?;
+    suite(&mut tally, "default", args.filter.as_deref())?;
+    suite(&mut tally, "postgres", args.filter.as_deref())?;
     if args.filter.is_none() {
         tally.step("documentation examples", || {
             shell::run(shell::command(
@@ -57,10 +58,14 @@ pub(crate) fn run(args: &Args) -> Result<()> {
     tally.close()
 }
 
-/// The suite under nextest, one process a test; the counts come from its JUnit report.
-fn suite(tally: &mut Tally, filter: Option<&str>) -> Result<()> {
-    println!("\n== tests");
-    let report = shell::root()?.join("target/nextest/default/junit.xml");
+/// The suite under nextest, one process a test; the counts come from its JUnit report. The profile says over which database.
+fn suite(tally: &mut Tally, profile: &str, filter: Option<&str>) -> Result<()> {
+    let name = match profile {
+        "default" => "tests".to_owned(),
+        other => format!("tests over {other}"),
+    };
+    println!("\n== {name}");
+    let report = shell::root()?.join(format!("target/nextest/{profile}/junit.xml"));
     if report.exists() {
         std::fs::remove_file(&report)?;
     }
@@ -69,15 +74,22 @@ fn suite(tally: &mut Tally, filter: Option<&str>) -> Result<()> {
         "run",
         "--workspace",
         "--locked",
+        "--profile",
+        profile,
+        "--no-tests=pass",
         "--no-fail-fast",
         "--status-level",
         "slow",
     ];
     words.extend(["--final-status-level", "fail"]);
     words.extend(filter);
-    let verdict = shell::run(shell::command("cargo", &words)?);
+    let mut run = shell::command("cargo", &words)?;
+    if profile != "default" {
+        run.env("CHANCERY_TEST_STORE", profile);
+    }
+    let verdict = shell::run(run);
     let Ok(xml) = std::fs::read_to_string(&report) else {
-        tally.fail("tests: no report, see above");
+        tally.fail(&format!("{name}: no report, see above"));
         return Ok(());
     };
     let head = xml
@@ -87,9 +99,11 @@ fn suite(tally: &mut Tally, filter: Option<&str>) -> Result<()> {
         .context("a JUnit report")?;
     let total = attribute(head, "tests")?;
     let failed = attribute(head, "failures")? + attribute(head, "errors")?;
-    tally.add("tests", total.saturating_sub(failed), failed);
+    tally.add(&name, total.saturating_sub(failed), failed);
     if verdict.is_err() && failed == 0 {
-        tally.fail("tests: the runner failed without naming a test, see above");
+        tally.fail(&format!(
+            "{name}: the runner failed without naming a test, see above"
+        ));
     }
     Ok(())
 }

@@ -246,11 +246,7 @@ impl Authority {
         let (recorded, text) = (Arc::clone(&certificate), names.clone());
         let ((), seq) = self
             .change_at_work(at_work, entry, move |tx| {
-                // Gone means that it was taken for an orphan: what was signed must not be handed out.
-                if !store::intents::remove(tx, issuer_id, &row.serial)? {
-                    let constraint = "the intent was settled as an orphan".to_owned();
-                    return Err(store::Error::Conflict { constraint });
-                }
+                store::intents::fulfil(tx, issuer_id, &row.serial)?;
                 store::certificates::insert(tx, &row, &names)?;
                 store::orders::insert(tx, &order)?;
                 companion.record(tx, &row, &recorded)

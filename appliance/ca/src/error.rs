@@ -247,9 +247,11 @@ impl From<store::Error> for Error {
             Store::Full => "store_full",
             Store::InUse { .. } => "store_in_use",
             Store::Busy => "store_busy",
-            Store::NewerSchema { .. } | Store::OlderSchema { .. } => "store_schema",
-            Store::NotAStore { .. } | Store::Unusable { .. } | Store::ReadOnly => "store_unusable",
-            Store::Io(_) | Store::Closed => "store_unavailable",
+            Store::NewerSchema { .. } | Store::OlderSchema { .. } | Store::NoStore => "store_schema",
+            Store::NotAStore { .. } | Store::Unusable { .. } | Store::Rejected(_) | Store::ReadOnly => {
+                "store_unusable"
+            }
+            Store::Io(_) | Store::Unreachable(_) | Store::Closed => "store_unavailable",
             Store::Conflict { .. } | Store::CrlNumber { .. } | Store::Absent { .. } => {
                 return Self::Conflict {
                     code: "conflict",

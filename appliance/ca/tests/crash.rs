@@ -135,6 +135,8 @@ async fn issue_for_ever(authority: Authority, task: usize) {
 /// The parent.
 fn kill_and_look() {
     let folder = tempfile::tempdir().unwrap();
+    // Of this process, which is not killed.
+    store_bed::config(folder.path().join("store.db"));
     let (mut handed_out, mut orphans) = (Vec::new(), 0);
     for round in 0..ROUNDS {
         let told = killed::run_and_kill(TEST, CHILD, folder.path(), "handed-out ", random_millis(round));
@@ -154,7 +156,7 @@ fn kill_and_look() {
 
 /// TBS hash and serial of every intent as the dead process left it.
 fn intents_left(folder: &Path) -> Vec<(String, Serial)> {
-    let store = Store::open_read_only(&folder.join("store.db")).unwrap();
+    let store = Store::open_read_only(&store_bed::config(folder.join("store.db"))).unwrap();
     let intents = store.read_here(store::intents::all).unwrap();
     let pair = |intent: store::intents::IntentRow| {
         (

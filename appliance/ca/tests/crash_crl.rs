@@ -87,6 +87,8 @@ async fn revoke_for_ever(authority: Authority) {
 /// The parent.
 fn kill_and_look() {
     let folder = tempfile::tempdir().unwrap();
+    // Of this process, which is not killed.
+    store_bed::config(folder.path().join("store.db"));
     let (mut known, mut revoked, mut highest, mut kept, mut midway) = (Vec::new(), Vec::new(), 0, 0, 0);
     for round in 0..ROUNDS {
         let told = killed::run_and_kill(TEST, CHILD, folder.path(), "published ", 150 + 61 * round);

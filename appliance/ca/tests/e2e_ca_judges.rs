@@ -24,7 +24,6 @@ use pki::KeyAlgorithm;
 use pki::crl::RevocationReason;
 use pki::profile::Profile;
 use request::{Holder, ca_csr, csr};
-use store::{Store, StoreConfig};
 use token::KeyRing;
 
 struct Desk {
@@ -36,7 +35,7 @@ impl Desk {
     /// A root and an issuing CA of this kind, at the judges' own time.
     async fn new(algorithm: KeyAlgorithm) -> Self {
         let folder = tempfile::tempdir().unwrap();
-        let store = Store::open(&StoreConfig::new(folder.path().join("store.db"))).unwrap();
+        let store = store_bed::open(folder.path().join("store.db"));
         let signer = Signer::in_process(Arc::new(KeyRing::in_memory()));
         let settings = Settings::new("http://pki.example");
         let authority = Authority::open(store, signer, Clock::system(), settings)

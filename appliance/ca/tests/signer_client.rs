@@ -24,7 +24,6 @@ use signer_wire::{
     Backend, FRAME_HEADER, Fault, FaultClass, LaneStatus, Priority, Reply, Request, ServiceStatus,
     body_length,
 };
-use store::{Store, StoreConfig};
 use token::KeyRing;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{UnixListener, UnixStream};
@@ -183,7 +182,7 @@ struct Bed {
 async fn bed() -> Bed {
     let folder = tempfile::tempdir().unwrap();
     let service = Service::new(folder.path());
-    let store = Store::open(&StoreConfig::new(folder.path().join("store.db"))).unwrap();
+    let store = store_bed::open(folder.path().join("store.db"));
     let settings = Settings {
         sign_deadline: Duration::from_secs(2),
         ..Settings::new("http://pki.example")

@@ -7,16 +7,14 @@ use std::time::Duration;
 use anyhow::{Context as _, Result};
 use ca::{Authority, Clock, Settings, Signer};
 use front::{FrontSettings, Limits};
-use store::{Store, StoreConfig};
+use store::Store;
 use token::KeyRing;
 
 use crate::config::{Config, ConfigError, SignerMode};
 
 /// Opens the store for writing.
 pub(crate) fn store(config: &Config) -> Result<Store> {
-    let mut store = StoreConfig::new(config.store_path());
-    store.max_pages = config.store.max_pages;
-    Store::open(&store).context("opening the store")
+    Store::open(&config.store_config()?).context("opening the store")
 }
 
 /// The way to the keys. Must be called within a runtime.

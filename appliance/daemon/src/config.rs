@@ -6,6 +6,7 @@ mod nearest;
 mod read;
 mod reference;
 mod signing;
+mod store;
 
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
@@ -14,6 +15,7 @@ use serde::{Deserialize, Serialize};
 
 pub(crate) use read::ConfigError;
 pub(crate) use reference::{CHANGES_AT_RUN_TIME, Reference};
+pub(crate) use store::Store;
 
 /// The configuration as it is written.
 #[derive(Clone, Debug, Deserialize, Serialize, PartialEq)]
@@ -86,16 +88,6 @@ pub(crate) struct Api {
 pub(crate) struct Metrics {
     /// Address and port of the plain-HTTP listener for Prometheus.
     pub(crate) listen: SocketAddr,
-}
-
-/// `[store]`
-#[derive(Clone, Debug, Deserialize, Serialize, PartialEq)]
-#[serde(deny_unknown_fields, default)]
-pub(crate) struct Store {
-    /// `sqlite:` and the path of the database file.
-    pub(crate) url: String,
-    /// Most pages of 4096 octets the database may have; no limit of its own when left out.
-    pub(crate) max_pages: Option<u32>,
 }
 
 /// `[signer]`
@@ -229,15 +221,6 @@ impl Default for Metrics {
     }
 }
 
-impl Default for Store {
-    fn default() -> Self {
-        Self {
-            url: "sqlite:chancery.db".to_owned(),
-            max_pages: None,
-        }
-    }
-}
-
 impl Default for Signer {
     fn default() -> Self {
         Self {
@@ -313,13 +296,6 @@ impl Config {
     /// A path of the configuration, below the state folder unless absolute.
     pub(crate) fn path(&self, path: &Path) -> PathBuf {
         self.state_dir.join(path)
-    }
-
-    /// The database file.
-    pub(crate) fn store_path(&self) -> PathBuf {
-        self.path(Path::new(
-            self.store.url.strip_prefix("sqlite:").unwrap_or(&self.store.url),
-        ))
     }
 }
 

@@ -18,6 +18,7 @@ const FLOORS: &[(&str, u8)] = &[
     ("jobs", 3),
     ("ca", 2),
     ("ocsp", 1),
+    ("store-bed", 2),
     ("store", 1),
     ("token", 1),
     ("pki", 0),

@@ -14,13 +14,12 @@ use ca::{Authority, CertRef, Clock, CreateRoot, Principal, RevokeRequest, Settin
 use jobs::{Context, Hooks, JOBS, Job};
 use pki::KeyAlgorithm;
 use pki::crl::RevocationReason;
-use store::{Store, StoreConfig};
 use token::KeyRing;
 use tokio::sync::Notify;
 use tokio_util::sync::CancellationToken;
 
 async fn authority(folder: &tempfile::TempDir, clock: &Clock) -> Authority {
-    let store = Store::open(&StoreConfig::new(folder.path().join("store.db"))).unwrap();
+    let store = store_bed::open(folder.path().join("store.db"));
     let signer = Signer::in_process(Arc::new(KeyRing::in_memory()));
     let authority = Authority::open(store, signer, clock.clone(), Settings::new("http://pki.example"))
         .await

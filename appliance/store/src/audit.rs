@@ -87,11 +87,16 @@ pub fn append(tx: &Tx<'_>, entry: &AuditEntry) -> Result<i64> {
         (&entry.details).into(),
         (&hash).into(),
     ];
-    let row = format!("audit ({COLUMNS}) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)");
-    tx.append(&row, &values).map_err(|error| match error {
-        Error::Conflict { .. } => Error::Corrupt("the audit log does not end where its head says".to_owned()),
-        other => other,
-    })?;
+    tx.append(
+        &format!("audit ({COLUMNS}) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)"),
+        &values,
+        |error| match error {
+            Error::Conflict { .. } => {
+                Error::Corrupt("the audit log does not end where its head says".to_owned())
+            }
+            other => other,
+        },
+    )?;
     settings::put_at_the_end(tx, HEAD, format!("{seq} {}", hex(&hash)));
     Ok(seq)
 }

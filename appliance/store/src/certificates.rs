@@ -3,12 +3,14 @@
 //! A list goes through an index for each filter and continues after the last row of the page before, so that the millionth
 //! page costs as little as the first. Names are searched in lower case in a table of their own.
 
+use std::collections::BTreeSet;
 use std::fmt::Write as _;
 
 use uuid::Uuid;
 
 use crate::db::{Reader, Tx};
-use crate::error::{Error, Result};
+use crate::error::Result;
+use crate::intents;
 use crate::value::{Row, Value};
 
 /// One certificate.
@@ -126,11 +128,7 @@ const OF_SERIAL: &str = "SELECT 1 FROM certificates WHERE issuer_id = ?1 AND ser
 /// already is refused with [`crate::Error::Conflict`].
 pub fn insert(tx: &Tx<'_>, certificate: &CertificateRow, names: &[String]) -> Result<()> {
     let serial = [certificate.issuer_id.into(), (&certificate.serial).into()];
-    if tx.first(OF_SERIAL, &serial, |_| Ok(()))?.is_some() {
-        return Err(Error::Conflict {
-            constraint: "the issuer has used this serial before".to_owned(),
-        });
-    }
+    tx.refuse_if_any(OF_SERIAL, &serial, intents::serial_is_used)?;
     let sql = format!(
         "INSERT INTO certificates ({COLUMNS}) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14)"
     );
@@ -150,11 +148,11 @@ pub fn insert(tx: &Tx<'_>, certificate: &CertificateRow, names: &[String]) -> Re
         certificate.revoked_at.into(),
         certificate.revocation_reason.into(),
     ];
-    tx.execute(&sql, &values)?;
-    for name in names.iter().chain([&certificate.subject]) {
-        let sql =
-            "INSERT INTO certificate_names (name, certificate_id) VALUES (?1, ?2) ON CONFLICT DO NOTHING";
-        tx.execute(sql, &[name.to_lowercase().into(), certificate.id.into()])?;
+    tx.execute_later(&sql, &values)?;
+    let names = names.iter().chain([&certificate.subject]);
+    for name in names.map(|name| name.to_lowercase()).collect::<BTreeSet<_>>() {
+        let sql = "INSERT INTO certificate_names (name, certificate_id) VALUES (?1, ?2)";
+        tx.execute_later(sql, &[name.into(), certificate.id.into()])?;
     }
     Ok(())
 }
@@ -194,7 +192,7 @@ fn query(filter: &Filter) -> (String, Vec<Value<'_>>) {
     let mut sql = format!("SELECT {COLUMNS} FROM certificates WHERE 1 = 1");
     let mut values: Vec<Value<'_>> = Vec::with_capacity(conditions.len() + 1);
     for (text, value) in conditions {
-        values.push(value);
+        values.extend(value);
         sql.push_str(&text.replace('#', &format!("?{}", values.len())));
     }
     values.push(i64::from(filter.limit).into());
@@ -204,9 +202,9 @@ fn query(filter: &Filter) -> (String, Vec<Value<'_>>) {
 }
 
 /// Each condition with its value, which stands for the `#` in it.
-fn conditions<'a>(filter: &'a Filter) -> Vec<(&'static str, Value<'a>)> {
-    let mut found: Vec<(&'static str, Value<'a>)> = Vec::new();
-    let mut add = |text, value: Option<Value<'a>>| found.extend(value.map(|value| (text, value)));
+fn conditions<'a>(filter: &'a Filter) -> Vec<(&'static str, Option<Value<'a>>)> {
+    let mut found: Vec<(&'static str, Option<Value<'a>>)> = Vec::new();
+    let mut add = |text, value: Option<Value<'a>>| found.extend(value.map(|value| (text, Some(value))));
     add(" AND issuer_id = #", filter.issuer_id.map(Value::from));
     add(" AND profile = #", filter.profile.as_ref().map(Value::from));
     add(" AND requester = #", filter.requester.as_ref().map(Value::from));
@@ -225,12 +223,12 @@ fn conditions<'a>(filter: &'a Filter) -> Vec<(&'static str, Value<'a>)> {
         whole,
         filter.name_exact.as_ref().map(|name| name.to_lowercase().into()),
     );
-    let by_status = filter.status.map(|status| match status {
-        Status::Valid => " AND revoked_at IS NULL AND not_after >= #",
-        Status::Revoked => " AND revoked_at IS NOT NULL AND # IS NOT NULL",
-        Status::Expired => " AND revoked_at IS NULL AND not_after < #",
-    });
-    found.extend(by_status.map(|text| (text, Value::Int(filter.now))));
+    let now = Some(Value::Int(filter.now));
+    found.extend(filter.status.map(|status| match status {
+        Status::Valid => (" AND revoked_at IS NULL AND not_after >= #", now),
+        Status::Revoked => (" AND revoked_at IS NOT NULL", None),
+        Status::Expired => (" AND revoked_at IS NULL AND not_after < #", now),
+    }));
     found
 }
 

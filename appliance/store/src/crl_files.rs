@@ -29,9 +29,10 @@ pub struct CrlFile {
 }
 
 impl CrlFiles {
-    pub(crate) fn beside(store: &Path) -> Self {
-        let folder = store.parent().unwrap_or(Path::new("")).join("crls");
-        Self { folder }
+    pub(crate) fn within(folder: &Path) -> Self {
+        Self {
+            folder: folder.join("crls"),
+        }
     }
 
     /// Begins a file whose first octets come last: `pieces` are written behind `offset`, and on their way to the disk when
@@ -235,7 +236,7 @@ mod tests {
     #[test]
     fn a_compressed_file_has_no_name_and_all_that_was_in_it() {
         let folder = tempfile::tempdir().unwrap();
-        let files = CrlFiles::beside(&folder.path().join("store.db"));
+        let files = CrlFiles::within(folder.path());
         files
             .begin("a.crl", 0, [&b"a"[..]])
             .unwrap()
@@ -259,7 +260,7 @@ mod tests {
     #[test]
     fn a_file_is_whole_or_not_there() {
         let folder = tempfile::tempdir().unwrap();
-        let files = CrlFiles::beside(&folder.path().join("store.db"));
+        let files = CrlFiles::within(folder.path());
         assert!(files.open("a.crl", 5).unwrap().is_none());
         files.keep_only(&HashSet::new()).unwrap();
         let unfinished = files.begin("a.crl", 1, [&b"el"[..], b"l"]).unwrap();

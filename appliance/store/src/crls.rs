@@ -72,7 +72,7 @@ pub struct ChangeRow {
 /// Takes the next number of a shard.
 pub fn take_number(tx: &Tx<'_>, issuer_id: Uuid, shard: u32) -> Result<u64> {
     let sql = "INSERT INTO crl_shards (issuer_id, shard, last_number, changes) VALUES (?1, ?2, 1, 0)
-        ON CONFLICT (issuer_id, shard) DO UPDATE SET last_number = last_number + 1";
+        ON CONFLICT (issuer_id, shard) DO UPDATE SET last_number = crl_shards.last_number + 1";
     tx.execute(sql, &[issuer_id.into(), i64::from(shard).into()])?;
     Ok(state(tx, issuer_id, shard)?.last_number)
 }
@@ -81,7 +81,7 @@ pub fn take_number(tx: &Tx<'_>, issuer_id: Uuid, shard: u32) -> Result<u64> {
 /// Gives the number of the change.
 pub fn count_change(tx: &Tx<'_>, issuer_id: Uuid, shard: u32) -> Result<i64> {
     let sql = "INSERT INTO crl_shards (issuer_id, shard, last_number, changes) VALUES (?1, ?2, 0, 1)
-        ON CONFLICT (issuer_id, shard) DO UPDATE SET changes = changes + 1";
+        ON CONFLICT (issuer_id, shard) DO UPDATE SET changes = crl_shards.changes + 1";
     tx.execute(sql, &[issuer_id.into(), i64::from(shard).into()])?;
     Ok(state(tx, issuer_id, shard)?.changes)
 }

@@ -1,40 +1,67 @@
-//! The database underneath: SQLite in WAL mode. This file and its folder are the only ones that know a dialect.
+//! The database underneath, SQLite or PostgreSQL. This file and its folder are the only ones that know a dialect.
 //!
 //! One connection writes, on a thread of its own; readers stand beside it, each with a snapshot that no write disturbs.
 
-mod open;
+mod postgres;
+mod session;
+mod sqlite;
 mod transaction;
 
-use std::fs::File;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use parking_lot::Mutex;
-use rusqlite::Connection;
 use tokio::sync::Semaphore;
 
 use crate::crl_files::CrlFiles;
 use crate::error::{Error, Result};
 use crate::writer::{AtWork, Counters, Writer};
+use postgres::Postgres;
+use sqlite::Sqlite;
 
+pub use postgres::{Credentials, PostgresConfig};
+pub(crate) use session::{Transaction, Writing};
 pub use transaction::{Reader, Tx};
 
 /// Where the store is and how much it may use.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug)]
 pub struct StoreConfig {
-    /// The database file; its folder must exist.
-    pub path: PathBuf,
-    /// The most pages of 4096 octets the file may have; absent means no limit of its own.
+    /// The database.
+    pub location: Location,
+    /// The folder of what is kept beside the database: the files of the CRLs. It must exist.
+    pub folder: PathBuf,
+    /// The most pages of 4096 octets a database file may have; absent means no limit of its own.
     pub max_pages: Option<u32>,
     /// The most reading jobs that run at once; at least one.
     pub readers: usize,
 }
 
+/// Which database it is.
+#[derive(Clone, Debug)]
+pub enum Location {
+    /// An SQLite file, for one server; its folder must exist.
+    File(PathBuf),
+    /// A PostgreSQL database, which several servers may share.
+    Server(Box<PostgresConfig>),
+}
+
 impl StoreConfig {
-    /// A store at a path, with eight readers and no limit of its own.
+    /// An SQLite file, with eight readers and no limit of its own.
     pub fn new(path: impl Into<PathBuf>) -> Self {
+        let path = path.into();
+        let folder = path.parent().unwrap_or(Path::new("")).to_owned();
         Self {
-            path: path.into(),
+            location: Location::File(path),
+            folder,
+            max_pages: None,
+            readers: 8,
+        }
+    }
+
+    /// A PostgreSQL database, with eight readers.
+    pub fn on_server(server: PostgresConfig, folder: impl Into<PathBuf>) -> Self {
+        Self {
+            location: Location::Server(Box::new(server)),
+            folder: folder.into(),
             max_pages: None,
             readers: 8,
         }
@@ -47,48 +74,61 @@ pub struct Store {
     inner: Arc<Inner>,
 }
 
-/// Dropped in this order: the writer's connection is the last to close and leaves no write-ahead log behind.
+/// Dropped in this order: the connection that writes is the last to close.
 #[derive(Debug)]
 struct Inner {
-    path: PathBuf,
-    idle: Mutex<Vec<Connection>>,
-    most_readers: usize,
+    readers: Readers,
     turns: Arc<Semaphore>,
+    crl_files: CrlFiles,
     writer: Option<Writer>,
-    /// Held open for its advisory lock.
-    _lock: Option<File>,
+    /// What is held as long as there is a store.
+    _lock: Option<sqlite::Lock>,
+}
+
+/// The connections that read.
+#[derive(Debug)]
+enum Readers {
+    Sqlite(Sqlite),
+    Postgres(Postgres),
 }
 
 impl Store {
     /// Opens the store for writing, makes or migrates its schema, and starts its writer thread. A second process that tries
-    /// is refused with [`Error::InUse`].
+    /// the same file is refused with [`Error::InUse`]. Waits for the database: not to be called where others must go on.
     pub fn open(config: &StoreConfig) -> Result<Self> {
-        let (connection, lock) = open::for_writing(&config.path, config.max_pages)?;
-        let writer = Writer::start(connection)?;
-        Ok(Self::assemble(
-            &config.path,
-            config.readers,
-            Some(writer),
-            Some(lock),
-        ))
+        let (readers, writing, lock) = match &config.location {
+            Location::File(path) => {
+                let (readers, writing, lock) = Sqlite::open(path, config.max_pages, config.readers)?;
+                (Readers::Sqlite(readers), writing, Some(lock))
+            }
+            Location::Server(server) => {
+                let (readers, writing) = Postgres::open(server, config.readers)?;
+                (Readers::Postgres(readers), writing, None)
+            }
+        };
+        let writer = Writer::start(writing)?;
+        Ok(Self::assemble(config, readers, Some(writer), lock))
     }
 
     /// Opens the store for reading only, beside a running server or without one.
-    pub fn open_read_only(path: &Path) -> Result<Self> {
-        let connection = open::for_reading(path)?;
-        open::require_current_schema(&connection, path)?;
-        let store = Self::assemble(path, 1, None, None);
-        store.inner.idle.lock().push(connection);
-        Ok(store)
+    pub fn open_read_only(config: &StoreConfig) -> Result<Self> {
+        let readers = match &config.location {
+            Location::File(path) => Readers::Sqlite(Sqlite::open_read_only(path)?),
+            Location::Server(server) => Readers::Postgres(Postgres::open_read_only(server)?),
+        };
+        Ok(Self::assemble(config, readers, None, None))
     }
 
-    fn assemble(path: &Path, readers: usize, writer: Option<Writer>, lock: Option<File>) -> Self {
-        let most_readers = readers.clamp(1, Semaphore::MAX_PERMITS);
+    fn assemble(
+        config: &StoreConfig,
+        readers: Readers,
+        writer: Option<Writer>,
+        lock: Option<sqlite::Lock>,
+    ) -> Self {
         let inner = Inner {
-            path: path.to_owned(),
-            idle: Mutex::default(),
-            most_readers,
-            turns: Arc::new(Semaphore::new(most_readers)),
+            readers,
+            turns: Arc::new(Semaphore::new(config.readers.clamp(1, Semaphore::MAX_PERMITS))),
+            crl_files: CrlFiles::within(&config.folder),
             writer,
             _lock: lock,
         };
@@ -101,8 +141,8 @@ impl Store {
     /// queued runs even when its caller has stopped waiting. It may run a second time, its first run undone, when another
     /// one failed that was to be committed with it.
     ///
-    /// After [`Error::Io`] a disk that failed in its last moment may hold the change all the same when the machine comes
-    /// back: whoever must know looks again, as for a crash.
+    /// After [`Error::Io`] or [`Error::Unreachable`] a database that failed in the last moment may hold the change all the
+    /// same when it comes back: whoever must know looks again, as for a crash.
     pub async fn write<T, F>(&self, job: F) -> Result<T>
     where
         T: Send + 'static,
@@ -154,27 +194,17 @@ impl Store {
         })?
     }
 
-    /// Runs a reading job on this thread; for programs without a runtime.
+    /// Runs a reading job on this thread, which waits for it: not one that drives a runtime.
     pub fn read_here<T>(&self, job: impl FnOnce(&Reader<'_>) -> Result<T>) -> Result<T> {
-        let idle = self.inner.idle.lock().pop();
-        let connection = match idle {
-            Some(connection) => connection,
-            None => open::for_reading(&self.inner.path)?,
-        };
-        // One snapshot for the whole job.
-        connection.execute_batch("BEGIN")?;
-        let outcome = job(&Reader::new(&connection));
-        connection.execute_batch("ROLLBACK")?;
-        let mut idle = self.inner.idle.lock();
-        if idle.len() < self.inner.most_readers {
-            idle.push(connection);
+        match &self.inner.readers {
+            Readers::Sqlite(readers) => readers.read(|session| job(&Reader::new(session))),
+            Readers::Postgres(readers) => readers.read(|session| job(&Reader::new(session))),
         }
-        outcome
     }
 
     /// The files of published CRLs.
     pub fn crl_files(&self) -> CrlFiles {
-        CrlFiles::beside(&self.inner.path)
+        self.inner.crl_files.clone()
     }
 
     /// How the writer is doing; all zero for a store that is open for reading only.

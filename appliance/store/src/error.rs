@@ -62,6 +62,9 @@ pub enum Error {
         /// In this program.
         known: i64,
     },
+    /// The database is there and empty.
+    #[error("the database is empty: `chancery init` or `chancery store migrate` makes a store in it")]
+    NoStore,
     /// The file is there but was not made by this program.
     #[error("{} is not a Chancery store ({reason}): correct the store's path, or move the file away", path.display())]
     NotAStore {
@@ -84,6 +87,12 @@ pub enum Error {
     /// Reading or writing the file failed; whether a later try succeeds depends on the disk.
     #[error("the store's disk failed: {0}")]
     Io(String),
+    /// The database server does not answer, or ended the connection; a later try may succeed.
+    #[error("the database cannot be reached: {0}")]
+    Unreachable(String),
+    /// The database server cannot be used as it is configured, here or there; the text says what to do.
+    #[error("the database cannot be used: {0}")]
+    Rejected(String),
     /// A change was asked of a store that is open for reading only.
     #[error("the store is open for reading only")]
     ReadOnly,

@@ -76,17 +76,15 @@ pub enum End<'a> {
 const COLUMNS: &str =
     "issuer_id, serial, order_id, tbs_hash, not_after, at, requester, profile, subject, names";
 
+const REMOVE: &str = "DELETE FROM intents WHERE issuer_id = ?1 AND serial = ?2";
+
 /// Records an intent. A serial that the issuer has ever used is refused with [`Error::Conflict`]: it must never be signed
 /// a second time (RFC 5280 §4.1.2.2).
 pub fn insert(tx: &Tx<'_>, intent: &IntentRow) -> Result<()> {
     let used = "SELECT 1 FROM certificates WHERE issuer_id = ?1 AND serial = ?2
         UNION ALL SELECT 1 FROM revocations WHERE issuer_id = ?1 AND serial = ?2";
     let serial = [intent.issuer_id.into(), (&intent.serial).into()];
-    if tx.first(used, &serial, |_| Ok(()))?.is_some() {
-        return Err(Error::Conflict {
-            constraint: "the issuer has used this serial before".to_owned(),
-        });
-    }
+    tx.refuse_if_any(used, &serial, serial_is_used)?;
     let sql = format!("INSERT INTO intents ({COLUMNS}) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10)");
     let values = [
         intent.issuer_id.into(),
@@ -100,15 +98,32 @@ pub fn insert(tx: &Tx<'_>, intent: &IntentRow) -> Result<()> {
         (&intent.subject).into(),
         (&intent.names).into(),
     ];
-    tx.execute(&sql, &values).map(|_| ())
+    tx.execute_later(&sql, &values)
 }
 
-/// Removes an intent: its certificate is recorded, or its serial is revoked.
+pub(crate) fn serial_is_used(error: Error) -> Error {
+    match error {
+        Error::Absent { .. } | Error::Conflict { .. } => Error::Conflict {
+            constraint: "the issuer has used this serial before".to_owned(),
+        },
+        other => other,
+    }
+}
+
+/// Removes an intent whose certificate is recorded with it. One that is gone was taken for an orphan, so that what was signed
+/// must not be handed out: [`Error::Conflict`].
+pub fn fulfil(tx: &Tx<'_>, issuer_id: Uuid, serial: &[u8]) -> Result<()> {
+    tx.change_one_later(REMOVE, &[issuer_id.into(), serial.into()], |error| match error {
+        Error::Absent { .. } => Error::Conflict {
+            constraint: "the intent was settled as an orphan".to_owned(),
+        },
+        other => other,
+    })
+}
+
+/// Removes an intent, whose serial is revoked or was not signed under; whether it was there.
 pub fn remove(tx: &Tx<'_>, issuer_id: Uuid, serial: &[u8]) -> Result<bool> {
-    Ok(tx.execute(
-        "DELETE FROM intents WHERE issuer_id = ?1 AND serial = ?2",
-        &[issuer_id.into(), serial.into()],
-    )? > 0)
+    Ok(tx.execute(REMOVE, &[issuer_id.into(), serial.into()])? > 0)
 }
 
 /// All intents, oldest first. At start, before anything is signed, every one of them is an orphan.

@@ -93,7 +93,7 @@ pub fn set_settings(tx: &Tx<'_>, id: Uuid, settings: &str) -> Result<()> {
 /// All issuers, oldest first.
 pub fn all(reader: &Reader<'_>) -> Result<Vec<IssuerRow>> {
     reader.all(
-        &format!("SELECT {COLUMNS} FROM issuers ORDER BY created_at, generation"),
+        &format!("SELECT {COLUMNS} FROM issuers ORDER BY created_at, generation, id"),
         &[],
         read,
     )

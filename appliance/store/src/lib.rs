@@ -27,7 +27,7 @@ pub mod tokens;
 mod value;
 mod writer;
 
-pub use db::{Reader, Store, StoreConfig, Tx};
+pub use db::{Credentials, Location, PostgresConfig, Reader, Store, StoreConfig, Tx};
 pub use error::{Error, Result};
 pub use ocsp_answers::OcspAnswers;
 pub use value::{Row, Value};

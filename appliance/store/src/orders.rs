@@ -57,7 +57,7 @@ pub fn insert(tx: &Tx<'_>, order: &OrderRow) -> Result<()> {
         order.details.as_ref().into(),
         order.certificate_id.into(),
     ];
-    tx.execute(&sql, &values).map(|_| ())
+    tx.execute_later(&sql, &values)
 }
 
 /// One order.

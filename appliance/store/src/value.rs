@@ -1,5 +1,7 @@
 //! The values that go into and come out of SQL, whatever database is underneath.
 
+mod postgres;
+
 use std::borrow::Cow;
 
 use uuid::Uuid;
@@ -72,6 +74,19 @@ where
     }
 }
 
+impl Value<'_> {
+    /// The same, borrowed from nobody.
+    pub(crate) fn into_owned(self) -> Value<'static> {
+        match self {
+            Self::Null => Value::Null,
+            Self::Int(value) => Value::Int(value),
+            Self::Text(value) => Value::Text(value.into_owned().into()),
+            Self::Blob(value) => Value::Blob(value.into_owned().into()),
+            Self::Id(value) => Value::Id(value),
+        }
+    }
+}
+
 impl rusqlite::ToSql for Value<'_> {
     fn to_sql(&self) -> rusqlite::Result<rusqlite::types::ToSqlOutput<'_>> {
         use rusqlite::types::{ToSqlOutput, ValueRef};
@@ -87,17 +102,27 @@ impl rusqlite::ToSql for Value<'_> {
 
 /// One row of an answer; columns are counted from 0.
 #[derive(Debug)]
-pub struct Row<'a>(pub(crate) &'a rusqlite::Row<'a>);
+pub struct Row<'a>(pub(crate) Cells<'a>);
+
+/// The row as the database gives it.
+#[derive(Debug)]
+pub(crate) enum Cells<'a> {
+    Sqlite(&'a rusqlite::Row<'a>),
+    Postgres(&'a tokio_postgres::Row),
+}
 
 impl Row<'_> {
     /// An integer.
     pub fn int(&self, column: usize) -> Result<i64> {
-        Ok(self.0.get(column)?)
+        self.opt_int(column)?.ok_or_else(|| null(column))
     }
 
     /// An integer or NULL.
     pub fn opt_int(&self, column: usize) -> Result<Option<i64>> {
-        Ok(self.0.get(column)?)
+        match self.0 {
+            Cells::Sqlite(row) => Ok(row.get(column)?),
+            Cells::Postgres(row) => Ok(row.try_get::<_, Option<postgres::Int>>(column)?.map(|int| int.0)),
+        }
     }
 
     /// A truth value kept as an integer.
@@ -107,40 +132,60 @@ impl Row<'_> {
 
     /// Text.
     pub fn text(&self, column: usize) -> Result<String> {
-        Ok(self.0.get(column)?)
+        self.opt_text(column)?.ok_or_else(|| null(column))
     }
 
     /// Text or NULL.
     pub fn opt_text(&self, column: usize) -> Result<Option<String>> {
-        Ok(self.0.get(column)?)
+        match self.0 {
+            Cells::Sqlite(row) => Ok(row.get(column)?),
+            Cells::Postgres(row) => Ok(row.try_get(column)?),
+        }
     }
 
     /// Octets.
     pub fn blob(&self, column: usize) -> Result<Vec<u8>> {
-        Ok(self.0.get(column)?)
+        self.octets(column).map(<[u8]>::to_vec)
     }
 
     /// Octets, where they lie.
     pub fn octets(&self, column: usize) -> Result<&[u8]> {
-        let value = self.0.get_ref(column)?;
-        value.as_blob().map_err(|error| Error::Corrupt(error.to_string()))
+        self.opt_octets(column)?.ok_or_else(|| null(column))
     }
 
     /// Octets or NULL.
     pub fn opt_blob(&self, column: usize) -> Result<Option<Vec<u8>>> {
-        Ok(self.0.get(column)?)
+        Ok(self.opt_octets(column)?.map(<[u8]>::to_vec))
     }
 
     /// An identifier.
     pub fn uuid(&self, column: usize) -> Result<Uuid> {
-        Uuid::from_slice(self.octets(column)?).map_err(|error| Error::Corrupt(error.to_string()))
+        self.opt_uuid(column)?.ok_or_else(|| null(column))
     }
 
     /// An identifier or NULL.
     pub fn opt_uuid(&self, column: usize) -> Result<Option<Uuid>> {
-        let octets = self.opt_blob(column)?;
+        let octets = self.opt_octets(column)?;
         octets
-            .map(|octets| Uuid::from_slice(&octets).map_err(|error| Error::Corrupt(error.to_string())))
+            .map(|octets| Uuid::from_slice(octets).map_err(|error| Error::Corrupt(error.to_string())))
             .transpose()
     }
+
+    fn opt_octets(&self, column: usize) -> Result<Option<&[u8]>> {
+        match self.0 {
+            Cells::Sqlite(row) => {
+                let value = row.get_ref(column)?;
+                value
+                    .as_blob_or_null()
+                    .map_err(|error| Error::Corrupt(error.to_string()))
+            }
+            Cells::Postgres(row) => Ok(row
+                .try_get::<_, Option<postgres::Octets<'_>>>(column)?
+                .map(|octets| octets.0)),
+        }
+    }
+}
+
+fn null(column: usize) -> Error {
+    Error::Corrupt(format!("column {column} is empty"))
 }

@@ -13,10 +13,9 @@ use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
-use rusqlite::Connection;
 use tokio::sync::{mpsc, oneshot};
 
-use crate::db::Tx;
+use crate::db::{Transaction, Tx, Writing};
 use crate::error::{Error, Result};
 use crate::settings;
 
@@ -92,15 +91,15 @@ impl Drop for AtWork {
 }
 
 impl Writer {
-    /// Starts the thread on a connection that nobody else writes with.
-    pub(crate) fn start(connection: Connection) -> Result<Self> {
+    /// Starts the thread on the connection that writes.
+    pub(crate) fn start(mut database: Box<dyn Writing>) -> Result<Self> {
         let (queue, jobs) = mpsc::channel(QUEUE);
         let counts = Arc::new(Counts::default());
         let company = Arc::<Company>::default();
         let thread = std::thread::Builder::new().name("store-writer".to_owned());
         let thread = thread.spawn({
             let (counts, company) = (Arc::clone(&counts), Arc::clone(&company));
-            move || serve(&connection, jobs, &counts, &company)
+            move || serve(&mut *database, jobs, &counts, &company)
         });
         let thread = thread.map_err(|error| Error::Io(error.to_string()))?;
         Ok(Self {
@@ -184,6 +183,8 @@ impl fmt::Debug for Writer {
 trait Job: Send {
     /// Runs it, keeps its result in the place of one before, and says how it went.
     fn run(&mut self, tx: &Tx<'_>) -> Result<()>;
+    /// Puts an error in the place of its result.
+    fn refuse(&mut self, error: &Error);
     /// Tells the caller its result, or how the commit failed.
     fn answer(self: Box<Self>, commit: &Result<()>);
 }
@@ -211,6 +212,10 @@ where
         outcome
     }
 
+    fn refuse(&mut self, error: &Error) {
+        self.result = Some(Err(error.clone()));
+    }
+
     fn answer(self: Box<Self>, commit: &Result<()>) {
         let outcome = match commit {
             Err(error) => Err(error.clone()),
@@ -222,7 +227,7 @@ where
 }
 
 fn serve(
-    connection: &Connection,
+    database: &mut dyn Writing,
     mut jobs: mpsc::Receiver<Box<dyn Job>>,
     counts: &Counts,
     company: &Company,
@@ -243,7 +248,7 @@ fn serve(
             batch.push(job);
         }
         let size = batch.len() as u64;
-        let outcome = commit(connection, &mut batch);
+        let outcome = commit(database, &mut batch);
         match &outcome {
             Ok(kept) => {
                 counts.commits.fetch_add(1, Ordering::Relaxed);
@@ -263,81 +268,60 @@ fn serve(
 }
 
 /// Runs the jobs in one transaction; gives how many of them it keeps.
-fn commit(connection: &Connection, jobs: &mut [Box<dyn Job>]) -> Result<u64> {
-    if let Some(kept) = transaction(connection, || run_plainly(connection, jobs))? {
+fn commit(database: &mut dyn Writing, jobs: &mut [Box<dyn Job>]) -> Result<u64> {
+    if let Some(kept) = database.transaction(&mut |transaction| run_plainly(transaction, jobs))? {
         return Ok(kept);
     }
-    let each = || run_each(connection, jobs).map(Some);
-    transaction(connection, each).map(Option::unwrap_or_default)
-}
-
-/// Does something in a transaction, which is undone when it fails or gives nothing.
-fn transaction(connection: &Connection, run: impl FnOnce() -> Result<Option<u64>>) -> Result<Option<u64>> {
-    order(connection, "BEGIN IMMEDIATE")?;
-    let outcome = run().and_then(|kept| {
-        if kept.is_some() {
-            order(connection, "COMMIT")?;
-        }
-        Ok(kept)
-    });
-    if !matches!(outcome, Ok(Some(_))) && !connection.is_autocommit() {
-        let undone = order(connection, "ROLLBACK");
-        // When this fails after an error, the next BEGIN says so.
-        return outcome.and_then(|kept| undone.map(|()| kept));
-    }
-    outcome
+    let kept = database.transaction(&mut |transaction| run_each(transaction, jobs).map(Some))?;
+    Ok(kept.unwrap_or_default())
 }
 
 /// Runs the jobs one after the other; nothing when one failed and has changed something, so that all must be undone.
-fn run_plainly(connection: &Connection, jobs: &mut [Box<dyn Job>]) -> Result<Option<u64>> {
-    let tx = Tx::new(connection);
+fn run_plainly(transaction: &dyn Transaction, jobs: &mut [Box<dyn Job>]) -> Result<Option<u64>> {
+    let tx = Tx::new(transaction);
     let mut kept = 0;
     for job in jobs {
         let before = tx.changes();
-        let outcome = job.run(&tx);
-        still_open(connection, &outcome)?;
-        match outcome {
+        match job.run(&tx) {
+            outcome if transaction.is_lost() => return Err(lost(outcome)),
             Ok(()) => kept += 1,
             Err(_) if tx.changes() == before => {}
             Err(_) => return Ok(None),
         }
     }
-    settings::finish(&tx)?;
-    Ok(Some(kept))
+    match settings::finish(&tx).and_then(|()| transaction.settle()) {
+        outcome if transaction.is_lost() => Err(lost(outcome)),
+        Ok(()) => Ok(Some(kept)),
+        // Whose statement it was shows when each has a part of its own.
+        Err(_) => Ok(None),
+    }
 }
 
-/// Runs each job in a savepoint of its own; gives how many are kept.
-fn run_each(connection: &Connection, jobs: &mut [Box<dyn Job>]) -> Result<u64> {
-    let tx = Tx::new(connection);
+/// Runs each job in a part of its own; gives how many are kept.
+fn run_each(transaction: &dyn Transaction, jobs: &mut [Box<dyn Job>]) -> Result<u64> {
+    let tx = Tx::new(transaction);
     let mut kept = 0;
     for job in jobs {
-        order(connection, "SAVEPOINT job")?;
-        let outcome = job.run(&tx);
-        still_open(connection, &outcome)?;
-        if outcome.is_ok() {
-            settings::finish(&tx)?;
-            kept += 1;
-        } else {
-            order(connection, "ROLLBACK TO job")?;
+        transaction.begin_part()?;
+        let outcome = job.run(&tx).and_then(|()| settings::finish(&tx));
+        let outcome = outcome.and_then(|()| transaction.settle());
+        if transaction.is_lost() {
+            return Err(lost(outcome));
+        }
+        if let Err(error) = &outcome {
+            job.refuse(error);
             tx.forget_kept();
         }
-        order(connection, "RELEASE job")?;
+        transaction.end_part(outcome.is_ok())?;
+        kept += u64::from(outcome.is_ok());
     }
     Ok(kept)
 }
 
-/// A full or failing disk makes SQLite roll the whole transaction back by itself.
-fn still_open(connection: &Connection, outcome: &Result<()>) -> Result<()> {
-    if !connection.is_autocommit() {
-        return Ok(());
-    }
+/// Why a transaction is lost with all its jobs: by what one of them met.
+fn lost(outcome: Result<()>) -> Error {
     let unknown = || Error::Internal("the transaction was rolled back under a job".to_owned());
-    Err(outcome.clone().err().unwrap_or_else(unknown))
-}
-
-fn order(connection: &Connection, sql: &str) -> Result<()> {
-    connection.prepare_cached(sql)?.execute([])?;
-    Ok(())
+    outcome.err().unwrap_or_else(unknown)
 }
 
 #[cfg(test)]

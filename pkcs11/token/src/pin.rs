@@ -56,7 +56,7 @@ impl PinSource {
     }
 
     /// The secret now; `None` where the token asks for it itself.
-    pub(crate) fn read(&self) -> Result<Option<SecretString>, Error> {
+    pub fn read(&self) -> Result<Option<SecretString>, Error> {
         match self {
             Self::File(path) => read_file(path, true).map(Some),
             Self::Credential(name) => {

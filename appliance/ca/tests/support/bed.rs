@@ -8,7 +8,6 @@ use ca::{
     Settings, Signer,
 };
 use pki::{Certificate, KeyAlgorithm};
-use store::{Store, StoreConfig};
 use token::KeyRing;
 
 use crate::request::{Holder, csr};
@@ -130,7 +129,7 @@ pub(crate) async fn open(path: &Path, ring: &Arc<KeyRing>, clock: &Clock) -> Aut
 }
 
 async fn open_with(path: &Path, ring: &Arc<KeyRing>, clock: &Clock, settings: Settings) -> Authority {
-    let store = Store::open(&StoreConfig::new(path)).unwrap();
+    let store = store_bed::open(path);
     let signer = Signer::in_process(Arc::clone(ring));
     Authority::open(store, signer, clock.clone(), settings)
         .await

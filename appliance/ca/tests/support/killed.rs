@@ -9,7 +9,6 @@ use std::time::{Duration, Instant};
 
 use ca::{Authority, Clock, CreateRoot, IssueRequest, Principal, Settings, Signer};
 use pki::KeyAlgorithm;
-use store::{Store, StoreConfig};
 use token::{KeyRing, Keys, Software, SoftwareConfig};
 
 /// Runs this test once more as a child that finds this folder in its environment, lets it work for a while after the first
@@ -80,7 +79,7 @@ pub(crate) fn keys(folder: &Path) -> Software {
 
 /// The authority in this folder with a root of this name, made when it is not there.
 pub(crate) async fn open(folder: &Path, keys: Arc<dyn Keys>) -> Authority {
-    let store = Store::open(&StoreConfig::new(folder.join("store.db"))).unwrap();
+    let store = store_bed::open(folder.join("store.db"));
     let signer = Signer::in_process(Arc::new(KeyRing::new(vec![keys], None)));
     let settings = Settings {
         ocsp_folder: Some(folder.join("ocsp-answers")),

@@ -233,7 +233,7 @@ async fn a_signature_that_may_exist_becomes_an_orphan_on_the_crl() {
 }
 
 #[tokio::test]
-async fn a_full_disk_has_its_code_and_nothing_is_half_done() {
+async fn nothing_is_half_done_when_the_disk_is_full_on_a_file() {
     let folder = tempfile::tempdir().unwrap();
     let config = store::StoreConfig {
         max_pages: Some(140),
@@ -292,7 +292,7 @@ async fn a_signature_that_is_waited_for_is_seen() {
 #[tokio::test]
 async fn a_store_that_is_waited_for_is_seen() {
     let folder = tempfile::tempdir().unwrap();
-    let store = store::Store::open(&store::StoreConfig::new(folder.path().join("store.db"))).unwrap();
+    let store = store_bed::open(folder.path().join("store.db"));
     let signer = ca::Signer::in_process(Arc::new(KeyRing::in_memory()));
     let clock = ca::Clock::fixed(crate::bed::START.parse().unwrap());
     let settings = ca::Settings::new(BASE_URL);

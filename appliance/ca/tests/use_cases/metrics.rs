@@ -143,7 +143,7 @@ async fn an_edge_shares_the_registry() {
 }
 
 #[tokio::test]
-async fn commits_that_fail_are_counted() {
+async fn commits_that_fail_are_counted_on_a_file() {
     const ROLE: &str = "CHANCERY_TEST_FAILING_DISK";
     if let Ok(folder) = std::env::var(ROLE) {
         // In a process whose files may not grow beyond two mebibytes.
@@ -158,7 +158,11 @@ async fn commits_that_fail_are_counted() {
         assert!(bed.metric("chancery_store_failures_total") > 0.5);
         return;
     }
-    let test = ["--exact", "metrics::commits_that_fail_are_counted", "--nocapture"];
+    let test = [
+        "--exact",
+        "metrics::commits_that_fail_are_counted_on_a_file",
+        "--nocapture",
+    ];
     let output = std::process::Command::new("sh")
         .args(["-c", "trap '' XFSZ; ulimit -f 2048; exec \"$0\" \"$@\""])
         .arg(std::env::current_exe().unwrap())

@@ -3,14 +3,13 @@
 use ca::{CertRef, OcspAnswerKind};
 use pki::Serial;
 use store::intents::IntentRow;
-use store::{Store, StoreConfig};
 use uuid::Uuid;
 
 use crate::bed::{Bed, admin};
 
 /// Writes what a process leaves that dies after its intent.
 async fn die_after_intent(path: &std::path::Path, issuer_id: Uuid, serial: Serial) -> Uuid {
-    let store = Store::open(&StoreConfig::new(path)).unwrap();
+    let store = store_bed::open(path);
     let order_id = Uuid::now_v7();
     let intent = IntentRow {
         issuer_id,

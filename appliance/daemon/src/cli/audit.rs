@@ -7,11 +7,12 @@ use std::process::ExitCode;
 use anyhow::Result;
 use clap::Subcommand;
 use serde_json::{Value, json};
-use store::Store;
 use store::audit::Verdict;
+use store::{Store, StoreConfig};
 
 use super::client::Api;
 use super::{Place, table};
+use crate::config::Config;
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum Command {
@@ -24,11 +25,14 @@ pub(crate) enum Command {
     },
     /// Check that no entry was changed, removed or put in between. Exit status 1 when one was.
     #[command(
-        after_help = "Examples:\n  chancery audit verify\n  chancery audit verify --store /var/lib/chancery/chancery.db"
+        after_help = "Examples:\n  chancery audit verify\n  chancery audit verify --offline\n  chancery audit verify --store /var/lib/chancery/chancery.db"
     )]
     Verify {
-        /// Check this database file itself, beside a running server or without one.
-        #[arg(long, value_name = "FILE")]
+        /// Check the store of the configuration itself, beside a running server or without one.
+        #[arg(long)]
+        offline: bool,
+        /// The same for this SQLite file.
+        #[arg(long, value_name = "FILE", conflicts_with = "offline")]
         store: Option<PathBuf>,
     },
 }
@@ -65,10 +69,11 @@ pub(crate) async fn run(place: &Place, command: Command) -> Result<ExitCode> {
             );
             Ok(ExitCode::SUCCESS)
         }
-        Command::Verify { store } => {
-            let verdict = match store {
-                Some(path) => offline(&path)?,
-                None => Api::new(place)?.get("/api/v1/audit/verify").await?,
+        Command::Verify { offline, store } => {
+            let verdict = match (store, offline) {
+                (Some(file), _) => look(StoreConfig::new(file)).await?,
+                (None, true) => look(Config::load(&place.config)?.store_config()?).await?,
+                (None, false) => Api::new(place)?.get("/api/v1/audit/verify").await?,
             };
             let rows = [
                 ("Sound", "/sound"),
@@ -91,9 +96,9 @@ pub(crate) async fn run(place: &Place, command: Command) -> Result<ExitCode> {
     }
 }
 
-fn offline(path: &std::path::Path) -> Result<Value> {
-    let store = Store::open_read_only(path)?;
-    Ok(match store.read_here(store::audit::verify)? {
+async fn look(config: StoreConfig) -> Result<Value> {
+    let store = Store::open_read_only(&config)?;
+    Ok(match store.read(store::audit::verify).await? {
         Verdict::Sound { entries, head } => {
             let head: String = head.iter().fold(String::new(), |mut text, octet| {
                 // Writing to a String cannot fail.

@@ -3,6 +3,7 @@
 
 mod authorities;
 mod layout;
+mod store;
 mod token;
 
 use std::net::SocketAddr;
@@ -28,7 +29,9 @@ use layout::Layout;
     chancery init --dir ./trial --software\n  \
     chancery init --dir /var/lib/chancery --init-token\n  \
     chancery init --dir /var/lib/chancery --module /opt/vendor/lib/pkcs11.so --token-label ca --pin-file /etc/chancery/pin\n  \
-    chancery init --dir /var/lib/chancery --config-dir /etc/chancery --signer-socket /run/chancery-signerd/signerd.sock"
+    chancery init --dir /var/lib/chancery --config-dir /etc/chancery --signer-socket /run/chancery-signerd/signerd.sock\n  \
+    chancery init --dir /var/lib/chancery --store-url postgres://chancery@db.example/chancery \
+    --store-password-file /etc/chancery/store-password --store-tls-roots /etc/chancery/db-roots.pem"
 )]
 pub(crate) struct Args {
     /// The folder for the state, and for the configuration unless --config-dir says otherwise; made when it is not there.
@@ -67,6 +70,8 @@ pub(crate) struct Args {
     /// The name of the token in the configuration of the signing process; `software` for its software backend.
     #[arg(long, value_name = "NAME", default_value = "hsm", requires = "signer_socket")]
     token: String,
+    #[command(flatten)]
+    store: store::StoreArgs,
     /// What the addresses in certificates begin with; from the public address when left out.
     #[arg(long, value_name = "URL")]
     base_url: Option<String>,
@@ -114,13 +119,13 @@ pub(crate) async fn run(output: Output, args: &Args) -> Result<()> {
         token::set_up(args, steps, &layout)?;
     }
     let config = set_up_config(args, steps, &layout)?;
-    let store =
+    let opened =
         compose::store(&config).context("is `chancery serve` running with this folder? stop it first")?;
     let signer = match config.signer.mode {
         SignerMode::Connect => compose::signer(&config)?,
         SignerMode::Spawn | SignerMode::InProcess => compose::signer_here(&config)?,
     };
-    let authority = compose::authority(compose::settings(&config)?, store, signer).await?;
+    let authority = compose::authority(compose::settings(&config)?, opened, signer).await?;
     let by = Principal::local("init");
     authorities::set_up(args, steps, &authority, &by).await?;
     authorities::server_certificate(steps, &config, &authority).await?;
@@ -144,7 +149,7 @@ fn set_up_config(args: &Args, steps: Steps, layout: &Layout) -> Result<Config> {
             &format!("configured already, in {}", layout.config.display()),
         );
     } else {
-        let config = server_config(args, layout);
+        let config = server_config(args, layout)?;
         let problems = config.check();
         if !problems.is_empty() {
             bail!("these options do not go together:\n  {}", problems.join("\n  "));
@@ -159,8 +164,9 @@ fn set_up_config(args: &Args, steps: Steps, layout: &Layout) -> Result<Config> {
     Ok(Config::load(&layout.config)?)
 }
 
-fn server_config(args: &Args, layout: &Layout) -> Config {
+fn server_config(args: &Args, layout: &Layout) -> Result<Config> {
     let mut config = Config::new();
+    args.store.put(&mut config)?;
     config.state_dir.clone_from(&layout.written_state_dir);
     config.signer.config.clone_from(&layout.written_signing);
     if let Some(socket) = &args.signer_socket {
@@ -176,7 +182,7 @@ fn server_config(args: &Args, layout: &Layout) -> Config {
     config.api.names.extend(args.names.iter().cloned());
     config.api.issuer = Some(ISSUING.to_owned());
     config.metrics.listen = args.metrics;
-    config
+    Ok(config)
 }
 
 /// What a run would do, without doing any of it.
@@ -200,7 +206,14 @@ fn plan(args: &Args, steps: Steps, layout: &Layout) -> Result<()> {
             format!("configure in {}", layout.config.display()),
         ),
     );
-    let names = authorities::known(&layout.state)?;
+    let config = if layout.config.exists() {
+        Config::load(&layout.config)?
+    } else {
+        let mut config = server_config(args, layout)?;
+        config.state_dir.clone_from(&layout.state);
+        config
+    };
+    let names = store::known_authorities(&config)?;
     let make = |name: &str, subject: &str, algorithm| {
         known(
             names.iter().any(|known| known == name),

@@ -22,17 +22,9 @@ impl Config {
         problems.when(self.version != 1, "version", "this program reads version 1");
         self.public.check(&mut problems);
         self.api.check(&mut problems);
-        let is_sqlite = self
-            .store
-            .url
-            .strip_prefix("sqlite:")
-            .is_some_and(|path| !path.is_empty());
-        problems.when(!is_sqlite, "store.url", "begins with sqlite: followed by a path");
-        problems.when(
-            self.store.max_pages.is_some_and(|pages| pages < 256),
-            "store.max_pages",
-            "at least 256",
-        );
+        for (key, what) in self.store.problems() {
+            problems.when(true, key, what);
+        }
         problems.when(
             self.log.level.parse::<Targets>().is_err(),
             "log.level",

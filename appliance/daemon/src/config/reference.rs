@@ -44,10 +44,36 @@ pub(super) const TEXTS: &[(&str, &str)] = &[
         "metrics.listen",
         "Address and port of the plain-HTTP listener for Prometheus.",
     ),
-    ("store.url", "`sqlite:` and the path of the database file."),
+    (
+        "store.url",
+        "`sqlite:` and the path of the database file, or the address of a PostgreSQL database that several servers may share: \
+         `postgres://user@host/database`, several hosts with commas between, `postgres:///database?host=/run/postgresql&user=user` \
+         for a Unix socket.",
+    ),
+    (
+        "store.connections",
+        "Most connections to the database that read at the same time; one more writes.",
+    ),
     (
         "store.max_pages",
-        "Most pages of 4096 octets the database may have; no limit of its own when left out.",
+        "Most pages of 4096 octets an SQLite database may have; no limit of its own when left out.",
+    ),
+    (
+        "store.password_file",
+        "The file whose first line is the password for PostgreSQL; only its owner and group may read it.",
+    ),
+    (
+        "store.password_credential",
+        "The systemd credential that is the password for PostgreSQL (`LoadCredential=`).",
+    ),
+    (
+        "store.tls_roots",
+        "Authorities (PEM) that may certify the PostgreSQL server. Without it there is no TLS, which is for a database on the same \
+         machine alone.",
+    ),
+    (
+        "store.tls_identity",
+        "Certificate, chain and key (PEM, in one file) that PostgreSQL knows this server by, in place of a password or with it.",
     ),
     (
         "keys.blocklists",
@@ -117,7 +143,15 @@ pub(super) const TEXTS: &[(&str, &str)] = &[
 
 /// Keys that are absent by default.
 #[cfg(test)]
-pub(super) const OPTIONAL: &[&str] = &["api.issuer", "store.max_pages", "signer.program"];
+pub(super) const OPTIONAL: &[&str] = &[
+    "api.issuer",
+    "store.max_pages",
+    "store.password_file",
+    "store.password_credential",
+    "store.tls_roots",
+    "store.tls_identity",
+    "signer.program",
+];
 
 /// Keys of `chancery.toml` that SIGHUP changes; the others want a new start.
 pub(crate) const CHANGES_AT_RUN_TIME: &[&str] = &["api.names", "api.issuer", "log.level"];

@@ -67,7 +67,9 @@ fn paths_begin_in_the_state_folder() {
     )
     .unwrap();
     let config = Config::load(&file).unwrap();
-    assert_eq!(config.store_path(), folder.path().join("state/here.db"));
+    let store = config.store_config().unwrap();
+    let expected = folder.path().join("state/here.db");
+    assert!(matches!(store.location, ::store::Location::File(path) if path == expected));
     assert_eq!(config.path(Path::new("/absolute")), Path::new("/absolute"));
     assert!(
         Config::load(&folder.path().join("none.toml"))

@@ -6,7 +6,6 @@ use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
-use store::{Store, StoreConfig};
 
 use crate::api::Api;
 use crate::harness::{Appliance, Keys, judge, run, text};
@@ -65,7 +64,7 @@ fn refusal(status: u16, code: &str) -> (u16, String) {
 
 /// Certificates, open intents, issuers: what must not change.
 fn state(appliance: &Appliance) -> [usize; 3] {
-    let store = Store::open_read_only(&appliance.state().join("chancery.db")).unwrap();
+    let store = appliance.store();
     let filter = store::certificates::Filter {
         limit: 100_000,
         ..store::certificates::Filter::default()
@@ -232,7 +231,7 @@ fn a_slow_body_is_not_waited_for() {
 }
 
 #[test]
-fn a_full_disk_is_told_and_what_was_handed_out_stays() {
+fn what_was_handed_out_stays_when_the_disk_is_full_on_a_file() {
     let mut appliance = Appliance::init(Keys::Software);
     let url = "url = \"sqlite:chancery.db\"";
     let limited = format!("{url}\nmax_pages = 256");
@@ -265,7 +264,7 @@ fn a_clock_set_back_is_told_until_it_is_accepted() {
     // The last time this appliance saw lies two hours ahead of the clock.
     let later = jiff::Timestamp::now().as_millisecond() + 2 * 3_600_000;
     let runtime = tokio::runtime::Runtime::new().unwrap();
-    let store = Store::open(&StoreConfig::new(appliance.state().join("chancery.db"))).unwrap();
+    let store = store::Store::open(&appliance.store_config()).unwrap();
     let mark = later.to_string();
     runtime
         .block_on(store.write(move |tx| store::settings::put(tx, "clock.high_water", &mark)))

@@ -29,11 +29,7 @@ fn a_certificates_life_by_the_command_line() {
         true
     );
     assert_eq!(appliance.json(&["audit", "verify"])["sound"], true);
-    let store = appliance.state().join("chancery.db");
-    assert_eq!(
-        appliance.json(&["audit", "verify", "--store", store.to_str().unwrap()])["sound"],
-        true
-    );
+    assert_eq!(appliance.json(&["audit", "verify", "--offline"])["sound"], true);
     appliance.signal("TERM");
     assert!(appliance.wait().success(), "{}", appliance.log_text());
     assert!(appliance.log_text().contains("stopped"));
@@ -125,7 +121,7 @@ fn a_wrong_pin_is_told_and_tried_once() {
 }
 
 #[test]
-fn two_servers_do_not_share_a_store() {
+fn two_servers_do_not_share_a_store_on_a_file() {
     let appliance = Appliance::start(Keys::Software);
     let refused = appliance.run(&["serve"]);
     assert!(

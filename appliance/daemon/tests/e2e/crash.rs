@@ -7,7 +7,6 @@ use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
-use store::Store;
 
 use crate::api::Api;
 use crate::harness::{Appliance, Keys, judge, signal};
@@ -87,7 +86,7 @@ fn check(appliance: &mut Appliance, handed_out: &BTreeSet<String>) {
     appliance.serve();
     assert_eq!(appliance.json(&["audit", "verify"])["sound"], true);
     account_for_signatures(appliance, handed_out.len());
-    let store = Store::open_read_only(&appliance.state().join("chancery.db")).unwrap();
+    let store = appliance.store();
     assert_eq!(store.read_here(store::intents::all).unwrap().len(), 0);
     for serial in handed_out {
         let octets = serial.parse::<pki::Serial>().unwrap();
@@ -111,7 +110,7 @@ fn account_for_signatures(appliance: &Appliance, handed_out: usize) {
         .flat_map(|line| line["signatures"].as_array().unwrap().clone())
         .map(|tally| tally["made"].as_u64().unwrap())
         .sum();
-    let store = Store::open_read_only(&appliance.state().join("chancery.db")).unwrap();
+    let store = appliance.store();
     let filter = store::certificates::Filter {
         profile: Some("tls-server".to_owned()),
         limit: 100_000,

@@ -70,6 +70,9 @@ impl Appliance {
     pub(crate) fn init_command(&self, words: &[&str]) -> Command {
         let mut command = self.command(&["init", "--dir"]);
         command.arg(self.state()).args(words);
+        if let Some(url) = store_bed::url(&self.file("chancery.db")) {
+            command.args(["--store-url", &url]);
+        }
         for (option, port) in ["--api", "--public", "--metrics"].into_iter().zip(self.ports) {
             command.arg(option).arg(format!("127.0.0.1:{port}"));
         }
@@ -242,6 +245,21 @@ impl Appliance {
         let file = self.file(name);
         std::fs::write(&file, contents).unwrap();
         file
+    }
+
+    /// Where the store is.
+    pub(crate) fn store_config(&self) -> store::StoreConfig {
+        if !store_bed::is_postgres() {
+            return store::StoreConfig::new(self.state().join("chancery.db"));
+        }
+        let mut config = store_bed::config(self.file("chancery.db"));
+        config.folder = self.state();
+        config
+    }
+
+    /// Opens the store for reading.
+    pub(crate) fn store(&self) -> store::Store {
+        store::Store::open_read_only(&self.store_config()).unwrap()
     }
 
     pub(crate) fn state(&self) -> PathBuf {

@@ -12,7 +12,6 @@ use pki::KeyAlgorithm;
 use reqwest::{Client, Method, StatusCode};
 use secrecy::ExposeSecret as _;
 use serde_json::Value;
-use store::{Store, StoreConfig};
 use token::KeyRing;
 use tokio::runtime::Handle;
 use tokio_util::sync::CancellationToken;
@@ -215,7 +214,7 @@ impl Drop for House {
 }
 
 async fn authority(folder: &tempfile::TempDir, signer: Signer, clock: Clock) -> Authority {
-    let store = Store::open(&StoreConfig::new(folder.path().join("store.db"))).unwrap();
+    let store = store_bed::open(folder.path().join("store.db"));
     Authority::open(store, signer, clock, Settings::new("http://pki.example"))
         .await
         .unwrap()
@@ -229,7 +228,7 @@ fn serial_of(number: u64) -> pki::Serial {
 }
 
 async fn write_revocations(folder: &tempfile::TempDir, issuer_id: uuid::Uuid, count: u64) {
-    let store = Store::open(&StoreConfig::new(folder.path().join("store.db"))).unwrap();
+    let store = store_bed::open(folder.path().join("store.db"));
     let now = Clock::system().now();
     let end = now + jiff::SignedDuration::from_hours(1000);
     let write = move |tx: &store::Tx<'_>| {

@@ -1,18 +1,17 @@
 //! What a job works with: [`Reader`] to ask, [`Tx`] to ask and change. Both take SQL in the common dialect with numbered
-//! parameters (`?1`) and plain [`Value`]s, so that the nouns' files need no other when a second database comes.
+//! parameters (`?1`) and plain [`Value`]s.
 
 use std::cell::{Cell, RefCell};
+use std::fmt;
 use std::ops::{ControlFlow, Deref};
 
-use rusqlite::Connection;
-
+use super::session::{Failed, Session, Transaction};
 use crate::error::{Error, Result};
 use crate::value::{Row, Value};
 
 /// Reads inside one snapshot.
-#[derive(Debug)]
 pub struct Reader<'a> {
-    connection: &'a Connection,
+    session: &'a dyn Session,
     /// Single values that the jobs of this transaction have set; nobody else's.
     kept: RefCell<Vec<Kept>>,
 }
@@ -27,9 +26,9 @@ struct Kept {
 }
 
 impl<'a> Reader<'a> {
-    pub(crate) fn new(connection: &'a Connection) -> Self {
+    pub(crate) fn new(session: &'a dyn Session) -> Self {
         Self {
-            connection,
+            session,
             kept: RefCell::default(),
         }
     }
@@ -48,14 +47,7 @@ impl<'a> Reader<'a> {
         values: &[Value<'_>],
         mut each: impl FnMut(&Row<'_>) -> Result<ControlFlow<()>>,
     ) -> Result<()> {
-        let mut statement = self.connection.prepare_cached(sql)?;
-        let mut rows = statement.query(rusqlite::params_from_iter(values))?;
-        while let Some(row) = rows.next()? {
-            if each(&Row(row))?.is_break() {
-                break;
-            }
-        }
-        Ok(())
+        self.session.stream(sql, values, &mut each)
     }
 
     /// Calls `each` for every row of the answer, without keeping them.
@@ -76,9 +68,9 @@ impl<'a> Reader<'a> {
         mut read: impl FnMut(&Row<'_>) -> Result<T>,
     ) -> Result<Vec<T>> {
         let mut found = Vec::new();
-        self.for_each(sql, values, |row| {
+        self.session.query(sql, values, &mut |row| {
             found.push(read(row)?);
-            Ok(())
+            Ok(ControlFlow::Continue(()))
         })?;
         Ok(found)
     }
@@ -92,7 +84,7 @@ impl<'a> Reader<'a> {
     ) -> Result<Option<T>> {
         let mut found = None;
         let mut read = Some(read);
-        self.for_each_until(sql, values, |row| {
+        self.session.query(sql, values, &mut |row| {
             found = read.take().map(|read| read(row)).transpose()?;
             Ok(ControlFlow::Break(()))
         })?;
@@ -100,18 +92,27 @@ impl<'a> Reader<'a> {
     }
 }
 
+impl fmt::Debug for Reader<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Reader")
+            .field("kept", &self.kept)
+            .finish_non_exhaustive()
+    }
+}
+
 /// Reads and writes inside one job.
-#[derive(Debug)]
 pub struct Tx<'a> {
     reader: Reader<'a>,
+    transaction: &'a dyn Transaction,
     /// How often a value was kept.
     kept_anew: Cell<u64>,
 }
 
 impl<'a> Tx<'a> {
-    pub(crate) fn new(connection: &'a Connection) -> Self {
+    pub(crate) fn new(transaction: &'a dyn Transaction) -> Self {
         Self {
-            reader: Reader::new(connection),
+            reader: Reader::new(transaction),
+            transaction,
             kept_anew: Cell::new(0),
         }
     }
@@ -132,7 +133,7 @@ impl<'a> Tx<'a> {
 
     /// Counts up with everything that is changed.
     pub(crate) fn changes(&self) -> u64 {
-        self.reader.connection.total_changes() + self.kept_anew.get()
+        self.transaction.changes() + self.kept_anew.get()
     }
 
     /// Writes what is only kept; `write` gets key and value.
@@ -157,15 +158,28 @@ impl<'a> Tx<'a> {
 
     /// Runs a statement and gives the number of rows it changed.
     pub fn execute(&self, sql: &str, values: &[Value<'_>]) -> Result<usize> {
-        let mut statement = self.reader.connection.prepare_cached(sql)?;
-        Ok(statement.execute(rusqlite::params_from_iter(values))?)
+        self.transaction.execute(sql, values)
+    }
+
+    /// Runs a statement whose outcome nobody looks at. It may fail later, and the job with it.
+    pub fn execute_later(&self, sql: &str, values: &[Value<'_>]) -> Result<()> {
+        self.transaction.execute_later(sql, values, |error| error)
+    }
+
+    /// The same for a statement that must change something; otherwise `failed` is given [`Error::Absent`] and makes the error.
+    pub(crate) fn change_one_later(&self, sql: &str, values: &[Value<'_>], failed: Failed) -> Result<()> {
+        self.transaction.change_one_later(sql, values, failed)
     }
 
     /// Inserts one row into a table without unique columns besides its key, whose triggers refuse before anything is changed:
-    /// such an insert needs no journal to undo its part.
-    pub(crate) fn append(&self, row: &str, values: &[Value<'_>]) -> Result<()> {
-        self.execute(&format!("INSERT OR FAIL INTO {row}"), values)
-            .map(|_| ())
+    /// such an insert needs no journal to undo its part. It may fail later, and `failed` says what that means.
+    pub(crate) fn append(&self, row: &str, values: &[Value<'_>], failed: Failed) -> Result<()> {
+        self.transaction.append(row, values, failed)
+    }
+
+    /// Fails the job, now or later, when a question has an answer; `failed` makes the error.
+    pub(crate) fn refuse_if_any(&self, sql: &str, values: &[Value<'_>], failed: Failed) -> Result<()> {
+        self.transaction.refuse_if_any(sql, values, failed)
     }
 
     /// Runs a statement that must change something; otherwise `what` names what is [`Error::Absent`].
@@ -174,6 +188,14 @@ impl<'a> Tx<'a> {
             0 => Err(Error::Absent { what: what() }),
             _ => Ok(()),
         }
+    }
+}
+
+impl fmt::Debug for Tx<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Tx")
+            .field("reader", &self.reader)
+            .finish_non_exhaustive()
     }
 }
 

@@ -5,9 +5,9 @@ use std::io::{BufRead as _, BufReader, Read as _, Write as _};
 use std::process::{Child, Command, Stdio};
 
 use store::audit::{self, Verdict};
-use store::{StoreConfig, certificates, intents};
+use store::{certificates, intents};
 
-use crate::fixture::{ISSUER, Place, certificate, entry, intent, serial};
+use super::fixture::{ISSUER, Place, certificate, config, entry, intent, serial};
 
 /// Tells this very test that it is the process to be killed: the path of the store and the first number to use.
 const ROLE: &str = "STORE_TEST_WRITE_LOOP";
@@ -71,11 +71,14 @@ fn what_was_acknowledged_survives_sigkill() {
 
 /// Starts the writing process, kills it in full swing, and gives the numbers it had acknowledged.
 fn run_and_kill(place: &Place, round: u64) -> Vec<u64> {
-    let role = format!("{}|{}", place.config.path.display(), (round + 1) << 32);
+    let role = format!("{}|{}", (round + 1) << 32, place.address());
     let child = Command::new(std::env::current_exe().unwrap())
         .args([
             "--exact",
-            "crash::what_was_acknowledged_survives_sigkill",
+            concat!(module_path!(), "::what_was_acknowledged_survives_sigkill")
+                .split_once("::")
+                .unwrap()
+                .1,
             "--nocapture",
         ])
         .env(ROLE, role)
@@ -115,9 +118,9 @@ fn run_and_kill(place: &Place, round: u64) -> Vec<u64> {
 
 /// Issues in eight tasks: the intent, then the certificate with its audit entry, then a line that says so.
 fn write_until_killed(role: &str) -> ! {
-    let (path, first) = role.split_once('|').unwrap();
+    let (first, address) = role.split_once('|').unwrap();
     let first: u64 = first.parse().unwrap();
-    let store = store::Store::open(&StoreConfig::new(path)).unwrap();
+    let store = store::Store::open(&config(address)).unwrap();
     let runtime = tokio::runtime::Runtime::new().unwrap();
     let tasks: Vec<_> = (0..8_u64)
         .map(|task| {

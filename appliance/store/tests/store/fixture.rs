@@ -1,5 +1,6 @@
 //! A store in a folder of its own, and rows to fill it with.
 
+use std::path::{Path, PathBuf};
 use std::sync::mpsc;
 use std::time::Duration;
 
@@ -11,27 +12,36 @@ use store::intents::IntentRow;
 use store::issuers::IssuerRow;
 use store::keys::KeyRow;
 use store::revocations::RevocationRow;
-use store::{Result, Store, StoreConfig};
+use store::{Credentials, PostgresConfig, Result, Store, StoreConfig};
+use store_bed::Postgres;
 use tempfile::TempDir;
 use tokio::task::JoinHandle;
 use uuid::Uuid;
+
+use super::ON_SERVER;
 
 /// The issuer that [`Place::with_issuer`] makes.
 pub(crate) const ISSUER: Uuid = Uuid::from_u128(0xca);
 /// A second one, made with it.
 pub(crate) const OTHER_ISSUER: Uuid = Uuid::from_u128(0xcb);
 
-/// A folder and the store in it.
+/// A folder and the store in it or on a server of its own.
 pub(crate) struct Place {
     pub(crate) folder: TempDir,
     pub(crate) config: StoreConfig,
+    pub(crate) server: Option<Postgres>,
 }
 
 impl Place {
     pub(crate) fn new() -> Self {
         let folder = tempfile::tempdir().unwrap();
-        let config = StoreConfig::new(folder.path().join("chancery.db"));
-        Self { folder, config }
+        let server = ON_SERVER.then(Postgres::start);
+        let config = config(&address(folder.path(), server.as_ref()));
+        Self {
+            folder,
+            config,
+            server,
+        }
     }
 
     pub(crate) fn open(&self) -> Store {
@@ -50,10 +60,85 @@ impl Place {
         store
     }
 
+    /// What [`config`] makes a configuration of, also in another process.
+    pub(crate) fn address(&self) -> String {
+        address(self.folder.path(), self.server.as_ref())
+    }
+
     /// The file as somebody sees it who goes round the store.
     pub(crate) fn raw(&self) -> Connection {
-        Connection::open(&self.config.path).unwrap()
+        Connection::open(self.file()).unwrap()
     }
+
+    /// The file.
+    pub(crate) fn file(&self) -> PathBuf {
+        self.folder.path().join("chancery.db")
+    }
+
+    /// Changes something behind the store's back, which must concern at least one row.
+    pub(crate) fn tamper(&self, sql: &str) {
+        match &self.server {
+            None => assert!(self.raw().execute(sql, []).unwrap() > 0, "{sql} changed nothing"),
+            Some(server) => {
+                let rows = server.run(&format!(
+                    "WITH changed AS ({sql} RETURNING 1) SELECT count(*) FROM changed"
+                ));
+                assert!(rows != "0", "{sql} changed nothing");
+            }
+        }
+    }
+
+    /// Cuts the end of the audit log off; what keeps it from being written to elsewhere stays.
+    pub(crate) fn cut_after(&self, seq: i64) {
+        let cut = format!("DELETE FROM audit WHERE seq > {seq}");
+        match &self.server {
+            None => {
+                let sql = format!("DROP TRIGGER audit_is_not_shortened; {cut}");
+                self.raw().execute_batch(&sql).unwrap();
+            }
+            Some(server) => {
+                let (off, on) = ("DISABLE TRIGGER ALL", "ENABLE TRIGGER ALL");
+                server.run(&format!("ALTER TABLE audit {off}; {cut}; ALTER TABLE audit {on}"));
+            }
+        }
+    }
+
+    /// Takes away what keeps the audit log from being changed.
+    pub(crate) fn disarm(&self) {
+        match &self.server {
+            None => self
+                .raw()
+                .execute_batch(
+                    "DROP TRIGGER audit_is_appended_to; DROP TRIGGER audit_is_not_rewritten;
+                    DROP TRIGGER audit_is_not_shortened",
+                )
+                .unwrap(),
+            Some(server) => drop(server.run("ALTER TABLE audit DISABLE TRIGGER ALL")),
+        }
+    }
+}
+
+fn address(folder: &Path, server: Option<&Postgres>) -> String {
+    match server {
+        None => folder.join("chancery.db").display().to_string(),
+        Some(server) => format!("{}|{}", folder.display(), server.url()),
+    }
+}
+
+/// The configuration of a place.
+pub(crate) fn config(address: &str) -> StoreConfig {
+    match address.split_once('|') {
+        None => StoreConfig::new(address),
+        Some((folder, url)) => {
+            let server = PostgresConfig::new(url, &Credentials::default()).unwrap();
+            StoreConfig::on_server(server, folder)
+        }
+    }
+}
+
+/// What the database says in its own words.
+pub(crate) fn either(sqlite: &str, postgres: &str) -> String {
+    if ON_SERVER { postgres } else { sqlite }.to_owned()
 }
 
 pub(crate) fn key() -> KeyRow {

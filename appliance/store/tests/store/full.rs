@@ -8,7 +8,7 @@ use std::process::Command;
 
 use store::{Error, Store, StoreConfig, audit, settings};
 
-use crate::fixture::{Gate, Place, entry, find, put};
+use super::fixture::{Gate, Place, entry, find, put};
 
 /// Tells the test of the failing disk that it is the process with the limit: the path of the store.
 const ROLE: &str = "STORE_TEST_FAILING_DISK";
@@ -28,10 +28,10 @@ async fn a_disk_that_fails_at_the_commit_deceives_nobody() {
         .arg(std::env::current_exe().unwrap())
         .args([
             "--exact",
-            "full::a_disk_that_fails_at_the_commit_deceives_nobody",
+            "on_sqlite::full::a_disk_that_fails_at_the_commit_deceives_nobody",
             "--nocapture",
         ])
-        .env(ROLE, &place.config.path)
+        .env(ROLE, place.address())
         .output()
         .unwrap();
     let told = String::from_utf8_lossy(&output.stdout);

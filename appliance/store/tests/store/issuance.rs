@@ -9,7 +9,7 @@ use store::{Error, Store, Tx, certificates, crls, intents, orders, revocations, 
 use tokio::sync::Barrier;
 use uuid::Uuid;
 
-use crate::fixture::{ISSUER, OTHER_ISSUER, Place, certificate, crl, intent, revocation, serial};
+use super::fixture::{ISSUER, OTHER_ISSUER, Place, certificate, crl, either, intent, revocation, serial};
 
 /// Runs a job that must succeed.
 async fn done<T: Send + 'static>(
@@ -97,28 +97,33 @@ async fn a_certificate_stands_once_under_its_serial() {
 async fn nothing_is_recorded_under_an_unknown_issuer() {
     let place = Place::new();
     let store = place.open();
-    let expected = Error::Conflict {
-        constraint: "FOREIGN KEY constraint failed".to_owned(),
+    let expected = |table: &str| Error::Conflict {
+        constraint: either(
+            "FOREIGN KEY constraint failed",
+            &format!(
+                "insert or update on table \"{table}\" violates foreign key constraint \"{table}_issuer_id_fkey\""
+            ),
+        ),
     };
     assert_eq!(
         store
             .write(|tx| intents::insert(tx, &intent(1)))
             .await
             .unwrap_err(),
-        expected
+        expected("intents")
     );
     let job = store.write(|tx| certificates::insert(tx, &certificate(1), &[]));
-    assert_eq!(job.await.unwrap_err(), expected);
+    assert_eq!(job.await.unwrap_err(), expected("certificates"));
     assert_eq!(
         store
             .write(|tx| revocations::put(tx, &revocation(1, 1)))
             .await
             .unwrap_err(),
-        expected
+        expected("revocations")
     );
     assert_eq!(
         store.write(|tx| crls::insert(tx, &crl(1))).await.unwrap_err(),
-        expected
+        expected("published_crls")
     );
 }
 

@@ -4,7 +4,7 @@ use store::tokens::TokenRow;
 use store::{Error, issuers, keys, profiles, responders, settings, tokens};
 use uuid::Uuid;
 
-use crate::fixture::{ISSUER, OTHER_ISSUER, Place, certificate, issuer, key};
+use super::fixture::{ISSUER, OTHER_ISSUER, Place, certificate, issuer, key};
 
 #[tokio::test]
 async fn keys_are_known_by_their_fingerprint() {
@@ -314,5 +314,9 @@ async fn the_schema_takes_no_value_of_the_wrong_kind() {
     );
     let wrong = "INSERT INTO profiles (name, version, body, updated_at) VALUES ('p', 'one', '{}', 1)";
     let error = store.write(move |tx| tx.execute(wrong, &[])).await.unwrap_err();
-    assert!(matches!(error, Error::Conflict { .. }), "{error:?}");
+    // SQLite says that the value is wrong, PostgreSQL that the statement is.
+    assert!(
+        matches!(error, Error::Conflict { .. } | Error::Internal(_)),
+        "{error:?}"
+    );
 }

@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 
 use store::{Error, Store, StoreConfig};
 
-use crate::fixture::{Place, find, put};
+use super::fixture::{Place, find, put};
 
 #[tokio::test]
 async fn what_was_written_is_there_after_reopening() {
@@ -19,12 +19,7 @@ fn two_servers_cannot_have_it() {
     let place = Place::new();
     let first = place.open();
     let error = Store::open(&place.config).unwrap_err();
-    assert_eq!(
-        error,
-        Error::InUse {
-            path: place.config.path.clone()
-        }
-    );
+    assert_eq!(error, Error::InUse { path: place.file() });
     assert!(error.to_string().contains("stop it first"), "{error}");
     drop(first);
     place.open();
@@ -52,10 +47,10 @@ fn only_the_owner_may_read_it() {
 fn an_existing_mode_is_left_alone() {
     let place = Place::new();
     drop(place.open());
-    std::fs::set_permissions(&place.config.path, std::fs::Permissions::from_mode(0o640)).unwrap();
+    std::fs::set_permissions(place.file(), std::fs::Permissions::from_mode(0o640)).unwrap();
     drop(place.open());
     assert_eq!(
-        place.config.path.metadata().unwrap().permissions().mode() & 0o777,
+        place.file().metadata().unwrap().permissions().mode() & 0o777,
         0o640
     );
 }
@@ -102,16 +97,16 @@ fn a_folder_is_no_store() {
 fn a_file_of_another_kind_is_no_store() {
     let place = Place::new();
     let letter = b"Dear Sir or Madam, ".repeat(500);
-    std::fs::write(&place.config.path, &letter).unwrap();
+    std::fs::write(place.file(), &letter).unwrap();
     let error = Store::open(&place.config).unwrap_err();
     assert!(matches!(error, Error::NotAStore { .. }), "{error:?}");
     assert!(error.to_string().contains("correct the store's path"), "{error}");
     assert_eq!(
-        std::fs::read(&place.config.path).unwrap(),
+        std::fs::read(place.file()).unwrap(),
         letter,
         "it was left as it was"
     );
-    let error = Store::open_read_only(&place.config.path).unwrap_err();
+    let error = Store::open_read_only(&place.config).unwrap_err();
     assert!(matches!(error, Error::NotAStore { .. }), "{error:?}");
 }
 
@@ -127,7 +122,7 @@ fn the_database_of_another_program_is_no_store() {
     assert_eq!(
         error,
         Error::NotAStore {
-            path: place.config.path.clone(),
+            path: place.file(),
             reason
         }
     );
@@ -147,7 +142,7 @@ fn a_newer_schema_is_not_touched() {
     place.raw().execute(later, []).unwrap();
     let expected = Error::NewerSchema { found: 99, known: 3 };
     assert_eq!(Store::open(&place.config).unwrap_err(), expected);
-    assert_eq!(Store::open_read_only(&place.config.path).unwrap_err(), expected);
+    assert_eq!(Store::open_read_only(&place.config).unwrap_err(), expected);
     assert!(expected.to_string().contains("use the newer program"));
 }
 
@@ -206,26 +201,26 @@ fn an_older_schema_is_not_misread() {
         .raw()
         .execute("DELETE FROM refinery_schema_history", [])
         .unwrap();
-    let error = Store::open_read_only(&place.config.path).unwrap_err();
+    let error = Store::open_read_only(&place.config).unwrap_err();
     assert_eq!(error, Error::OlderSchema { found: 0, known: 3 });
 }
 
 #[tokio::test]
 async fn a_store_for_reading_is_not_made_and_not_written() {
     let place = Place::new();
-    let error = Store::open_read_only(&place.config.path).unwrap_err();
+    let error = Store::open_read_only(&place.config).unwrap_err();
     let reason = "there is no such file: correct the store's path".to_owned();
     assert_eq!(
         error,
         Error::Unusable {
-            path: place.config.path.clone(),
+            path: place.file(),
             reason
         }
     );
-    assert!(!place.config.path.exists());
+    assert!(!place.file().exists());
 
     put(&place.open(), "k", "v").await.unwrap().unwrap();
-    let store = Store::open_read_only(&place.config.path).unwrap();
+    let store = Store::open_read_only(&place.config).unwrap();
     assert_eq!(find(&store, "k").await.as_deref(), Some("v"));
     assert_eq!(put(&store, "k", "w").await.unwrap().unwrap_err(), Error::ReadOnly);
     assert_eq!(store.counters(), store::Counters::default());
@@ -248,14 +243,29 @@ async fn a_program_that_ignores_the_lock_holds_us_up_no_longer_than_we_wait() {
 fn a_damaged_store_is_said_to_be_damaged() {
     let place = Place::new();
     drop(place.open());
-    let mut octets = std::fs::read(&place.config.path).unwrap();
+    let mut octets = std::fs::read(place.file()).unwrap();
     let half = octets.len() / 2;
     octets.truncate(half);
     octets[4096..].fill(0xff);
-    std::fs::write(&place.config.path, octets).unwrap();
+    std::fs::write(place.file(), octets).unwrap();
     let error = Store::open(&place.config).map(drop).unwrap_err();
     assert!(
         matches!(error, Error::Corrupt(_) | Error::NotAStore { .. }),
         "{error:?}"
     );
+}
+
+#[tokio::test]
+async fn durability_is_set_as_promised() {
+    let place = Place::new();
+    let store = place.open();
+    let read = |sql: &'static str| store.write(move |tx| tx.first(sql, &[], |row| row.int(0)));
+    assert_eq!(
+        read("PRAGMA synchronous").await.unwrap(),
+        Some(2),
+        "FULL: one fsync for each commit"
+    );
+    assert_eq!(read("PRAGMA foreign_keys").await.unwrap(), Some(1));
+    let mode = store.write(|tx| tx.first("PRAGMA journal_mode", &[], |row| row.text(0)));
+    assert_eq!(mode.await.unwrap().as_deref(), Some("wal"));
 }

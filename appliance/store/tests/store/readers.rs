@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use store::settings;
 
-use crate::fixture::{Place, find, put};
+use super::fixture::{Place, find, put};
 
 #[tokio::test]
 async fn a_reader_sees_one_state_while_others_write() {
@@ -55,7 +55,7 @@ async fn no_more_read_at_once_than_allowed() {
                     // Something that takes a while.
                     let sql =
                         "WITH RECURSIVE n (i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 200000)
-                        SELECT sum(i) FROM n";
+                        SELECT CAST(sum(i) AS BIGINT) FROM n";
                     let sum = reader.first(sql, &[], |row| row.int(0))?;
                     now.fetch_sub(1, Ordering::SeqCst);
                     Ok(sum)

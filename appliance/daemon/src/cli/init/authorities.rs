@@ -5,7 +5,6 @@ use std::path::Path;
 use anyhow::{Context as _, Result};
 use ca::{Authority, CreateIssuing, CreateRoot, NewApiToken, Principal, Role, Scope};
 use secrecy::ExposeSecret as _;
-use store::Store;
 
 use super::{Args, Steps, token};
 use crate::config::Config;
@@ -16,17 +15,6 @@ use crate::tls_files::TlsFiles;
 pub(super) const ROOT: &str = "root";
 /// The name of the issuing CA.
 pub(super) const ISSUING: &str = "issuing";
-
-/// The names of the CAs that there are already.
-pub(super) fn known(state: &Path) -> Result<Vec<String>> {
-    let file = state.join("chancery.db");
-    if !file.exists() {
-        return Ok(Vec::new());
-    }
-    let issuers = Store::open_read_only(&file)?.read_here(store::issuers::all)?;
-    let alive = issuers.into_iter().filter(|issuer| issuer.state != "disabled");
-    Ok(alive.map(|issuer| issuer.name).collect())
-}
 
 /// The root and the issuing CA, each with its CRL and its OCSP responder.
 pub(super) async fn set_up(args: &Args, steps: Steps, authority: &Authority, by: &Principal) -> Result<()> {

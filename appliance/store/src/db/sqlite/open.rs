@@ -262,7 +262,8 @@ mod tests {
             INSERT INTO crls VALUES (x'00112233445566778899aabbccddeeff', 7, 10, 20, 30, x'3000');",
         )?;
         migrate(&mut connection, Path::new("/"))?;
-        let reader = crate::Reader::new(&connection);
+        let open = super::super::Open(&connection);
+        let reader = crate::Reader::new(&open);
         let rows = crate::crls::newest(&reader)?;
         let of_row = |row: &crate::crls::CrlRow| (row.number, row.entries, row.octets, row.der.clone());
         assert_eq!(
@@ -288,7 +289,8 @@ mod tests {
                 (x'00112233445566778899aabbccddeeff', x'07', x'0000000000000000000000000000000a', x'00', 9, 5);",
         )?;
         migrate(&mut connection, Path::new("/"))?;
-        let reader = crate::Reader::new(&connection);
+        let open = super::super::Open(&connection);
+        let reader = crate::Reader::new(&open);
         let intents = crate::intents::all(&reader)?;
         let said = intents
             .iter()

@@ -1,0 +1,123 @@
+//! PostgreSQL: several servers share one database, and any of them writes.
+//!
+//! Whoever writes takes one lock for the length of its transaction, so that changes come one after the other over all servers,
+//! as they do in SQLite: what a change has read stays true until it is committed, numbers rise without gaps, and who has lost a
+//! lease finds out before it does harm. What makes that fast is that one transaction carries the changes of many, and
+//! that statements whose outcome nobody looks at travel together.
+//!
+//! A server that stops within a transaction loses it after [`session::MOST_IDLE`], and the lock with it.
+
+mod config;
+mod connect;
+mod pending;
+mod refusal;
+mod schema;
+mod session;
+mod tls;
+mod writer;
+
+use std::time::Duration;
+
+use deadpool_postgres::Pool;
+use tokio::runtime::{Builder, Handle, Runtime};
+use tokio_postgres::IsolationLevel;
+
+use super::session::{Session, Writing};
+use crate::error::{Error, Result};
+
+pub use config::{Credentials, PostgresConfig};
+
+/// How long a connection may take, and a free one of those that read.
+const CONNECT: Duration = Duration::from_secs(3);
+
+/// The connections that read, and what drives them.
+#[derive(Debug)]
+pub(crate) struct Postgres {
+    pool: Pool,
+    driver: Driver,
+}
+
+/// The thread that the connections' tasks run on. It is left behind when the store goes, because that may happen where nobody
+/// may wait.
+#[derive(Debug)]
+struct Driver(Option<Runtime>);
+
+impl Driver {
+    fn start() -> Result<Self> {
+        let runtime = Builder::new_multi_thread()
+            .worker_threads(1)
+            .thread_name("store-readers")
+            .enable_all()
+            .build();
+        Ok(Self(Some(runtime.map_err(|error| Error::Io(error.to_string()))?)))
+    }
+
+    fn handle(&self) -> Result<Handle> {
+        self.0
+            .as_ref()
+            .map(|runtime| runtime.handle().clone())
+            .ok_or(Error::Closed)
+    }
+}
+
+impl Drop for Driver {
+    fn drop(&mut self) {
+        if let Some(runtime) = self.0.take() {
+            runtime.shutdown_background();
+        }
+    }
+}
+
+impl Postgres {
+    /// Makes or migrates the schema: what reads, and what writes.
+    pub(crate) fn open(config: &PostgresConfig, readers: usize) -> Result<(Self, Box<dyn Writing>)> {
+        let writer = writer::Writer::open(config)?;
+        Ok((Self::new(config, readers)?, Box::new(writer)))
+    }
+
+    /// For a database that is only read, and has the schema already.
+    pub(crate) fn open_read_only(config: &PostgresConfig) -> Result<Self> {
+        let opened = Self::new(config, 1)?;
+        // Opened where other tasks may run, so the waiting is done by a thread of its own.
+        let looking = || opened.read(|session| schema::require_current(session));
+        let outcome = std::thread::scope(|scope| scope.spawn(looking).join());
+        outcome.map_err(|_| Error::Panicked)??;
+        Ok(opened)
+    }
+
+    fn new(config: &PostgresConfig, readers: usize) -> Result<Self> {
+        let driver = Driver::start()?;
+        let manager = connect::manager(&config.with_most_idle(session::MOST_IDLE_READING));
+        let pool = Pool::builder(manager).max_size(readers.max(1)).build();
+        let pool = pool.map_err(|error| Error::Internal(error.to_string()))?;
+        Ok(Self { pool, driver })
+    }
+
+    /// Runs a job on one snapshot.
+    pub(crate) fn read<T>(&self, job: impl FnOnce(&dyn Session) -> Result<T>) -> Result<T> {
+        let handle = self.driver.handle()?;
+        // Connections that died since they were last used show no sooner than now, and there may be as many as the pool has.
+        for _ in 0..=self.pool.status().max_size {
+            let mut client = handle.block_on(connect::within(CONNECT, self.pool.get()))?;
+            let begin = client
+                .build_transaction()
+                .isolation_level(IsolationLevel::RepeatableRead)
+                .read_only(true)
+                .start();
+            let failed = match handle.block_on(connect::answered(begin)) {
+                Ok(transaction) => {
+                    let session = session::Reading::new(&handle, transaction);
+                    let outcome = job(&session);
+                    let ended = session.end();
+                    return outcome.and_then(|outcome| ended.map(|()| outcome));
+                }
+                Err(error) => error,
+            };
+            drop(deadpool_postgres::Object::take(client));
+            if !matches!(failed, Error::Unreachable(_)) {
+                return Err(failed);
+            }
+        }
+        Err(Error::Unreachable("every connection was closed".to_owned()))
+    }
+}

@@ -1,0 +1,104 @@
+//! The schema: whose it is, which version it has, and how it comes to ours.
+
+use refinery::embed_migrations;
+use tokio_postgres::Client;
+
+use super::config::with_cause;
+use super::connect::answered;
+use crate::db::session::Session;
+use crate::error::{Error, Result};
+
+mod embedded {
+    use super::embed_migrations;
+
+    embed_migrations!("migrations/postgres");
+}
+
+/// Held while the schema is looked at and changed, so that of several servers that start together one does it.
+const LOCK: &str = "SELECT pg_advisory_lock(1128812099, 1)";
+const UNLOCK: &str = "SELECT pg_advisory_unlock(1128812099, 1)";
+/// Whether there is a history of our migrations, and whether there is any table.
+const WHOSE: &str = "SELECT count(*) FILTER (WHERE table_name = 'refinery_schema_history'), count(*)
+    FROM information_schema.tables WHERE table_schema = current_schema()";
+const VERSION: &str = "SELECT coalesce(max(version), 0) FROM refinery_schema_history";
+
+/// Makes the schema, or brings it to this program's version.
+pub(super) async fn migrate(client: &mut Client) -> Result<()> {
+    answered(client.batch_execute(LOCK)).await?;
+    let outcome = migrate_alone(client).await;
+    let unlocked = answered(client.batch_execute(UNLOCK)).await;
+    outcome.and(unlocked)
+}
+
+async fn migrate_alone(client: &mut Client) -> Result<()> {
+    let row = answered(client.query_one(WHOSE, &[])).await?;
+    let (known, found) = (
+        known_version(),
+        match (row.get::<_, i64>(0), row.get::<_, i64>(1)) {
+            (0, 0) => 0,
+            (0, _) => return Err(of_another_program()),
+            _ => i64::from(answered(client.query_one(VERSION, &[])).await?.get::<_, i32>(0)),
+        },
+    );
+    if found > known {
+        return Err(Error::NewerSchema { found, known });
+    }
+    // One transaction for a schema and its place in the history.
+    let runner = embedded::migrations::runner().set_grouped(true);
+    let outcome = runner.run_async(client).await;
+    outcome.map(drop).map_err(|error| unmigrated(known, &error))
+}
+
+/// Refuses a schema that is not exactly this program's.
+pub(super) fn require_current(session: &dyn Session) -> Result<()> {
+    let number = |sql: &str, column: usize| {
+        let mut found = 0;
+        session.query(sql, &[], &mut |row| {
+            found = row.int(column)?;
+            Ok(std::ops::ControlFlow::Break(()))
+        })?;
+        Ok::<i64, Error>(found)
+    };
+    if number(WHOSE, 0)? == 0 {
+        return Err(if number(WHOSE, 1)? == 0 {
+            Error::NoStore
+        } else {
+            of_another_program()
+        });
+    }
+    match (number(VERSION, 0)?, known_version()) {
+        (found, known) if found > known => Err(Error::NewerSchema { found, known }),
+        (found, known) if found < known => Err(Error::OlderSchema { found, known }),
+        _ => Ok(()),
+    }
+}
+
+fn of_another_program() -> Error {
+    Error::Rejected("it has the tables of another program: let store.url name an empty database".to_owned())
+}
+
+fn unmigrated(version: i64, error: &refinery::Error) -> Error {
+    use refinery::error::Kind;
+    if let Kind::DivergentVersion(..) | Kind::MissingVersion(_) = error.kind() {
+        return Error::Rejected(format!(
+            "its schema is that of another build of this program: {error}"
+        ));
+    }
+    let text = with_cause(error);
+    match std::error::Error::source(error).and_then(|cause| cause.downcast_ref::<tokio_postgres::Error>()) {
+        Some(cause) if cause.code().is_some_and(|code| code.code() == "53100") => Error::Full,
+        Some(cause) if cause.code().is_some_and(|code| code.code() == "42501") => {
+            Error::Rejected(format!("{text}: let the user of store.url own the database"))
+        }
+        Some(cause) if cause.is_closed() => Error::Unreachable(text),
+        _ => Error::Internal(format!(
+            "the schema could not be brought to version {version}: {text}"
+        )),
+    }
+}
+
+fn known_version() -> i64 {
+    let known = embedded::migrations::runner();
+    let versions = known.get_migrations().iter().map(|one| i64::from(one.version()));
+    versions.max().unwrap_or(0)
+}

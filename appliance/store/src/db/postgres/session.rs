@@ -1,0 +1,232 @@
+//! What a job asks of a connection within a transaction.
+
+use std::cell::{Cell, RefCell};
+use std::future::Future;
+use std::time::Duration;
+
+use deadpool_postgres::ClientWrapper;
+use tokio::runtime::{Handle, Runtime};
+use tokio_postgres::types::ToSql;
+
+use super::connect::answered;
+use super::pending::{self, Expectation, Pending};
+use super::refusal::READ_ONLY;
+use crate::db::session::{EachRow, Failed, Session, Transaction};
+use crate::error::{Error, Result};
+use crate::value::{Cells, Row, Value};
+
+/// How long nothing may go on in a transaction that writes: all others wait for it.
+pub(super) const MOST_IDLE: Duration = Duration::from_secs(3);
+/// The same for one that reads.
+pub(super) const MOST_IDLE_READING: Duration = Duration::from_mins(2);
+/// Rows of a long answer that are in memory at a time.
+const PAGE: i32 = 4096;
+
+/// A snapshot.
+pub(super) struct Reading<'a> {
+    handle: &'a Handle,
+    transaction: deadpool_postgres::Transaction<'a>,
+}
+
+impl<'a> Reading<'a> {
+    pub(super) fn new(handle: &'a Handle, transaction: deadpool_postgres::Transaction<'a>) -> Self {
+        Self { handle, transaction }
+    }
+
+    pub(super) fn end(self) -> Result<()> {
+        self.handle.block_on(answered(self.transaction.rollback()))
+    }
+}
+
+impl Session for Reading<'_> {
+    fn query(&self, sql: &str, values: &[Value<'_>], each: &mut EachRow<'_>) -> Result<()> {
+        let asking = async {
+            let statement = self.transaction.prepare_cached(&numbered(sql)).await?;
+            self.transaction.query(&statement, &parameters(values)).await
+        };
+        let rows = self.handle.block_on(answered(asking))?;
+        hand_out(&rows, each).map(drop)
+    }
+
+    fn stream(&self, sql: &str, values: &[Value<'_>], each: &mut EachRow<'_>) -> Result<()> {
+        let binding = async {
+            let statement = self.transaction.prepare_cached(&numbered(sql)).await?;
+            self.transaction.bind(&statement, &parameters(values)).await
+        };
+        let portal = self.handle.block_on(answered(binding))?;
+        loop {
+            let page = self.transaction.query_portal(&portal, PAGE);
+            let rows = self.handle.block_on(answered(page))?;
+            if hand_out(&rows, each)?.is_break() || i32::try_from(rows.len()).is_ok_and(|rows| rows < PAGE) {
+                return Ok(());
+            }
+        }
+    }
+}
+
+/// The transaction that changes something. Statements whose outcome nobody looks at gather until something is asked.
+pub(super) struct Changing<'a> {
+    runtime: &'a Runtime,
+    client: &'a ClientWrapper,
+    pending: RefCell<Vec<Pending>>,
+    changes: Cell<u64>,
+    /// A statement failed, and the database runs no other until the part or the transaction is undone.
+    is_spoilt: Cell<bool>,
+    is_lost: Cell<bool>,
+}
+
+impl<'a> Changing<'a> {
+    pub(super) fn new(runtime: &'a Runtime, client: &'a ClientWrapper) -> Self {
+        Self {
+            runtime,
+            client,
+            pending: RefCell::default(),
+            changes: Cell::new(0),
+            is_spoilt: Cell::new(false),
+            is_lost: Cell::new(false),
+        }
+    }
+
+    /// Waits for an answer, after what was put off, and notes what a failure means for the transaction.
+    fn ask<T>(
+        &self,
+        asking: impl Future<Output = std::result::Result<T, tokio_postgres::Error>>,
+    ) -> Result<T> {
+        self.settle()?;
+        self.noted(self.runtime.block_on(answered(asking)))
+    }
+
+    fn noted<T>(&self, outcome: Result<T>) -> Result<T> {
+        // The server became a standby: another one may have taken its place.
+        let outcome = outcome.map_err(|error| match error {
+            Error::ReadOnly => Error::Unreachable(READ_ONLY.to_owned()),
+            other => other,
+        });
+        match &outcome {
+            Ok(_) => {}
+            Err(Error::Unreachable(_)) => self.is_lost.set(true),
+            Err(_) => {
+                self.is_spoilt.set(true);
+                self.count(1);
+            }
+        }
+        outcome
+    }
+
+    fn count(&self, changes: u64) {
+        self.changes.set(self.changes.get() + changes);
+    }
+
+    fn put_off(&self, sql: &str, values: &[Value<'_>], expectation: Expectation, failed: Failed) {
+        self.pending.borrow_mut().push(Pending {
+            sql: numbered(sql),
+            values: values.iter().cloned().map(Value::into_owned).collect(),
+            expectation,
+            failed,
+        });
+    }
+}
+
+impl Session for Changing<'_> {
+    fn query(&self, sql: &str, values: &[Value<'_>], each: &mut EachRow<'_>) -> Result<()> {
+        let rows = self.ask(async {
+            let statement = self.client.prepare_cached(&numbered(sql)).await?;
+            self.client.query(&statement, &parameters(values)).await
+        })?;
+        hand_out(&rows, each).map(drop)
+    }
+
+    /// Whoever changes something reads little.
+    fn stream(&self, sql: &str, values: &[Value<'_>], each: &mut EachRow<'_>) -> Result<()> {
+        self.query(sql, values, each)
+    }
+}
+
+impl Transaction for Changing<'_> {
+    fn execute(&self, sql: &str, values: &[Value<'_>]) -> Result<usize> {
+        let changed = self.ask(async {
+            let statement = self.client.prepare_cached(&numbered(sql)).await?;
+            self.client.execute(&statement, &parameters(values)).await
+        })?;
+        self.count(changed);
+        usize::try_from(changed).map_err(|error| Error::Internal(error.to_string()))
+    }
+
+    fn execute_later(&self, sql: &str, values: &[Value<'_>], failed: Failed) -> Result<()> {
+        self.count(1);
+        self.put_off(sql, values, Expectation::Nothing, failed);
+        Ok(())
+    }
+
+    fn change_one_later(&self, sql: &str, values: &[Value<'_>], failed: Failed) -> Result<()> {
+        self.count(1);
+        self.put_off(sql, values, Expectation::AChange, failed);
+        Ok(())
+    }
+
+    fn append(&self, row: &str, values: &[Value<'_>], failed: Failed) -> Result<()> {
+        self.execute_later(&format!("INSERT INTO {row}"), values, failed)
+    }
+
+    fn refuse_if_any(&self, sql: &str, values: &[Value<'_>], failed: Failed) -> Result<()> {
+        self.put_off(sql, values, Expectation::NoRow, failed);
+        Ok(())
+    }
+
+    fn settle(&self) -> Result<()> {
+        let pending = self.pending.take();
+        if !pending.is_empty() {
+            let outcome = self.runtime.block_on(pending::run(self.client, pending));
+            self.noted(outcome)?;
+        }
+        if self.is_spoilt.get() {
+            return Err(Error::Internal(
+                "a job went on after a statement had failed".to_owned(),
+            ));
+        }
+        Ok(())
+    }
+
+    fn changes(&self) -> u64 {
+        self.changes.get()
+    }
+
+    fn begin_part(&self) -> Result<()> {
+        self.ask(self.client.batch_execute("SAVEPOINT part"))
+    }
+
+    fn end_part(&self, is_kept: bool) -> Result<()> {
+        if is_kept {
+            return self.ask(self.client.batch_execute("RELEASE SAVEPOINT part"));
+        }
+        self.pending.take();
+        self.is_spoilt.set(false);
+        self.ask(
+            self.client
+                .batch_execute("ROLLBACK TO SAVEPOINT part; RELEASE SAVEPOINT part"),
+        )
+    }
+
+    fn is_lost(&self) -> bool {
+        self.is_lost.get()
+    }
+}
+
+fn hand_out(rows: &[tokio_postgres::Row], each: &mut EachRow<'_>) -> Result<std::ops::ControlFlow<()>> {
+    for row in rows {
+        let next = each(&Row(Cells::Postgres(row)))?;
+        if next.is_break() {
+            return Ok(next);
+        }
+    }
+    Ok(std::ops::ControlFlow::Continue(()))
+}
+
+pub(super) fn parameters<'a>(values: &'a [Value<'_>]) -> Vec<&'a (dyn ToSql + Sync)> {
+    values.iter().map(|value| value as &(dyn ToSql + Sync)).collect()
+}
+
+/// `?1` of the common dialect is `$1` here. Our statements have question marks nowhere else.
+fn numbered(sql: &str) -> String {
+    sql.replace('?', "$")
+}

@@ -1,0 +1,173 @@
+//! SQLite in WAL mode: one connection writes, readers stand beside it, each with a snapshot that no write disturbs.
+
+mod open;
+
+use std::fs::File;
+use std::path::{Path, PathBuf};
+
+use parking_lot::Mutex;
+use rusqlite::Connection;
+
+use super::session::{EachRow, Failed, Run, Session, Transaction, Writing};
+use crate::error::{Error, Result};
+use crate::value::{Cells, Row, Value};
+
+/// The connections that read. The writing one is the last to close and leaves no write-ahead log behind.
+#[derive(Debug)]
+pub(crate) struct Sqlite {
+    path: PathBuf,
+    idle: Mutex<Vec<Connection>>,
+    most_readers: usize,
+}
+
+/// The file beside the database, held open for its advisory lock.
+pub(crate) type Lock = File;
+
+impl Sqlite {
+    /// For a store that this process alone writes to: what reads, what writes, and what must be held as long as that does.
+    pub(crate) fn open(
+        path: &Path,
+        max_pages: Option<u32>,
+        most_readers: usize,
+    ) -> Result<(Self, Box<dyn Writing>, Lock)> {
+        let (connection, lock) = open::for_writing(path, max_pages)?;
+        let readers = Self {
+            path: path.to_owned(),
+            idle: Mutex::default(),
+            most_readers,
+        };
+        Ok((readers, Box::new(Writer(connection)), lock))
+    }
+
+    /// For a store that is only read.
+    pub(crate) fn open_read_only(path: &Path) -> Result<Self> {
+        let connection = open::for_reading(path)?;
+        open::require_current_schema(&connection, path)?;
+        Ok(Self {
+            path: path.to_owned(),
+            idle: Mutex::new(vec![connection]),
+            most_readers: 1,
+        })
+    }
+
+    /// Runs a job on one snapshot.
+    pub(crate) fn read<T>(&self, job: impl FnOnce(&dyn Session) -> Result<T>) -> Result<T> {
+        let idle = self.idle.lock().pop();
+        let connection = match idle {
+            Some(connection) => connection,
+            None => open::for_reading(&self.path)?,
+        };
+        connection.execute_batch("BEGIN")?;
+        let outcome = job(&Open(&connection));
+        connection.execute_batch("ROLLBACK")?;
+        let mut idle = self.idle.lock();
+        if idle.len() < self.most_readers {
+            idle.push(connection);
+        }
+        outcome
+    }
+}
+
+/// The connection that writes.
+struct Writer(Connection);
+
+impl Writing for Writer {
+    fn transaction(&mut self, run: &mut Run<'_>) -> Result<Option<u64>> {
+        let connection = &self.0;
+        order(connection, "BEGIN IMMEDIATE")?;
+        let outcome = run(&Open(connection)).and_then(|kept| {
+            if kept.is_some() {
+                order(connection, "COMMIT")?;
+            }
+            Ok(kept)
+        });
+        if !matches!(outcome, Ok(Some(_))) && !connection.is_autocommit() {
+            let undone = order(connection, "ROLLBACK");
+            // When this fails after an error, the next BEGIN says so.
+            return outcome.and_then(|kept| undone.map(|()| kept));
+        }
+        outcome
+    }
+}
+
+/// A connection within a transaction.
+#[derive(Clone, Copy)]
+pub(crate) struct Open<'a>(pub(crate) &'a Connection);
+
+impl Session for Open<'_> {
+    fn query(&self, sql: &str, values: &[Value<'_>], each: &mut EachRow<'_>) -> Result<()> {
+        let mut statement = self.0.prepare_cached(sql)?;
+        let mut rows = statement.query(rusqlite::params_from_iter(values))?;
+        while let Some(row) = rows.next()? {
+            if each(&Row(Cells::Sqlite(row)))?.is_break() {
+                break;
+            }
+        }
+        Ok(())
+    }
+
+    fn stream(&self, sql: &str, values: &[Value<'_>], each: &mut EachRow<'_>) -> Result<()> {
+        self.query(sql, values, each)
+    }
+}
+
+/// Nothing is put off: a statement costs no way to anybody.
+impl Transaction for Open<'_> {
+    fn execute(&self, sql: &str, values: &[Value<'_>]) -> Result<usize> {
+        let mut statement = self.0.prepare_cached(sql)?;
+        Ok(statement.execute(rusqlite::params_from_iter(values))?)
+    }
+
+    fn execute_later(&self, sql: &str, values: &[Value<'_>], failed: Failed) -> Result<()> {
+        self.execute(sql, values).map(drop).map_err(failed)
+    }
+
+    fn change_one_later(&self, sql: &str, values: &[Value<'_>], failed: Failed) -> Result<()> {
+        match self.execute(sql, values) {
+            Ok(0) => Err(failed(Error::Absent { what: String::new() })),
+            outcome => outcome.map(drop).map_err(failed),
+        }
+    }
+
+    /// FAIL undoes nothing that the statement did before, which here is nothing: so it needs no journal.
+    fn append(&self, row: &str, values: &[Value<'_>], failed: Failed) -> Result<()> {
+        self.execute_later(&format!("INSERT OR FAIL INTO {row}"), values, failed)
+    }
+
+    fn refuse_if_any(&self, sql: &str, values: &[Value<'_>], failed: Failed) -> Result<()> {
+        let mut statement = self.0.prepare_cached(sql)?;
+        if statement.exists(rusqlite::params_from_iter(values))? {
+            return Err(failed(Error::Absent { what: String::new() }));
+        }
+        Ok(())
+    }
+
+    fn settle(&self) -> Result<()> {
+        Ok(())
+    }
+
+    fn changes(&self) -> u64 {
+        self.0.total_changes()
+    }
+
+    fn begin_part(&self) -> Result<()> {
+        order(self.0, "SAVEPOINT part")
+    }
+
+    fn end_part(&self, is_kept: bool) -> Result<()> {
+        if !is_kept {
+            order(self.0, "ROLLBACK TO part")?;
+        }
+        order(self.0, "RELEASE part")
+    }
+
+    /// A full or failing disk makes SQLite roll the whole transaction back by itself.
+    fn is_lost(&self) -> bool {
+        self.0.is_autocommit()
+    }
+}
+
+fn order(connection: &Connection, sql: &str) -> Result<()> {
+    connection.prepare_cached(sql)?.execute([])?;
+    Ok(())
+}

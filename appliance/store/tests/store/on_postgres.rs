@@ -1,0 +1,22 @@
+//! PostgreSQL, a server for each test.
+
+pub(crate) const ON_SERVER: bool = true;
+
+#[path = "audit.rs"]
+mod audit;
+#[path = "crash.rs"]
+mod crash;
+#[path = "fixture.rs"]
+mod fixture;
+#[path = "group_commit.rs"]
+mod group_commit;
+#[path = "issuance.rs"]
+mod issuance;
+#[path = "lists.rs"]
+mod lists;
+#[path = "nouns.rs"]
+mod nouns;
+#[path = "readers.rs"]
+mod readers;
+#[path = "server.rs"]
+mod server;

@@ -1,0 +1,24 @@
+//! SQLite in a file.
+
+pub(crate) const ON_SERVER: bool = false;
+
+#[path = "audit.rs"]
+mod audit;
+#[path = "crash.rs"]
+mod crash;
+#[path = "fixture.rs"]
+mod fixture;
+#[path = "full.rs"]
+mod full;
+#[path = "group_commit.rs"]
+mod group_commit;
+#[path = "issuance.rs"]
+mod issuance;
+#[path = "lists.rs"]
+mod lists;
+#[path = "nouns.rs"]
+mod nouns;
+#[path = "open.rs"]
+mod open;
+#[path = "readers.rs"]
+mod readers;
