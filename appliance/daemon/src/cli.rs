@@ -13,6 +13,7 @@ mod man;
 mod profile;
 mod say;
 mod serve;
+mod store;
 mod table;
 mod token;
 mod tour;
@@ -91,6 +92,9 @@ enum Command {
     /// API tokens.
     #[command(subcommand)]
     ApiToken(api_token::Command),
+    /// The store: migrate its schema, check that it is whole, copy it into another database. Works without the server.
+    #[command(subcommand)]
+    Store(store::Command),
     /// The audit log.
     #[command(subcommand)]
     Audit(audit::Command),
@@ -123,6 +127,7 @@ pub(crate) fn run(cli: Cli) -> Result<ExitCode> {
         Command::Token(command) => token::run(&place, command),
         Command::ApiToken(command) => done(runtime("work")?.block_on(api_token::run(&place, command))),
         Command::Audit(command) => runtime("work")?.block_on(audit::run(&place, command)),
+        Command::Store(command) => runtime("work")?.block_on(store::run(&place, command)),
         Command::Config(command) => done(config::run(&place, &command)),
         Command::Tour(args) => done(runtime("work")?.block_on(tour::run(&place, &args))),
         Command::Completions(args) => {

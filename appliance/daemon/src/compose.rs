@@ -13,8 +13,10 @@ use token::KeyRing;
 use crate::config::{Config, ConfigError, SignerMode};
 
 /// Opens the store for writing.
-pub(crate) fn store(config: &Config) -> Result<Store> {
-    Store::open(&config.store_config()?).context("opening the store")
+pub(crate) async fn store(config: &Config) -> Result<Store> {
+    Store::open_whole(&config.store_config()?)
+        .await
+        .context("opening the store")
 }
 
 /// The way to the keys. Must be called within a runtime.

@@ -29,7 +29,7 @@ pub(crate) async fn serve(path: &Path, with_parent: bool, public: Handle) -> Res
     let level = log::start(&config.log)?;
     descriptors::make_room(config.limits.connections);
     let mut signals = Signals::new(with_parent)?;
-    let store = compose::store(&config)?;
+    let store = compose::store(&config).await?;
     let signing = Supervised::start(&config).await?;
     let authority = compose::authority(settings, store, compose::signer(&config)?).await?;
     report_orphans(&authority);

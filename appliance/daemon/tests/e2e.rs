@@ -36,6 +36,8 @@ mod operate;
 mod overload;
 #[path = "e2e/priorities.rs"]
 mod priorities;
+#[path = "e2e/store.rs"]
+mod store;
 #[path = "e2e/token.rs"]
 mod token;
 #[path = "e2e/tour.rs"]

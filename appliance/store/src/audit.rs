@@ -197,7 +197,7 @@ fn chained(previous: &[u8], seq: i64, entry: &AuditEntry) -> Vec<u8> {
     digest(&SHA256, &octets).as_ref().to_vec()
 }
 
-fn hex(octets: &[u8]) -> String {
+pub(crate) fn hex(octets: &[u8]) -> String {
     use std::fmt::Write as _;
     octets.iter().fold(String::new(), |mut text, octet| {
         // Writing to a String cannot fail.

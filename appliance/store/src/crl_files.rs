@@ -96,6 +96,35 @@ impl CrlFiles {
         Ok((found == octets).then_some(CrlFile { file, octets }))
     }
 
+    /// Copies the files into another folder; gives how many. One that is there already is left as it is: a name means one list.
+    pub fn copy_to(&self, other: &Self) -> Result<u64> {
+        let copy = || {
+            let mut copied = 0;
+            DirBuilder::new()
+                .recursive(true)
+                .mode(0o700)
+                .create(&other.folder)?;
+            for entry in std::fs::read_dir(&self.folder)? {
+                let name = entry?.file_name();
+                let (to, fresh) = (other.folder.join(&name), other.folder.join("copy.new"));
+                if !to.exists() {
+                    let mut file = private(&fresh)?;
+                    io::copy(&mut File::open(self.folder.join(&name))?, &mut file)?;
+                    file.sync_all()?;
+                    std::fs::rename(&fresh, &to)?;
+                    copied += 1;
+                }
+            }
+            File::open(&other.folder)?.sync_all()?;
+            Ok::<u64, io::Error>(copied)
+        };
+        match copy() {
+            // Nothing was published yet.
+            Err(error) if error.kind() == ErrorKind::NotFound && !self.folder.exists() => Ok(0),
+            outcome => outcome.map_err(|error| refused(&error)),
+        }
+    }
+
     /// Takes a file away; one that is gone is no matter.
     pub fn remove(&self, name: &str) -> Result<()> {
         match std::fs::remove_file(self.folder.join(name)) {

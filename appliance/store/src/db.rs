@@ -110,6 +110,25 @@ impl Store {
         Ok(Self::assemble(config, readers, Some(writer), lock))
     }
 
+    /// Opens the store for serving: as [`Store::open`], but not one into which a copy has not been finished.
+    pub async fn open_whole(config: &StoreConfig) -> Result<Self> {
+        let store = Self::open(config)?;
+        if store.read(crate::copy::is_unfinished).await? {
+            return Err(Error::Rejected(
+                "a copy into it broke off: run `chancery store copy` again, or empty it".to_owned(),
+            ));
+        }
+        Ok(store)
+    }
+
+    /// The version of the schema that is there, 0 when there is none, and that of this program.
+    pub fn schema_versions(config: &StoreConfig) -> Result<(i64, i64)> {
+        match &config.location {
+            Location::File(path) => sqlite::schema_versions(path),
+            Location::Server(server) => Postgres::schema_versions(server),
+        }
+    }
+
     /// Opens the store for reading only, beside a running server or without one.
     pub fn open_read_only(config: &StoreConfig) -> Result<Self> {
         let readers = match &config.location {

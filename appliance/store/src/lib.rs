@@ -9,6 +9,8 @@
 
 pub mod audit;
 pub mod certificates;
+mod check;
+mod copy;
 pub mod crl_files;
 pub mod crls;
 mod db;
@@ -23,10 +25,13 @@ pub mod responders;
 pub mod revocations;
 pub mod settings;
 pub mod statuses;
+pub mod tables;
 pub mod tokens;
 mod value;
 mod writer;
 
+pub use check::{Finding, check};
+pub use copy::{Copied, Progress, Stage, copy};
 pub use db::{Credentials, Location, PostgresConfig, Reader, Store, StoreConfig, Tx};
 pub use error::{Error, Result};
 pub use ocsp_answers::OcspAnswers;

@@ -7,6 +7,7 @@ use std::borrow::Cow;
 use uuid::Uuid;
 
 use crate::error::{Error, Result};
+use crate::tables::Kind;
 
 /// A parameter. Texts and octets are borrowed where they can be.
 #[derive(Clone, Debug, PartialEq)]
@@ -183,6 +184,20 @@ impl Row<'_> {
                 .try_get::<_, Option<postgres::Octets<'_>>>(column)?
                 .map(|octets| octets.0)),
         }
+    }
+}
+
+/// What a copy needs.
+impl Row<'_> {
+    pub(crate) fn value(&self, column: usize, kind: Kind) -> Result<Value<'static>> {
+        Ok(match kind {
+            Kind::Int => self.opt_int(column)?.into(),
+            Kind::Text => self.opt_text(column)?.into(),
+            Kind::Blob => self
+                .opt_octets(column)?
+                .map_or(Value::Null, |octets| Value::Blob(octets.to_vec().into())),
+            Kind::Id => self.opt_uuid(column)?.into(),
+        })
     }
 }
 

@@ -119,8 +119,9 @@ pub(crate) async fn run(output: Output, args: &Args) -> Result<()> {
         token::set_up(args, steps, &layout)?;
     }
     let config = set_up_config(args, steps, &layout)?;
-    let opened =
-        compose::store(&config).context("is `chancery serve` running with this folder? stop it first")?;
+    let opened = compose::store(&config)
+        .await
+        .context("is `chancery serve` running with this folder? stop it first")?;
     let signer = match config.signer.mode {
         SignerMode::Connect => compose::signer(&config)?,
         SignerMode::Spawn | SignerMode::InProcess => compose::signer_here(&config)?,

@@ -248,9 +248,9 @@ impl Appliance {
     }
 
     /// Where the store is.
-    pub(crate) fn store_config(&self) -> store::StoreConfig {
+    pub(crate) fn store_config(&self) -> ::store::StoreConfig {
         if !store_bed::is_postgres() {
-            return store::StoreConfig::new(self.state().join("chancery.db"));
+            return ::store::StoreConfig::new(self.state().join("chancery.db"));
         }
         let mut config = store_bed::config(self.file("chancery.db"));
         config.folder = self.state();
@@ -258,8 +258,8 @@ impl Appliance {
     }
 
     /// Opens the store for reading.
-    pub(crate) fn store(&self) -> store::Store {
-        store::Store::open_read_only(&self.store_config()).unwrap()
+    pub(crate) fn store(&self) -> ::store::Store {
+        ::store::Store::open_read_only(&self.store_config()).unwrap()
     }
 
     pub(crate) fn state(&self) -> PathBuf {

@@ -11,6 +11,7 @@ mod config;
 mod connect;
 mod pending;
 mod refusal;
+mod rows;
 mod schema;
 mod session;
 mod tls;
@@ -78,11 +79,13 @@ impl Postgres {
     /// For a database that is only read, and has the schema already.
     pub(crate) fn open_read_only(config: &PostgresConfig) -> Result<Self> {
         let opened = Self::new(config, 1)?;
-        // Opened where other tasks may run, so the waiting is done by a thread of its own.
-        let looking = || opened.read(|session| schema::require_current(session));
-        let outcome = std::thread::scope(|scope| scope.spawn(looking).join());
-        outcome.map_err(|_| Error::Panicked)??;
+        opened.read_elsewhere(schema::require_current)?;
         Ok(opened)
+    }
+
+    /// The version of the schema in a database, and that of this program.
+    pub(crate) fn schema_versions(config: &PostgresConfig) -> Result<(i64, i64)> {
+        Self::new(config, 1)?.read_elsewhere(schema::versions)
     }
 
     fn new(config: &PostgresConfig, readers: usize) -> Result<Self> {
@@ -91,6 +94,12 @@ impl Postgres {
         let pool = Pool::builder(manager).max_size(readers.max(1)).build();
         let pool = pool.map_err(|error| Error::Internal(error.to_string()))?;
         Ok(Self { pool, driver })
+    }
+
+    /// Reads on a thread of its own, for callers whose thread may not wait.
+    fn read_elsewhere<T: Send>(&self, job: impl FnOnce(&dyn Session) -> Result<T> + Send) -> Result<T> {
+        let outcome = std::thread::scope(|scope| scope.spawn(|| self.read(job)).join());
+        outcome.map_err(|_| Error::Panicked)?
     }
 
     /// Runs a job on one snapshot.

@@ -6,6 +6,7 @@
 use std::ops::ControlFlow;
 
 use crate::error::{Error, Result};
+use crate::tables::{Table, Values};
 use crate::value::{Row, Value};
 
 /// Asks inside one transaction, which sees one state.
@@ -15,6 +16,9 @@ pub(crate) trait Session {
 
     /// The same for an answer of any length, of which only a part is in memory at a time.
     fn stream(&self, sql: &str, values: &[Value<'_>], each: &mut EachRow<'_>) -> Result<()>;
+
+    /// Looks at what only this database has: what was looked at, and what is wrong with it.
+    fn examine(&self) -> Result<Vec<(&'static str, Option<String>)>>;
 }
 
 /// What is done with a row, and whether the next one is wanted.
@@ -39,6 +43,9 @@ pub(crate) trait Transaction: Session {
     /// Sees to it, now or at the latest in [`Transaction::settle`], that a question has no answer; `failed` is given
     /// [`Error::Absent`] otherwise.
     fn refuse_if_any(&self, sql: &str, values: &[Value<'_>], failed: Failed) -> Result<()>;
+
+    /// Inserts many rows of a table.
+    fn insert_rows(&self, table: &Table, rows: &[Values]) -> Result<()>;
 
     /// Does what was put off.
     fn settle(&self) -> Result<()>;

@@ -10,6 +10,7 @@ use rusqlite::Connection;
 
 use super::session::{EachRow, Failed, Run, Session, Transaction, Writing};
 use crate::error::{Error, Result};
+use crate::tables::{Table, Values};
 use crate::value::{Cells, Row, Value};
 
 /// The connections that read. The writing one is the last to close and leaves no write-ahead log behind.
@@ -68,6 +69,11 @@ impl Sqlite {
     }
 }
 
+/// The version of the schema in a file, and that of this program.
+pub(crate) fn schema_versions(path: &Path) -> Result<(i64, i64)> {
+    open::versions(path)
+}
+
 /// The connection that writes.
 struct Writer(Connection);
 
@@ -109,6 +115,27 @@ impl Session for Open<'_> {
     fn stream(&self, sql: &str, values: &[Value<'_>], each: &mut EachRow<'_>) -> Result<()> {
         self.query(sql, values, each)
     }
+
+    fn examine(&self) -> Result<Vec<(&'static str, Option<String>)>> {
+        let first = |sql| {
+            let mut statement = self.0.prepare(sql)?;
+            let mut rows = statement.query([])?;
+            let first = rows.next()?.map(|row| row.get::<_, String>(0));
+            Ok::<_, Error>(first.transpose()?)
+        };
+        let damaged = first("PRAGMA integrity_check(1)")?.filter(|said| said != "ok");
+        let dangling = first("PRAGMA foreign_key_check")?;
+        Ok(vec![
+            (
+                "the file is not damaged",
+                damaged.map(|said| format!("{said}: restore the store from a backup")),
+            ),
+            (
+                "what is referred to is there",
+                dangling.map(|table| format!("not so in {table}: restore the store from a backup")),
+            ),
+        ])
+    }
 }
 
 /// Nothing is put off: a statement costs no way to anybody.
@@ -138,6 +165,23 @@ impl Transaction for Open<'_> {
         let mut statement = self.0.prepare_cached(sql)?;
         if statement.exists(rusqlite::params_from_iter(values))? {
             return Err(failed(Error::Absent { what: String::new() }));
+        }
+        Ok(())
+    }
+
+    fn insert_rows(&self, table: &Table, rows: &[Values]) -> Result<()> {
+        let places: Vec<_> = (1..=table.columns.len())
+            .map(|number| format!("?{number}"))
+            .collect();
+        let sql = format!(
+            "INSERT INTO {} ({}) VALUES ({})",
+            table.name,
+            table.column_list(),
+            places.join(", ")
+        );
+        let mut statement = self.0.prepare_cached(&sql)?;
+        for row in rows {
+            statement.execute(rusqlite::params_from_iter(row))?;
         }
         Ok(())
     }

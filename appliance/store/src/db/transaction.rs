@@ -7,6 +7,7 @@ use std::ops::{ControlFlow, Deref};
 
 use super::session::{Failed, Session, Transaction};
 use crate::error::{Error, Result};
+use crate::tables::{Table, Values};
 use crate::value::{Row, Value};
 
 /// Reads inside one snapshot.
@@ -38,6 +39,11 @@ impl<'a> Reader<'a> {
         let kept = self.kept.borrow();
         let found = kept.iter().find(|one| one.key == key);
         found.map(|one| one.value.clone())
+    }
+
+    /// What the database says of itself: what was looked at, and what is wrong with it.
+    pub(crate) fn database_says(&self) -> Result<Vec<(&'static str, Option<String>)>> {
+        self.session.examine()
     }
 
     /// Calls `each` for every row of the answer, without keeping them, until it breaks off.
@@ -180,6 +186,11 @@ impl<'a> Tx<'a> {
     /// Fails the job, now or later, when a question has an answer; `failed` makes the error.
     pub(crate) fn refuse_if_any(&self, sql: &str, values: &[Value<'_>], failed: Failed) -> Result<()> {
         self.transaction.refuse_if_any(sql, values, failed)
+    }
+
+    /// Inserts many rows of a table.
+    pub(crate) fn insert_rows(&self, table: &Table, rows: &[Values]) -> Result<()> {
+        self.transaction.insert_rows(table, rows)
     }
 
     /// Runs a statement that must change something; otherwise `what` names what is [`Error::Absent`].

@@ -4,6 +4,10 @@ pub(crate) const ON_SERVER: bool = false;
 
 #[path = "audit.rs"]
 mod audit;
+#[path = "check.rs"]
+mod check;
+#[path = "copy.rs"]
+mod copy;
 #[path = "crash.rs"]
 mod crash;
 #[path = "fixture.rs"]

@@ -117,6 +117,22 @@ impl fmt::Debug for PostgresConfig {
     }
 }
 
+/// Where it is, for people.
+impl fmt::Display for PostgresConfig {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let hosts = self.server.get_hosts().iter().map(|host| match host {
+            Host::Tcp(name) => name.clone(),
+            Host::Unix(folder) => folder.display().to_string(),
+        });
+        let hosts = hosts.collect::<Vec<_>>().join(", ");
+        write!(
+            f,
+            "database {} on {hosts}",
+            self.server.get_dbname().unwrap_or_default()
+        )
+    }
+}
+
 fn is_local(host: &Host) -> bool {
     match host {
         Host::Tcp(name) => {

@@ -1,5 +1,7 @@
 //! The schema: whose it is, which version it has, and how it comes to ours.
 
+use std::ops::ControlFlow;
+
 use refinery::embed_migrations;
 use tokio_postgres::Client;
 
@@ -51,26 +53,30 @@ async fn migrate_alone(client: &mut Client) -> Result<()> {
 
 /// Refuses a schema that is not exactly this program's.
 pub(super) fn require_current(session: &dyn Session) -> Result<()> {
-    let number = |sql: &str, column: usize| {
-        let mut found = 0;
-        session.query(sql, &[], &mut |row| {
-            found = row.int(column)?;
-            Ok(std::ops::ControlFlow::Break(()))
-        })?;
-        Ok::<i64, Error>(found)
-    };
-    if number(WHOSE, 0)? == 0 {
-        return Err(if number(WHOSE, 1)? == 0 {
-            Error::NoStore
-        } else {
-            of_another_program()
-        });
-    }
-    match (number(VERSION, 0)?, known_version()) {
+    match versions(session)? {
+        (0, _) => Err(Error::NoStore),
         (found, known) if found > known => Err(Error::NewerSchema { found, known }),
         (found, known) if found < known => Err(Error::OlderSchema { found, known }),
         _ => Ok(()),
     }
+}
+
+/// The version that is there, 0 when the database is empty, and that of this program.
+pub(super) fn versions(session: &dyn Session) -> Result<(i64, i64)> {
+    let number = |sql: &str, column: usize| {
+        let mut found = 0;
+        session.query(sql, &[], &mut |row| {
+            found = row.int(column)?;
+            Ok(ControlFlow::Break(()))
+        })?;
+        Ok::<i64, Error>(found)
+    };
+    let found = match (number(WHOSE, 0)?, number(WHOSE, 1)?) {
+        (0, 0) => 0,
+        (0, _) => return Err(of_another_program()),
+        _ => number(VERSION, 0)?,
+    };
+    Ok((found, known_version()))
 }
 
 fn of_another_program() -> Error {

@@ -11,8 +11,10 @@ use tokio_postgres::types::ToSql;
 use super::connect::answered;
 use super::pending::{self, Expectation, Pending};
 use super::refusal::READ_ONLY;
+use super::rows;
 use crate::db::session::{EachRow, Failed, Session, Transaction};
 use crate::error::{Error, Result};
+use crate::tables::{Table, Values};
 use crate::value::{Cells, Row, Value};
 
 /// How long nothing may go on in a transaction that writes: all others wait for it.
@@ -39,6 +41,10 @@ impl<'a> Reading<'a> {
 }
 
 impl Session for Reading<'_> {
+    fn examine(&self) -> Result<Vec<(&'static str, Option<String>)>> {
+        examine(self)
+    }
+
     fn query(&self, sql: &str, values: &[Value<'_>], each: &mut EachRow<'_>) -> Result<()> {
         let asking = async {
             let statement = self.transaction.prepare_cached(&numbered(sql)).await?;
@@ -62,6 +68,36 @@ impl Session for Reading<'_> {
             }
         }
     }
+}
+
+/// What has to be set for that a commit is on the disk, and what is said otherwise.
+const DURABLE: [(&str, &str, &str); 2] = [
+    (
+        "fsync",
+        "a commit is on the disk",
+        "fsync is off: set it to on in postgresql.conf, else a power failure may destroy the database",
+    ),
+    (
+        "full_page_writes",
+        "pages are written as a whole",
+        "full_page_writes is off: set it to on in postgresql.conf, else a power failure may destroy the database",
+    ),
+];
+
+fn examine(session: &dyn Session) -> Result<Vec<(&'static str, Option<String>)>> {
+    let setting = |name: &str| {
+        let mut value = String::new();
+        session.query("SELECT current_setting(?1)", &[name.into()], &mut |row| {
+            value = row.text(0)?;
+            Ok(std::ops::ControlFlow::Break(()))
+        })?;
+        Ok::<_, Error>(value)
+    };
+    let mut found = Vec::new();
+    for (name, what, problem) in DURABLE {
+        found.push((what, (setting(name)? == "off").then(|| problem.to_owned())));
+    }
+    Ok(found)
 }
 
 /// The transaction that changes something. Statements whose outcome nobody looks at gather until something is asked.
@@ -128,6 +164,10 @@ impl<'a> Changing<'a> {
 }
 
 impl Session for Changing<'_> {
+    fn examine(&self) -> Result<Vec<(&'static str, Option<String>)>> {
+        examine(self)
+    }
+
     fn query(&self, sql: &str, values: &[Value<'_>], each: &mut EachRow<'_>) -> Result<()> {
         let rows = self.ask(async {
             let statement = self.client.prepare_cached(&numbered(sql)).await?;
@@ -170,6 +210,12 @@ impl Transaction for Changing<'_> {
 
     fn refuse_if_any(&self, sql: &str, values: &[Value<'_>], failed: Failed) -> Result<()> {
         self.put_off(sql, values, Expectation::NoRow, failed);
+        Ok(())
+    }
+
+    fn insert_rows(&self, table: &Table, rows: &[Values]) -> Result<()> {
+        self.ask(rows::copy_in(self.client, table, rows))?;
+        self.count(rows.len() as u64);
         Ok(())
     }
 

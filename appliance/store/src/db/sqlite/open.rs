@@ -63,6 +63,16 @@ pub(crate) fn for_reading(path: &Path) -> Result<Connection> {
     connect(path, OpenFlags::SQLITE_OPEN_READ_ONLY, 4)
 }
 
+/// The version of the schema in a file, 0 when there is none, and that of this program.
+pub(crate) fn versions(path: &Path) -> Result<(i64, i64)> {
+    if !path.exists() {
+        return Ok((0, known_version()));
+    }
+    let connection = for_reading(path)?;
+    identify(&connection, path)?;
+    Ok((stored_version(&connection)?, known_version()))
+}
+
 /// Refuses a schema that is not exactly this program's.
 pub(crate) fn require_current_schema(connection: &Connection, path: &Path) -> Result<()> {
     identify(connection, path)?;

@@ -1,0 +1,190 @@
+//! `chancery store`: the database of the configuration. Works without the server; `migrate` and `copy` want it stopped.
+
+use std::io::{IsTerminal as _, Write as _};
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+use std::time::{Duration, Instant};
+
+use anyhow::{Context as _, Result};
+use clap::Subcommand;
+use serde_json::{Value, json};
+use store::{Finding, Location, Progress, Stage, Store, StoreConfig};
+
+use super::{Output, Place, table};
+use crate::config::Config;
+
+/// How often progress is told.
+const OFTEN: Duration = Duration::from_millis(500);
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum Command {
+    /// Make the store's schema, or bring it to this program's version. The server does so at its start, too.
+    #[command(after_help = "Example: chancery store migrate --dry-run")]
+    Migrate {
+        /// Only tell what would be done.
+        #[arg(long)]
+        dry_run: bool,
+    },
+    /// Look whether the store is whole. Exit status 1 when it is not.
+    #[command(
+        after_help = "Beside a running server, too; of a large store every row is read.\n\nExample: chancery store check"
+    )]
+    Check,
+    /// Copy the store of this configuration into that of another, for example from SQLite to PostgreSQL, and compare both.
+    #[command(
+        after_help = "A copy that broke off goes on where it was. The target must be empty. Stop the server first; when it \
+            is done, start it with the other configuration.\n\n\
+            Example: chancery --config /etc/chancery/chancery.toml store copy --to /etc/chancery/postgres.toml"
+    )]
+    Copy {
+        /// The configuration whose store is the target.
+        #[arg(long, value_name = "FILE")]
+        to: PathBuf,
+    },
+}
+
+pub(crate) async fn run(place: &Place, command: Command) -> Result<ExitCode> {
+    let config = Config::load(&place.config)?.store_config()?;
+    match command {
+        Command::Migrate { dry_run } => migrate(place.output, &config, dry_run),
+        Command::Check => check(place.output, &config).await,
+        Command::Copy { to } => copy(place.output, &config, &to).await,
+    }
+}
+
+fn migrate(output: Output, config: &StoreConfig, dry_run: bool) -> Result<ExitCode> {
+    let (before, known) = Store::schema_versions(config)?;
+    if !dry_run {
+        Store::open(config)?;
+    }
+    let is_done = before == known;
+    let outcome = match (is_done, dry_run) {
+        (true, _) => "is as this program wants it",
+        (false, true) => "would be migrated",
+        (false, false) => "was migrated",
+    };
+    let told = json!({ "schema": outcome, "from": before, "to": known });
+    table::one(
+        output,
+        &told,
+        &[
+            ("Schema", "/schema"),
+            ("From version", "/from"),
+            ("To version", "/to"),
+        ],
+    );
+    Ok(ExitCode::SUCCESS)
+}
+
+async fn check(output: Output, config: &StoreConfig) -> Result<ExitCode> {
+    let store = Store::open_read_only(config)?;
+    let found = store.read(store::check).await?;
+    let is_whole = found.iter().all(|finding| finding.problem.is_none());
+    let rows: Vec<Value> = found.iter().map(row).collect();
+    table::list(
+        output,
+        &rows.into(),
+        &[("CHECK", "/check"), ("OUTCOME", "/outcome")],
+    );
+    Ok(if is_whole {
+        ExitCode::SUCCESS
+    } else {
+        ExitCode::FAILURE
+    })
+}
+
+fn row(finding: &Finding) -> Value {
+    let outcome = finding.problem.as_deref().unwrap_or("yes");
+    json!({ "check": finding.what, "is_whole": finding.problem.is_none(), "outcome": outcome })
+}
+
+async fn copy(output: Output, from: &StoreConfig, to: &Path) -> Result<ExitCode> {
+    let to = Config::load(to)?.store_config()?;
+    let source = Store::open_whole(from)
+        .await
+        .context("opening the source: is its server running? stop it first")?;
+    let target = Store::open(&to).context("opening the target")?;
+    let mut teller = Teller::new(output);
+    let copied = store::copy(&source, &target, |progress| teller.tell(progress)).await?;
+    teller.end();
+    let files = if from.folder == to.folder {
+        0
+    } else {
+        copy_crls(&source, &target)?
+    };
+    let told = json!({
+        "copied": "done, and both are equal", "rows": copied.rows, "resumed": copied.resumed, "crl_files": files,
+        "into": place_of(&to),
+    });
+    let rows = [
+        ("Copy", "/copied"),
+        ("Rows", "/rows"),
+        ("Of them there already", "/resumed"),
+        ("CRL files", "/crl_files"),
+        ("Into", "/into"),
+    ];
+    table::one(output, &told, &rows);
+    Ok(ExitCode::SUCCESS)
+}
+
+/// The files of the published CRLs, which the server would otherwise sign anew.
+fn copy_crls(source: &Store, target: &Store) -> Result<u64> {
+    Ok(source.crl_files().copy_to(&target.crl_files())?)
+}
+
+fn place_of(config: &StoreConfig) -> String {
+    match &config.location {
+        Location::File(path) => path.display().to_string(),
+        Location::Server(server) => format!("{server}"),
+    }
+}
+
+/// Tells how far it is: a line that changes for people, an object a line for machines, now and then.
+struct Teller {
+    output: Output,
+    last: Option<(Instant, Stage, &'static str)>,
+}
+
+impl Teller {
+    fn new(output: Output) -> Self {
+        Self { output, last: None }
+    }
+
+    fn tell(&mut self, progress: Progress) {
+        let Progress {
+            stage,
+            table,
+            rows,
+            of,
+        } = progress;
+        let is_new = self.last.is_none_or(|(_, was, at)| (was, at) != (stage, table));
+        let is_due = self.last.is_none_or(|(since, ..)| since.elapsed() >= OFTEN);
+        if !(is_new || is_due || rows == of) {
+            return;
+        }
+        self.last = Some((Instant::now(), stage, table));
+        let stage = match stage {
+            Stage::Copying => "copying",
+            Stage::Comparing => "comparing",
+        };
+        let mut err = std::io::stderr().lock();
+        // Who cannot be told loses nothing but the telling.
+        let _ = match self.output {
+            Output::Json => writeln!(
+                err,
+                "{}",
+                json!({ "stage": stage, "table": table, "rows": rows, "of": of })
+            ),
+            Output::Table if std::io::stderr().is_terminal() => {
+                write!(err, "\r\x1b[K{stage} {table}: {rows} of {of}")
+            }
+            Output::Table => writeln!(err, "{stage} {table}: {rows} of {of}"),
+        };
+    }
+
+    fn end(&self) {
+        if self.output == Output::Table && std::io::stderr().is_terminal() {
+            let _ = writeln!(std::io::stderr());
+        }
+    }
+}
