@@ -171,6 +171,7 @@ impl Authority {
             profile: certification.profile.name.clone(),
             subject: prepared.subject.clone(),
             names: names.collect::<Vec<_>>().join(" "),
+            node: self.inner().store.node(),
         };
         let recorded = intent.clone();
         let high_water = intent.at;

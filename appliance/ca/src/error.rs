@@ -252,6 +252,7 @@ impl From<store::Error> for Error {
                 "store_unusable"
             }
             Store::Io(_) | Store::Unreachable(_) | Store::Closed => "store_unavailable",
+            Store::LeaseLost => "lease_lost",
             Store::Conflict { .. } | Store::CrlNumber { .. } | Store::Absent { .. } => {
                 return Self::Conflict {
                     code: "conflict",

@@ -4,7 +4,7 @@ use jiff::Timestamp;
 use pki::Serial;
 use pki::crl::RevocationReason;
 use serde_json::json;
-use store::crls::ChangeRow;
+use store::crls::NewChange;
 use store::intents::{End, IntentRow};
 use store::revocations::RevocationRow;
 use uuid::Uuid;
@@ -109,25 +109,16 @@ impl Authority {
                 });
             }
             store::revocations::put(tx, &revocation)?;
-            let number = store::crls::count_change(tx, issuer_id, shard)?;
-            if keeps {
-                store::crls::keep_change(
-                    tx,
-                    &ChangeRow {
-                        issuer_id,
-                        shard,
-                        serial: revocation.serial.clone(),
-                        change: number,
-                        released_at: None,
-                        not_after: revocation.not_after,
-                    },
-                )?;
-            }
-            match store::orders::insert(tx, &order) {
-                // Revoking matters more than the order's last word.
-                Err(store::Error::Conflict { .. }) => Ok(number),
-                outcome => outcome.map(|()| number),
-            }
+            let noted = NewChange {
+                issuer_id,
+                shard,
+                serial: &revocation.serial,
+                released_at: None,
+                not_after: revocation.not_after,
+            };
+            // Revoking matters more than the order's last word.
+            store::orders::insert_unless_there(tx, &order)?;
+            store::crls::note_change(tx, &noted, keeps)
         });
         let (number, seq) = match change.await {
             Ok(numbers) => numbers,

@@ -5,7 +5,7 @@ use pki::crl::RevocationReason;
 use pki::{Certificate, Serial};
 use serde_json::json;
 use store::certificates::CertificateRow;
-use store::crls::ChangeRow;
+use store::crls::NewChange;
 use store::revocations::RevocationRow;
 use uuid::Uuid;
 
@@ -212,21 +212,14 @@ impl Authority {
                 Some(revocation) => store::revocations::put(tx, revocation)?,
                 None => drop(store::revocations::remove(tx, row.issuer_id, &row.serial)?),
             }
-            let number = store::crls::count_change(tx, row.issuer_id, shard)?;
-            if keeps {
-                store::crls::keep_change(
-                    tx,
-                    &ChangeRow {
-                        issuer_id: row.issuer_id,
-                        shard,
-                        serial: row.serial.clone(),
-                        change: number,
-                        released_at: put.is_none().then_some(at.as_millisecond()),
-                        not_after: row.not_after,
-                    },
-                )?;
-            }
-            Ok(number)
+            let noted = NewChange {
+                issuer_id: row.issuer_id,
+                shard,
+                serial: &row.serial,
+                released_at: put.is_none().then_some(at.as_millisecond()),
+                not_after: row.not_after,
+            };
+            store::crls::note_change(tx, &noted, keeps)
         };
         self.change(entry, change).await
     }

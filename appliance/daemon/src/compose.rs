@@ -14,9 +14,9 @@ use crate::config::{Config, ConfigError, SignerMode};
 
 /// Opens the store for writing.
 pub(crate) async fn store(config: &Config) -> Result<Store> {
-    Store::open_whole(&config.store_config()?)
-        .await
-        .context("opening the store")
+    let store = config.store_config()?;
+    config.keep_node(store.node)?;
+    Store::open_whole(&store).await.context("opening the store")
 }
 
 /// The way to the keys. Must be called within a runtime.

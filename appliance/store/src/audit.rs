@@ -98,6 +98,7 @@ pub fn append(tx: &Tx<'_>, entry: &AuditEntry) -> Result<i64> {
         },
     )?;
     settings::put_at_the_end(tx, HEAD, format!("{seq} {}", hex(&hash)));
+    tx.stamp(seq);
     Ok(seq)
 }
 

@@ -8,6 +8,8 @@ use std::fmt::Write as _;
 
 use uuid::Uuid;
 
+use crate::audit::hex;
+use crate::changes::Change;
 use crate::db::{Reader, Tx};
 use crate::error::Result;
 use crate::intents;
@@ -149,6 +151,10 @@ pub fn insert(tx: &Tx<'_>, certificate: &CertificateRow, names: &[String]) -> Re
         certificate.revocation_reason.into(),
     ];
     tx.execute_later(&sql, &values)?;
+    tx.tell(Change::Issued {
+        issuer: certificate.issuer_id,
+        serial: hex(&certificate.serial),
+    });
     let names = names.iter().chain([&certificate.subject]);
     for name in names.map(|name| name.to_lowercase()).collect::<BTreeSet<_>>() {
         let sql = "INSERT INTO certificate_names (name, certificate_id) VALUES (?1, ?2)";

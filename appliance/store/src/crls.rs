@@ -5,6 +5,8 @@
 
 use uuid::Uuid;
 
+use crate::audit::hex;
+use crate::changes::Change;
 use crate::db::{Reader, Tx};
 use crate::error::{Error, Result};
 use crate::value::Row;
@@ -29,7 +31,7 @@ pub struct CrlRow {
     pub next_update: i64,
     /// How many entries it has.
     pub entries: i64,
-    /// How many changes of the shard's revocations are in it, as [`count_change`] counts.
+    /// How many changes of the shard's revocations are in it, as [`note_change`] counts.
     pub changes: i64,
     /// The length of its DER.
     pub octets: u64,
@@ -61,8 +63,23 @@ pub struct ChangeRow {
     pub shard: u32,
     /// Of which serial.
     pub serial: Vec<u8>,
-    /// Which change it was, as [`count_change`] counts.
+    /// Which change it was, as [`note_change`] counts.
     pub change: i64,
+    /// When its hold was released, epoch milliseconds; absent while there is a revocation.
+    pub released_at: Option<i64>,
+    /// The end of the certificate's validity, epoch milliseconds.
+    pub not_after: i64,
+}
+
+/// A change that is to be noted, as [`ChangeRow`] without its number.
+#[derive(Clone, Copy, Debug)]
+pub struct NewChange<'a> {
+    /// Whose.
+    pub issuer_id: Uuid,
+    /// In which shard.
+    pub shard: u32,
+    /// Of which serial.
+    pub serial: &'a [u8],
     /// When its hold was released, epoch milliseconds; absent while there is a revocation.
     pub released_at: Option<i64>,
     /// The end of the certificate's validity, epoch milliseconds.
@@ -77,29 +94,34 @@ pub fn take_number(tx: &Tx<'_>, issuer_id: Uuid, shard: u32) -> Result<u64> {
     Ok(state(tx, issuer_id, shard)?.last_number)
 }
 
-/// Notes, with the change itself, that a revocation of a shard changed: its list is due until one is recorded that has it.
-/// Gives the number of the change.
-pub fn count_change(tx: &Tx<'_>, issuer_id: Uuid, shard: u32) -> Result<i64> {
+/// Notes, with the change itself, that a revocation of a shard changed: its list is due until one is recorded that has it. It is
+/// kept for the deltas to come when there are any; a later one of the same serial takes its place. Gives the number of the change.
+pub fn note_change(tx: &Tx<'_>, change: &NewChange<'_>, is_kept: bool) -> Result<i64> {
+    let (issuer_id, shard) = (change.issuer_id, i64::from(change.shard));
     let sql = "INSERT INTO crl_shards (issuer_id, shard, last_number, changes) VALUES (?1, ?2, 0, 1)
         ON CONFLICT (issuer_id, shard) DO UPDATE SET changes = crl_shards.changes + 1";
-    tx.execute(sql, &[issuer_id.into(), i64::from(shard).into()])?;
-    Ok(state(tx, issuer_id, shard)?.changes)
-}
-
-/// Keeps a change for the deltas to come; a later one of the same serial takes its place.
-pub fn keep_change(tx: &Tx<'_>, row: &ChangeRow) -> Result<()> {
-    let sql = "INSERT INTO crl_changes (issuer_id, shard, serial, change, released_at, not_after)
-        VALUES (?1, ?2, ?3, ?4, ?5, ?6) ON CONFLICT (issuer_id, shard, serial) DO UPDATE SET
-            change = excluded.change, released_at = excluded.released_at, not_after = excluded.not_after";
-    let values = [
-        row.issuer_id.into(),
-        i64::from(row.shard).into(),
-        (&row.serial).into(),
-        row.change.into(),
-        row.released_at.into(),
-        row.not_after.into(),
-    ];
-    tx.execute(sql, &values).map(|_| ())
+    tx.execute_later(sql, &[issuer_id.into(), shard.into()])?;
+    let number = state(tx, issuer_id, change.shard)?.changes;
+    tx.tell(Change::Revocation {
+        issuer: issuer_id,
+        serial: hex(change.serial),
+        number,
+    });
+    if is_kept {
+        let sql = "INSERT INTO crl_changes (issuer_id, shard, serial, change, released_at, not_after)
+            VALUES (?1, ?2, ?3, ?4, ?5, ?6) ON CONFLICT (issuer_id, shard, serial) DO UPDATE SET
+                change = excluded.change, released_at = excluded.released_at, not_after = excluded.not_after";
+        let values = [
+            issuer_id.into(),
+            shard.into(),
+            change.serial.into(),
+            number.into(),
+            change.released_at.into(),
+            change.not_after.into(),
+        ];
+        tx.execute_later(sql, &values)?;
+    }
+    Ok(number)
 }
 
 /// Lets the deltas of a shard stand on this list, which has these changes (serial and number) in it.
@@ -185,6 +207,10 @@ pub fn insert(tx: &Tx<'_>, crl: &CrlRow) -> Result<()> {
         crl.der.as_ref().into(),
     ];
     tx.execute(sql, &values)?;
+    tx.tell(Change::Crl {
+        issuer: crl.issuer_id,
+        shard: crl.shard,
+    });
     let sql =
         "DELETE FROM published_crls WHERE issuer_id = ?1 AND shard = ?2 AND is_delta = ?3 AND number <= ?4";
     let values = [

@@ -10,7 +10,8 @@ mod transaction;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use tokio::sync::Semaphore;
+use tokio::sync::{Notify, Semaphore};
+use uuid::Uuid;
 
 use crate::crl_files::CrlFiles;
 use crate::error::{Error, Result};
@@ -33,6 +34,8 @@ pub struct StoreConfig {
     pub max_pages: Option<u32>,
     /// The most reading jobs that run at once; at least one.
     pub readers: usize,
+    /// Which of the servers this is that share the store; another one in every configuration that is not told.
+    pub node: Uuid,
 }
 
 /// Which database it is.
@@ -54,6 +57,7 @@ impl StoreConfig {
             folder,
             max_pages: None,
             readers: 8,
+            node: Uuid::now_v7(),
         }
     }
 
@@ -64,6 +68,7 @@ impl StoreConfig {
             folder: folder.into(),
             max_pages: None,
             readers: 8,
+            node: Uuid::now_v7(),
         }
     }
 }
@@ -79,6 +84,7 @@ pub struct Store {
 struct Inner {
     readers: Readers,
     turns: Arc<Semaphore>,
+    node: Uuid,
     crl_files: CrlFiles,
     writer: Option<Writer>,
     /// What is held as long as there is a store.
@@ -89,7 +95,7 @@ struct Inner {
 #[derive(Debug)]
 enum Readers {
     Sqlite(Sqlite),
-    Postgres(Postgres),
+    Postgres(Box<Postgres>),
 }
 
 impl Store {
@@ -102,8 +108,8 @@ impl Store {
                 (Readers::Sqlite(readers), writing, Some(lock))
             }
             Location::Server(server) => {
-                let (readers, writing) = Postgres::open(server, config.readers)?;
-                (Readers::Postgres(readers), writing, None)
+                let (readers, writing) = Postgres::open(server, config.readers, config.node)?;
+                (Readers::Postgres(Box::new(readers)), writing, None)
             }
         };
         let writer = Writer::start(writing)?;
@@ -133,7 +139,7 @@ impl Store {
     pub fn open_read_only(config: &StoreConfig) -> Result<Self> {
         let readers = match &config.location {
             Location::File(path) => Readers::Sqlite(Sqlite::open_read_only(path)?),
-            Location::Server(server) => Readers::Postgres(Postgres::open_read_only(server)?),
+            Location::Server(server) => Readers::Postgres(Box::new(Postgres::open_read_only(server)?)),
         };
         Ok(Self::assemble(config, readers, None, None))
     }
@@ -147,6 +153,7 @@ impl Store {
         let inner = Inner {
             readers,
             turns: Arc::new(Semaphore::new(config.readers.clamp(1, Semaphore::MAX_PERMITS))),
+            node: config.node,
             crl_files: CrlFiles::within(&config.folder),
             writer,
             _lock: lock,
@@ -219,6 +226,25 @@ impl Store {
             Readers::Sqlite(readers) => readers.read(|session| job(&Reader::new(session))),
             Readers::Postgres(readers) => readers.read(|session| job(&Reader::new(session))),
         }
+    }
+
+    /// Which of the servers this is that share the store.
+    pub fn node(&self) -> Uuid {
+        self.inner.node
+    }
+
+    /// Whether other servers may share the store.
+    pub fn is_shared(&self) -> bool {
+        matches!(self.inner.readers, Readers::Postgres(_))
+    }
+
+    /// What is notified when a server has left a change; never in a store that is not shared. To be asked for once.
+    pub fn listen(&self) -> Result<Arc<Notify>> {
+        let wake = Arc::new(Notify::new());
+        if let Readers::Postgres(readers) = &self.inner.readers {
+            readers.listen(Arc::clone(&wake))?;
+        }
+        Ok(wake)
     }
 
     /// The files of published CRLs.

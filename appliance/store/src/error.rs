@@ -33,6 +33,9 @@ pub enum Error {
         /// What was looked for.
         what: String,
     },
+    /// The duty that the change is for is another server's by now.
+    #[error("another server has taken this duty over")]
+    LeaseLost,
     /// A CRL number that does not rise: another publication came first.
     #[error("CRL number {offered} does not rise above {last}")]
     CrlNumber {

@@ -33,6 +33,8 @@ pub struct IntentRow {
     pub subject: String,
     /// The wanted names, separated by blanks.
     pub names: String,
+    /// The server that is at work on it; nil for a program of the time before there were several.
+    pub node: Uuid,
 }
 
 impl IntentRow {
@@ -74,7 +76,7 @@ pub enum End<'a> {
 }
 
 const COLUMNS: &str =
-    "issuer_id, serial, order_id, tbs_hash, not_after, at, requester, profile, subject, names";
+    "issuer_id, serial, order_id, tbs_hash, not_after, at, requester, profile, subject, names, node";
 
 const REMOVE: &str = "DELETE FROM intents WHERE issuer_id = ?1 AND serial = ?2";
 
@@ -85,7 +87,8 @@ pub fn insert(tx: &Tx<'_>, intent: &IntentRow) -> Result<()> {
         UNION ALL SELECT 1 FROM revocations WHERE issuer_id = ?1 AND serial = ?2";
     let serial = [intent.issuer_id.into(), (&intent.serial).into()];
     tx.refuse_if_any(used, &serial, serial_is_used)?;
-    let sql = format!("INSERT INTO intents ({COLUMNS}) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10)");
+    let sql =
+        format!("INSERT INTO intents ({COLUMNS}) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11)");
     let values = [
         intent.issuer_id.into(),
         (&intent.serial).into(),
@@ -97,6 +100,7 @@ pub fn insert(tx: &Tx<'_>, intent: &IntentRow) -> Result<()> {
         (&intent.profile).into(),
         (&intent.subject).into(),
         (&intent.names).into(),
+        intent.node.into(),
     ];
     tx.execute_later(&sql, &values)
 }
@@ -152,5 +156,6 @@ fn read(row: &Row<'_>) -> Result<IntentRow> {
         profile: row.text(7)?,
         subject: row.text(8)?,
         names: row.text(9)?,
+        node: row.uuid(10)?,
     })
 }

@@ -3,6 +3,7 @@
 
 use uuid::Uuid;
 
+use crate::changes::Change;
 use crate::db::{Reader, Tx};
 use crate::error::Result;
 use crate::value::Row;
@@ -61,6 +62,7 @@ pub fn insert(tx: &Tx<'_>, issuer: &IssuerRow) -> Result<()> {
         (&issuer.settings).into(),
         issuer.created_at.into(),
     ];
+    tx.tell(Change::Issuer { issuer: issuer.id });
     tx.execute(&sql, &values).map(|_| ())
 }
 
@@ -69,24 +71,28 @@ pub fn activate(tx: &Tx<'_>, id: Uuid, subject: &str, certificate: &[u8], chain:
     let sql = "UPDATE issuers SET state = 'active', subject = ?2, certificate = ?3, chain = ?4
         WHERE id = ?1 AND state = 'pending'";
     let values = [id.into(), subject.into(), certificate.into(), chain.into()];
+    tx.tell(Change::Issuer { issuer: id });
     tx.change_one(sql, &values, || format!("pending issuer {id}"))
 }
 
 /// Sets the state of an issuer.
 pub fn set_state(tx: &Tx<'_>, id: Uuid, state: &str) -> Result<()> {
     let sql = "UPDATE issuers SET state = ?2 WHERE id = ?1";
+    tx.tell(Change::Issuer { issuer: id });
     tx.change_one(sql, &[id.into(), state.into()], || format!("issuer {id}"))
 }
 
 /// Sets the link certificates of an issuer.
 pub fn set_links(tx: &Tx<'_>, id: Uuid, links: &[u8]) -> Result<()> {
     let sql = "UPDATE issuers SET links = ?2 WHERE id = ?1";
+    tx.tell(Change::Issuer { issuer: id });
     tx.change_one(sql, &[id.into(), links.into()], || format!("issuer {id}"))
 }
 
 /// Sets the settings (JSON) of an issuer.
 pub fn set_settings(tx: &Tx<'_>, id: Uuid, settings: &str) -> Result<()> {
     let sql = "UPDATE issuers SET settings = ?2 WHERE id = ?1";
+    tx.tell(Change::Issuer { issuer: id });
     tx.change_one(sql, &[id.into(), settings.into()], || format!("issuer {id}"))
 }
 

@@ -9,6 +9,7 @@
 
 pub mod audit;
 pub mod certificates;
+pub mod changes;
 mod check;
 mod copy;
 pub mod crl_files;
@@ -18,6 +19,7 @@ mod error;
 pub mod intents;
 pub mod issuers;
 pub mod keys;
+pub mod leases;
 mod ocsp_answers;
 pub mod orders;
 pub mod profiles;

@@ -41,8 +41,18 @@ const COLUMNS: &str =
 
 /// Adds an order.
 pub fn insert(tx: &Tx<'_>, order: &OrderRow) -> Result<()> {
-    let sql =
-        format!("INSERT INTO orders ({COLUMNS}) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12)");
+    put(tx, order, "")
+}
+
+/// Adds an order, unless it was recorded before.
+pub fn insert_unless_there(tx: &Tx<'_>, order: &OrderRow) -> Result<()> {
+    put(tx, order, "ON CONFLICT (id) DO NOTHING")
+}
+
+fn put(tx: &Tx<'_>, order: &OrderRow, otherwise: &str) -> Result<()> {
+    let sql = format!(
+        "INSERT INTO orders ({COLUMNS}) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12) {otherwise}"
+    );
     let values = [
         order.id.into(),
         order.at.into(),

@@ -1,5 +1,6 @@
 //! Profiles, as JSON bodies with a version that counts their changes.
 
+use crate::changes::Change;
 use crate::db::{Reader, Tx};
 use crate::error::Result;
 use crate::value::Row;
@@ -21,7 +22,8 @@ pub struct ProfileRow {
 pub fn put(tx: &Tx<'_>, name: &str, body: &str, at: i64) -> Result<i64> {
     let sql = "INSERT INTO profiles (name, version, body, updated_at) VALUES (?1, 1, ?2, ?3)
         ON CONFLICT (name) DO UPDATE SET version = profiles.version + 1, body = excluded.body, updated_at = excluded.updated_at";
-    tx.execute(sql, &[name.into(), body.into(), at.into()])?;
+    tx.execute_later(sql, &[name.into(), body.into(), at.into()])?;
+    tx.tell(Change::Profiles);
     let version = tx.first(
         "SELECT version FROM profiles WHERE name = ?1",
         &[name.into()],
@@ -32,6 +34,7 @@ pub fn put(tx: &Tx<'_>, name: &str, body: &str, at: i64) -> Result<i64> {
 
 /// Removes a profile; whether it was there.
 pub fn delete(tx: &Tx<'_>, name: &str) -> Result<bool> {
+    tx.tell(Change::Profiles);
     Ok(tx.execute("DELETE FROM profiles WHERE name = ?1", &[name.into()])? > 0)
 }
 

@@ -2,6 +2,7 @@
 
 use uuid::Uuid;
 
+use crate::changes::Change;
 use crate::db::{Reader, Tx};
 use crate::error::Result;
 use crate::value::Row;
@@ -35,7 +36,10 @@ pub fn insert(tx: &Tx<'_>, responder: &ResponderRow, now: i64) -> Result<()> {
         responder.not_before.into(),
         responder.not_after.into(),
     ];
-    tx.execute(sql, &values)?;
+    tx.execute_later(sql, &values)?;
+    tx.tell(Change::Responder {
+        issuer: responder.issuer_id,
+    });
     let sql = "DELETE FROM responders WHERE issuer_id = ?1 AND not_after < ?2";
     tx.execute(sql, &[responder.issuer_id.into(), now.into()])
         .map(|_| ())

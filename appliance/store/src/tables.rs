@@ -113,6 +113,7 @@ pub const TABLES: &[Table] = &[
             ("profile", Text),
             ("subject", Text),
             ("names", Text),
+            ("node", Id),
         ],
         key: 2,
     },
@@ -238,6 +239,9 @@ pub const TABLES: &[Table] = &[
         key: 1,
     },
 ];
+
+/// Tables whose rows mean something to servers at work alone, and are not carried over.
+pub const PASSING: &[&str] = &["changes", "crl_parts", "leases"];
 
 /// The values of a row, in the order of the columns.
 pub type Values = Vec<Value<'static>>;

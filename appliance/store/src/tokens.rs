@@ -1,5 +1,6 @@
 //! API tokens: only the hash of a token is kept.
 
+use crate::changes::Change;
 use crate::db::{Reader, Tx};
 use crate::error::Result;
 use crate::value::Row;
@@ -43,12 +44,14 @@ pub fn insert(tx: &Tx<'_>, token: &TokenRow) -> Result<()> {
         token.revoked_at.into(),
         token.last_used_at.into(),
     ];
+    tx.tell(Change::ApiTokens);
     tx.execute(&sql, &values).map(|_| ())
 }
 
 /// Revokes a token; whether it was there and not yet revoked.
 pub fn revoke(tx: &Tx<'_>, id: &str, at: i64) -> Result<bool> {
     let sql = "UPDATE api_tokens SET revoked_at = ?2 WHERE id = ?1 AND revoked_at IS NULL";
+    tx.tell(Change::ApiTokens);
     Ok(tx.execute(sql, &[id.into(), at.into()])? > 0)
 }
 

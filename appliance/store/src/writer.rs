@@ -281,15 +281,16 @@ fn run_plainly(transaction: &dyn Transaction, jobs: &mut [Box<dyn Job>]) -> Resu
     let tx = Tx::new(transaction);
     let mut kept = 0;
     for job in jobs {
-        let before = tx.changes();
+        let (before, told) = (tx.changes(), tx.told());
         match job.run(&tx) {
             outcome if transaction.is_lost() => return Err(lost(outcome)),
             Ok(()) => kept += 1,
-            Err(_) if tx.changes() == before => {}
+            Err(_) if tx.changes() == before => tx.untell(told),
             Err(_) => return Ok(None),
         }
     }
-    match settings::finish(&tx).and_then(|()| transaction.settle()) {
+    let finished = settings::finish(&tx).and_then(|()| tx.announce());
+    match finished.and_then(|()| transaction.settle()) {
         outcome if transaction.is_lost() => Err(lost(outcome)),
         Ok(()) => Ok(Some(kept)),
         // Whose statement it was shows when each has a part of its own.
@@ -302,6 +303,7 @@ fn run_each(transaction: &dyn Transaction, jobs: &mut [Box<dyn Job>]) -> Result<
     let tx = Tx::new(transaction);
     let mut kept = 0;
     for job in jobs {
+        let told = tx.told();
         transaction.begin_part()?;
         let outcome = job.run(&tx).and_then(|()| settings::finish(&tx));
         let outcome = outcome.and_then(|()| transaction.settle());
@@ -311,10 +313,13 @@ fn run_each(transaction: &dyn Transaction, jobs: &mut [Box<dyn Job>]) -> Result<
         if let Err(error) = &outcome {
             job.refuse(error);
             tx.forget_kept();
+            tx.untell(told);
         }
         transaction.end_part(outcome.is_ok())?;
         kept += u64::from(outcome.is_ok());
     }
+    tx.announce()?;
+    transaction.settle()?;
     Ok(kept)
 }
 

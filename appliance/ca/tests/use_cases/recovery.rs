@@ -22,6 +22,7 @@ async fn die_after_intent(path: &std::path::Path, issuer_id: Uuid, serial: Seria
         profile: "tls-server".into(),
         subject: String::new(),
         names: "dns:host.example".into(),
+        node: Uuid::nil(),
     };
     let write = store.write(move |tx| store::intents::insert(tx, &intent));
     write.await.unwrap();

@@ -1,13 +1,19 @@
 //! `[store]`: which database, and how it is reached.
 
+use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context as _, Result};
 use serde::{Deserialize, Serialize};
 use store::{Credentials, Location, PostgresConfig, StoreConfig};
 use token::PinSource;
+use uuid::Uuid;
 
 use super::Config;
+use crate::files::{self, Readers};
+
+/// The file in the state folder that says which server this is.
+const NODE: &str = "node";
 
 /// `[store]`
 #[derive(Clone, Debug, Deserialize, Serialize, PartialEq)]
@@ -115,7 +121,35 @@ impl Config {
             folder,
             max_pages: own.max_pages,
             readers: own.connections,
+            node: self.node()?,
         })
+    }
+
+    /// Which of the servers this is that share the store: what the file `node` in the state folder says, or one that nobody was yet.
+    fn node(&self) -> Result<Uuid> {
+        let file = self.path(Path::new(NODE));
+        match std::fs::read_to_string(&file) {
+            Ok(text) => {
+                let wrong = || {
+                    format!(
+                        "{} holds no identifier: remove it, and a new one is made",
+                        file.display()
+                    )
+                };
+                Uuid::try_parse(text.trim()).with_context(wrong)
+            }
+            Err(error) if error.kind() == ErrorKind::NotFound => Ok(Uuid::now_v7()),
+            Err(error) => Err(error).with_context(|| format!("reading {}", file.display())),
+        }
+    }
+
+    /// Remembers which server this is.
+    pub(crate) fn keep_node(&self, node: Uuid) -> Result<()> {
+        let file = self.path(Path::new(NODE));
+        if file.exists() {
+            return Ok(());
+        }
+        files::write(&file, format!("{node}\n").as_bytes(), Readers::All)
     }
 
     fn credentials(&self) -> Result<Credentials> {

@@ -9,6 +9,7 @@
 
 mod config;
 mod connect;
+mod listen;
 mod pending;
 mod refusal;
 mod rows;
@@ -17,11 +18,14 @@ mod session;
 mod tls;
 mod writer;
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use deadpool_postgres::Pool;
 use tokio::runtime::{Builder, Handle, Runtime};
+use tokio::sync::Notify;
 use tokio_postgres::IsolationLevel;
+use uuid::Uuid;
 
 use super::session::{Session, Writing};
 use crate::error::{Error, Result};
@@ -34,6 +38,7 @@ const CONNECT: Duration = Duration::from_secs(3);
 /// The connections that read, and what drives them.
 #[derive(Debug)]
 pub(crate) struct Postgres {
+    config: PostgresConfig,
     pool: Pool,
     driver: Driver,
 }
@@ -71,8 +76,12 @@ impl Drop for Driver {
 
 impl Postgres {
     /// Makes or migrates the schema: what reads, and what writes.
-    pub(crate) fn open(config: &PostgresConfig, readers: usize) -> Result<(Self, Box<dyn Writing>)> {
-        let writer = writer::Writer::open(config)?;
+    pub(crate) fn open(
+        config: &PostgresConfig,
+        readers: usize,
+        node: Uuid,
+    ) -> Result<(Self, Box<dyn Writing>)> {
+        let writer = writer::Writer::open(config, node)?;
         Ok((Self::new(config, readers)?, Box::new(writer)))
     }
 
@@ -93,7 +102,18 @@ impl Postgres {
         let manager = connect::manager(&config.with_most_idle(session::MOST_IDLE_READING));
         let pool = Pool::builder(manager).max_size(readers.max(1)).build();
         let pool = pool.map_err(|error| Error::Internal(error.to_string()))?;
-        Ok(Self { pool, driver })
+        Ok(Self {
+            config: config.clone(),
+            pool,
+            driver,
+        })
+    }
+
+    /// Wakes `wake` when another server, or this one, has left a change.
+    pub(crate) fn listen(&self, wake: Arc<Notify>) -> Result<()> {
+        let listening = listen::listen(self.config.clone(), wake);
+        self.driver.handle()?.spawn(listening);
+        Ok(())
     }
 
     /// Reads on a thread of its own, for callers whose thread may not wait.

@@ -17,6 +17,9 @@ pub(crate) trait Session {
     /// The same for an answer of any length, of which only a part is in memory at a time.
     fn stream(&self, sql: &str, values: &[Value<'_>], each: &mut EachRow<'_>) -> Result<()>;
 
+    /// The database's clock, epoch milliseconds: one for all servers.
+    fn time(&self) -> Result<i64>;
+
     /// Looks at what only this database has: what was looked at, and what is wrong with it.
     fn examine(&self) -> Result<Vec<(&'static str, Option<String>)>>;
 }
@@ -43,6 +46,12 @@ pub(crate) trait Transaction: Session {
     /// Sees to it, now or at the latest in [`Transaction::settle`], that a question has no answer; `failed` is given
     /// [`Error::Absent`] otherwise.
     fn refuse_if_any(&self, sql: &str, values: &[Value<'_>], failed: Failed) -> Result<()>;
+
+    /// Whether other servers may have to know of changes.
+    fn is_shared(&self) -> bool;
+
+    /// Leaves a row in `changes` that says what others have to know, and wakes them at the commit.
+    fn announce(&self, body: String) -> Result<()>;
 
     /// Inserts many rows of a table.
     fn insert_rows(&self, table: &Table, rows: &[Values]) -> Result<()>;

@@ -116,6 +116,11 @@ impl Session for Open<'_> {
         self.query(sql, values, each)
     }
 
+    fn time(&self) -> Result<i64> {
+        let now = "SELECT CAST(unixepoch('subsec') * 1000 AS INTEGER)";
+        Ok(self.0.prepare_cached(now)?.query_row([], |row| row.get(0))?)
+    }
+
     fn examine(&self) -> Result<Vec<(&'static str, Option<String>)>> {
         let first = |sql| {
             let mut statement = self.0.prepare(sql)?;
@@ -166,6 +171,15 @@ impl Transaction for Open<'_> {
         if statement.exists(rusqlite::params_from_iter(values))? {
             return Err(failed(Error::Absent { what: String::new() }));
         }
+        Ok(())
+    }
+
+    /// The lock beside the file sees to that.
+    fn is_shared(&self) -> bool {
+        false
+    }
+
+    fn announce(&self, _: String) -> Result<()> {
         Ok(())
     }
 

@@ -6,6 +6,7 @@ use std::fmt;
 use std::ops::{ControlFlow, Deref};
 
 use super::session::{Failed, Session, Transaction};
+use crate::changes::{Change, Told};
 use crate::error::{Error, Result};
 use crate::tables::{Table, Values};
 use crate::value::{Row, Value};
@@ -39,6 +40,11 @@ impl<'a> Reader<'a> {
         let kept = self.kept.borrow();
         let found = kept.iter().find(|one| one.key == key);
         found.map(|one| one.value.clone())
+    }
+
+    /// The database's clock, epoch milliseconds: one for all servers that share it.
+    pub fn database_time(&self) -> Result<i64> {
+        self.session.time()
     }
 
     /// What the database says of itself: what was looked at, and what is wrong with it.
@@ -112,6 +118,8 @@ pub struct Tx<'a> {
     transaction: &'a dyn Transaction,
     /// How often a value was kept.
     kept_anew: Cell<u64>,
+    /// What other servers have to know.
+    told: RefCell<Vec<Told>>,
 }
 
 impl<'a> Tx<'a> {
@@ -120,6 +128,7 @@ impl<'a> Tx<'a> {
             reader: Reader::new(transaction),
             transaction,
             kept_anew: Cell::new(0),
+            told: RefCell::default(),
         }
     }
 
@@ -160,6 +169,41 @@ impl<'a> Tx<'a> {
     /// Forgets what is kept: the database may have gone back to what it was before.
     pub(crate) fn forget_kept(&self) {
         self.reader.kept.borrow_mut().clear();
+    }
+
+    /// Tells other servers of a change.
+    pub(crate) fn tell(&self, change: Change) {
+        if self.transaction.is_shared() {
+            self.told.borrow_mut().push(Told { change, audit: 0 });
+        }
+    }
+
+    /// Says to which audit entry belongs what was told since the one before.
+    pub(crate) fn stamp(&self, audit: i64) {
+        let mut told = self.told.borrow_mut();
+        for one in told.iter_mut().rev().take_while(|one| one.audit == 0) {
+            one.audit = audit;
+        }
+    }
+
+    /// How much was told.
+    pub(crate) fn told(&self) -> usize {
+        self.told.borrow().len()
+    }
+
+    /// Takes back what was told after that much.
+    pub(crate) fn untell(&self, after: usize) {
+        self.told.borrow_mut().truncate(after);
+    }
+
+    /// Leaves what was told for the others, and wakes them at the commit.
+    pub(crate) fn announce(&self) -> Result<()> {
+        let told = self.told.take();
+        if told.is_empty() {
+            return Ok(());
+        }
+        let body = serde_json::to_string(&told).map_err(|error| Error::Internal(error.to_string()))?;
+        self.transaction.announce(body)
     }
 
     /// Runs a statement and gives the number of rows it changed.

@@ -189,6 +189,7 @@ pub(crate) fn intent(number: u64) -> IntentRow {
         profile: "tls-server".to_owned(),
         subject: "CN=a.example".to_owned(),
         names: "dns:a.example dns:b.example".to_owned(),
+        node: Uuid::from_u128(1),
     }
 }
 

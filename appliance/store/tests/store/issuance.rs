@@ -330,22 +330,37 @@ async fn changes_are_counted_with_what_changes() {
     let store = place.with_issuers().await;
     let state =
         |store: Store| async move { store.read(|reader| crls::state(reader, ISSUER, 2)).await.unwrap() };
+    let note = |tx: &Tx<'_>| {
+        let change = crls::NewChange {
+            issuer_id: ISSUER,
+            shard: 2,
+            serial: &serial(1),
+            released_at: None,
+            not_after: 9_000,
+        };
+        crls::note_change(tx, &change, true)
+    };
     assert_eq!(state(store.clone()).await, crls::ShardState::default());
-    done(&store, |tx| crls::count_change(tx, ISSUER, 2)).await;
-    let undone = store.write(|tx| {
-        crls::count_change(tx, ISSUER, 2)?;
+    done(&store, note).await;
+    let undone = store.write(move |tx| {
+        note(tx)?;
         Err::<(), _>(Error::Internal("no".to_owned()))
     });
     undone.await.unwrap_err();
     assert_eq!(done(&store, |tx| crls::take_number(tx, ISSUER, 2)).await, 1);
-    done(&store, |tx| crls::count_change(tx, ISSUER, 2)).await;
+    done(&store, note).await;
     let expected = crls::ShardState {
         last_number: 1,
         changes: 2,
         base: 0,
         base_made_at: 0,
     };
-    assert_eq!(state(store).await, expected);
+    assert_eq!(state(store.clone()).await, expected);
+    let kept = store.read(crls::changes).await.unwrap();
+    assert_eq!(
+        kept.iter().map(|row| (row.shard, row.change)).collect::<Vec<_>>(),
+        [(2, 2)]
+    );
 }
 
 #[tokio::test]

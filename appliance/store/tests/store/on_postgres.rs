@@ -24,3 +24,5 @@ mod nouns;
 mod readers;
 #[path = "server.rs"]
 mod server;
+#[path = "several.rs"]
+mod several;

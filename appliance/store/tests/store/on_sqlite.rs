@@ -26,3 +26,5 @@ mod nouns;
 mod open;
 #[path = "readers.rs"]
 mod readers;
+#[path = "several.rs"]
+mod several;

@@ -7,6 +7,7 @@ use std::time::Duration;
 use deadpool_postgres::ClientWrapper;
 use tokio::runtime::{Handle, Runtime};
 use tokio_postgres::types::ToSql;
+use uuid::Uuid;
 
 use super::connect::answered;
 use super::pending::{self, Expectation, Pending};
@@ -21,6 +22,8 @@ use crate::value::{Cells, Row, Value};
 pub(super) const MOST_IDLE: Duration = Duration::from_secs(3);
 /// The same for one that reads.
 pub(super) const MOST_IDLE_READING: Duration = Duration::from_mins(2);
+/// What servers listen to.
+pub(super) const CHANNEL: &str = "chancery_changes";
 /// Rows of a long answer that are in memory at a time.
 const PAGE: i32 = 4096;
 
@@ -41,6 +44,10 @@ impl<'a> Reading<'a> {
 }
 
 impl Session for Reading<'_> {
+    fn time(&self) -> Result<i64> {
+        time(self)
+    }
+
     fn examine(&self) -> Result<Vec<(&'static str, Option<String>)>> {
         examine(self)
     }
@@ -84,6 +91,16 @@ const DURABLE: [(&str, &str, &str); 2] = [
     ),
 ];
 
+fn time(session: &dyn Session) -> Result<i64> {
+    let mut now = 0;
+    let sql = "SELECT CAST(extract(epoch FROM clock_timestamp()) * 1000 AS BIGINT)";
+    session.query(sql, &[], &mut |row| {
+        now = row.int(0)?;
+        Ok(std::ops::ControlFlow::Break(()))
+    })?;
+    Ok(now)
+}
+
 fn examine(session: &dyn Session) -> Result<Vec<(&'static str, Option<String>)>> {
     let setting = |name: &str| {
         let mut value = String::new();
@@ -104,6 +121,7 @@ fn examine(session: &dyn Session) -> Result<Vec<(&'static str, Option<String>)>>
 pub(super) struct Changing<'a> {
     runtime: &'a Runtime,
     client: &'a ClientWrapper,
+    node: Uuid,
     pending: RefCell<Vec<Pending>>,
     changes: Cell<u64>,
     /// A statement failed, and the database runs no other until the part or the transaction is undone.
@@ -112,10 +130,11 @@ pub(super) struct Changing<'a> {
 }
 
 impl<'a> Changing<'a> {
-    pub(super) fn new(runtime: &'a Runtime, client: &'a ClientWrapper) -> Self {
+    pub(super) fn new(runtime: &'a Runtime, client: &'a ClientWrapper, node: Uuid) -> Self {
         Self {
             runtime,
             client,
+            node,
             pending: RefCell::default(),
             changes: Cell::new(0),
             is_spoilt: Cell::new(false),
@@ -164,6 +183,10 @@ impl<'a> Changing<'a> {
 }
 
 impl Session for Changing<'_> {
+    fn time(&self) -> Result<i64> {
+        time(self)
+    }
+
     fn examine(&self) -> Result<Vec<(&'static str, Option<String>)>> {
         examine(self)
     }
@@ -211,6 +234,19 @@ impl Transaction for Changing<'_> {
     fn refuse_if_any(&self, sql: &str, values: &[Value<'_>], failed: Failed) -> Result<()> {
         self.put_off(sql, values, Expectation::NoRow, failed);
         Ok(())
+    }
+
+    fn is_shared(&self) -> bool {
+        true
+    }
+
+    fn announce(&self, body: String) -> Result<()> {
+        let sql =
+            "INSERT INTO changes (seq, node, at, body) SELECT coalesce(max(seq), 0) + 1, CAST(?1 AS UUID),
+            CAST(extract(epoch FROM clock_timestamp()) * 1000 AS BIGINT), ?2 FROM changes";
+        self.execute_later(sql, &[self.node.into(), body.into()], |error| error)?;
+        let wake = format!("SELECT pg_notify('{CHANNEL}', '')");
+        self.execute_later(&wake, &[], |error| error)
     }
 
     fn insert_rows(&self, table: &Table, rows: &[Values]) -> Result<()> {

@@ -4,6 +4,7 @@ use std::time::{Duration, Instant};
 
 use deadpool_postgres::ClientWrapper;
 use tokio::runtime::{Builder, Runtime};
+use uuid::Uuid;
 
 use super::config::PostgresConfig;
 use super::session::{Changing, MOST_IDLE};
@@ -24,13 +25,14 @@ const REST: Duration = Duration::from_millis(250);
 pub(super) struct Writer {
     runtime: Runtime,
     config: PostgresConfig,
+    node: Uuid,
     client: Option<ClientWrapper>,
     failed: Option<(Instant, Error)>,
 }
 
 impl Writer {
     /// Connects and makes or migrates the schema.
-    pub(super) fn open(config: &PostgresConfig) -> Result<Self> {
+    pub(super) fn open(config: &PostgresConfig, node: Uuid) -> Result<Self> {
         let config = config.with_most_idle(MOST_IDLE);
         // Opened where other tasks may run, so the waiting is done by a thread of its own.
         let opening = std::thread::spawn(move || {
@@ -38,6 +40,7 @@ impl Writer {
             let mut writer = Self {
                 runtime: runtime.map_err(|error| Error::Io(error.to_string()))?,
                 config,
+                node,
                 client: None,
                 failed: None,
             };
@@ -87,7 +90,7 @@ impl Writer {
 impl Writing for Writer {
     fn transaction(&mut self, run: &mut Run<'_>) -> Result<Option<u64>> {
         let client = self.begin()?;
-        let session = Changing::new(&self.runtime, &client);
+        let session = Changing::new(&self.runtime, &client, self.node);
         let outcome = run(&session);
         let end = match &outcome {
             Ok(Some(_)) => "COMMIT",
