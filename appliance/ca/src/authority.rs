@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, HashMap};
 use std::future::Future;
+use std::sync::atomic::AtomicI64;
 use std::sync::{Arc, OnceLock};
 
 use arc_swap::ArcSwap;
@@ -61,6 +62,10 @@ pub(crate) struct Inner {
     /// One change of the profiles and tokens in memory at a time.
     pub(crate) table_changes: tokio::sync::Mutex<()>,
     pub(crate) crl_nudge: Arc<Notify>,
+    /// The last change of other servers that was taken over.
+    pub(crate) followed: AtomicI64,
+    /// One look at the changes of other servers at a time.
+    pub(crate) following: tokio::sync::Mutex<()>,
     /// Work that runs to its end.
     pub(crate) tasks: TaskTracker,
     recovered: OnceLock<Recovery>,
@@ -70,9 +75,12 @@ impl Authority {
     /// Loads everything from the store, seeds the ready-made profiles, and settles what a crash left behind, so that
     /// whoever holds an authority holds one without orphans; [`Authority::recovered`] says what was found.
     pub async fn open(store: Store, signer: Signer, clock: Clock, settings: Settings) -> Result<Self> {
-        let high_water = store
-            .read(|reader| store::settings::number(reader, HIGH_WATER))
-            .await?;
+        // What is told from here on is taken over; what was before is read with everything else.
+        let read = store.read(|reader| {
+            let high_water = store::settings::number(reader, HIGH_WATER)?;
+            Ok((high_water, store::changes::last(reader)?))
+        });
+        let (high_water, followed) = read.await?;
         let inner = Inner {
             guard: ClockGuard::new(high_water.unwrap_or(0), settings.clock_tolerance),
             ocsp_cache: OcspCache::new(settings.ocsp_cache_entries),
@@ -89,6 +97,8 @@ impl Authority {
             issuer_changes: tokio::sync::Mutex::default(),
             table_changes: tokio::sync::Mutex::default(),
             crl_nudge: Arc::default(),
+            followed: AtomicI64::new(followed),
+            following: tokio::sync::Mutex::default(),
             tasks: TaskTracker::new(),
             recovered: OnceLock::new(),
             metrics: Metrics::new().map_err(Error::internal)?,
@@ -100,6 +110,7 @@ impl Authority {
         let authority = Self {
             inner: Arc::new(inner),
         };
+        authority.be_present().await?;
         authority.load_issuers().await?;
         authority.load_profiles().await?;
         authority.load_tokens().await?;

@@ -1,6 +1,6 @@
 //! A shard in memory: the revoked certificates of one CRL as they stand now, and the CRL that is published.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet, HashSet};
 use std::sync::atomic::{AtomicBool, AtomicI64, Ordering};
 use std::time::Duration;
 
@@ -36,12 +36,31 @@ pub(crate) struct CrlShard {
 #[derive(Debug, Default)]
 struct Revoked {
     entries: SortedEntries,
-    /// How many changes are in the entries, as the store counts them.
+    /// Changes up to this one are in the entries, as the store counts them.
     changes: i64,
+    /// Changes after that which are in the entries, too: those of other servers come later than our own.
+    ahead: BTreeSet<i64>,
     /// The number of the full list that deltas stand on; 0 before the first.
     base: u64,
     /// What changed since then, with the number of the change; empty when there are no deltas.
     since: BTreeMap<Serial, (i64, Listing)>,
+}
+
+impl Revoked {
+    /// Whether a change is new.
+    fn count(&mut self, change: i64) -> bool {
+        if change <= self.changes || !self.ahead.insert(change) {
+            return false;
+        }
+        while self.ahead.remove(&(self.changes + 1)) {
+            self.changes += 1;
+        }
+        true
+    }
+
+    fn count_of_changes(&self) -> i64 {
+        self.changes.saturating_add_unsigned(self.ahead.len() as u64)
+    }
 }
 
 /// A shard as it stood at one moment.
@@ -146,19 +165,30 @@ impl CrlShard {
         }
     }
 
-    /// Takes over what is committed, under the number of the change when deltas need to know. The caller holds the turn of
-    /// the serial.
-    pub(crate) fn apply(&self, listing: Listing, change: Option<i64>) {
+    /// Takes over what is committed, under the number of the change, which is kept for deltas when there are any; one that is in
+    /// the entries already counts no more. The caller holds the turn of the serial.
+    pub(crate) fn apply(&self, listing: Listing, change: i64, is_kept: bool) {
         let mut revoked = self.revoked.lock();
-        revoked.changes += 1;
+        if !revoked.count(change) {
+            return;
+        }
         match &listing {
             Listing::Listed(entry, end) => revoked.entries.put(entry, *end),
             Listing::Released(entry, _) => drop(revoked.entries.remove(entry.serial())),
         }
-        if let Some(change) = change {
+        let known = revoked
+            .since
+            .get(&listing.serial())
+            .map_or(0, |(known, _)| *known);
+        if is_kept && known < change {
             revoked.since.insert(listing.serial(), (change, listing));
         }
         self.is_due.store(true, Ordering::SeqCst);
+    }
+
+    /// How many changes are in the entries, as the store counts them.
+    pub(crate) fn changes(&self) -> i64 {
+        self.revoked.lock().count_of_changes()
     }
 
     /// Takes over what was there at the start.
@@ -199,7 +229,7 @@ impl CrlShard {
         }
         Snapshot {
             entries: revoked.entries.clone(),
-            changes: revoked.changes,
+            changes: revoked.count_of_changes(),
             base: revoked.base,
             delta,
             within,
@@ -213,6 +243,19 @@ impl CrlShard {
             || from_millis(base)
                 .saturating_add(interval)
                 .is_ok_and(|due| due <= now)
+    }
+
+    /// From here on deltas stand on what the store says; only those changes are kept that it keeps (serial and number).
+    pub(crate) fn stand_on_stored(&self, state: &ShardState, kept: &HashSet<(Vec<u8>, i64)>) {
+        let mut revoked = self.revoked.lock();
+        if state.base <= revoked.base {
+            return;
+        }
+        revoked.base = state.base;
+        revoked
+            .since
+            .retain(|serial, (change, _)| kept.contains(&(serial.as_bytes().to_vec(), *change)));
+        self.base_made_at.store(state.base_made_at, Ordering::SeqCst);
     }
 
     /// From here on deltas stand on the list of this number, which has these changes in it.

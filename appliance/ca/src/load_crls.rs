@@ -27,7 +27,7 @@ impl Authority {
                 continue;
             };
             // A list without its file counts as none: another is made, with the next number.
-            if let Some(body) = self.body_of(&row)? {
+            if let Some(body) = self.body_of(&row).await? {
                 files.insert(row_file_name(&row));
                 let published = Some(PublishedCrl::new(&row, body).into());
                 if row.base.is_some() {
@@ -67,12 +67,12 @@ impl Authority {
         Ok(())
     }
 
-    fn body_of(&self, row: &CrlRow) -> Result<Option<CrlBody>> {
+    async fn body_of(&self, row: &CrlRow) -> Result<Option<CrlBody>> {
         if let Some(der) = &row.der {
             return Ok(Some(CrlBody::Memory(der.clone().into())));
         }
-        let name = row_file_name(row);
-        let Some(file) = self.inner().store.crl_files().open(&name, row.octets)? else {
+        let Some(file) = self.fetch_crl(row).await? else {
+            let name = row_file_name(row);
             tracing::warn!(name, "the file of a published CRL is gone; another CRL is made");
             return Ok(None);
         };

@@ -35,7 +35,8 @@ pub struct CrlShard(crate::crl_shard::CrlShard);
 impl CrlShard {
     /// Encodes, lints and lists a revocation, as a use case does before and after it is recorded.
     pub fn list(&self, revocation: &RevocationRow) -> Result<()> {
-        self.0.apply(Listing::of(revocation)?, None);
+        self.0
+            .apply(Listing::of(revocation)?, self.0.changes() + 1, false);
         Ok(())
     }
 

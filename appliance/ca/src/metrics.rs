@@ -30,6 +30,7 @@ pub struct Metrics {
     refused: IntCounterVec,
     revoked: IntCounterVec,
     orphans: IntCounter,
+    followed: IntCounter,
     /// In the order of [`OcspAnswerKind::ALL`]: looked up once, because answers come by the ten thousand a second.
     ocsp_answers: Vec<IntCounter>,
     ocsp_hits: IntCounter,
@@ -81,6 +82,10 @@ impl Metrics {
             orphans: make.counter(
                 "orphans_total",
                 "Serials revoked because something may have been signed unrecorded",
+            )?,
+            followed: make.counter(
+                "changes_followed_total",
+                "Changes of other servers that were taken over",
             )?,
             ocsp_answers: OcspAnswerKind::ALL
                 .iter()
@@ -150,6 +155,10 @@ impl Metrics {
 
     pub(crate) fn orphaned(&self) {
         self.orphans.inc();
+    }
+
+    pub(crate) fn followed(&self, changes: usize) {
+        self.followed.inc_by(changes as u64);
     }
 
     pub(crate) fn ocsp_answered(&self, kind: OcspAnswerKind) {

@@ -16,6 +16,7 @@ use pki::profile::IssuerView;
 use serde_json::json;
 use store::crl_files::{CrlFile, UnfinishedFile};
 use store::crls::CrlRow;
+use store::leases::{self, Lease};
 use tokio::task::JoinSet;
 use uuid::Uuid;
 
@@ -23,6 +24,7 @@ use crate::audit;
 use crate::authority::Authority;
 use crate::background;
 use crate::clock::from_millis;
+use crate::crl_duty::ELSEWHERE;
 use crate::crl_shard::CrlShard;
 use crate::error::{Error, Result};
 use crate::issuer::{Issuer, IssuerEntry};
@@ -142,14 +144,23 @@ impl Authority {
         let issuer = Arc::clone(issuer);
         let publish = self.to_the_end(|authority| async move {
             match issuer.shards.get(index) {
-                Some(shard) => authority.publish(&permit, &issuer, shard).await.map(|_| ()).inspect_err(|error| {
-                    tracing::warn!(%error, issuer = issuer.entry().name, index, "the CRL could not be published");
-                }),
+                Some(shard) => authority.publish(&permit, &issuer, shard).await.map(|_| ()),
                 None => Ok(()),
             }
+            .inspect_err(|error| {
+                if error.code() != ELSEWHERE {
+                    let issuer = issuer.entry();
+                    tracing::warn!(%error, issuer = issuer.name, index, "the CRL could not be published");
+                }
+            })
         });
-        publish.await?;
-        Ok(true)
+        match publish.await {
+            Err(error) if error.code() == ELSEWHERE => {
+                self.look_for_list_again();
+                Ok(false)
+            }
+            outcome => outcome.map(|()| true),
+        }
     }
 
     fn is_due(&self, issuer: &Issuer, shard: &CrlShard) -> bool {
@@ -179,7 +190,14 @@ impl Authority {
         let _one_at_a_time = shard.publishing.lock().await;
         // What is revoked from here on makes the next CRL due; what was revoked before is in the entries already.
         let was_due = shard.is_due.swap(false, Ordering::SeqCst);
-        let outcome = self.make_crl(permit, issuer, shard).await;
+        let duty = self.take_crl_duty(issuer.id, shard.index).await;
+        let outcome = match duty {
+            Ok((lease, number)) => {
+                let making = self.make_crl(permit, issuer, shard, (&lease, number));
+                self.under(&lease, making).await
+            }
+            Err(error) => Err(error),
+        };
         if outcome.is_err() && was_due {
             shard.is_due.store(true, Ordering::SeqCst);
         }
@@ -191,6 +209,7 @@ impl Authority {
         permit: &Permit<action::Publish>,
         issuer: &Issuer,
         shard: &CrlShard,
+        (lease, number): (&Lease, u64),
     ) -> Result<Arc<PublishedCrl>> {
         let entry = issuer.entry();
         let view = entry.view().filter(|_| entry.answers()).ok_or_else(|| {
@@ -202,8 +221,6 @@ impl Authority {
         let now = self.inner().clock.now();
         self.inner().guard.admit(now)?;
         let (id, index) = (entry.id, shard.index);
-        let take = move |tx: &store::Tx<'_>| store::crls::take_number(tx, id, index);
-        let number = self.inner().store.write(take).await?;
         let interval = self.inner().settings.crl_interval;
         let previous = shard.crl.load_full();
         let snapshot = shard.snapshot(self.oldest_end(previous.as_deref(), now));
@@ -239,7 +256,12 @@ impl Authority {
         // A delta grows until a full list is made on schedule, on which the next ones stand.
         let is_scheduled = shard.is_base_old(interval, now);
         let base = (entry.crl.deltas && is_scheduled).then_some(snapshot.within);
-        self.keep_crl(permit, issuer, shard, full, delta, base).await
+        self.share_list(&full.0, &full.1).await?;
+        if let Some((row, file)) = &delta {
+            self.share_list(row, file).await?;
+        }
+        self.keep_crl(permit, issuer, shard, (full, delta), base, lease)
+            .await
     }
 
     /// Builds, lints, signs and writes one list.
@@ -328,9 +350,9 @@ impl Authority {
         permit: &Permit<action::Publish>,
         issuer: &Issuer,
         shard: &CrlShard,
-        (full, full_file): (CrlRow, CrlFile),
-        delta: Option<(CrlRow, CrlFile)>,
+        ((full, full_file), delta): ((CrlRow, CrlFile), Option<(CrlRow, CrlFile)>),
         base: Option<Vec<(Vec<u8>, i64)>>,
+        lease: &Lease,
     ) -> Result<Arc<PublishedCrl>> {
         let now = self.inner().clock.now();
         let details = json!({
@@ -347,11 +369,14 @@ impl Authority {
             &details,
         );
         let (stored, stored_delta) = (full.clone(), delta.as_ref().map(|(delta, _)| delta.clone()));
-        let within = base.clone();
+        let (within, lease) = (base.clone(), lease.clone());
         let record = move |tx: &store::Tx<'_>| {
-            store::crls::insert(tx, &stored)?;
-            if let Some(delta) = &stored_delta {
-                store::crls::insert(tx, delta)?;
+            // A server that was paused finds here that another one has its duty.
+            leases::require(tx, &lease)?;
+            leases::release(tx, &lease)?;
+            for row in [Some(&stored), stored_delta.as_ref()].into_iter().flatten() {
+                store::crls::insert(tx, row)?;
+                store::crls::drop_older_parts(tx, row)?;
             }
             match &within {
                 Some(within) => store::crls::set_base(tx, &stored, within),
@@ -377,7 +402,7 @@ impl Authority {
     }
 
     /// Publishes a list that is recorded, and takes the file of the one before away.
-    fn put_up(
+    pub(crate) fn put_up(
         &self,
         place: &ArcSwapOption<PublishedCrl>,
         row: &CrlRow,

@@ -39,11 +39,11 @@ pub struct Recovery {
 }
 
 impl Authority {
-    /// Revokes and reports every intent that nothing in this process is working on. Runs when the authority is opened,
-    /// and from time to time.
+    /// Revokes and reports every intent that nothing in this process and no other living server is working on. Runs when the
+    /// authority is opened, and from time to time.
     pub async fn recover(&self) -> Result<Recovery> {
         let mut recovery = Recovery::default();
-        for intent in self.inner().store.read(store::intents::all).await? {
+        for intent in self.intents_of_the_dead().await? {
             let serial = serial_of(&intent)?;
             // A serial enters the set before its intent is recorded and leaves it after it is settled.
             if self.inner().in_flight.contains(intent.issuer_id, serial) {
@@ -133,7 +133,7 @@ impl Authority {
             reason: RevocationReason::Unspecified,
         };
         issuer.statuses.apply(serial, state, seq);
-        issuer.shards.of(&serial).apply(listing, keeps.then_some(number));
+        issuer.shards.of(&serial).apply(listing, number, keeps);
         self.inner().crl_nudge.notify_one();
         Ok(true)
     }

@@ -126,18 +126,24 @@ impl Authority {
     /// Takes the responder away whose certificate was revoked, with everything it signed, and makes another with a new
     /// key. Until that is there, OCSP says tryLater; the duty goes on trying.
     pub(crate) async fn replace_revoked_responder(&self, issuer: &Arc<Issuer>, certificate_id: Uuid) {
-        {
-            let _one_at_a_time = issuer.responding.lock().await;
-            let current = issuer.responder.load_full();
-            if current.is_none_or(|current| current.certificate_id != certificate_id) {
-                return;
-            }
-            issuer.responder.store(None);
-            issuer.responders_revoked.fetch_add(1, Ordering::SeqCst);
+        if !self.stop_responding_by(issuer, certificate_id).await {
+            return;
         }
         if let Err(error) = self.renew_responder_if_due(issuer).await {
             tracing::error!(%error, issuer = issuer.entry().name, "the revoked OCSP responder has no successor yet");
         }
+    }
+
+    /// Lets a responder answer no more; whether it was the one that did.
+    pub(crate) async fn stop_responding_by(&self, issuer: &Issuer, certificate_id: Uuid) -> bool {
+        let _one_at_a_time = issuer.responding.lock().await;
+        let current = issuer.responder.load_full();
+        if current.is_none_or(|current| current.certificate_id != certificate_id) {
+            return false;
+        }
+        issuer.responder.store(None);
+        issuer.responders_revoked.fetch_add(1, Ordering::SeqCst);
+        true
     }
 
     async fn make_responder_key(
@@ -220,11 +226,25 @@ impl Authority {
     }
 
     pub(crate) async fn load_responders(&self) -> Result<()> {
+        self.load_responders_of(None).await
+    }
+
+    /// Takes up those that are recorded and not known yet, of one issuer or of all.
+    pub(crate) async fn load_responders_of(&self, only: Option<&Issuer>) -> Result<()> {
         for row in self.inner().store.read(store::responders::all).await? {
+            if only.is_some_and(|issuer| issuer.id != row.issuer_id) {
+                continue;
+            }
             let certificate = Certificate::from_der(&row.certificate).map_err(Error::internal)?;
             let Some(issuer) = self.inner().registry.find(row.issuer_id) else {
                 continue;
             };
+            if issuer
+                .with_responder(&certificate.serial(), |_| Some(()))
+                .is_some()
+            {
+                continue;
+            }
             let status = issuer.statuses.find(&certificate.serial());
             if status.is_some_and(|status| status != State::Good) {
                 continue;

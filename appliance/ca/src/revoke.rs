@@ -169,7 +169,7 @@ impl Authority {
         };
         let state = revoked.map_or(State::Good, |(at, reason)| State::Revoked { at, reason });
         issuer.statuses.apply(serial, state, seq);
-        issuer.shards.of(&serial).apply(listing, keeps.then_some(number));
+        issuer.shards.of(&serial).apply(listing, number, keeps);
         self.inner().crl_nudge.notify_one();
         self.inner()
             .metrics

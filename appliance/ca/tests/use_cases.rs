@@ -48,6 +48,8 @@ mod renew;
 mod revoke;
 #[path = "use_cases/rollover.rs"]
 mod rollover;
+#[path = "use_cases/several.rs"]
+mod several;
 #[path = "use_cases/subordinate.rs"]
 mod subordinate;
 #[path = "use_cases/tokens.rs"]

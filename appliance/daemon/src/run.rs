@@ -44,6 +44,7 @@ pub(crate) async fn serve(path: &Path, with_parent: bool, public: Handle) -> Res
         tls_renewal: Some(tls_renewal(&live)),
     };
     work.spawn(jobs::run(authority.clone(), hooks, stop.clone()));
+    work.spawn(follow(authority.clone(), stop.clone()));
     work.spawn(front.serve(stop.clone()));
     tracing::info!(public = %at.public, api = %at.api, metrics = %at.metrics, "listening");
     tell_systemd(sd_notify::NotifyState::Ready);
@@ -74,6 +75,13 @@ fn report_orphans(authority: &Authority) {
             issuer = %orphan.issuer_id,
             "revoked a serial whose certificate was never recorded"
         );
+    }
+}
+
+/// Takes over what other servers change. When that ends early, only a new start helps.
+async fn follow(authority: Authority, stop: CancellationToken) {
+    if let Err(error) = authority.follow(stop).await {
+        tracing::error!(%error, "the changes of other servers cannot be followed");
     }
 }
 

@@ -3,12 +3,14 @@
 //! A job is idempotent and takes no input but the authority's own state; it runs when the program starts, on a timer, and
 //! on a nudge where it has one. What it does is a use case of `ca`; here is only when.
 
+mod changes_trim;
 mod clock_mark;
 mod crl_schedule;
 mod job;
 mod ocsp_presign;
 mod ocsp_refresh;
 mod orphan_sweep;
+mod presence;
 mod responder_renewal;
 mod runner;
 mod tls_renewal;
@@ -20,6 +22,7 @@ pub use runner::{run, run_table};
 /// Every job, in the order they are started.
 pub static JOBS: &[Job] = &[
     clock_mark::JOB,
+    presence::JOB,
     token_health::JOB,
     orphan_sweep::JOB,
     responder_renewal::JOB,
@@ -27,4 +30,5 @@ pub static JOBS: &[Job] = &[
     ocsp_refresh::JOB,
     ocsp_presign::JOB,
     tls_renewal::JOB,
+    changes_trim::JOB,
 ];

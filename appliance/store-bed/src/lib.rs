@@ -14,11 +14,13 @@
 
 mod postgres;
 
+use std::hash::{DefaultHasher, Hash as _, Hasher as _};
 use std::path::Path;
 use std::sync::OnceLock;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use store::{Credentials, PostgresConfig, Store, StoreConfig};
+use uuid::Uuid;
 
 pub use postgres::Postgres;
 
@@ -28,13 +30,18 @@ const WHICH: &str = "CHANCERY_TEST_STORE";
 /// The store of a path: the file there, or a database that belongs to the path, in every process that asks.
 pub fn config(path: impl AsRef<Path>) -> StoreConfig {
     let path = path.as_ref();
-    match url(path) {
+    let mut config = match url(path) {
         None => StoreConfig::new(path),
         Some(url) => {
             let server = PostgresConfig::new(&url, &Credentials::default()).unwrap();
             StoreConfig::on_server(server, path.parent().unwrap())
         }
-    }
+    };
+    // Whoever opens it again, as after a kill, is the same server.
+    let mut hasher = DefaultHasher::new();
+    path.hash(&mut hasher);
+    config.node = Uuid::from_u128(hasher.finish().into());
+    config
 }
 
 /// Opens it for writing.

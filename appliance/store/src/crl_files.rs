@@ -167,6 +167,11 @@ impl UnfinishedFile {
         self.offset
     }
 
+    /// Writes more at the end.
+    pub fn append(&mut self, octets: &[u8]) -> Result<()> {
+        self.file.write_all(octets).map_err(|error| refused(&error))
+    }
+
     /// Writes what stands before, which must fit exactly, and what stands behind. The file is durable, under its name, when
     /// this returns.
     pub fn finish(mut self, before: &[u8], behind: &[u8]) -> Result<CrlFile> {
@@ -191,6 +196,14 @@ impl UnfinishedFile {
 }
 
 impl CrlFile {
+    /// The same file once more, for somebody else to read.
+    pub fn reopen(&self) -> io::Result<Self> {
+        Ok(Self {
+            file: self.file.try_clone()?,
+            octets: self.octets,
+        })
+    }
+
     /// Its length.
     pub fn octets(&self) -> u64 {
         self.octets

@@ -145,20 +145,17 @@ pub fn set_base(tx: &Tx<'_>, base: &CrlRow, within: &[(Vec<u8>, i64)]) -> Result
     Ok(())
 }
 
+const CHANGES: &str = "SELECT issuer_id, shard, serial, change, released_at, not_after FROM crl_changes";
+
 /// Every change that is kept.
 pub fn changes(reader: &Reader<'_>) -> Result<Vec<ChangeRow>> {
-    let sql = "SELECT issuer_id, shard, serial, change, released_at, not_after FROM crl_changes";
-    reader.all(sql, &[], |row| {
-        Ok(ChangeRow {
-            issuer_id: row.uuid(0)?,
-            shard: u32::try_from(row.int(1)?)
-                .map_err(|_| Error::Corrupt("the shard of a change".to_owned()))?,
-            serial: row.blob(2)?,
-            change: row.int(3)?,
-            released_at: row.opt_int(4)?,
-            not_after: row.int(5)?,
-        })
-    })
+    reader.all(CHANGES, &[], read_change)
+}
+
+/// The change of a serial that is kept.
+pub fn change_of(reader: &Reader<'_>, issuer_id: Uuid, serial: &[u8]) -> Result<Option<ChangeRow>> {
+    let sql = format!("{CHANGES} WHERE issuer_id = ?1 AND serial = ?2");
+    reader.first(&sql, &[issuer_id.into(), serial.into()], read_change)
 }
 
 /// Where a shard stands.
@@ -222,12 +219,68 @@ pub fn insert(tx: &Tx<'_>, crl: &CrlRow) -> Result<()> {
     tx.execute(sql, &values).map(|_| ())
 }
 
+const NEWEST: &str =
+    "SELECT issuer_id, shard, number, base, this_update, next_update, entries, changes, octets, digest, der
+    FROM published_crls AS one WHERE number = (SELECT max(number) FROM published_crls
+        WHERE issuer_id = one.issuer_id AND shard = one.shard AND is_delta = one.is_delta)";
+
 /// The newest CRL of every kind of every shard of every issuer.
 pub fn newest(reader: &Reader<'_>) -> Result<Vec<CrlRow>> {
-    let sql = "SELECT issuer_id, shard, number, base, this_update, next_update, entries, changes, octets, digest, der
-        FROM published_crls AS one WHERE number = (SELECT max(number) FROM published_crls
-            WHERE issuer_id = one.issuer_id AND shard = one.shard AND is_delta = one.is_delta)";
-    reader.all(sql, &[], read)
+    reader.all(NEWEST, &[], read)
+}
+
+/// The newest CRL of every kind of one shard.
+pub fn newest_of(reader: &Reader<'_>, issuer_id: Uuid, shard: u32) -> Result<Vec<CrlRow>> {
+    let sql = format!("{NEWEST} AND issuer_id = ?1 AND shard = ?2");
+    reader.all(&sql, &[issuer_id.into(), i64::from(shard).into()], read)
+}
+
+/// Keeps a part of a list for servers that did not make it. A list is recorded when all its parts are there.
+pub fn put_part(tx: &Tx<'_>, crl: &CrlRow, part: u32, octets: &[u8]) -> Result<()> {
+    let sql = "INSERT INTO crl_parts (issuer_id, shard, is_delta, number, part, octets) VALUES (?1, ?2, ?3, ?4, ?5, ?6)";
+    let values = [
+        crl.issuer_id.into(),
+        i64::from(crl.shard).into(),
+        i64::from(crl.base.is_some()).into(),
+        to_stored(crl.number)?.into(),
+        i64::from(part).into(),
+        octets.into(),
+    ];
+    tx.execute_later(sql, &values)
+}
+
+/// Takes away the parts of older lists of the same kind.
+pub fn drop_older_parts(tx: &Tx<'_>, crl: &CrlRow) -> Result<()> {
+    let sql = "DELETE FROM crl_parts WHERE issuer_id = ?1 AND shard = ?2 AND is_delta = ?3 AND number < ?4";
+    let values = [
+        crl.issuer_id.into(),
+        i64::from(crl.shard).into(),
+        i64::from(crl.base.is_some()).into(),
+        to_stored(crl.number)?.into(),
+    ];
+    tx.execute_later(sql, &values)
+}
+
+/// Calls `each` with the parts of a list in their order.
+pub fn for_each_part(
+    reader: &Reader<'_>,
+    crl: &CrlRow,
+    mut each: impl FnMut(&[u8]) -> Result<()>,
+) -> Result<()> {
+    let sql = "SELECT octets FROM crl_parts WHERE issuer_id = ?1 AND shard = ?2 AND is_delta = ?3 AND number = ?4 AND part = ?5";
+    for part in 0_i64.. {
+        let values = [
+            crl.issuer_id.into(),
+            i64::from(crl.shard).into(),
+            i64::from(crl.base.is_some()).into(),
+            to_stored(crl.number)?.into(),
+            part.into(),
+        ];
+        if reader.first(sql, &values, |row| each(row.octets(0)?))?.is_none() {
+            break;
+        }
+    }
+    Ok(())
 }
 
 fn to_stored(number: u64) -> Result<i64> {
@@ -252,5 +305,16 @@ fn read(row: &Row<'_>) -> Result<CrlRow> {
         octets: number(row.int(8)?)?,
         digest: row.blob(9)?,
         der: row.opt_blob(10)?,
+    })
+}
+
+fn read_change(row: &Row<'_>) -> Result<ChangeRow> {
+    Ok(ChangeRow {
+        issuer_id: row.uuid(0)?,
+        shard: u32::try_from(row.int(1)?).map_err(|_| Error::Corrupt("the shard of a change".to_owned()))?,
+        serial: row.blob(2)?,
+        change: row.int(3)?,
+        released_at: row.opt_int(4)?,
+        not_after: row.int(5)?,
     })
 }

@@ -1,0 +1,67 @@
+//! Which servers are there. A server that is not heard of for a while is taken for dead: what it was about to sign is settled by
+//! the others, and when it wakes up it finds its orders gone.
+
+use std::collections::HashSet;
+use std::time::Duration;
+
+use store::intents::IntentRow;
+use store::leases;
+use uuid::Uuid;
+
+use crate::authority::Authority;
+use crate::error::Result;
+
+/// How long a server may not be heard of; some times longer than it takes to be heard of.
+const LENGTH: Duration = Duration::from_secs(15);
+/// How long a server may be away and still read what it missed.
+const KEPT: Duration = Duration::from_hours(24);
+
+impl Authority {
+    /// Says that this server is there. In a store that is not shared there is nobody to be told.
+    pub async fn be_present(&self) -> Result<()> {
+        let store = &self.inner().store;
+        if !store.is_shared() {
+            return Ok(());
+        }
+        let node = store.node();
+        let write = store.write(move |tx| leases::take(tx, &name(node), node, LENGTH));
+        write.await?;
+        Ok(())
+    }
+
+    /// Forgets changes that are too old for anybody; gives how many rows those were.
+    pub async fn trim_changes(&self) -> Result<usize> {
+        let kept = i64::try_from(KEPT.as_millis()).unwrap_or(i64::MAX);
+        let write = self.inner().store.write(move |tx| {
+            let before = tx.database_time()?.saturating_sub(kept);
+            store::changes::trim(tx, before)
+        });
+        Ok(write.await?)
+    }
+
+    /// The intents that no living server is at work on.
+    pub(crate) async fn intents_of_the_dead(&self) -> Result<Vec<IntentRow>> {
+        let (own, is_shared) = (self.inner().store.node(), self.inner().store.is_shared());
+        let read = self.inner().store.read(move |reader| {
+            let mut intents = store::intents::all(reader)?;
+            let others: HashSet<Uuid> = intents
+                .iter()
+                .map(|intent| intent.node)
+                .filter(|node| *node != own)
+                .collect();
+            let mut alive = HashSet::new();
+            for node in others.iter().filter(|_| is_shared) {
+                if leases::holder(reader, &name(*node))?.is_some_and(|holder| holder.is_alive) {
+                    alive.insert(*node);
+                }
+            }
+            intents.retain(|intent| !alive.contains(&intent.node));
+            Ok(intents)
+        });
+        Ok(read.await?)
+    }
+}
+
+fn name(node: Uuid) -> String {
+    format!("node:{node}")
+}

@@ -1,0 +1,486 @@
+//! Two servers over one database: what one does, the other knows.
+
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use ca::{
+    Authority, CertRef, Clock, CreateIssuing, Issued, IssuerState, NewApiToken, RevokeRequest, Role, Scope,
+    Settings, Signer,
+};
+use jiff::SignedDuration;
+use ocsp::{CertId, CertStatus, Expectation, HashAlgorithm, Request, Response};
+use parking_lot::Mutex;
+use pki::crl::RevocationReason;
+use pki::{KeyAlgorithm, Serial};
+use secrecy::ExposeSecret as _;
+use signer_wire::{Input, KeyKind, KeyRecord, KeyRef, Scheme};
+use store::{Credentials, PostgresConfig, Store, StoreConfig};
+use store_bed::Postgres;
+use token::{BackendStatus, KeyRing, Keys, Software};
+use tokio_util::sync::CancellationToken;
+
+use crate::bed::{BASE_URL, START, admin, issuing, root, server_request};
+
+/// The token of one server: keys that all of them have, and a hand on it.
+struct Held {
+    keys: Arc<Software>,
+    /// Whoever holds this keeps signatures waiting.
+    hold: Arc<Mutex<()>>,
+}
+
+impl Keys for Held {
+    fn name(&self) -> &'static str {
+        "software"
+    }
+
+    fn width(&self) -> usize {
+        2
+    }
+
+    fn list(&self) -> Vec<KeyRecord> {
+        self.keys.list()
+    }
+
+    fn kind(&self, key: &KeyRef) -> Option<KeyKind> {
+        self.keys.kind(key)
+    }
+
+    fn find(&self, key: &KeyRef) -> Option<KeyRecord> {
+        self.keys.find(key)
+    }
+
+    fn generate(&self, label: &str, kind: KeyKind) -> Result<KeyRecord, token::Error> {
+        self.keys.generate(label, kind)
+    }
+
+    fn sign(
+        &self,
+        key: &KeyRef,
+        scheme: Scheme,
+        input: &Input,
+        until: Option<Instant>,
+    ) -> Result<Vec<u8>, token::Error> {
+        drop(self.hold.lock());
+        self.keys.sign(key, scheme, input, until)
+    }
+
+    fn status(&self) -> BackendStatus {
+        self.keys.status()
+    }
+
+    fn tend(&self) -> Result<(), token::Error> {
+        Ok(())
+    }
+}
+
+/// Two servers with the same keys, each with a folder of its own.
+struct Pair {
+    one: Authority,
+    other: Authority,
+    clock: Clock,
+    keys: Arc<Software>,
+    /// Keeps the signatures of the first waiting.
+    hold: Arc<Mutex<()>>,
+    folder: tempfile::TempDir,
+    database: Postgres,
+}
+
+impl Pair {
+    async fn ready() -> Self {
+        Self::with(|_| ()).await
+    }
+
+    /// With an issuing CA that is as wished for.
+    async fn with(change: impl FnOnce(&mut CreateIssuing)) -> Self {
+        let (folder, database) = (tempfile::tempdir().unwrap(), Postgres::start());
+        let clock = Clock::fixed(START.parse().unwrap());
+        let (keys, hold) = (Arc::new(Software::in_memory()), Arc::default());
+        let theirs = Held {
+            keys: Arc::clone(&keys),
+            hold: Arc::clone(&hold),
+        };
+        let free = Held {
+            keys: Arc::clone(&keys),
+            hold: Arc::default(),
+        };
+        let one = open(&folder, &database, theirs, &clock, "one").await;
+        let other = open(&folder, &database, free, &clock, "other").await;
+        let mut issuing = issuing("issuing", "root", KeyAlgorithm::P256);
+        change(&mut issuing);
+        one.create_root(&admin(), root("root", KeyAlgorithm::P256))
+            .await
+            .unwrap();
+        one.create_issuing(&admin(), issuing).await.unwrap();
+        let pair = Self {
+            one,
+            other,
+            clock,
+            keys,
+            hold,
+            folder,
+            database,
+        };
+        pair.settle().await;
+        pair
+    }
+
+    async fn third(&self) -> Authority {
+        let free = Held {
+            keys: Arc::clone(&self.keys),
+            hold: Arc::default(),
+        };
+        open(&self.folder, &self.database, free, &self.clock, "third").await
+    }
+
+    /// Each has taken over what the other did.
+    async fn settle(&self) {
+        self.one.catch_up().await.unwrap();
+        self.other.catch_up().await.unwrap();
+    }
+
+    /// What a careful client believes after it has asked a server.
+    async fn ask(&self, server: &Authority, serial: Serial) -> CertStatus {
+        let issuer = server.issuer("issuing").unwrap();
+        let certificate = issuer.certificate.clone().unwrap();
+        let (subject, key) = (certificate.subject().der(), certificate.public_key());
+        let cert_id = CertId::for_issuer(HashAlgorithm::Sha256, subject, key, serial);
+        let answer = server
+            .answer_ocsp(issuer.id, &Request::new(cert_id).to_der().unwrap())
+            .await;
+        let Response::Signed(signed) = Response::parse(&answer.der).unwrap() else {
+            panic!("{:?}", answer.kind)
+        };
+        let expected = Expectation {
+            issuer: &certificate,
+            cert_ids: &[cert_id],
+            nonce: None,
+            at: self.clock.now(),
+            skew: Duration::ZERO,
+        };
+        signed.verify(&expected).unwrap()[0].status
+    }
+}
+
+async fn open(
+    folder: &tempfile::TempDir,
+    database: &Postgres,
+    token: Held,
+    clock: &Clock,
+    name: &str,
+) -> Authority {
+    let folder = folder.path().join(name);
+    std::fs::create_dir(&folder).unwrap();
+    let server = PostgresConfig::new(&database.url(), &Credentials::default()).unwrap();
+    let store = Store::open(&StoreConfig::on_server(server, folder)).unwrap();
+    let signer = Signer::in_process(Arc::new(KeyRing::new(vec![Arc::new(token)], None)));
+    Authority::open(store, signer, clock.clone(), Settings::new(BASE_URL))
+        .await
+        .unwrap()
+}
+
+async fn issue(server: &Authority, name: &str) -> Issued {
+    server.issue(&admin(), server_request(name)).await.unwrap()
+}
+
+async fn revoke(server: &Authority, serial: Serial, reason: RevocationReason) {
+    let request = RevokeRequest {
+        certificate: CertRef::Serial(serial),
+        reason,
+        invalidity_date: None,
+    };
+    server.revoke(&admin(), request).await.unwrap();
+}
+
+fn is_revoked(status: CertStatus) -> bool {
+    matches!(status, CertStatus::Revoked { .. })
+}
+
+#[tokio::test]
+async fn what_one_issues_and_revokes_the_other_answers_for() {
+    let pair = Pair::ready().await;
+    assert_eq!(pair.other.issuer("issuing").unwrap().state, IssuerState::Active);
+    let serial = issue(&pair.one, "host.example").await.serial;
+    pair.settle().await;
+    for server in [&pair.one, &pair.other] {
+        assert_eq!(pair.ask(server, serial).await, CertStatus::Good);
+    }
+    revoke(&pair.other, serial, RevocationReason::CertificateHold).await;
+    pair.settle().await;
+    for server in [&pair.one, &pair.other] {
+        assert!(is_revoked(pair.ask(server, serial).await));
+    }
+    revoke(&pair.one, serial, RevocationReason::RemoveFromCrl).await;
+    pair.settle().await;
+    for server in [&pair.one, &pair.other] {
+        assert_eq!(pair.ask(server, serial).await, CertStatus::Good);
+    }
+    // A certificate that one issued can be revoked on the other before word of it came.
+    let serial = issue(&pair.one, "next.example").await.serial;
+    revoke(&pair.other, serial, RevocationReason::Superseded).await;
+    pair.settle().await;
+    for server in [&pair.one, &pair.other] {
+        assert!(is_revoked(pair.ask(server, serial).await));
+    }
+}
+
+#[tokio::test]
+async fn words_in_any_order_and_twice_leave_how_things_stand() {
+    let pair = Pair::ready().await;
+    let serial = issue(&pair.one, "host.example").await.serial;
+    for _ in 0..3 {
+        revoke(&pair.one, serial, RevocationReason::CertificateHold).await;
+        pair.other.catch_up().await.unwrap();
+        revoke(&pair.other, serial, RevocationReason::RemoveFromCrl).await;
+    }
+    revoke(&pair.other, serial, RevocationReason::KeyCompromise).await;
+    pair.settle().await;
+    pair.settle().await;
+    let third = pair.third().await;
+    for server in [&pair.one, &pair.other, &third] {
+        assert!(is_revoked(pair.ask(server, serial).await));
+        assert_eq!(server.publish_crl(&admin(), "issuing").await.unwrap().entries, 1);
+        pair.settle().await;
+        third.catch_up().await.unwrap();
+        assert_eq!(
+            server.publish_due_crls().await.unwrap(),
+            0,
+            "nothing is left to be listed"
+        );
+    }
+}
+
+#[tokio::test]
+async fn a_list_is_made_by_one_and_handed_out_by_both() {
+    for deltas in [false, true] {
+        let pair = Pair::with(|issuing| issuing.crl.deltas = deltas).await;
+        let id = pair.one.issuer("issuing").unwrap().id;
+        let serial = issue(&pair.one, "host.example").await.serial;
+        revoke(&pair.one, serial, RevocationReason::Superseded).await;
+        pair.settle().await;
+        let published = tokio::join!(pair.one.publish_due_crls(), pair.other.publish_due_crls());
+        let published = [published.0.unwrap(), published.1.unwrap()];
+        assert!(published == [1, 0] || published == [0, 1], "{published:?}");
+        pair.settle().await;
+        let lists = [&pair.one, &pair.other].map(|server| {
+            let crl = server.current_crl(id).unwrap();
+            let delta = server
+                .delta_of_shard(id, None)
+                .map(|delta| (delta.number, delta.etag.clone()));
+            (crl.number, crl.entries, crl.etag.clone(), delta)
+        });
+        assert_eq!(lists[0], lists[1]);
+        assert_eq!((lists[0].1, lists[0].3.is_some()), (1, deltas));
+        for server in [&pair.one, &pair.other] {
+            assert_eq!(server.publish_due_crls().await.unwrap(), 0);
+        }
+        // A server that starts later has it, too.
+        let third = pair.third().await;
+        assert_eq!(third.current_crl(id).map(|crl| crl.number), Some(lists[0].0));
+    }
+}
+
+#[tokio::test]
+async fn numbers_rise_whoever_publishes() {
+    let pair = Pair::ready().await;
+    let mut last = pair
+        .one
+        .current_crl(pair.one.issuer("issuing").unwrap().id)
+        .unwrap()
+        .number;
+    for server in [&pair.one, &pair.other, &pair.other, &pair.one] {
+        let number = server.publish_crl(&admin(), "issuing").await.unwrap().number;
+        assert!(number > last, "{number} after {last}");
+        last = number;
+    }
+    // Each has the other's newest, as soon as it has heard of it.
+    pair.settle().await;
+    let id = pair.one.issuer("issuing").unwrap().id;
+    assert_eq!(pair.other.current_crl(id).unwrap().number, last);
+}
+
+#[tokio::test]
+async fn profiles_tokens_issuers_and_responders_are_shared() {
+    let pair = Pair::ready().await;
+    let new = NewApiToken {
+        name: "anna".to_owned(),
+        role: Role::Admin,
+        issuers: Scope::All,
+        profiles: Scope::All,
+        expires_at: None,
+    };
+    let made = pair.one.create_api_token(&admin(), new).await.unwrap();
+    let secret = made.secret.expose_secret().to_owned();
+    assert!(pair.other.authenticate(&secret).is_err());
+    pair.settle().await;
+    assert!(pair.other.authenticate(&secret).is_ok());
+    pair.other
+        .revoke_api_token(&admin(), &made.token.id)
+        .await
+        .unwrap();
+    pair.settle().await;
+    assert!(pair.one.authenticate(&secret).is_err());
+
+    // The responder that one renews signs for the other.
+    pair.clock.advance(SignedDuration::from_hours(24 * 8));
+    assert!(pair.other.renew_due_responders().await.unwrap() > 0);
+    pair.settle().await;
+    assert_eq!(
+        pair.one.renew_due_responders().await.unwrap(),
+        0,
+        "it has the new one"
+    );
+
+    let request = ca::Rollover {
+        issuer: "issuing".to_owned(),
+        ..ca::Rollover::default()
+    };
+    pair.other.rollover(&admin(), request).await.unwrap();
+    pair.settle().await;
+    assert_eq!(
+        pair.one.issuer("issuing").unwrap().id,
+        pair.other.issuer("issuing").unwrap().id
+    );
+    let serial = issue(&pair.one, "later.example").await.serial;
+    pair.settle().await;
+    assert_eq!(pair.ask(&pair.other, serial).await, CertStatus::Good);
+}
+
+/// A revoked responder is used by nobody any more.
+#[tokio::test]
+async fn a_responder_that_one_revokes_the_other_answers_by_no_more() {
+    let pair = Pair::ready().await;
+    let serial = issue(&pair.one, "host.example").await.serial;
+    pair.settle().await;
+    assert_eq!(pair.ask(&pair.other, serial).await, CertStatus::Good);
+    let page = pair
+        .one
+        .certificates(&admin(), ca::Filter::default())
+        .await
+        .unwrap();
+    let is_responder = |subject: &str| subject.contains("OCSP responder of issuing");
+    let responder = page
+        .items
+        .iter()
+        .find(|item| is_responder(&item.subject))
+        .unwrap();
+    revoke(&pair.one, responder.serial, RevocationReason::KeyCompromise).await;
+    pair.settle().await;
+    assert_eq!(
+        pair.ask(&pair.other, serial).await,
+        CertStatus::Good,
+        "by the new one"
+    );
+}
+
+/// A server that stops in the middle of a list finds, when it wakes up, that another one has made it.
+#[tokio::test(flavor = "multi_thread")]
+#[expect(
+    clippy::await_holding_lock,
+    reason = "the lock is what keeps the signature waiting"
+)]
+async fn a_server_that_lost_its_duty_publishes_nothing() {
+    let pair = Pair::ready().await;
+    let id = pair.one.issuer("issuing").unwrap().id;
+    let before = pair.one.current_crl(id).unwrap().number;
+    let held = pair.hold.lock();
+    let asleep = pair.one.clone();
+    let asleep = tokio::spawn(async move { asleep.publish_crl(&admin(), "issuing").await });
+    let taken = format!("SELECT count(*) FROM leases WHERE name LIKE 'crl:{id}:%' AND until > 0");
+    while pair.database.run(&taken) == "0" {
+        tokio::time::sleep(Duration::from_millis(10)).await;
+    }
+    let error = pair.other.publish_crl(&admin(), "issuing").await.unwrap_err();
+    assert_eq!(error.code(), "crl_made_elsewhere");
+    assert_eq!(pair.other.publish_due_crls().await.unwrap(), 0);
+    // Its time is over: so it would be had it not been heard of for a while.
+    pair.database
+        .run("UPDATE leases SET until = 1 WHERE name LIKE 'crl:%'");
+    let number = pair.other.publish_crl(&admin(), "issuing").await.unwrap().number;
+    assert_eq!(number, before + 2, "the sleeper has taken the one before");
+    drop(held);
+    let error = asleep.await.unwrap().unwrap_err();
+    assert_eq!(error.code(), "lease_lost");
+    pair.settle().await;
+    for server in [&pair.one, &pair.other] {
+        assert_eq!(server.current_crl(id).unwrap().number, number);
+    }
+    assert_eq!(
+        pair.one.publish_crl(&admin(), "issuing").await.unwrap().number,
+        number + 1
+    );
+}
+
+/// What a dead server was about to sign is settled by another; a server that only seemed dead hands nothing out.
+#[tokio::test(flavor = "multi_thread")]
+#[expect(
+    clippy::await_holding_lock,
+    reason = "the lock is what keeps the signature waiting"
+)]
+async fn orders_of_a_living_server_are_left_alone_and_those_of_a_dead_one_settled() {
+    let pair = Pair::ready().await;
+    let held = pair.hold.lock();
+    let asleep = pair.one.clone();
+    let ordered = tokio::spawn(async move { asleep.issue(&admin(), server_request("host.example")).await });
+    while pair.database.run("SELECT count(*) FROM intents") == "0" {
+        tokio::time::sleep(Duration::from_millis(10)).await;
+    }
+    assert!(
+        pair.other.recover().await.unwrap().orphans.is_empty(),
+        "its server lives"
+    );
+    pair.database
+        .run("UPDATE leases SET until = 1 WHERE name LIKE 'node:%'");
+    let orphans = pair.other.recover().await.unwrap().orphans;
+    assert_eq!(orphans.len(), 1);
+    drop(held);
+    let error = ordered.await.unwrap().unwrap_err();
+    assert_eq!(error.code(), "conflict", "{error}");
+    pair.settle().await;
+    for server in [&pair.one, &pair.other] {
+        assert!(is_revoked(pair.ask(server, orphans[0].serial).await));
+    }
+}
+
+#[tokio::test]
+async fn who_was_away_for_too_long_says_so() {
+    let pair = Pair::ready().await;
+    for number in 0..3 {
+        issue(&pair.one, &format!("n{number}.example")).await;
+    }
+    pair.database
+        .run("DELETE FROM changes WHERE seq < (SELECT max(seq) FROM changes)");
+    let error = pair.other.follow(CancellationToken::new()).await.unwrap_err();
+    assert!(error.to_string().contains("start it anew"), "{error}");
+}
+
+/// Nobody calls anything: word travels by itself, also after the database was away.
+#[tokio::test(flavor = "multi_thread")]
+async fn word_comes_by_itself_within_a_second() {
+    let mut pair = Pair::ready().await;
+    let stop = CancellationToken::new();
+    let following = tokio::spawn({
+        let (other, stop) = (pair.other.clone(), stop.clone());
+        async move { other.follow(stop).await }
+    });
+    for round in 0..2 {
+        let serial = issue(&pair.one, "host.example").await.serial;
+        revoke(&pair.one, serial, RevocationReason::Superseded).await;
+        let since = Instant::now();
+        while !is_revoked(pair.ask(&pair.other, serial).await) {
+            assert!(since.elapsed() < Duration::from_secs(1), "in round {round}");
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+        pair.database.kill();
+        pair.database.start_again();
+        while pair.one.be_present().await.is_err() {
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+    }
+    assert!(
+        pair.other
+            .metrics_text()
+            .contains("chancery_changes_followed_total")
+    );
+    stop.cancel();
+    following.await.unwrap().unwrap();
+}
