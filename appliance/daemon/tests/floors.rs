@@ -20,6 +20,7 @@ const FLOORS: &[(&str, u8)] = &[
     ("ocsp", 1),
     ("store-bed", 2),
     ("store", 1),
+    ("tlog", 1),
     ("token", 1),
     ("pki", 0),
     ("signer-wire", 0),
@@ -65,7 +66,7 @@ fn every_member_has_a_floor() {
 #[test]
 fn pure_crates_name_nothing_impure() {
     let manifests = manifests();
-    for package in ["pki", "signer-wire", "ocsp"] {
+    for package in ["pki", "signer-wire", "ocsp", "tlog"] {
         for dependency in dependencies(manifests.get(package).expect("a member"), "dependencies") {
             assert!(
                 !IMPURE.contains(&dependency.as_str()),
