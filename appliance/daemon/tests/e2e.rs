@@ -30,6 +30,8 @@ mod init;
 mod lint;
 #[path = "e2e/ml_dsa.rs"]
 mod ml_dsa;
+#[path = "e2e/nodes.rs"]
+mod nodes;
 #[path = "e2e/operate.rs"]
 mod operate;
 #[path = "e2e/overload.rs"]

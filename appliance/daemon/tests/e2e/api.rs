@@ -34,12 +34,21 @@ fn runtime() -> tokio::runtime::Runtime {
 
 impl Api {
     pub(crate) fn new(appliance: &Appliance) -> Self {
+        Self::with_timeout(appliance, Duration::from_secs(20))
+    }
+
+    /// One that tries another address soon.
+    pub(crate) fn impatient(appliance: &Appliance) -> Self {
+        Self::with_timeout(appliance, Duration::from_secs(1))
+    }
+
+    fn with_timeout(appliance: &Appliance, timeout: Duration) -> Self {
         let _ = rustls::crypto::aws_lc_rs::default_provider().install_default();
         let read = |name: &str| std::fs::read_to_string(appliance.state().join(name)).unwrap();
         let roots = reqwest::Certificate::from_pem_bundle(read("ca-bundle.pem").as_bytes()).unwrap();
         let builder = reqwest::Client::builder().tls_certs_only(roots).no_proxy();
         Self {
-            http: builder.timeout(Duration::from_secs(20)).build().unwrap(),
+            http: builder.timeout(timeout).build().unwrap(),
             url: format!("{}/api/v1", appliance.api_url()),
             token: read("admin.token").trim().to_owned(),
             runtime: runtime(),

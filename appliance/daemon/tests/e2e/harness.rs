@@ -68,10 +68,15 @@ impl Appliance {
 
     /// `chancery init` for this folder and these ports, with further words.
     pub(crate) fn init_command(&self, words: &[&str]) -> Command {
+        self.init_on(store_bed::url(&self.file("chancery.db")).as_deref(), words)
+    }
+
+    /// The same on a database.
+    pub(crate) fn init_on(&self, database: Option<&str>, words: &[&str]) -> Command {
         let mut command = self.command(&["init", "--dir"]);
         command.arg(self.state()).args(words);
-        if let Some(url) = store_bed::url(&self.file("chancery.db")) {
-            command.args(["--store-url", &url]);
+        if let Some(url) = database {
+            command.args(["--store-url", url]);
         }
         for (option, port) in ["--api", "--public", "--metrics"].into_iter().zip(self.ports) {
             command.arg(option).arg(format!("127.0.0.1:{port}"));
