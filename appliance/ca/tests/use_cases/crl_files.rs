@@ -65,7 +65,7 @@ async fn a_start_takes_up_the_file_and_takes_away_what_a_kill_left() {
 }
 
 #[tokio::test]
-async fn a_file_that_is_gone_or_cut_is_made_anew_with_a_higher_number() {
+async fn what_is_gone_or_cut_is_made_anew_with_a_higher_number_where_a_store_is_in_a_file() {
     let bed = Bed::ready().await;
     let whole = std::fs::read(file(&bed, 1)).unwrap();
     std::fs::write(file(&bed, 1), &whole[1..]).unwrap();
