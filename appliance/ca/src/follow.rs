@@ -27,10 +27,22 @@ use crate::status_index::State;
 
 /// How often it looks without having been woken: the longest that a lost word may matter.
 const LOOK: Duration = Duration::from_millis(500);
+/// How often, and after how long, a list is tried again. After that the next one is waited for.
+const ATTEMPTS: usize = 60;
+const AGAIN: Duration = Duration::from_secs(1);
 /// The code of what only a new start mends.
 const AWAY: &str = "away_too_long";
 /// Rows that are read at once.
 const PAGE: u32 = 500;
+
+/// What was heard.
+#[derive(Debug, Default)]
+struct Heard {
+    /// How many changes of other servers.
+    changes: usize,
+    /// Of which issuers and shards others have published lists.
+    lists: HashSet<(Uuid, u32)>,
+}
 
 impl Authority {
     /// Takes over what other servers change, until it is cancelled. Fails when this server was away for longer than changes are
@@ -38,10 +50,14 @@ impl Authority {
     pub async fn follow(&self, cancel: CancellationToken) -> Result<()> {
         let wake = self.inner().store.listen()?;
         while !cancel.is_cancelled() {
-            match self.catch_up().await {
+            match self.read_on().await {
                 Err(error) if error.code() == AWAY => return Err(error),
                 Err(error) => tracing::warn!(%error, "changes of other servers cannot be read"),
-                Ok(_) => {}
+                // A long list takes longer than anybody may wait for word of a revocation.
+                Ok(heard) => heard
+                    .lists
+                    .into_iter()
+                    .for_each(|list| self.take_over_crl_soon(list)),
             }
             tokio::select! {
                 () = cancel.cancelled() => {}
@@ -52,10 +68,19 @@ impl Authority {
         Ok(())
     }
 
-    /// Takes over what was told since the last time; gives how many changes that were.
+    /// Takes over what was told since the last time; gives how many changes of other servers that were.
     pub async fn catch_up(&self) -> Result<usize> {
+        let heard = self.read_on().await?;
+        for (issuer, shard) in heard.lists {
+            self.take_over_crl(issuer, shard).await?;
+        }
+        Ok(heard.changes)
+    }
+
+    /// Takes over everything but lists, which it gives.
+    async fn read_on(&self) -> Result<Heard> {
         let _one_at_a_time = self.inner().following.lock().await;
-        let mut taken = 0;
+        let mut heard = Heard::default();
         loop {
             let seen = self.inner().followed.load(Ordering::SeqCst);
             let read = self
@@ -64,29 +89,43 @@ impl Authority {
                 .read(move |reader| store::changes::after(reader, seen, PAGE));
             let rows = read.await?;
             let Some(last) = rows.last().map(|row| row.seq) else {
-                return Ok(taken);
+                return Ok(heard);
             };
             if rows.first().is_some_and(|first| first.seq != seen + 1) {
                 let message = "this server was away for longer than changes are kept: start it anew";
                 return Err(Error::conflict(AWAY, message));
             }
             for row in &rows {
-                taken += self.take_over_all(row).await?;
+                self.hear(row, &mut heard).await?;
             }
             self.inner().followed.store(last, Ordering::SeqCst);
         }
     }
 
     /// What this server told itself is taken over, too: a commit whose answer was lost was made all the same.
-    async fn take_over_all(&self, row: &ChangeRow) -> Result<usize> {
+    async fn hear(&self, row: &ChangeRow, heard: &mut Heard) -> Result<()> {
+        let is_own = row.node == self.inner().store.node();
         for told in &row.told {
-            self.heed(told).await?;
+            self.inner().metrics.audited(told.audit);
+            match &told.change {
+                Change::Crl { issuer, shard } if !is_own => drop(heard.lists.insert((*issuer, *shard))),
+                Change::Crl { .. } => {}
+                _ => match self.heed(told).await {
+                    Err(error) if error.is_retryable() => return Err(error),
+                    // It would fail the next time, too, and keep everything after it from being heard.
+                    Err(error) => {
+                        let change = &told.change;
+                        tracing::error!(%error, ?change, "a change of another server cannot be taken over");
+                    }
+                    Ok(()) => {}
+                },
+            }
         }
-        if row.node == self.inner().store.node() {
-            return Ok(0);
+        if !is_own {
+            heard.changes += row.told.len();
+            self.inner().metrics.followed(row.told.len());
         }
-        self.inner().metrics.followed(row.told.len());
-        Ok(row.told.len())
+        Ok(())
     }
 
     async fn heed(&self, told: &Told) -> Result<()> {
@@ -108,10 +147,7 @@ impl Authority {
                 }
                 None => Ok(()),
             },
-            Change::Crl { issuer, shard } => match self.inner().registry.find(*issuer) {
-                Some(issuer) => self.take_over_crl(&issuer, *shard).await,
-                None => Ok(()),
-            },
+            Change::Crl { issuer, shard } => self.take_over_crl(*issuer, *shard).await,
             Change::Issuer { issuer } => self.take_over_issuer(*issuer).await,
             Change::Responder { issuer } => self.take_over_responders(*issuer).await,
             Change::Profiles => {
@@ -177,8 +213,26 @@ impl Authority {
         Ok(())
     }
 
-    async fn take_over_crl(&self, issuer: &Arc<Issuer>, index: u32) -> Result<()> {
-        let Some(shard) = issuer.shards.get(index) else {
+    /// Takes a list over beside everything else; tries again when the database is away.
+    fn take_over_crl_soon(&self, (issuer, shard): (Uuid, u32)) {
+        let authority = self.clone();
+        self.inner().tasks.spawn(async move {
+            for _ in 0..ATTEMPTS {
+                match authority.take_over_crl(issuer, shard).await {
+                    Ok(()) => return,
+                    Err(error) => tracing::warn!(%error, %issuer, shard, "a list of another server cannot be taken over yet"),
+                }
+                tokio::time::sleep(AGAIN).await;
+            }
+        });
+    }
+
+    async fn take_over_crl(&self, issuer: Uuid, index: u32) -> Result<()> {
+        let issuer = self.inner().registry.find(issuer);
+        let Some((issuer, shard)) = issuer
+            .as_ref()
+            .and_then(|issuer| Some((issuer, issuer.shards.get(index)?)))
+        else {
             return Ok(());
         };
         let _one_at_a_time = shard.publishing.lock().await;
