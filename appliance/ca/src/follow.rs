@@ -131,8 +131,12 @@ impl Authority {
     async fn heed(&self, told: &Told) -> Result<()> {
         match &told.change {
             Change::Issued { issuer, serial } => {
-                if let Some(issuer) = self.inner().registry.find(*issuer) {
-                    issuer.statuses.apply(parse(serial)?, State::Good, told.audit);
+                let serial = parse(serial)?;
+                // One that is known may have been revoked since, which is told later.
+                if let Some(issuer) = self.inner().registry.find(*issuer)
+                    && issuer.statuses.find(&serial).is_none()
+                {
+                    issuer.statuses.apply(serial, State::Good, told.audit);
                 }
                 Ok(())
             }

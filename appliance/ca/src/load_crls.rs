@@ -39,6 +39,18 @@ impl Authority {
             }
         }
         self.inner().store.crl_files().keep_only(&files)?;
+        // Before the revocations: one that another server makes meanwhile is heard of, and counts then.
+        let mut states = HashMap::new();
+        for issuer in self.inner().registry.all() {
+            for index in issuer.shards.iter().map(|shard| shard.index) {
+                let id = issuer.id;
+                let read = self
+                    .inner()
+                    .store
+                    .read(move |reader| store::crls::state(reader, id, index));
+                states.insert((id, index), read.await?);
+            }
+        }
         let authority = self.clone();
         let read = self
             .inner()
@@ -52,16 +64,11 @@ impl Authority {
         });
         read.await?;
         for issuer in self.inner().registry.all() {
-            let id = issuer.entry().id;
             for shard in issuer.shards.iter() {
-                let index = shard.index;
-                let read = self
-                    .inner()
-                    .store
-                    .read(move |reader| store::crls::state(reader, id, index));
-                let state = read.await?;
-                let published = changes.get(&(id, index));
-                shard.loaded(state, published.is_some_and(|changes| *changes != state.changes));
+                let key = (issuer.id, shard.index);
+                let state = states.get(&key).copied().unwrap_or_default();
+                let is_due = changes.get(&key).is_some_and(|changes| *changes != state.changes);
+                shard.loaded(state, is_due);
             }
         }
         Ok(())

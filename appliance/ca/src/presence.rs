@@ -39,6 +39,14 @@ impl Authority {
         Ok(write.await?)
     }
 
+    /// Whether another server lives.
+    pub(crate) async fn is_another_alive(&self) -> Result<bool> {
+        let store = &self.inner().store;
+        let node = store.node();
+        let read = store.read(move |reader| leases::is_any_elsewhere(reader, NAMES, node));
+        Ok(store.is_shared() && read.await?)
+    }
+
     /// The intents that no living server is at work on.
     pub(crate) async fn intents_of_the_dead(&self) -> Result<Vec<IntentRow>> {
         let (own, is_shared) = (self.inner().store.node(), self.inner().store.is_shared());
@@ -62,6 +70,9 @@ impl Authority {
     }
 }
 
+/// What the names of their leases begin with.
+const NAMES: &str = "node:";
+
 fn name(node: Uuid) -> String {
-    format!("node:{node}")
+    format!("{NAMES}{node}")
 }

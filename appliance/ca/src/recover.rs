@@ -141,6 +141,10 @@ impl Authority {
     /// Issuers whose making broke off: a key, and neither a certificate nor a request for one. They are switched off, and
     /// their names are free again.
     pub(crate) async fn disable_unfinished_issuers(&self) -> Result<()> {
+        // Another server may be making one right now.
+        if self.is_another_alive().await? {
+            return Ok(());
+        }
         for issuer in self.inner().registry.all() {
             let entry = issuer.entry();
             if entry.state == IssuerState::Pending && entry.csr.is_none() {
@@ -163,10 +167,8 @@ impl Authority {
             audit::OK,
             &details,
         );
-        self.change(entry, move |tx| {
-            store::issuers::set_state(tx, issuer_id, "disabled")
-        })
-        .await?;
+        self.change(entry, move |tx| store::issuers::disable_pending(tx, issuer_id))
+            .await?;
         if let Some(issuer) = self.inner().registry.find(issuer_id) {
             issuer.update(|entry| entry.state = IssuerState::Disabled);
         }

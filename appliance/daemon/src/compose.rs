@@ -1,5 +1,7 @@
 //! The parts of the server, built from the configuration.
 
+mod store_access;
+
 use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;

@@ -84,7 +84,7 @@ const REMOVE: &str = "DELETE FROM intents WHERE issuer_id = ?1 AND serial = ?2";
 /// a second time (RFC 5280 §4.1.2.2).
 pub fn insert(tx: &Tx<'_>, intent: &IntentRow) -> Result<()> {
     let used = "SELECT 1 FROM certificates WHERE issuer_id = ?1 AND serial = ?2
-        UNION ALL SELECT 1 FROM revocations WHERE issuer_id = ?1 AND serial = ?2";
+        UNION ALL SELECT 1 FROM revocations WHERE issuer_id = ?1 AND serial = ?2 LIMIT 1";
     let serial = [intent.issuer_id.into(), (&intent.serial).into()];
     tx.refuse_if_any(used, &serial, serial_is_used)?;
     let sql =

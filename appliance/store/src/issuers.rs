@@ -82,6 +82,14 @@ pub fn set_state(tx: &Tx<'_>, id: Uuid, state: &str) -> Result<()> {
     tx.change_one(sql, &[id.into(), state.into()], || format!("issuer {id}"))
 }
 
+/// Switches off an issuer that is still pending; one that got its certificate meanwhile stays, and [`crate::Error::Absent`]
+/// says so.
+pub fn disable_pending(tx: &Tx<'_>, id: Uuid) -> Result<()> {
+    let sql = "UPDATE issuers SET state = 'disabled' WHERE id = ?1 AND state = 'pending'";
+    tx.tell(Change::Issuer { issuer: id });
+    tx.change_one(sql, &[id.into()], || format!("pending issuer {id}"))
+}
+
 /// Sets the link certificates of an issuer.
 pub fn set_links(tx: &Tx<'_>, id: Uuid, links: &[u8]) -> Result<()> {
     let sql = "UPDATE issuers SET links = ?2 WHERE id = ?1";

@@ -85,6 +85,14 @@ pub fn holder(reader: &Reader<'_>, name: &str) -> Result<Option<Holder>> {
     })
 }
 
+/// Whether a server other than this one has a lease whose name begins so.
+pub fn is_any_elsewhere(reader: &Reader<'_>, beginning: &str, node: Uuid) -> Result<bool> {
+    let now = reader.database_time()?;
+    let sql = "SELECT 1 FROM leases WHERE instr(name, ?1) = 1 AND node <> ?2 AND until > ?3 LIMIT 1";
+    let found = reader.first(sql, &[beginning.into(), node.into(), now.into()], |_| Ok(()))?;
+    Ok(found.is_some())
+}
+
 fn end(tx: &Tx<'_>, length: Duration) -> Result<i64> {
     let length = i64::try_from(length.as_millis()).unwrap_or(i64::MAX);
     Ok(tx.database_time()?.saturating_add(length))

@@ -58,7 +58,9 @@ impl PostgresConfig {
         if let Some(password) = &credentials.password {
             server.password(password.expose_secret());
         }
-        let is_local = server.get_hosts().iter().all(is_local);
+        // An address that is named besides the host is what is connected to.
+        let is_local =
+            server.get_hosts().iter().all(is_local) && server.get_hostaddrs().iter().all(IpAddr::is_loopback);
         let is_plain = match (server.get_ssl_mode(), &credentials.roots) {
             (SslMode::Disable, _) if !is_local => {
                 return Err(rejected(

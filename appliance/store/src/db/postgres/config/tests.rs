@@ -37,10 +37,12 @@ fn what_stays_on_the_machine_needs_no_tls() {
 fn what_leaves_the_machine_is_encrypted_or_refused() {
     let remote = "postgres://chancery@db.example/chancery";
     refused(config(remote), "store.tls_roots");
-    refused(
-        config("postgres://chancery@127.0.0.1,10.0.0.1/chancery"),
-        "store.tls_roots",
-    );
+    for url in [
+        "postgres://chancery@127.0.0.1,10.0.0.1/chancery",
+        "postgres://chancery@localhost/chancery?hostaddr=10.0.0.5",
+    ] {
+        refused(config(url), "store.tls_roots");
+    }
     let plain = format!("{remote}?sslmode=disable");
     refused(config(&plain), "for a database on this machine");
     refused(with_roots(&plain), "for a database on this machine");
