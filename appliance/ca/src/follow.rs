@@ -220,11 +220,14 @@ impl Authority {
     /// Takes a list over beside everything else; tries again when the database is away.
     fn take_over_crl_soon(&self, (issuer, shard): (Uuid, u32)) {
         let authority = self.clone();
-        self.inner().tasks.spawn(async move {
+        // Nobody waits for it at the end: what is recorded is there at the next start.
+        tokio::spawn(async move {
             for _ in 0..ATTEMPTS {
                 match authority.take_over_crl(issuer, shard).await {
                     Ok(()) => return,
-                    Err(error) => tracing::warn!(%error, %issuer, shard, "a list of another server cannot be taken over yet"),
+                    Err(error) => {
+                        tracing::warn!(%error, %issuer, shard, "a list of another server cannot be taken over yet");
+                    }
                 }
                 tokio::time::sleep(AGAIN).await;
             }

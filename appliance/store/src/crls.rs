@@ -137,7 +137,7 @@ pub fn set_base(tx: &Tx<'_>, base: &CrlRow, within: &[(Vec<u8>, i64)]) -> Result
     tx.execute(sql, &values)?;
     let sql = "DELETE FROM crl_changes WHERE issuer_id = ?1 AND shard = ?2 AND serial = ?3 AND change = ?4";
     for (serial, change) in within {
-        tx.execute(
+        tx.execute_later(
             sql,
             &[issuer_id.into(), shard.into(), serial.into(), (*change).into()],
         )?;

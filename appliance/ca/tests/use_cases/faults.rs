@@ -13,7 +13,7 @@ use crate::bed::{BASE_URL, Bed, admin, issuing, root, server_request};
 
 /// A simulated token: software keys, and faults on demand.
 pub(crate) struct Simulated {
-    keys: Software,
+    keys: Arc<Software>,
     fault: Mutex<Option<fn() -> Error>>,
     /// Whoever holds this keeps signatures waiting.
     pub(crate) hold: Mutex<()>,
@@ -22,6 +22,16 @@ pub(crate) struct Simulated {
 }
 
 impl Simulated {
+    /// A token that has these keys, which others may have, too.
+    pub(crate) fn over(keys: &Arc<Software>) -> Arc<Self> {
+        Arc::new(Self {
+            keys: Arc::clone(keys),
+            fault: Mutex::new(None),
+            hold: Mutex::new(()),
+            made: Mutex::default(),
+        })
+    }
+
     fn check(&self) -> Result<(), Error> {
         self.fault.lock().map_or(Ok(()), |fault| Err(fault()))
     }
@@ -111,12 +121,7 @@ pub(crate) async fn bed() -> (Bed, Arc<Simulated>) {
 
 /// The same with settings of its own.
 pub(crate) async fn bed_with(settings: ca::Settings) -> (Bed, Arc<Simulated>) {
-    let hsm = Arc::new(Simulated {
-        keys: Software::in_memory(),
-        fault: Mutex::new(None),
-        hold: Mutex::new(()),
-        made: Mutex::default(),
-    });
+    let hsm = Simulated::over(&Arc::new(Software::in_memory()));
     let ring = KeyRing::new(vec![Arc::clone(&hsm) as Arc<dyn Keys>], None);
     let bed = Bed::with(Arc::new(ring), settings).await;
     let on_hsm = ca::CreateRoot {

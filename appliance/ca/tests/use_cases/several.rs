@@ -9,69 +9,16 @@ use ca::{
 };
 use jiff::SignedDuration;
 use ocsp::{CertId, CertStatus, Expectation, HashAlgorithm, Request, Response};
-use parking_lot::Mutex;
 use pki::crl::RevocationReason;
 use pki::{KeyAlgorithm, Serial};
 use secrecy::ExposeSecret as _;
-use signer_wire::{Input, KeyKind, KeyRecord, KeyRef, Scheme};
 use store::{Credentials, PostgresConfig, Store, StoreConfig};
 use store_bed::Postgres;
-use token::{BackendStatus, KeyRing, Keys, Software};
+use token::{KeyRing, Software};
 use tokio_util::sync::CancellationToken;
 
 use crate::bed::{BASE_URL, START, admin, issuing, root, server_request};
-
-/// The token of one server: keys that all of them have, and a hand on it.
-struct Held {
-    keys: Arc<Software>,
-    /// Whoever holds this keeps signatures waiting.
-    hold: Arc<Mutex<()>>,
-}
-
-impl Keys for Held {
-    fn name(&self) -> &'static str {
-        "software"
-    }
-
-    fn width(&self) -> usize {
-        2
-    }
-
-    fn list(&self) -> Vec<KeyRecord> {
-        self.keys.list()
-    }
-
-    fn kind(&self, key: &KeyRef) -> Option<KeyKind> {
-        self.keys.kind(key)
-    }
-
-    fn find(&self, key: &KeyRef) -> Option<KeyRecord> {
-        self.keys.find(key)
-    }
-
-    fn generate(&self, label: &str, kind: KeyKind) -> Result<KeyRecord, token::Error> {
-        self.keys.generate(label, kind)
-    }
-
-    fn sign(
-        &self,
-        key: &KeyRef,
-        scheme: Scheme,
-        input: &Input,
-        until: Option<Instant>,
-    ) -> Result<Vec<u8>, token::Error> {
-        drop(self.hold.lock());
-        self.keys.sign(key, scheme, input, until)
-    }
-
-    fn status(&self) -> BackendStatus {
-        self.keys.status()
-    }
-
-    fn tend(&self) -> Result<(), token::Error> {
-        Ok(())
-    }
-}
+use crate::faults::Simulated;
 
 /// Two servers with the same keys, each with a folder of its own.
 struct Pair {
@@ -79,8 +26,8 @@ struct Pair {
     other: Authority,
     clock: Clock,
     keys: Arc<Software>,
-    /// Keeps the signatures of the first waiting.
-    hold: Arc<Mutex<()>>,
+    /// The token of the first.
+    hsm: Arc<Simulated>,
     folder: tempfile::TempDir,
     database: Postgres,
 }
@@ -94,29 +41,23 @@ impl Pair {
     async fn with(change: impl FnOnce(&mut CreateIssuing)) -> Self {
         let (folder, database) = (tempfile::tempdir().unwrap(), Postgres::start());
         let clock = Clock::fixed(START.parse().unwrap());
-        let (keys, hold) = (Arc::new(Software::in_memory()), Arc::default());
-        let theirs = Held {
-            keys: Arc::clone(&keys),
-            hold: Arc::clone(&hold),
-        };
-        let free = Held {
-            keys: Arc::clone(&keys),
-            hold: Arc::default(),
-        };
-        let one = open(&folder, &database, theirs, &clock, "one").await;
-        let other = open(&folder, &database, free, &clock, "other").await;
+        let keys = Arc::new(Software::in_memory());
+        let hsm = Simulated::over(&keys);
+        let one = open(&folder, &database, Arc::clone(&hsm), &clock, "one").await;
+        let other = open(&folder, &database, Simulated::over(&keys), &clock, "other").await;
         let mut issuing = issuing("issuing", "root", KeyAlgorithm::P256);
         change(&mut issuing);
-        one.create_root(&admin(), root("root", KeyAlgorithm::P256))
-            .await
-            .unwrap();
+        issuing.token = "hsm".into();
+        let mut root = root("root", KeyAlgorithm::P256);
+        root.token = "hsm".into();
+        one.create_root(&admin(), root).await.unwrap();
         one.create_issuing(&admin(), issuing).await.unwrap();
         let pair = Self {
             one,
             other,
             clock,
             keys,
-            hold,
+            hsm,
             folder,
             database,
         };
@@ -125,11 +66,8 @@ impl Pair {
     }
 
     async fn third(&self) -> Authority {
-        let free = Held {
-            keys: Arc::clone(&self.keys),
-            hold: Arc::default(),
-        };
-        open(&self.folder, &self.database, free, &self.clock, "third").await
+        let hsm = Simulated::over(&self.keys);
+        open(&self.folder, &self.database, hsm, &self.clock, "third").await
     }
 
     /// Each has taken over what the other did.
@@ -164,7 +102,7 @@ impl Pair {
 async fn open(
     folder: &tempfile::TempDir,
     database: &Postgres,
-    token: Held,
+    hsm: Arc<Simulated>,
     clock: &Clock,
     name: &str,
 ) -> Authority {
@@ -172,7 +110,7 @@ async fn open(
     std::fs::create_dir(&folder).unwrap();
     let server = PostgresConfig::new(&database.url(), &Credentials::default()).unwrap();
     let store = Store::open(&StoreConfig::on_server(server, folder)).unwrap();
-    let signer = Signer::in_process(Arc::new(KeyRing::new(vec![Arc::new(token)], None)));
+    let signer = Signer::in_process(Arc::new(KeyRing::new(vec![hsm], None)));
     Authority::open(store, signer, clock.clone(), Settings::new(BASE_URL))
         .await
         .unwrap()
@@ -383,7 +321,7 @@ async fn a_server_that_lost_its_duty_publishes_nothing() {
     let pair = Pair::ready().await;
     let id = pair.one.issuer("issuing").unwrap().id;
     let before = pair.one.current_crl(id).unwrap().number;
-    let held = pair.hold.lock();
+    let held = pair.hsm.hold.lock();
     let asleep = pair.one.clone();
     let asleep = tokio::spawn(async move { asleep.publish_crl(&admin(), "issuing").await });
     let taken = format!("SELECT count(*) FROM leases WHERE name LIKE 'crl:{id}:%' AND until > 0");
@@ -419,7 +357,7 @@ async fn a_server_that_lost_its_duty_publishes_nothing() {
 )]
 async fn orders_of_a_living_server_are_left_alone_and_those_of_a_dead_one_settled() {
     let pair = Pair::ready().await;
-    let held = pair.hold.lock();
+    let held = pair.hsm.hold.lock();
     let asleep = pair.one.clone();
     let ordered = tokio::spawn(async move { asleep.issue(&admin(), server_request("host.example")).await });
     while pair.database.run("SELECT count(*) FROM intents") == "0" {
