@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use signer_wire::{Fault, FaultClass, KeyKind, KeyRef, Scheme};
 
 use crate::module_error::ModuleError;
-use crate::recovery::{Recovery, recovery_of};
+use crate::recovery::{Recovery, is_about_the_request, recovery_of};
 
 /// A failure of a key operation.
 #[derive(Debug, thiserror::Error)]
@@ -123,7 +123,7 @@ impl Error {
             | Self::NoSession { .. }
             | Self::ModuleLoad { .. }
             | Self::SecretUnreadable { .. } => true,
-            Self::Module { source, .. } => recovery_of(&source.0) != Recovery::Fatal,
+            Self::Module { source, .. } => !is_about_the_request(&source.0),
             _ => false,
         }
     }
@@ -183,7 +183,8 @@ mod tests {
                 FaultClass::Retryable,
                 true,
             ),
-            (of_module(RvError::MechanismInvalid), FaultClass::Internal, false),
+            (of_module(RvError::MechanismInvalid), FaultClass::Internal, true),
+            (of_module(RvError::DataLenRange), FaultClass::Internal, false),
         ] {
             assert_eq!(
                 (error.fault_class(), error.concerns_one_token()),

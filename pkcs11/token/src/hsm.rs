@@ -69,29 +69,24 @@ impl Hsm {
     /// Opens one configured token. A token that is not there now leaves the backend away, and [`Keys::tend`] brings
     /// it back; a module that cannot be loaded, a PIN that cannot be read and a PIN the token rejects are errors.
     pub fn open(config: &TokenConfig, state_directory: Option<&Path>) -> Result<Self, Error> {
-        match Self::open_in(Module::load(&config.module)?, config, state_directory)? {
-            (_, Some(rejection)) => Err(rejection),
-            (hsm, None) => Ok(hsm),
+        let hsm = Self::configured(Module::load(&config.module)?, config, state_directory)?;
+        match hsm.tend() {
+            Ok(()) => Ok(hsm),
+            Err(error @ (Error::TokenAbsent { .. } | Error::Module { .. })) => {
+                tracing::warn!(token = hsm.name, %error, "the token is away; it is looked for again from time to time");
+                Ok(hsm)
+            }
+            Err(error) => Err(error),
         }
     }
 
-    /// Opens one configured token in a module that is loaded already. One that rejects its PIN is away, and the rejection is
-    /// given with it.
-    pub(crate) fn open_in(
+    /// A configured token in a module that is loaded already; it is away until it is tended.
+    pub(crate) fn configured(
         module: Arc<Module>,
         config: &TokenConfig,
         state_directory: Option<&Path>,
-    ) -> Result<(Self, Option<Error>), Error> {
-        let hsm = Self::away(module, config, PinSource::of(config)?, state_directory)?;
-        match hsm.tend() {
-            Ok(()) => Ok((hsm, None)),
-            Err(error @ (Error::TokenAbsent { .. } | Error::Module { .. })) => {
-                tracing::warn!(token = hsm.name, %error, "the token is away; it is looked for again from time to time");
-                Ok((hsm, None))
-            }
-            Err(error @ Error::PinRejected { .. }) => Ok((hsm, Some(error))),
-            Err(error) => Err(error),
-        }
+    ) -> Result<Self, Error> {
+        Self::away(module, config, PinSource::of(config)?, state_directory)
     }
 
     /// Opens one token with a PIN from elsewhere than its configuration. A token that is not there is an error. That it
@@ -123,7 +118,7 @@ impl Hsm {
             pool: Pool::new(most),
             width,
             copies: AtomicBool::new(config.session_copies),
-            state: RwLock::new(State::Away("not attached yet".to_owned())),
+            state: RwLock::new(State::Away("it has not answered yet".to_owned())),
             attaching: Mutex::new(()),
         })
     }

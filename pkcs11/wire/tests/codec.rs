@@ -10,9 +10,9 @@
 use proptest::collection::vec;
 use proptest::prelude::*;
 use signer_wire::{
-    Backend, Digest, FRAME_HEADER, Fault, FaultClass, FrameFault, Generate, Import, Input, KeyAttributes,
-    KeyKind, KeyRecord, KeyRef, LaneStatus, MAX_FRAME, PROTOCOL_VERSION, Priority, Reply, Request, Scheme,
-    SecretBytes, ServiceStatus, Sign, SignBatch, WireFault, body_length,
+    Backend, Circuit, Digest, FRAME_HEADER, Fault, FaultClass, FrameFault, Generate, Import, Input,
+    KeyAttributes, KeyKind, KeyRecord, KeyRef, LaneStatus, MAX_FRAME, PROTOCOL_VERSION, Priority, Reply,
+    Request, Scheme, SecretBytes, ServiceStatus, Sign, SignBatch, WireFault, body_length,
 };
 
 fn key_ref() -> impl Strategy<Value = KeyRef> {
@@ -115,25 +115,43 @@ fn lane() -> impl Strategy<Value = LaneStatus> {
         ".{0,20}",
         any::<bool>(),
         ".{0,40}",
-        any::<[u32; 3]>(),
-        any::<[u64; 4]>(),
+        any::<[u32; 4]>(),
+        any::<[u64; 8]>(),
+        prop::sample::select(Circuit::ALL.to_vec()),
+        ".{0,40}",
     )
-        .prop_map(
-            |(name, available, detail, [width, queued, in_flight], [signed, failed, shed, busy_us])| {
-                LaneStatus {
-                    name,
-                    available,
-                    detail,
-                    width,
-                    queued,
-                    in_flight,
-                    signed,
-                    failed,
-                    shed,
-                    busy_us,
-                }
-            },
-        )
+        .prop_map(|(name, available, detail, small, counts, circuit, warning)| {
+            let [width, queued, in_flight, keys_changed] = small;
+            let [
+                signed,
+                failed,
+                shed,
+                busy_us,
+                circuit_openings,
+                handed_over,
+                tests_passed,
+                tests_failed,
+            ] = counts;
+            LaneStatus {
+                circuit,
+                circuit_openings,
+                handed_over,
+                tests_passed,
+                tests_failed,
+                keys_changed,
+                warning,
+                name,
+                available,
+                detail,
+                width,
+                queued,
+                in_flight,
+                signed,
+                failed,
+                shed,
+                busy_us,
+            }
+        })
 }
 
 fn reply() -> impl Strategy<Value = Reply> {

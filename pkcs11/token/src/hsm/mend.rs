@@ -1,6 +1,7 @@
 //! Mending: what is done between two attempts at an operation on the token.
 
 use std::sync::Arc;
+use std::time::Instant;
 
 use cryptoki::error::{Error as CkError, RvError};
 
@@ -69,7 +70,7 @@ impl Hsm {
             Recovery::LogInAgain => attach::log_in_again(self, attachment),
             // A device error of one call can be the session's; the module is disturbed only when a new session
             // fares no better.
-            Recovery::Reinitialise if attempt > 0 => self.reinitialise(attachment),
+            Recovery::Reinitialise if attempt > 0 => self.reinitialise(error, attachment),
             Recovery::NewSession | Recovery::Reinitialise => {
                 // A module may answer with a general error what is a lost login, so the second time it is looked at.
                 if attempt > 0 || names_an_object(&error) {
@@ -80,13 +81,24 @@ impl Hsm {
         }
     }
 
-    fn reinitialise(&self, attachment: &Attachment) -> Result<(), Error> {
+    /// Initialises the module anew: at once when the library as a whole says that it is not initialised, because then it works
+    /// for none of its tokens.
+    fn reinitialise(&self, error: CkError, attachment: &Attachment) -> Result<(), Error> {
+        let is_void = {
+            let _inside = self.module.enter();
+            self.module.is_void()
+        };
         let done = {
             let _one = self.attaching.lock();
-            self.module.reinitialise(attachment.generation)
+            if is_void {
+                self.module.reinitialise(attachment.generation, 0).map(|_| true)
+            } else {
+                self.module.start_over(attachment.generation, Instant::now())
+            }
         };
         match done {
-            Ok(_) => self.attach().map(drop),
+            Ok(true) => self.attach().map(drop),
+            Ok(false) => Err(self.failed(error)),
             Err(source) => {
                 let error = self.failed(source);
                 self.go_away(&error.to_fault().message);
