@@ -6,6 +6,7 @@
 
 mod attach;
 mod generate;
+mod lease;
 mod mend;
 
 use std::path::Path;
@@ -13,7 +14,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
-use cryptoki::error::{Error as CkError, RvError};
+use cryptoki::error::Error as CkError;
 use cryptoki::mechanism::Mechanism;
 use cryptoki::object::ObjectHandle;
 use parking_lot::{Mutex, RwLock};
@@ -28,7 +29,8 @@ use crate::module::{Change, Module};
 use crate::module_error::{ModuleError, describe};
 use crate::pin::PinSource;
 use crate::pin_memory::PinMemory;
-use crate::pool::{NoLease, Opened, Pool};
+use crate::pool::Pool;
+use crate::protection::{self, Protection};
 use crate::recovery::{Recovery, recovery_of};
 use crate::session::{OpenSession, SigningSession};
 use crate::{ecdsa, find};
@@ -211,26 +213,22 @@ impl Hsm {
     ) -> Result<Vec<u8>, Trouble> {
         let private = attachment.keys.read().get(key).map(|known| known.private);
         let private = private.ok_or(Trouble::Final(Error::KeyNotFound(*key)))?;
-        let mut lease = match self.pool.lease(deadline, || self.open_session(attachment)) {
-            Ok(lease) => lease,
-            Err(NoLease::Busy) => {
-                return Err(Trouble::Final(Error::NoSession {
-                    token: self.name.clone(),
-                }));
-            }
-            Err(NoLease::Failed(error)) => return Err(Trouble::Module(error)),
-        };
-        let session = lease.session().ok_or(Trouble::Stale)?;
-        let _inside = self.module.enter();
-        if session.session().generation() != attachment.generation
-            || self.module.generation() != attachment.generation
-        {
-            return Err(Trouble::Stale);
-        }
-        let handle = self.handle(session, *key, private);
-        let signature = session.session().sign(mechanism, handle, octets)?;
-        lease.keep();
-        Ok(signature)
+        self.with_session(attachment, deadline, |session| {
+            let handle = self.handle(session, *key, private);
+            session.session().sign(mechanism, handle, octets)
+        })
+    }
+
+    fn protection_once(
+        &self,
+        attachment: &Attachment,
+        deadline: Instant,
+    ) -> Result<Vec<Protection>, Trouble> {
+        let keys: Vec<TokenKey> = attachment.keys.read().values().cloned().collect();
+        self.with_session(attachment, deadline, |session| {
+            let told = keys.iter().map(|key| protection::of(session.session(), key));
+            told.collect()
+        })
     }
 
     /// The handle to sign with: the session's copy of the key where copies are wanted and the token makes them.
@@ -244,26 +242,6 @@ impl Hsm {
             }
             private
         })
-    }
-
-    fn open_session(&self, attachment: &Attachment) -> Result<Opened<SigningSession, CkError>, CkError> {
-        match OpenSession::read_only(&self.module, attachment.slot) {
-            Ok(session) => Ok(Opened::Session(SigningSession::new(session))),
-            Err(CkError::Pkcs11(RvError::SessionCount, _)) => Ok(Opened::NoMore),
-            // What other modules say when there are too many.
-            Err(
-                error @ CkError::Pkcs11(
-                    RvError::DeviceMemory
-                    | RvError::HostMemory
-                    | RvError::GeneralError
-                    | RvError::FunctionFailed
-                    | RvError::VendorDefined(_)
-                    | RvError::UnknownErrorCode(_),
-                    _,
-                ),
-            ) => Ok(Opened::PerhapsNoMore(error)),
-            Err(error) => Err(error),
-        }
     }
 }
 
@@ -281,7 +259,7 @@ impl Keys for Hsm {
     }
 
     fn give_back(&self, sessions: usize) {
-        self.pool.give_back(sessions);
+        self.pool.give_back(sessions, Instant::now());
     }
 
     fn list(&self) -> Vec<KeyRecord> {
@@ -339,6 +317,11 @@ impl Keys for Hsm {
                 .ok_or_else(|| Error::Refused(format!("the token {} gave no ECDSA signature", self.name))),
             _ => Ok(signature),
         }
+    }
+
+    fn protection(&self) -> Result<Vec<Protection>, Error> {
+        let deadline = Instant::now() + PATIENCE;
+        self.with_mending(|attachment| self.protection_once(attachment, deadline))
     }
 
     fn status(&self) -> BackendStatus {

@@ -212,6 +212,11 @@ impl KeyRing {
         }
     }
 
+    /// Whether this backend is signed with: its circuit is neither open nor on trial.
+    pub fn is_closed(&self, candidate: Candidate) -> bool {
+        self.circuit(candidate).0 == Circuit::Closed
+    }
+
     /// How the circuit of this backend is, and how often it was opened.
     pub fn circuit(&self, candidate: Candidate) -> (Circuit, u64) {
         let breaker = self.breakers.get(candidate.0);
