@@ -39,6 +39,7 @@ pub(crate) unsafe extern "C" fn initialize(arguments: CK_VOID_PTR) -> CK_RV {
     let (behind, real) = behind_or_fail!(C_Initialize);
     go_or_answer!(before(behind, "C_Initialize", None));
     behind.forget();
+    let _alone = behind.alone();
     // SAFETY: the argument is the caller's, who owes the function what its standard asks.
     unsafe { real(arguments) }
 }
@@ -47,6 +48,7 @@ pub(crate) unsafe extern "C" fn finalize(reserved: CK_VOID_PTR) -> CK_RV {
     let (behind, real) = behind_or_fail!(C_Finalize);
     go_or_answer!(before(behind, "C_Finalize", None));
     behind.forget();
+    let _alone = behind.alone();
     // SAFETY: the argument is the caller's, who owes the function what its standard asks.
     unsafe { real(reserved) }
 }
@@ -61,8 +63,10 @@ pub(crate) unsafe extern "C" fn get_slot_list(
     go_or_answer!(before(behind, "C_GetSlotList", None));
     let mut all = [0; 256];
     let mut length = all.len() as CK_ULONG;
+    let calling = behind.calling();
     // SAFETY: the list has the length that it is said to have.
     let code = unsafe { real(token_present, all.as_mut_ptr(), &raw mut length) };
+    drop(calling);
     if code != CKR_OK {
         return code;
     }
@@ -99,6 +103,7 @@ pub(crate) unsafe extern "C" fn open_session(
 ) -> CK_RV {
     let (behind, real) = behind_or_fail!(C_OpenSession);
     go_or_answer!(before(behind, "C_OpenSession", Some(slot)));
+    let _calling = behind.calling();
     // SAFETY: the arguments are the caller's, who owes the function what its standard asks.
     let code = unsafe { real(slot, flags, application, notify, session) };
     if code == CKR_OK {
@@ -118,6 +123,7 @@ pub(crate) unsafe extern "C" fn sign(
 ) -> CK_RV {
     let (behind, real) = behind_or_fail!(C_Sign);
     let action = go_or_answer!(before(behind, "C_Sign", behind.slot_of(session)));
+    let _calling = behind.calling();
     // SAFETY: the arguments are the caller's, who owes the function what its standard asks.
     let code = unsafe { real(session, data, data_length, signature, signature_length) };
     if code == CKR_OK && action == Some(Action::Wrong) && !signature.is_null() {
@@ -136,6 +142,7 @@ pub(crate) unsafe extern "C" fn get_attribute_value(
 ) -> CK_RV {
     let (behind, real) = behind_or_fail!(C_GetAttributeValue);
     let action = go_or_answer!(before(behind, "C_GetAttributeValue", behind.slot_of(session)));
+    let _calling = behind.calling();
     let Some(Action::Attribute(kind, value)) = action else {
         // SAFETY: the arguments are the caller's, who owes the function what its standard asks.
         return unsafe { real(session, object, template, count) };

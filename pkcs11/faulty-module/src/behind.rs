@@ -2,7 +2,7 @@
 
 use std::collections::{HashMap, HashSet};
 use std::ffi::OsString;
-use std::sync::{Mutex, MutexGuard, OnceLock, PoisonError};
+use std::sync::{Mutex, MutexGuard, OnceLock, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 
 use cryptoki_sys::{
     CK_C_GetFunctionList, CK_FUNCTION_LIST, CK_SESSION_HANDLE, CK_SLOT_ID, CK_TOKEN_INFO, CKR_OK,
@@ -23,6 +23,8 @@ pub(crate) struct Behind {
     pub(crate) real: CK_FUNCTION_LIST,
     pub(crate) control: Control,
     places: Mutex<Places>,
+    /// Held for reading during calls, for writing while sessions are ended under their users: SoftHSM does not bear that.
+    calls: RwLock<()>,
     _library: Library,
 }
 
@@ -62,11 +64,22 @@ fn open() -> Option<Behind> {
         real,
         control: Control::from_environment(),
         places: Mutex::default(),
+        calls: RwLock::default(),
         _library: library,
     })
 }
 
 impl Behind {
+    /// Keeps sessions from being ended while a call is made.
+    pub(crate) fn calling(&self) -> RwLockReadGuard<'_, ()> {
+        self.calls.read().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Waits for all calls to end, and keeps others away.
+    pub(crate) fn alone(&self) -> RwLockWriteGuard<'_, ()> {
+        self.calls.write().unwrap_or_else(PoisonError::into_inner)
+    }
+
     /// The slot of a session.
     pub(crate) fn slot_of(&self, session: CK_SESSION_HANDLE) -> Option<CK_SLOT_ID> {
         self.places().sessions.get(&session).copied()
@@ -90,10 +103,12 @@ impl Behind {
             return Some(label.clone());
         }
         let mut info = CK_TOKEN_INFO::default();
+        let calling = self.calling();
         // SAFETY: the second argument points to a structure of the type that the standard gives.
         if unsafe { self.real.C_GetTokenInfo?(slot, &raw mut info) } != CKR_OK {
             return None;
         }
+        drop(calling);
         let label = String::from_utf8_lossy(&info.label).trim_end().to_owned();
         if !label.is_empty() {
             self.places().labels.insert(slot, label.clone());
@@ -107,6 +122,7 @@ impl Behind {
         if !self.places().taken_out.insert(slot) {
             return;
         }
+        let _alone = self.alone();
         if let Some(close) = self.real.C_CloseAllSessions {
             // SAFETY: the function takes a number alone.
             let _ = unsafe { close(slot) };

@@ -96,6 +96,7 @@ fn pause(time: Duration) {
 
 /// A library that says it is not initialised is not: whoever believes it may initialise it.
 fn finalize_behind(behind: &Behind) {
+    let _alone = behind.alone();
     behind.forget();
     if let Some(finalize) = behind.real.C_Finalize {
         // SAFETY: the standard wants a null pointer.
@@ -127,8 +128,11 @@ macro_rules! asked_first {
                 };
                 match before(behind, stringify!($name), $place(behind, $first)) {
                     Verdict::Answer(code) => code,
-                    // SAFETY: the arguments are the caller's, who owes the function exactly what its standard asks.
-                    Verdict::Go(_) => unsafe { real($first $(, $argument)*) },
+                    Verdict::Go(_) => {
+                        let _calling = behind.calling();
+                        // SAFETY: the arguments are the caller's, who owes the function exactly what its standard asks.
+                        unsafe { real($first $(, $argument)*) }
+                    }
                 }
             }
         )*

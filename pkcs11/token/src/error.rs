@@ -2,6 +2,7 @@
 
 use std::path::PathBuf;
 
+use cryptoki::error::{Error as CkError, RvError};
 use signer_wire::{Fault, FaultClass, KeyKind, KeyRef, Scheme};
 
 use crate::module_error::ModuleError;
@@ -115,6 +116,17 @@ impl Error {
         }
     }
 
+    /// Whether the library of the token said that it is not initialised.
+    pub(crate) fn is_of_void_module(&self) -> bool {
+        matches!(
+            self,
+            Self::Module {
+                source: ModuleError(CkError::Pkcs11(RvError::CryptokiNotInitialized, _)),
+                ..
+            }
+        )
+    }
+
     /// Whether another token that holds the same key should be tried.
     pub fn concerns_one_token(&self) -> bool {
         match self {
@@ -144,7 +156,6 @@ impl Error {
 #[cfg(test)]
 mod tests {
     use cryptoki::context::Function;
-    use cryptoki::error::{Error as CkError, RvError};
 
     use super::*;
 

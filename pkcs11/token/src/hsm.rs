@@ -159,6 +159,8 @@ impl Hsm {
             Err(error) => {
                 match &error {
                     Error::TokenAbsent { detail, .. } => self.go_away(detail),
+                    // Whoever wanted the token initialises the library anew, or gives it up.
+                    other if other.is_of_void_module() => {}
                     other => self.go_away(&other.to_fault().message),
                 }
                 Err(error)
@@ -353,6 +355,10 @@ impl Keys for Hsm {
                     Ok(false) => return Err(error),
                     Err(failed) => return Err(self.failed(failed)),
                 }
+            }
+            Err(error) if error.is_of_void_module() => {
+                let _one = self.attaching.lock();
+                self.renew_void_module()?;
             }
             outcome => return outcome.map(drop),
         }

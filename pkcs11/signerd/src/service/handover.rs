@@ -17,14 +17,14 @@ impl Service {
             lane.learn(now, backend.name(), backend.most());
             let seen = lane.expire(now);
             // First the backend is left out, then its client is told: his next request must not come here again.
-            if seen.slow.iter().any(|job| self.is_shared(lane, job)) {
+            if seen.slow.iter().any(|job| self.has_other_holder(lane, job)) {
                 self.ring.stalled(lane.candidate());
                 self.evacuate(lane);
             }
             for job in &seen.slow {
                 if job.deadline() <= now {
                     job.settle_late();
-                } else if self.is_shared(lane, job) && !job.is_settled() && job.hand_over() {
+                } else if !job.is_settled() && self.can_pass_on(lane, job) && job.hand_over() {
                     lane.count_handed_over(1);
                     self.pass_on(job);
                 }
@@ -43,7 +43,7 @@ impl Service {
 
     /// Takes out of the queue of a backend what others can do.
     fn evacuate(&self, lane: &Lane) {
-        let jobs = lane.take_out(|job| self.is_shared(lane, job));
+        let jobs = lane.take_out(|job| self.can_pass_on(lane, job));
         lane.count_handed_over(jobs.len());
         for job in jobs {
             job.try_on(lane.candidate().0);
@@ -81,11 +81,23 @@ impl Service {
         false
     }
 
-    /// Whether another backend can do it.
-    fn is_shared(&self, lane: &Lane, job: &Job) -> bool {
-        !job.is_pinned()
-            && job
-                .item()
-                .is_some_and(|item| self.ring.has_other_holder(lane.candidate(), &item.key))
+    /// Whether another backend can do it that has not tried.
+    fn can_pass_on(&self, lane: &Lane, job: &Job) -> bool {
+        let Some(item) = job.item().filter(|_| !job.is_pinned()) else {
+            return false;
+        };
+        let mut others = self
+            .lanes
+            .iter()
+            .filter(|other| other.candidate() != lane.candidate() && !job.was_tried_on(other.candidate().0));
+        others.any(|other| {
+            self.backend(other)
+                .is_some_and(|backend| backend.kind(&item.key).is_some())
+        })
+    }
+
+    fn has_other_holder(&self, lane: &Lane, job: &Job) -> bool {
+        job.item()
+            .is_some_and(|item| self.ring.has_other_holder(lane.candidate(), &item.key))
     }
 }

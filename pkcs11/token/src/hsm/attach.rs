@@ -6,6 +6,7 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
+use cryptoki::context::Function;
 use cryptoki::error::{Error as CkError, RvError};
 use cryptoki::session::{SessionState, UserType};
 use cryptoki::slot::{Slot, TokenInfo};
@@ -95,7 +96,16 @@ pub(super) fn attach(hsm: &Hsm) -> Result<Attachment, Error> {
         .map_err(|error| hsm.absent(describe(error)))?;
     let _inside = hsm.module.enter();
     let generation = hsm.module.generation();
-    let (slot, token) = find_slot(&hsm.module, &hsm.selector).map_err(|detail| hsm.absent(detail))?;
+    let (slot, token) = find_slot(&hsm.module, &hsm.selector).map_err(|detail| {
+        if hsm.module.is_void() {
+            hsm.failed(CkError::Pkcs11(
+                RvError::CryptokiNotInitialized,
+                Function::GetSlotList,
+            ))
+        } else {
+            hsm.absent(detail)
+        }
+    })?;
     let serial = token.serial_number().trim_end().to_owned();
     let anchor = OpenSession::read_only(&hsm.module, slot).map_err(|error| hsm.failed(error))?;
     if token.login_required() {

@@ -39,13 +39,28 @@ impl Hsm {
     ) -> Result<T, Error> {
         let mut attempt = 0;
         loop {
-            let attachment = self.attached()?;
-            match operation(&attachment) {
-                Ok(value) => return Ok(value),
-                Err(Trouble::Final(error)) => return Err(error),
-                Err(Trouble::Stale) if attempt + 1 < ATTEMPTS => {}
-                Err(Trouble::Stale) => return Err(self.absent("the module does not come to rest".to_owned())),
-                Err(Trouble::Module(error)) => self.mend(error, attempt, &attachment)?,
+            let may_try_again = attempt + 1 < ATTEMPTS;
+            match self.attached() {
+                Ok(attachment) => match operation(&attachment) {
+                    Ok(value) => return Ok(value),
+                    Err(Trouble::Final(error)) => return Err(error),
+                    Err(Trouble::Stale) if may_try_again => {}
+                    Err(Trouble::Stale) => {
+                        return Err(self.absent("the module does not come to rest".to_owned()));
+                    }
+                    Err(Trouble::Module(error)) => self.mend(error, attempt, &attachment)?,
+                },
+                // The library lost its footing while the token was attached anew: that is the library's fault alone.
+                Err(error) if may_try_again && error.is_of_void_module() => {
+                    let _one = self.attaching.lock();
+                    self.renew_void_module()?;
+                }
+                Err(error) => {
+                    if error.is_of_void_module() {
+                        self.go_away(&error.to_fault().message);
+                    }
+                    return Err(error);
+                }
             }
             attempt += 1;
         }
@@ -84,27 +99,43 @@ impl Hsm {
     /// Initialises the module anew: at once when the library as a whole says that it is not initialised, because then it works
     /// for none of its tokens.
     fn reinitialise(&self, error: CkError, attachment: &Attachment) -> Result<(), Error> {
-        let is_void = {
-            let _inside = self.module.enter();
-            self.module.is_void()
-        };
-        let done = {
+        let is_done = {
             let _one = self.attaching.lock();
-            if is_void {
-                self.module.reinitialise(attachment.generation, 0).map(|_| true)
-            } else {
-                self.module.start_over(attachment.generation, Instant::now())
+            match self.renew_void_module() {
+                Ok(true) => Ok(true),
+                Ok(false) => self
+                    .module
+                    .start_over(attachment.generation, Instant::now())
+                    .map_err(|source| self.failed(source)),
+                Err(error) => Err(error),
             }
         };
-        match done {
-            Ok(true) => self.attach().map(drop),
+        match is_done {
+            Ok(true) => match self.attach() {
+                // Met again, and mended, by the next attempt.
+                Err(again) if again.is_of_void_module() => Ok(()),
+                outcome => outcome.map(drop),
+            },
             Ok(false) => Err(self.failed(error)),
-            Err(source) => {
-                let error = self.failed(source);
+            Err(error) => {
                 self.go_away(&error.to_fault().message);
                 Err(error)
             }
         }
+    }
+
+    /// Initialises the library when it says itself that it is not initialised; says whether it did.
+    pub(super) fn renew_void_module(&self) -> Result<bool, Error> {
+        let (is_void, generation) = {
+            let _inside = self.module.enter();
+            (self.module.is_void(), self.module.generation())
+        };
+        if is_void {
+            self.module
+                .reinitialise(generation, 0)
+                .map_err(|source| self.failed(source))?;
+        }
+        Ok(is_void)
     }
 
     /// Whether the token is no longer in its slot.
