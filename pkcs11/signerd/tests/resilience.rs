@@ -7,6 +7,8 @@
     reason = "a test fails by panicking"
 )]
 
+#[path = "signerd/bed.rs"]
+mod bed;
 #[path = "signerd/client.rs"]
 mod client;
 #[path = "signerd/daemon.rs"]
@@ -20,17 +22,16 @@ mod shared_key;
 #[path = "../../token/tests/backends/soft_tokens.rs"]
 mod soft_tokens;
 
-use std::path::Path;
+use std::fs;
+use std::os::unix::process::ExitStatusExt;
 use std::time::{Duration, Instant};
 
-use client::Client;
-use daemon::{Daemon, write_config};
-use faulty::Faults;
+use bed::Bed;
+use daemon::Daemon;
 use load::{Asked, Load};
-use shared_key::shared_key;
-use signer_wire::{Circuit, KeyRecord, LaneStatus};
+use signer_wire::{Circuit, FaultClass};
 use soft_tokens::{Make, in_child};
-use token::{Checks, Config, Limits, TokenConfig};
+use token::Limits;
 
 /// Clients that ask at the same time.
 const CLIENTS: usize = 8;
@@ -76,56 +77,6 @@ const LOSSES: &[(&str, &[&str])] = &[
     ("everything hangs", &["* token=left hang"]),
     ("slow", &["C_Sign token=left delay=300"]),
 ];
-
-/// A service with the shared key in two tokens.
-struct Bed {
-    record: KeyRecord,
-    daemon: Daemon,
-    faults: Faults,
-}
-
-impl Bed {
-    fn new(directory: &Path, adjust: impl FnOnce(&mut Config)) -> Self {
-        let (record, tokens) = shared_key(Make::Faulty, directory);
-        let tokens = tokens.into_iter().map(|token| TokenConfig {
-            sessions: Some(2),
-            ..token
-        });
-        let mut config = Config {
-            tokens: tokens.collect(),
-            ..Config::default()
-        };
-        adjust(&mut config);
-        write_config(directory, config);
-        Self {
-            record,
-            daemon: Daemon::start(directory),
-            faults: Faults::of(directory),
-        }
-    }
-
-    fn lane(&self, name: &str) -> LaneStatus {
-        lane(&mut self.daemon.client(), name)
-    }
-
-    /// Waits until what is told of a token is so.
-    fn wait_for(&self, name: &str, what: &str, is_so: impl Fn(&LaneStatus) -> bool) -> LaneStatus {
-        let (mut client, until) = (self.daemon.client(), Instant::now() + Duration::from_secs(20));
-        loop {
-            let told = lane(&mut client, name);
-            if is_so(&told) {
-                return told;
-            }
-            assert!(Instant::now() < until, "{what}: {told:?}\n{}", self.daemon.log());
-            std::thread::park_timeout(Duration::from_millis(20));
-        }
-    }
-}
-
-fn lane(client: &mut Client, name: &str) -> LaneStatus {
-    let lanes = client.status().lanes;
-    lanes.into_iter().find(|lane| lane.name == name).unwrap()
-}
 
 /// Loses a token under load and gets it back; gives all requests and when it was lost.
 fn lose(bed: &Bed, name: &str, faults: &[&str]) -> (Vec<Asked>, Instant) {
@@ -180,6 +131,143 @@ fn e2e_resilience_losing_one_of_two_tokens_costs_no_request() {
                 bed.daemon.client().status().uptime_ms > 20_000,
                 "it is the same process"
             );
+        },
+    );
+}
+
+/// A call that hangs past the limit does not end the process as long as the other token does the work; when nobody wants anything
+/// it does, and the next process has both tokens.
+#[test]
+fn e2e_resilience_a_hang_ends_the_process_only_when_nobody_misses_it() {
+    in_child(
+        Make::Faulty,
+        "e2e_resilience_a_hang_ends_the_process_only_when_nobody_misses_it",
+        |directory| {
+            let hang_ms = 1500;
+            let mut bed = Bed::new(directory, |config| {
+                config.limits = Limits {
+                    hang_ms,
+                    ..Limits::default()
+                };
+            });
+            let load = Load::start(&bed.daemon.socket, &bed.record, CLIENTS);
+            bed.faults.set(&["C_Sign token=left hang"]);
+            let told = bed.wait_for("left", "it is told to be silent", |told| !told.available);
+            assert!(told.detail.contains("does not answer"), "{told:?}");
+            std::thread::park_timeout(Duration::from_millis(3 * u64::from(hang_ms)));
+            let asked = load.end();
+            let failed: Vec<_> = asked.iter().filter_map(|one| one.fault.as_ref()).collect();
+            assert!(failed.is_empty(), "{failed:?}");
+
+            let ended = bed.daemon.wait(Duration::from_secs(10));
+            assert_eq!(ended.signal(), Some(9), "{}", bed.daemon.log());
+            bed.faults.clear();
+            bed.daemon = Daemon::start(directory);
+            let load = Load::start(&bed.daemon.socket, &bed.record, CLIENTS);
+            bed.wait_for("left", "both tokens are used", |told| told.signed > 20);
+            assert!(load.end().iter().all(|one| one.fault.is_none()));
+        },
+    );
+}
+
+#[test]
+fn e2e_resilience_a_token_that_hangs_from_the_start_keeps_nobody_waiting() {
+    in_child(
+        Make::Faulty,
+        "e2e_resilience_a_token_that_hangs_from_the_start_keeps_nobody_waiting",
+        |directory| {
+            let mut bed = Bed::new(directory, |_| ());
+            bed.faults.set(&["C_OpenSession token=left hang"]);
+            let started = Instant::now();
+            bed.daemon = bed.daemon.replace(directory);
+            assert!(started.elapsed() < Duration::from_secs(10));
+            let mut client = bed.daemon.client();
+            for _ in 0..20 {
+                client.sign(&bed.record, b"tbs", 1000).unwrap();
+            }
+            assert!(!bed.lane("left").available);
+            bed.faults.clear();
+            bed.wait_for("left", "it is there when it answers", |told| told.available);
+        },
+    );
+}
+
+/// The library takes the process with it, and the next process signs.
+#[test]
+fn e2e_resilience_a_library_that_ends_the_process() {
+    in_child(
+        Make::Faulty,
+        "e2e_resilience_a_library_that_ends_the_process",
+        |directory| {
+            let mut bed = Bed::new(directory, |_| ());
+            for (fault, code, signal) in [
+                ("C_Sign exit=3 times=1", Some(3), None),
+                ("C_SignInit abort", None, Some(6)),
+            ] {
+                bed.faults.set(&[fault]);
+                let mut client = bed.daemon.client();
+                let request = client::request(&bed.record, &[b"tbs"], signer_wire::Priority::Issuance, 0);
+                assert!(client.try_call(&request).is_none());
+                let ended = bed.daemon.wait(Duration::from_secs(5));
+                assert_eq!((ended.code(), ended.signal()), (code, signal), "{fault}");
+                bed.faults.clear();
+                bed.daemon = Daemon::start(directory);
+                bed.daemon.client().sign(&bed.record, b"tbs", 0).unwrap();
+            }
+        },
+    );
+}
+
+/// A PIN that was rejected, rightly or not: the other token goes on, and the remedy needs no restart of anything.
+#[test]
+fn e2e_resilience_a_rejected_pin_is_mended_at_run_time() {
+    in_child(
+        Make::Faulty,
+        "e2e_resilience_a_rejected_pin_is_mended_at_run_time",
+        |directory| {
+            let bed = Bed::new(directory, |_| ());
+            let mut client = bed.daemon.client();
+            bed.faults.set(&[
+                "C_Login token=left code=CKR_PIN_INCORRECT times=1",
+                "C_SignInit token=left code=CKR_CRYPTOKI_NOT_INITIALIZED times=1",
+            ]);
+            for _ in 0..10 {
+                client.sign(&bed.record, b"tbs", 2000).unwrap();
+            }
+            let told = bed.wait_for("left", "its PIN is rejected", |told| !told.available);
+            let marker = directory.join("pin-rejected-left");
+            assert!(told.detail.contains("rejected its PIN"), "{told:?}");
+            let logins = bed.faults.noted("C_Login left");
+            std::thread::park_timeout(Duration::from_secs(5));
+            assert_eq!(bed.faults.noted("C_Login left"), logins, "it is not sent again");
+            assert!(bed.lane("left").detail.contains(marker.to_str().unwrap()));
+            fs::remove_file(&marker).unwrap();
+            bed.wait_for("left", "it is tried once more", |told| told.available);
+            assert_eq!(bed.faults.noted("C_Login left"), logins + 1);
+        },
+    );
+}
+
+/// What no token can do is said as it is: a key that is in none is not found, and one whose tokens are all away is away.
+#[test]
+fn e2e_resilience_both_tokens_lost_and_back() {
+    in_child(
+        Make::Faulty,
+        "e2e_resilience_both_tokens_lost_and_back",
+        |directory| {
+            let bed = Bed::new(directory, |_| ());
+            let mut client = bed.daemon.client();
+            client.sign(&bed.record, b"tbs", 2000).unwrap();
+            bed.faults.set(&["* removed"]);
+            for _ in 0..5 {
+                let fault = client.sign(&bed.record, b"tbs", 2000).unwrap_err();
+                assert_eq!(fault.class, FaultClass::TokenAbsent, "{fault:?}");
+            }
+            bed.faults.clear();
+            for name in ["left", "right"] {
+                bed.wait_for(name, "it is back", |told| told.available);
+            }
+            client.sign(&bed.record, b"tbs", 2000).unwrap();
         },
     );
 }

@@ -73,6 +73,11 @@ pub(crate) fn find_slot(module: &Module, selector: &Selector) -> Result<(Slot, T
     let mut labels = Vec::new();
     let mut matching = Vec::new();
     for slot in slots {
+        // A token that hangs must not be asked for the sake of one that is named by its slot.
+        if matches!(selector, Selector::Slot(id) if slot.id() != *id) {
+            labels.push(format!("slot {slot}"));
+            continue;
+        }
         match module.pkcs11().get_token_info(slot) {
             Ok(token) if selector.selects(slot, &token) => matching.push((slot, token)),
             Ok(token) => labels.push(format!("{:?}", token.label().trim_end())),

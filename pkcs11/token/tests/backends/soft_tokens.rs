@@ -161,6 +161,7 @@ pub(crate) fn in_child(make: Make, test: &str, body: impl FnOnce(&Path)) {
         String::from_utf8_lossy(&output.stderr)
     );
     assert!(output.status.success(), "the child failed:\n{printed}");
+    eprint!("{printed}");
     assert!(
         printed.contains("1 passed"),
         "the child ran no test named {test}:\n{printed}"
