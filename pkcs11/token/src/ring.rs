@@ -214,7 +214,7 @@ impl KeyRing {
 
     /// Whether this backend is signed with: its circuit is neither open nor on trial.
     pub fn is_closed(&self, candidate: Candidate) -> bool {
-        self.circuit(candidate).0 == Circuit::Closed
+        self.circuit(candidate).0.is_closed()
     }
 
     /// How the circuit of this backend is, and how often it was opened.

@@ -4,7 +4,7 @@ use crate::cursor::{Reader, Writer};
 use crate::fault::Fault;
 use crate::frame::{WireFault, read_envelope, write_frame};
 use crate::key::KeyRecord;
-use crate::limits::{MAX_BATCH, MAX_KEYS, MAX_LABEL, MAX_SIGNATURE, MAX_TEXT, MAX_TOKENS};
+use crate::limits::{MAX_BATCH, MAX_KEYS, MAX_LABEL, MAX_SIGNATURE, MAX_TEXT, MAX_TOKENS, cut};
 
 /// The circuit breaker of a token. It counts for keys that another token has, too.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -21,6 +21,11 @@ pub enum Circuit {
 impl Circuit {
     /// Every state; the place in this list is its number on the wire.
     pub const ALL: [Self; 3] = [Self::Closed, Self::Open, Self::Trial];
+
+    /// Whether the token is signed with like any other.
+    pub const fn is_closed(self) -> bool {
+        matches!(self, Self::Closed)
+    }
 
     fn encode(self, writer: &mut Writer<'_>) {
         writer.u8(match self {
@@ -85,7 +90,7 @@ impl LaneStatus {
     fn encode(&self, writer: &mut Writer<'_>) {
         writer.text(&self.name, MAX_LABEL);
         writer.flag(self.available);
-        writer.text(&self.detail, MAX_TEXT);
+        writer.text(cut(&self.detail, MAX_TEXT), MAX_TEXT);
         writer.u32(self.width);
         writer.u32(self.queued);
         writer.u32(self.in_flight);
@@ -99,7 +104,7 @@ impl LaneStatus {
         writer.u64(self.tests_passed);
         writer.u64(self.tests_failed);
         writer.u32(self.keys_changed);
-        writer.text(&self.warning, MAX_TEXT);
+        writer.text(cut(&self.warning, MAX_TEXT), MAX_TEXT);
     }
 
     fn decode(reader: &mut Reader<'_>) -> Result<Self, WireFault> {

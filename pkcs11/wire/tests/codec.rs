@@ -313,3 +313,27 @@ fn every_kind_has_a_default_scheme_it_can_use() {
         assert!(Scheme::default_for(kind).is_usable_with(kind));
     }
 }
+
+#[test]
+fn what_is_for_people_is_cut_to_its_bound() {
+    let lane = LaneStatus {
+        detail: "ä".repeat(5000),
+        warning: "w".repeat(5000),
+        ..LaneStatus::default()
+    };
+    let status = ServiceStatus {
+        uptime_ms: 1,
+        version: "1".to_owned(),
+        lanes: vec![lane],
+    };
+    let mut frame = Vec::new();
+    Reply::Status(status).encode(7, &mut frame).unwrap();
+    let (_, reply) = Reply::decode(&frame[FRAME_HEADER..]).unwrap();
+    let Reply::Status(status) = reply else {
+        unreachable!()
+    };
+    assert_eq!(
+        (status.lanes[0].detail.len(), status.lanes[0].warning.len()),
+        (4096, 4096)
+    );
+}

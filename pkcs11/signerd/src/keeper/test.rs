@@ -153,8 +153,12 @@ fn judge(record: &KeyRecord, item: &Sign, outcome: Outcome, was_tried: bool) -> 
         Ok(signature) if verify(&record.spki, item.scheme, TEST_MESSAGE, &signature) => Verdict::Right,
         Ok(_) => Verdict::Bad("the signature is wrong".to_owned()),
         Err(fault) => match fault.class {
-            // A token that is away is known to be, and a key that went is looked after elsewhere.
-            FaultClass::TokenAbsent | FaultClass::PinRejected | FaultClass::KeyNotFound => Verdict::Open,
+            // A token that is away or silent is known to be, one that has too much to do is none the worse for it, and a key
+            // that went is looked after elsewhere.
+            FaultClass::TokenAbsent
+            | FaultClass::PinRejected
+            | FaultClass::KeyNotFound
+            | FaultClass::Deadline => Verdict::Open,
             _ if !was_tried => Verdict::Open,
             _ => Verdict::Bad(fault.message),
         },
