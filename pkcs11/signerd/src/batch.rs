@@ -46,6 +46,8 @@ struct State {
     tried: AtomicU64,
     /// Whether another backend was asked while one was still at it.
     is_handed_over: AtomicBool,
+    /// Whether a backend that was tried may have signed, for all that is known.
+    may_be_signed: AtomicBool,
 }
 
 /// One signature of a batch.
@@ -188,6 +190,24 @@ impl Job {
             .is_some_and(|state| !state.is_handed_over.swap(true, Ordering::AcqRel))
     }
 
+    /// A backend failed, and another may be asked: notes what that leaves open.
+    pub(crate) fn note(&self, fault: &Fault) {
+        if let Some(state) = self.state().filter(|_| fault.class.may_have_signed()) {
+            state.may_be_signed.store(true, Ordering::Release);
+        }
+    }
+
+    /// Settles it with the fault of the last backend that was asked. That one did not sign is no news while another may have.
+    pub(crate) fn give_up(&self, fault: Fault) -> bool {
+        let may_be_signed = self.state().is_some_and(|state| {
+            state.may_be_signed.load(Ordering::Acquire) || state.is_handed_over.load(Ordering::Acquire)
+        });
+        if may_be_signed && !fault.class.may_have_signed() {
+            return self.settle(Err(Fault::new(FaultClass::Retryable, fault.message)));
+        }
+        self.settle(Err(fault))
+    }
+
     /// Settles it, unless somebody has; the last one of its batch sends the reply. Says whether it was settled here.
     pub(crate) fn settle(&self, outcome: Outcome) -> bool {
         let Some(state) = self.state() else { return false };
@@ -213,5 +233,46 @@ impl Job {
 
     fn state(&self) -> Option<&State> {
         self.batch.states.get(self.place)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
+
+    use signer_wire::{Input, KeyRef, Scheme};
+
+    use super::*;
+
+    fn one() -> (Job, mpsc::Receiver<Outcome>) {
+        let item = Sign {
+            key: KeyRef::new([1; 32]),
+            scheme: Scheme::EcdsaSha256,
+            input: Input::Message(vec![1]),
+        };
+        let (batch, outcome) = Batch::of_keeper(item, Duration::from_secs(1));
+        (batch.jobs().next().unwrap(), outcome)
+    }
+
+    fn absent() -> Fault {
+        Fault::new(FaultClass::TokenAbsent, "gone")
+    }
+
+    #[test]
+    fn a_signature_that_may_exist_is_never_told_not_to() {
+        let given_up = |before: &dyn Fn(&Job)| {
+            let (job, outcome) = one();
+            before(&job);
+            assert!(job.give_up(absent()) && !job.give_up(absent()), "once");
+            outcome.recv().unwrap().unwrap_err().class
+        };
+        assert_eq!(given_up(&|_| ()), FaultClass::TokenAbsent);
+        assert_eq!(given_up(&|job| job.note(&absent())), FaultClass::TokenAbsent);
+        let failed = Fault::new(FaultClass::Retryable, "CKR_FUNCTION_FAILED");
+        assert_eq!(given_up(&|job| job.note(&failed)), FaultClass::Retryable);
+        assert_eq!(
+            given_up(&|job| assert!(job.hand_over() && !job.hand_over())),
+            FaultClass::Retryable
+        );
     }
 }

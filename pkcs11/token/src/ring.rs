@@ -143,14 +143,20 @@ impl KeyRing {
         input: &Input,
         deadline: Option<Instant>,
     ) -> Result<Vec<u8>, Error> {
-        let mut last = None;
+        let mut told: Option<Error> = None;
         for candidate in self.holders(key).in_order() {
             match self.sign_on(candidate, key, scheme, input, deadline) {
-                Err(error) if error.concerns_one_token() => last = Some(error),
+                Err(error) if error.concerns_one_token() => {
+                    // That one did not sign is no news while another may have.
+                    let may_have_signed = |error: &Error| error.fault_class().may_have_signed();
+                    if !told.as_ref().is_some_and(may_have_signed) {
+                        told = Some(error);
+                    }
+                }
                 outcome => return outcome,
             }
         }
-        Err(last.unwrap_or_else(|| self.no_holder(key)))
+        Err(told.unwrap_or_else(|| self.no_holder(key)))
     }
 
     /// The backends that hold a key, sorted by what may be asked of them now; each call begins with the next one.

@@ -43,6 +43,11 @@ impl FaultClass {
         Self::Internal,
     ];
 
+    /// Whether a signature may have been made although this is the answer.
+    pub const fn may_have_signed(self) -> bool {
+        matches!(self, Self::Retryable | Self::Deadline | Self::Internal)
+    }
+
     /// Whether the same request can succeed later without anybody changing anything.
     pub const fn is_retryable(self) -> bool {
         matches!(

@@ -47,17 +47,19 @@ impl Service {
         lane.count_handed_over(jobs.len());
         for job in jobs {
             job.try_on(lane.candidate().0);
-            let fault = Fault::new(
-                FaultClass::Retryable,
-                "the token that holds the key does not answer",
-            );
-            self.elsewhere(&job, fault);
+            if !self.pass_on(&job) {
+                job.give_up(Fault::new(
+                    FaultClass::TokenAbsent,
+                    "the token that holds the key does not answer",
+                ));
+            }
         }
     }
 
     fn elsewhere(&self, job: &Job, fault: Fault) {
+        job.note(&fault);
         if job.is_pinned() || !self.pass_on(job) {
-            job.settle(Err(fault));
+            job.give_up(fault);
         }
     }
 
