@@ -52,3 +52,5 @@ mod rollover;
 mod subordinate;
 #[path = "use_cases/tokens.rs"]
 mod tokens;
+#[path = "use_cases/two_tokens.rs"]
+mod two_tokens;
