@@ -16,8 +16,11 @@ use crate::keys::Keys;
 use crate::module::Module;
 use crate::software::Software;
 
-/// How long the start waits for a token. A network HSM takes a second; one that is unplugged may take a minute to say so.
+/// How long the start waits for a token when another is there. A network HSM takes a second; one that is unplugged may take a
+/// minute to say so.
 const PATIENCE: Duration = Duration::from_secs(5);
+/// How long it waits for the first one: less than a supervisor waits for the service.
+const PATIENCE_FOR_THE_FIRST: Duration = Duration::from_secs(40);
 
 impl KeyRing {
     /// Opens everything the configuration names. A token that is away does not fail this, nor one that rejects its PIN while
@@ -94,10 +97,19 @@ fn attach(tokens: &[Arc<Hsm>]) -> Result<Vec<Option<Error>>, Error> {
     }
     drop(sender);
     let mut outcomes: Vec<Option<Error>> = tokens.iter().map(|_| None).collect();
-    let mut missing = tokens.len();
-    let until = Instant::now() + PATIENCE;
-    while let Ok((place, outcome)) = attached.recv_timeout(until.saturating_duration_since(Instant::now())) {
+    let (mut missing, mut is_one_there) = (tokens.len(), false);
+    let started = Instant::now();
+    loop {
+        let patience = if is_one_there {
+            PATIENCE
+        } else {
+            PATIENCE_FOR_THE_FIRST
+        };
+        let Ok((place, outcome)) = attached.recv_timeout(patience.saturating_sub(started.elapsed())) else {
+            break;
+        };
         missing -= 1;
+        is_one_there |= outcome.is_none();
         if let Some(slot) = outcomes.get_mut(place) {
             *slot = outcome;
         }
