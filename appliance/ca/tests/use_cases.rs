@@ -54,3 +54,5 @@ mod several;
 mod subordinate;
 #[path = "use_cases/tokens.rs"]
 mod tokens;
+#[path = "use_cases/two_tokens.rs"]
+mod two_tokens;

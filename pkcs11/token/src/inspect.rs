@@ -20,6 +20,7 @@ use crate::module::Module;
 use crate::module_error::{ModuleError, describe};
 use crate::pin::PinSource;
 use crate::public_key;
+use crate::test_message::TEST_MESSAGE;
 
 /// A slot of a module.
 #[derive(Debug, Clone, Serialize)]
@@ -120,7 +121,7 @@ pub fn test_signatures(
 }
 
 fn test_signature(hsm: &Hsm, record: &KeyRecord) -> TestSignature {
-    let message = b"chancery: a test signature".to_vec();
+    let message = TEST_MESSAGE.to_vec();
     let scheme = Scheme::default_for(record.kind);
     let start = Instant::now();
     let signed = hsm.sign(&record.key, scheme, &Input::Message(message.clone()), None);
