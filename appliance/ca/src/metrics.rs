@@ -2,6 +2,7 @@
 //!
 //! Counters count where things happen; gauges are brought up to date when somebody looks.
 
+mod store;
 mod tokens;
 
 use std::sync::Arc;
@@ -18,6 +19,7 @@ use crate::authority::Authority;
 use crate::presign_ocsp::Presigned;
 use crate::seal::Purpose;
 use crate::signer::SignFault;
+use store::StoreMetrics;
 use tokens::TokenMetrics;
 
 /// The bounds of the signer's histogram, in seconds: from a software key to a slow token.
@@ -50,6 +52,7 @@ pub struct Metrics {
     signer_errors: IntCounterVec,
     signer_waiting: IntGauge,
     tokens: TokenMetrics,
+    store: StoreMetrics,
     store_commits: IntCounter,
     store_jobs: IntCounter,
     store_failures: IntCounter,
@@ -127,6 +130,7 @@ impl Metrics {
             )?,
             signer_waiting: make.gauge("signer_waiting", "Signatures waited for now")?,
             tokens: TokenMetrics::new(&make)?,
+            store: StoreMetrics::new(&make)?,
             store_commits: make.counter("store_commits_total", "Transactions committed")?,
             store_jobs: make.counter("store_jobs_total", "Jobs in committed transactions")?,
             store_failures: make.counter("store_failures_total", "Commits that failed")?,

@@ -44,6 +44,8 @@ mod profiles;
 mod recovery;
 #[path = "use_cases/renew.rs"]
 mod renew;
+#[path = "use_cases/retention.rs"]
+mod retention;
 #[path = "use_cases/revoke.rs"]
 mod revoke;
 #[path = "use_cases/rollover.rs"]

@@ -154,13 +154,12 @@ pub fn init_token(module: &Path, new: &NewToken) -> Result<SlotReport, Error> {
     let failed = |error| failed(&module, error);
     module.ensure_initialised().map_err(failed)?;
     let pkcs11 = module.pkcs11();
-    let slot = match begun_slot(pkcs11, new)? {
-        Some(begun) => begun,
-        None => {
-            let slot = uninitialised_slot(pkcs11, new)?;
-            pkcs11.init_token(slot, &new.so_pin, &new.label).map_err(failed)?;
-            slot
-        }
+    let slot = if let Some(begun) = begun_slot(pkcs11, new)? {
+        begun
+    } else {
+        let slot = uninitialised_slot(pkcs11, new)?;
+        pkcs11.init_token(slot, &new.so_pin, &new.label).map_err(failed)?;
+        slot
     };
     let session = pkcs11.open_rw_session(slot).map_err(failed)?;
     session.login(UserType::So, Some(&new.so_pin)).map_err(failed)?;

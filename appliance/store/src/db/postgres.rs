@@ -10,6 +10,7 @@
 mod config;
 mod connect;
 mod listen;
+mod months;
 mod pending;
 mod refusal;
 mod rows;

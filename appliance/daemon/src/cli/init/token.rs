@@ -64,7 +64,7 @@ pub(super) fn plan(args: &Args, steps: Steps, layout: &Layout) -> Result<()> {
         match (find_token(&module, &args.token_label)?, args.init_token) {
             (Found::Ready, _) => steps.done("token", &format!("`{}` is there", args.token_label)),
             (Found::WithoutPin, true) => {
-                steps.done("token", &format!("set the PIN of `{}`", args.token_label))
+                steps.done("token", &format!("set the PIN of `{}`", args.token_label));
             }
             (Found::Nothing, true) => steps.done(
                 "token",
