@@ -302,9 +302,17 @@ impl Authority {
 
     pub(crate) async fn load_tokens(&self) -> Result<()> {
         let rows = self.inner().store.read(store::tokens::all).await?;
-        let tokens = rows
-            .into_iter()
-            .map(|row| Ok((row.id.clone(), StoredToken::from_row(row)?)));
+        let known = self.inner().tokens.load();
+        let tokens = rows.into_iter().map(|row| {
+            let mut stored = StoredToken::from_row(row)?;
+            // Requests under way note their use there.
+            if let Some(known) = known.get(&stored.token.id) {
+                let stored_use = stored.used.at.load(Ordering::Relaxed);
+                known.used.at.fetch_max(stored_use, Ordering::Relaxed);
+                stored.used = Arc::clone(&known.used);
+            }
+            Ok((stored.token.id.clone(), stored))
+        });
         let tokens: HashMap<String, StoredToken> = tokens.collect::<Result<_>>()?;
         self.inner().tokens.store(Arc::new(tokens));
         Ok(())

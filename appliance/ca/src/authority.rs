@@ -2,20 +2,20 @@
 
 use std::collections::{BTreeMap, HashMap};
 use std::future::Future;
-use std::sync::atomic::AtomicI64;
 use std::sync::{Arc, OnceLock};
 
 use arc_swap::ArcSwap;
-use pki::Serial;
 use store::audit::AuditEntry;
 use store::{AtWork, OcspAnswers, Store, Tx};
 use tokio::sync::{Notify, Semaphore};
 use tokio_util::task::TaskTracker;
+use uuid::Uuid;
 
 use crate::api_tokens::StoredToken;
 use crate::certify::InFlight;
-use crate::clock::{Clock, ClockGuard, HIGH_WATER};
+use crate::clock::{Clock, ClockGuard, HIGH_WATER, since_start};
 use crate::error::{Error, Result};
+use crate::follow::Following;
 use crate::health::{SignerLook, StoreLook};
 use crate::issuer::Issuer;
 use crate::metrics::Metrics;
@@ -26,7 +26,6 @@ use crate::registry::{self, Registry};
 use crate::seal::Checks;
 use crate::settings::Settings;
 use crate::signer::Signer;
-use crate::status_index::State;
 use crate::verified_requests::VerifiedRequests;
 
 /// The use cases, over one store and one signer. Cheap to clone; all clones are one.
@@ -62,10 +61,8 @@ pub(crate) struct Inner {
     /// One change of the profiles and tokens in memory at a time.
     pub(crate) table_changes: tokio::sync::Mutex<()>,
     pub(crate) crl_nudge: Arc<Notify>,
-    /// The last change of other servers that was taken over.
-    pub(crate) followed: AtomicI64,
-    /// One look at the changes of other servers at a time.
-    pub(crate) following: tokio::sync::Mutex<()>,
+    /// How far this server is with the changes of others.
+    pub(crate) following: Following,
     /// Work that runs to its end.
     pub(crate) tasks: TaskTracker,
     recovered: OnceLock<Recovery>,
@@ -75,12 +72,13 @@ impl Authority {
     /// Loads everything from the store, seeds the ready-made profiles, and settles what a crash left behind, so that
     /// whoever holds an authority holds one without orphans; [`Authority::recovered`] says what was found.
     pub async fn open(store: Store, signer: Signer, clock: Clock, settings: Settings) -> Result<Self> {
+        let asked_at = since_start();
         // What is told from here on is taken over; what was before is read with everything else.
         let read = store.read(|reader| {
             let high_water = store::settings::number(reader, HIGH_WATER)?;
-            Ok((high_water, store::changes::last(reader)?))
+            Ok((high_water, store::changes::mark(reader)?))
         });
-        let (high_water, followed) = read.await?;
+        let (high_water, mark) = read.await?;
         let inner = Inner {
             guard: ClockGuard::new(high_water.unwrap_or(0), settings.clock_tolerance),
             ocsp_cache: OcspCache::new(settings.ocsp_cache_entries),
@@ -97,8 +95,7 @@ impl Authority {
             issuer_changes: tokio::sync::Mutex::default(),
             table_changes: tokio::sync::Mutex::default(),
             crl_nudge: Arc::default(),
-            followed: AtomicI64::new(followed),
-            following: tokio::sync::Mutex::default(),
+            following: Following::from(mark, asked_at),
             tasks: TaskTracker::new(),
             recovered: OnceLock::new(),
             metrics: Metrics::new().map_err(Error::internal)?,
@@ -155,6 +152,7 @@ impl Authority {
     pub async fn drain(&self) {
         self.inner.tasks.close();
         self.inner.tasks.wait().await;
+        self.be_gone().await;
         if let Some(answers) = self.inner.answers.clone() {
             let _ = tokio::task::spawn_blocking(move || answers.close()).await;
         }
@@ -222,34 +220,26 @@ impl Authority {
         let read = self
             .inner
             .store
-            .read(move |reader| store::statuses::for_each(reader, |row| authority.take_status(&row)));
+            .read_long(move |reader| store::statuses::for_each(reader, |row| authority.take_status(&row)));
         read.await?;
         self.load_crls().await?;
         self.load_responders().await
     }
 
     fn take_status(&self, row: &store::statuses::SerialStatus<'_>) -> store::Result<()> {
-        let corrupt = |what: &str| store::Error::Corrupt(format!("{what} of an issuer {}", row.issuer_id));
-        let issuer = self
-            .inner
-            .registry
-            .find(row.issuer_id)
-            .ok_or_else(|| corrupt("a serial"))?;
-        let serial = Serial::from_unsigned(row.serial).map_err(|_| corrupt("an unreadable serial"))?;
-        let state = match row.revoked {
-            None => State::Good,
-            Some((at, reason)) => {
-                let reason = u8::try_from(reason)
-                    .ok()
-                    .and_then(pki::RevocationReason::from_code);
-                State::Revoked {
-                    at,
-                    reason: reason.ok_or_else(|| corrupt("an unknown revocation reason"))?,
-                }
-            }
-        };
-        issuer.statuses.apply(serial, state, 0);
-        Ok(())
+        self.known_issuer(row.issuer_id, "a serial")?
+            .map_or(Ok(()), |issuer| issuer.take_status(row))
+    }
+
+    /// The issuer of something that is loaded; nothing when another server has made it since the issuers were loaded: then all of
+    /// it is told of.
+    pub(crate) fn known_issuer(&self, id: Uuid, what: &str) -> store::Result<Option<Arc<Issuer>>> {
+        match self.inner.registry.find(id) {
+            None if !self.inner.store.is_shared() => Err(store::Error::Corrupt(format!(
+                "{what} of an issuer {id}: there is none"
+            ))),
+            found => Ok(found),
+        }
     }
 }
 

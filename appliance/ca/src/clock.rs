@@ -61,6 +61,12 @@ pub(crate) fn from_millis(millis: i64) -> Timestamp {
     Timestamp::from_millisecond(millis).unwrap_or(Timestamp::UNIX_EPOCH)
 }
 
+/// The time since the machine was started, that in which it slept included: it goes on while the clock is set.
+pub(crate) fn since_start() -> Duration {
+    let at = rustix::time::clock_gettime(rustix::time::ClockId::Boottime);
+    Duration::try_from(at).unwrap_or_default()
+}
+
 /// The setting under which the store keeps the high-water mark.
 pub(crate) const HIGH_WATER: &str = "clock.high_water";
 

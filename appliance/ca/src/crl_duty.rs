@@ -11,7 +11,10 @@ use uuid::Uuid;
 
 use crate::authority::Authority;
 use crate::background;
+use crate::crl_shard::CrlShard;
 use crate::error::{Error, Result};
+use crate::issuer::Issuer;
+use crate::meanwhile::meanwhile;
 
 /// How long a server that makes a list may not be heard of before another one makes it.
 const LENGTH: Duration = Duration::from_secs(15);
@@ -22,41 +25,80 @@ const AGAIN: Duration = Duration::from_secs(1);
 /// Octets of a list that go into one row.
 const PART: usize = 1024 * 1024;
 
-/// The code of the refusal of a server that another one is ahead of.
+/// How often a server that has not heard of everything reads on before it gives up.
+const ATTEMPTS: usize = 3;
+
+/// The codes of the refusal of a server that another one is ahead of, and of one that has not heard of everything.
 pub(crate) const ELSEWHERE: &str = "crl_made_elsewhere";
+const BEHIND: &str = "crl_behind";
+
+/// Whether the list will be made in a moment, here or by another server.
+pub(crate) fn is_for_later(error: &Error) -> bool {
+    [ELSEWHERE, BEHIND].contains(&error.code())
+}
+
+/// What became of asking for the duty.
+enum Duty {
+    Taken(Lease, u64),
+    Elsewhere,
+    /// There are changes that this server has not heard of.
+    Behind,
+}
 
 impl Authority {
-    /// Takes the duty of a shard and the next number with it.
-    pub(crate) async fn take_crl_duty(&self, issuer_id: Uuid, shard: u32) -> Result<(Lease, u64)> {
-        let (name, node) = (format!("crl:{issuer_id}:{shard}"), self.inner().store.node());
-        let take = move |tx: &store::Tx<'_>| {
-            let Some(lease) = leases::take(tx, &name, node, LENGTH)? else {
-                return Ok(None);
-            };
-            Ok(Some((lease, store::crls::take_number(tx, issuer_id, shard)?)))
-        };
-        self.inner().store.write(take).await?.ok_or_else(|| {
-            let message = "another server is making this list: it is here in a moment";
-            Error::conflict(ELSEWHERE, message)
-        })
-    }
-
-    /// Works under a lease, which is prolonged for as long as that takes and given back when it fails.
-    pub(crate) async fn under<T>(&self, lease: &Lease, work: impl Future<Output = Result<T>>) -> Result<T> {
-        let mut work = std::pin::pin!(work);
-        let outcome = loop {
-            tokio::select! {
-                outcome = &mut work => break outcome,
-                () = tokio::time::sleep(RENEWAL) => {
-                    let lease = lease.clone();
-                    let renew = self.inner().store.write(move |tx| leases::renew(tx, &lease, LENGTH));
-                    // Whether it is lost shows when the list is recorded.
-                    if let Err(error) = renew.await {
-                        tracing::warn!(%error, "the duty of making a CRL could not be prolonged");
-                    }
+    /// Takes the duty of a shard and the next number with it, once every change that is committed by then is known here: what
+    /// the list before has, this one must not lack.
+    pub(crate) async fn take_crl_duty(&self, issuer: &Issuer, shard: &CrlShard) -> Result<(Lease, u64)> {
+        for _ in 0..ATTEMPTS {
+            match self.try_crl_duty(issuer.id, shard).await? {
+                Duty::Taken(lease, number) => return Ok((lease, number)),
+                Duty::Elsewhere => {
+                    let message = "another server is making this list: it is here in a moment";
+                    return Err(Error::conflict(ELSEWHERE, message));
+                }
+                Duty::Behind => {
+                    self.hear_of_all().await?;
+                    self.stand_on_stored_base(issuer, shard).await?;
                 }
             }
+        }
+        let message = "this server has not heard of all revocations yet: try again in a moment";
+        Err(Error::conflict(BEHIND, message))
+    }
+
+    async fn try_crl_duty(&self, issuer: Uuid, shard: &CrlShard) -> Result<Duty> {
+        let (name, node) = (format!("crl:{issuer}:{}", shard.index), self.inner().store.node());
+        let (index, known, base) = (shard.index, shard.changes(), shard.base());
+        let is_shared = self.inner().store.is_shared();
+        let take = move |tx: &store::Tx<'_>| {
+            let state = store::crls::state(tx, issuer, index)?;
+            // A store of one's own has nothing that was not made here.
+            if is_shared && (state.changes > known || state.base > base) {
+                return Ok(Duty::Behind);
+            }
+            let Some(lease) = leases::take(tx, &name, node, LENGTH)? else {
+                return Ok(Duty::Elsewhere);
+            };
+            Ok(Duty::Taken(lease, store::crls::take_number(tx, issuer, index)?))
         };
+        Ok(self.inner().store.write(take).await?)
+    }
+
+    /// Works under a lease, which is prolonged for as long as that takes and given back when it fails. The work goes on while the
+    /// lease is prolonged, however long the store takes for it.
+    pub(crate) async fn under<T>(&self, lease: &Lease, work: impl Future<Output = Result<T>>) -> Result<T> {
+        let renew = async || {
+            let lease = lease.clone();
+            let renew = self
+                .inner()
+                .store
+                .write(move |tx| leases::renew(tx, &lease, LENGTH));
+            // Whether it is lost shows when the list is recorded.
+            if let Err(error) = renew.await {
+                tracing::warn!(%error, "the duty of making a CRL could not be prolonged");
+            }
+        };
+        let outcome = meanwhile(RENEWAL, renew, work).await;
         if outcome.is_err() {
             let lease = lease.clone();
             // It ends by itself, too.

@@ -28,6 +28,8 @@ pub(crate) struct CrlShard {
     pub(crate) base_made_at: AtomicI64,
     /// Whether something was revoked or released since the last CRL.
     pub(crate) is_due: AtomicBool,
+    /// Whether a list of our own may be recorded that is not published here: the answer to its commit may be lost.
+    pub(crate) is_unsure: AtomicBool,
     /// One CRL at a time.
     pub(crate) publishing: tokio::sync::Mutex<()>,
     revoked: Mutex<Revoked>,
@@ -40,6 +42,12 @@ struct Revoked {
     changes: i64,
     /// Changes after that which are in the entries, too: those of other servers come later than our own.
     ahead: BTreeSet<i64>,
+    /// The greatest of them.
+    greatest: i64,
+    /// How many there were at the start.
+    loaded: i64,
+    /// How many are in the published list.
+    listed: i64,
     /// The number of the full list that deltas stand on; 0 before the first.
     base: u64,
     /// What changed since then, with the number of the change; empty when there are no deltas.
@@ -55,7 +63,13 @@ impl Revoked {
         while self.ahead.remove(&(self.changes + 1)) {
             self.changes += 1;
         }
+        self.greatest = self.greatest.max(change);
         true
+    }
+
+    /// Whether there is a change that the published list does not have.
+    fn is_due(&self) -> bool {
+        self.greatest > self.listed || self.count_of_changes() > self.listed
     }
 
     fn count_of_changes(&self) -> i64 {
@@ -183,7 +197,35 @@ impl CrlShard {
         if is_kept && known < change {
             revoked.since.insert(listing.serial(), (change, listing));
         }
-        self.is_due.store(true, Ordering::SeqCst);
+        if revoked.is_due() {
+            self.is_due.store(true, Ordering::SeqCst);
+        }
+    }
+
+    /// Counts a change whose serial has changed since, which is in the entries.
+    pub(crate) fn pass_over(&self, change: i64) {
+        let mut revoked = self.revoked.lock();
+        if revoked.count(change) && revoked.is_due() {
+            self.is_due.store(true, Ordering::SeqCst);
+        }
+    }
+
+    /// Whether a change is in the entries that this process has made or heard of since its start.
+    pub(crate) fn has(&self, change: i64) -> bool {
+        let revoked = self.revoked.lock();
+        change > revoked.loaded && (change <= revoked.changes || revoked.ahead.contains(&change))
+    }
+
+    /// The number of the full list that deltas stand on.
+    pub(crate) fn base(&self) -> u64 {
+        self.revoked.lock().base
+    }
+
+    /// Takes note of a list that is published: so many changes are in it.
+    pub(crate) fn lists(&self, changes: i64) {
+        let mut revoked = self.revoked.lock();
+        revoked.listed = revoked.listed.max(changes);
+        self.is_due.store(revoked.is_due(), Ordering::SeqCst);
     }
 
     /// How many changes are in the entries, as the store counts them.
@@ -206,12 +248,16 @@ impl CrlShard {
             .insert(listing.serial(), (change, listing));
     }
 
-    /// Says where the store stands, when everything is loaded.
-    pub(crate) fn loaded(&self, state: ShardState, is_due: bool) {
+    /// Says where the store stands, when everything is loaded, and how many changes are in the list that is published.
+    pub(crate) fn loaded(&self, state: ShardState, listed: Option<i64>) {
         let mut revoked = self.revoked.lock();
         (revoked.changes, revoked.base) = (state.changes, state.base);
+        (revoked.greatest, revoked.loaded) = (state.changes, state.changes);
+        revoked.listed = listed.unwrap_or(0);
         self.base_made_at.store(state.base_made_at, Ordering::SeqCst);
-        self.is_due.store(is_due, Ordering::SeqCst);
+        // Without a list the first is due by the schedule.
+        self.is_due
+            .store(listed.is_some() && revoked.is_due(), Ordering::SeqCst);
     }
 
     /// The entries as they stand, without those whose certificates ended before `kept_from`.
@@ -245,16 +291,17 @@ impl CrlShard {
                 .is_ok_and(|due| due <= now)
     }
 
-    /// From here on deltas stand on what the store says; only those changes are kept that it keeps (serial and number).
+    /// From here on deltas stand on what the store says; of the changes that it counted then only those are kept that it keeps
+    /// (serial and number), and all that came later.
     pub(crate) fn stand_on_stored(&self, state: &ShardState, kept: &HashSet<(Vec<u8>, i64)>) {
         let mut revoked = self.revoked.lock();
         if state.base <= revoked.base {
             return;
         }
         revoked.base = state.base;
-        revoked
-            .since
-            .retain(|serial, (change, _)| kept.contains(&(serial.as_bytes().to_vec(), *change)));
+        revoked.since.retain(|serial, (change, _)| {
+            *change > state.changes || kept.contains(&(serial.as_bytes().to_vec(), *change))
+        });
         self.base_made_at.store(state.base_made_at, Ordering::SeqCst);
     }
 
@@ -272,3 +319,6 @@ impl CrlShard {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -1,63 +1,98 @@
 //! What other servers change in the store that this one shares: taken over as if it had been changed here.
 //!
-//! Word of a change says what it is about, not what became of it. That is read from the store, in the turn of the serial, so
-//! that words may come late, twice, or after a change that was made here: what is taken over is always how things stand.
+//! Word of a change says what it is about, not what became of it. That is read from the store, so that words may come late, twice,
+//! or after a change that was made here: what is taken over is always how things stand.
+//!
+//! Revocations come first. They are read with the words about them, in one transaction on a connection of their own, and wait
+//! for nothing that waits for a token or for another reader: what does is done beside them ([`lanes`]). A revocation that cannot be
+//! taken over is tried again for as long as it takes, and this server counts as behind until it is ([`progress`]).
+
+mod issuers;
+mod lanes;
+mod lists;
+mod page;
+mod progress;
 
 use std::collections::HashSet;
 use std::sync::Arc;
-use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use pki::Serial;
 use pki::crl::RevocationReason;
 use store::changes::{Change, ChangeRow, Told};
-use store::crl_files::CrlFile;
-use store::crls::CrlRow;
 use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
 
 use crate::authority::Authority;
-use crate::clock::from_millis;
+use crate::clock::{from_millis, since_start};
 use crate::crl_shard::Listing;
 use crate::error::{Error, Result};
 use crate::issuer::Issuer;
-use crate::published_crl::row_file_name;
-use crate::registry::entry_from_rows;
 use crate::status_index::State;
+use lanes::Matter;
+use page::{About, Became, Page};
+use progress::Position;
+
+pub(crate) use progress::Following;
 
 /// How often it looks without having been woken: the longest that a lost word may matter.
 const LOOK: Duration = Duration::from_millis(500);
-/// How often, and after how long, a list is tried again. After that the next one is waited for.
-const ATTEMPTS: usize = 60;
-const AGAIN: Duration = Duration::from_secs(1);
-/// The code of what only a new start mends.
+/// The codes of what only a new start mends.
 const AWAY: &str = "away_too_long";
-/// Rows that are read at once.
-const PAGE: u32 = 500;
+const WENT_BACK: &str = "store_went_back";
+const TAKEN: &str = "store_in_use";
 
 /// What was heard.
 #[derive(Debug, Default)]
 struct Heard {
     /// How many changes of other servers.
     changes: usize,
-    /// Of which issuers and shards others have published lists.
+    /// Of which issuers and shards lists were published that are not here.
     lists: HashSet<(Uuid, u32)>,
 }
 
 impl Authority {
-    /// Takes over what other servers change, until it is cancelled. Fails when this server was away for longer than changes are
-    /// kept: what it has in memory must be read anew, by a new start.
+    /// Takes over what other servers change, until it is cancelled; in a store that is not shared there is nothing to do. Fails when
+    /// what is in memory must be read anew, by a new start: this server was away for longer than changes are kept, or the database has
+    /// lost some; and when another server goes by the name of this one.
     pub async fn follow(&self, cancel: CancellationToken) -> Result<()> {
+        if !self.inner().store.is_shared() {
+            cancel.cancelled().await;
+            return Ok(());
+        }
+        self.inner().following.begin();
+        let lanes = self.inner().following.lanes.each();
+        tokio::select! {
+            outcome = self.listen(&cancel) => outcome,
+            () = async { tokio::join!(self.run(lanes[0]), self.run(lanes[1]), self.run(lanes[2])); } => Ok(()),
+        }
+    }
+
+    async fn listen(&self, cancel: &CancellationToken) -> Result<()> {
         let wake = self.inner().store.listen()?;
+        let mut is_failing = false;
         while !cancel.is_cancelled() {
-            match self.read_on().await {
-                Err(error) if error.code() == AWAY => return Err(error),
-                Err(error) => tracing::warn!(%error, "changes of other servers cannot be read"),
-                // A long list takes longer than anybody may wait for word of a revocation.
-                Ok(heard) => heard
-                    .lists
-                    .into_iter()
-                    .for_each(|list| self.take_over_crl_soon(list)),
+            if self.inner().store.is_node_taken() {
+                let message =
+                    "another server goes by the identity of this one: let each have a file `node` of its own";
+                return Err(Error::conflict(TAKEN, message));
+            }
+            let mut heard = Heard::default();
+            let outcome = self.read_on(&mut heard).await;
+            // A long list takes longer than anybody may wait for word of a revocation.
+            self.take_over_crls_soon(heard.lists);
+            match outcome {
+                Err(error) if [AWAY, WENT_BACK].contains(&error.code()) => return Err(error),
+                Err(error) if is_failing => tracing::debug!(%error, "changes cannot be read still"),
+                Err(error) => {
+                    is_failing = true;
+                    tracing::warn!(%error, "changes of other servers cannot be read; it is tried again and again");
+                }
+                Ok(()) => {
+                    if std::mem::take(&mut is_failing) {
+                        tracing::info!("changes of other servers are read again");
+                    }
+                }
             }
             tokio::select! {
                 () = cancel.cancelled() => {}
@@ -70,269 +105,197 @@ impl Authority {
 
     /// Takes over what was told since the last time; gives how many changes of other servers that were.
     pub async fn catch_up(&self) -> Result<usize> {
-        let heard = self.read_on().await?;
+        let mut heard = Heard::default();
+        self.read_on(&mut heard).await?;
+        for lane in self.inner().following.lanes.each() {
+            self.settle(lane).await?;
+        }
         for (issuer, shard) in heard.lists {
             self.take_over_crl(issuer, shard).await?;
         }
         Ok(heard.changes)
     }
 
-    /// Takes over everything but lists, which it gives.
-    async fn read_on(&self) -> Result<Heard> {
-        let _one_at_a_time = self.inner().following.lock().await;
+    /// Hears of every revocation that is committed by now, so that a list can be made.
+    pub(crate) async fn hear_of_all(&self) -> Result<()> {
         let mut heard = Heard::default();
+        let outcome = self.read_on(&mut heard).await;
+        self.take_over_crls_soon(heard.lists);
+        outcome
+    }
+
+    /// Takes over everything but lists, and what waits in a lane. What was heard stands, also when the rest cannot be read.
+    async fn read_on(&self, heard: &mut Heard) -> Result<()> {
+        if !self.inner().store.is_shared() {
+            return Ok(());
+        }
+        let mut position = self.inner().following.position.lock().await;
+        self.try_stuck_again(&mut position, heard).await?;
         loop {
-            let seen = self.inner().followed.load(Ordering::SeqCst);
-            let read = self
-                .inner()
-                .store
-                .read(move |reader| store::changes::after(reader, seen, PAGE));
-            let rows = read.await?;
-            let Some(last) = rows.last().map(|row| row.seq) else {
-                return Ok(heard);
-            };
-            if rows.first().is_some_and(|first| first.seq != seen + 1) {
-                let message = "this server was away for longer than changes are kept: start it anew";
-                return Err(Error::conflict(AWAY, message));
+            let asked_at = since_start();
+            let page = self.read_page(position.mark).await?;
+            for row in &page.rows {
+                self.hear(row, &page, &mut position, heard).await?;
             }
-            for row in &rows {
-                self.hear(row, &mut heard).await?;
+            position.mark = page.mark;
+            let own = self.inner().store.node();
+            let others = page.rows.iter().filter(|row| row.node != own);
+            let count = others.map(|row| row.told.len()).sum();
+            self.inner().metrics.followed(count);
+            heard.changes += count;
+            if page.is_last {
+                self.inner().following.note(asked_at, &position);
+                return Ok(());
             }
-            self.inner().followed.store(last, Ordering::SeqCst);
         }
     }
 
     /// What this server told itself is taken over, too: a commit whose answer was lost was made all the same.
-    async fn hear(&self, row: &ChangeRow, heard: &mut Heard) -> Result<()> {
+    async fn hear(
+        &self,
+        row: &ChangeRow,
+        page: &Page,
+        position: &mut Position,
+        heard: &mut Heard,
+    ) -> Result<()> {
         let is_own = row.node == self.inner().store.node();
         for told in &row.told {
             self.inner().metrics.audited(told.audit);
-            match &told.change {
-                Change::Crl { issuer, shard } if !is_own => drop(heard.lists.insert((*issuer, *shard))),
-                Change::Crl { .. } => {}
-                _ => match self.heed(told).await {
-                    Err(error) if error.is_retryable() => return Err(error),
-                    // It would fail the next time, too, and keep everything after it from being heard.
-                    Err(error) => {
-                        let change = &told.change;
-                        tracing::error!(%error, ?change, "a change of another server cannot be taken over");
-                    }
-                    Ok(()) => {}
-                },
+            match self.heed(told, is_own, page, heard).await {
+                Ok(()) => {}
+                // All of it is read again when the store answers.
+                Err(error @ Error::Unavailable { .. }) => return Err(error),
+                Err(error) => position.stick(told, &error),
             }
-        }
-        if !is_own {
-            heard.changes += row.told.len();
-            self.inner().metrics.followed(row.told.len());
         }
         Ok(())
     }
 
-    async fn heed(&self, told: &Told) -> Result<()> {
+    async fn heed(&self, told: &Told, is_own: bool, page: &Page, heard: &mut Heard) -> Result<()> {
+        let lanes = &self.inner().following.lanes;
         match &told.change {
             Change::Issued { issuer, serial } => {
+                let Some(issuer) = self.issuer_told_of(*issuer, heard).await? else {
+                    return Ok(());
+                };
                 let serial = parse(serial)?;
                 // One that is known may have been revoked since, which is told later.
-                if let Some(issuer) = self.inner().registry.find(*issuer)
-                    && issuer.statuses.find(&serial).is_none()
-                {
+                if issuer.statuses.find(&serial).is_none() {
                     issuer.statuses.apply(serial, State::Good, told.audit);
                 }
-                Ok(())
             }
-            Change::Revocation {
-                issuer,
-                serial,
-                number,
-            } => match self.inner().registry.find(*issuer) {
-                Some(issuer) => {
-                    self.take_over_revocation(&issuer, parse(serial)?, *number, told.audit)
-                        .await
+            Change::Revocation { issuer, .. } => {
+                if let Some(about) = About::of(told)
+                    && let Some(issuer) = self.issuer_told_of(*issuer, heard).await?
+                {
+                    self.take_over_revocation(&issuer, &about, page).await?;
                 }
-                None => Ok(()),
-            },
-            Change::Crl { issuer, shard } => self.take_over_crl(*issuer, *shard).await,
-            Change::Issuer { issuer } => self.take_over_issuer(*issuer).await,
-            Change::Responder { issuer } => self.take_over_responders(*issuer).await,
-            Change::Profiles => {
-                let _turn = self.inner().table_changes.lock().await;
-                self.load_profiles().await
             }
-            Change::ApiTokens => {
-                let _turn = self.inner().table_changes.lock().await;
-                self.load_tokens().await
+            Change::Crl { issuer, shard } => {
+                if !is_own || self.is_unsure_of_list(*issuer, *shard) {
+                    heard.lists.insert((*issuer, *shard));
+                }
             }
-            Change::Unknown => {
-                tracing::warn!(
-                    "a newer program changed something that this one does not know: bring this server up to date"
-                );
-                Ok(())
+            Change::Issuer { issuer } => {
+                self.issuer_told_of(*issuer, heard).await?;
+                lanes.put(Matter::Issuer(*issuer));
             }
+            Change::Responder { issuer } => lanes.put(Matter::Responders(*issuer)),
+            Change::Profiles => lanes.put(Matter::Profiles),
+            Change::ApiTokens => lanes.put(Matter::ApiTokens),
+            Change::Unknown => self.inner().following.note_unknown(),
         }
+        Ok(())
     }
 
-    async fn take_over_revocation(
-        &self,
-        issuer: &Arc<Issuer>,
-        serial: Serial,
-        number: i64,
-        audit: i64,
-    ) -> Result<()> {
+    async fn take_over_revocation(&self, issuer: &Arc<Issuer>, about: &About, page: &Page) -> Result<()> {
+        let serial = about.serial;
+        let shard = issuer.shards.of(&serial);
+        let Some(became) = page.became(about) else {
+            // Made here, and taken over then.
+            return Ok(());
+        };
+        let became = became.clone()?;
         let turn = issuer.turns.of(&serial).await;
-        let (id, octets) = (issuer.id, serial.as_bytes().to_vec());
-        let read = self.inner().store.read(move |reader| {
-            let revocation = store::revocations::find(reader, id, &octets)?;
-            let kept = store::crls::change_of(reader, id, &octets)?;
-            Ok((revocation, kept))
-        });
-        let (revocation, kept) = read.await?;
+        if issuer.statuses.changed_by(&serial) > page.audit || shard.has(about.number) {
+            // Changed here since the page was read: that is how it stands.
+            shard.pass_over(about.number);
+            return Ok(());
+        }
         let keeps = issuer.entry().crl.deltas;
-        let (state, listing) = if let Some(row) = &revocation {
+        issuer.statuses.apply(serial, became.state(), about.audit);
+        if became.revocation.is_some() && issuer.stop_responding_by(&serial) {
+            // Whoever revoked it makes the next one, and tells. One that is being taken up right now is looked at in its turn.
+            self.inner().following.lanes.put(Matter::Responders(issuer.id));
+        }
+        let (listing, is_kept) = became.listing(serial, keeps)?;
+        shard.apply(listing, about.number, is_kept);
+        self.inner().crl_nudge.notify_one();
+        drop(turn);
+        Ok(())
+    }
+}
+
+impl Became {
+    fn state(&self) -> State {
+        self.revocation.as_ref().map_or(State::Good, |row| {
             let reason = u8::try_from(row.reason)
                 .ok()
                 .and_then(RevocationReason::from_code);
-            let state = State::Revoked {
+            State::Revoked {
                 at: row.revoked_at,
                 reason: reason.unwrap_or(RevocationReason::Unspecified),
-            };
-            (state, Listing::of(row)?)
-        } else {
-            // Without deltas nobody asks when a hold was released.
-            let (at, end) = kept.map_or((0, i64::MAX), |kept| {
-                (kept.released_at.unwrap_or(0), kept.not_after)
-            });
-            (State::Good, Listing::released(serial, from_millis(at), end)?)
-        };
-        issuer.statuses.apply(serial, state, audit);
-        issuer.shards.of(&serial).apply(listing, number, keeps);
-        self.inner().crl_nudge.notify_one();
-        drop(turn);
-        let current = issuer.responder.load_full();
-        if revocation.is_some()
-            && let Some(current) = current.filter(|current| current.certificate.serial() == serial)
-        {
-            // Whoever revoked it makes the next one, and tells.
-            self.stop_responding_by(issuer, current.certificate_id).await;
-        }
-        Ok(())
-    }
-
-    /// Takes a list over beside everything else; tries again when the database is away.
-    fn take_over_crl_soon(&self, (issuer, shard): (Uuid, u32)) {
-        let authority = self.clone();
-        // Nobody waits for it at the end: what is recorded is there at the next start.
-        tokio::spawn(async move {
-            for _ in 0..ATTEMPTS {
-                match authority.take_over_crl(issuer, shard).await {
-                    Ok(()) => return,
-                    Err(error) => {
-                        tracing::warn!(%error, %issuer, shard, "a list of another server cannot be taken over yet");
-                    }
-                }
-                tokio::time::sleep(AGAIN).await;
             }
-        });
+        })
     }
 
-    async fn take_over_crl(&self, issuer: Uuid, index: u32) -> Result<()> {
-        let issuer = self.inner().registry.find(issuer);
-        let Some((issuer, shard)) = issuer
+    /// How it is listed, and whether deltas need to know.
+    fn listing(&self, serial: Serial, keeps: bool) -> Result<(Listing, bool)> {
+        if let Some(row) = &self.revocation {
+            return Ok((Listing::of(row)?, keeps));
+        }
+        // A release that the store does not keep any more is in the list that deltas stand on.
+        let released = self
+            .kept
             .as_ref()
-            .and_then(|issuer| Some((issuer, issuer.shards.get(index)?)))
-        else {
-            return Ok(());
-        };
-        let _one_at_a_time = shard.publishing.lock().await;
-        let id = issuer.id;
-        let read = self.inner().store.read(move |reader| {
-            let rows = store::crls::newest_of(reader, id, index)?;
-            let changes: HashSet<_> = store::crls::changes(reader)?
-                .into_iter()
-                .filter(|row| row.issuer_id == id && row.shard == index)
-                .map(|row| (row.serial, row.change))
-                .collect();
-            Ok((rows, store::crls::state(reader, id, index)?, changes))
-        });
-        let (rows, state, changes) = read.await?;
-        for row in rows {
-            let place = if row.base.is_some() {
-                &shard.delta
-            } else {
-                &shard.crl
-            };
-            if place
-                .load()
-                .as_ref()
-                .is_some_and(|known| known.number >= row.number)
-            {
-                continue;
-            }
-            let Some(file) = self.fetch_crl(&row).await? else {
-                tracing::warn!(
-                    number = row.number,
-                    "the parts of a published CRL are gone; another one is waited for"
-                );
-                return Ok(());
-            };
-            if row.base.is_none() {
-                shard
-                    .is_due
-                    .store(row.changes != shard.changes(), Ordering::SeqCst);
-            }
-            self.put_up(place, &row, file)?;
-        }
-        shard.stand_on_stored(&state, &changes);
-        Ok(())
-    }
-
-    /// The file of a list, which another server may have made.
-    pub(crate) async fn fetch_crl(&self, row: &CrlRow) -> Result<Option<CrlFile>> {
-        let (files, name, octets) = (self.inner().store.crl_files(), row_file_name(row), row.octets);
-        if let Some(file) = files.open(&name, octets)? {
-            return Ok(Some(file));
-        }
-        if !self.inner().store.is_shared() {
-            return Ok(None);
-        }
-        let wanted = row.clone();
-        let read = self.inner().store.read(move |reader| {
-            let mut writing = files.begin(&name, 0, [])?;
-            store::crls::for_each_part(reader, &wanted, |octets| writing.append(octets))?;
-            writing.finish(&[], &[])
-        });
-        let file = read.await?;
-        Ok((file.octets() == octets).then_some(file))
-    }
-
-    async fn take_over_issuer(&self, id: Uuid) -> Result<()> {
-        let _one_at_a_time = self.inner().issuer_changes.lock().await;
-        let read = self.inner().store.read(move |reader| {
-            let Some(row) = store::issuers::find(reader, id)? else {
-                return Ok(None);
-            };
-            let key = store::keys::find(reader, &row.key_fingerprint)?;
-            Ok(key.map(|key| (row, key)))
-        });
-        let Some((row, key)) = read.await? else {
-            return Ok(());
-        };
-        let entry = entry_from_rows(&row, &key, &self.inner().settings.base_url)?;
-        match self.inner().registry.find(id) {
-            Some(issuer) => drop(issuer.update(|known| *known = entry)),
-            None => drop(self.inner().registry.add(Issuer::new(entry))),
-        }
-        Ok(())
-    }
-
-    async fn take_over_responders(&self, issuer_id: Uuid) -> Result<()> {
-        let Some(issuer) = self.inner().registry.find(issuer_id) else {
-            return Ok(());
-        };
-        let _one_at_a_time = issuer.responding.lock().await;
-        self.load_responders_of(Some(&issuer)).await
+            .and_then(|kept| Some((kept.released_at?, kept.not_after)));
+        let (at, end) = released.unwrap_or((0, i64::MAX));
+        let listing = Listing::released(serial, from_millis(at), end)?;
+        Ok((listing, keeps && released.is_some()))
     }
 }
 
 fn parse(serial: &str) -> Result<Serial> {
     serial.parse().map_err(Error::internal)
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, reason = "a test says what broke by panicking")]
+
+    use super::*;
+
+    /// A list that has the release in it was made before word of it came: nothing says when it was released any more.
+    #[test]
+    fn a_release_that_is_kept_no_more_is_in_no_delta() {
+        let serial = Serial::from_random([7; 16]);
+        let mut became = Became {
+            revocation: None,
+            kept: None,
+        };
+        let (_, is_kept) = became.listing(serial, true).unwrap();
+        assert!(!is_kept);
+        became.kept = Some(store::crls::ChangeRow {
+            issuer_id: Uuid::nil(),
+            shard: 0,
+            serial: serial.as_bytes().to_vec(),
+            change: 2,
+            released_at: Some(1_000_000),
+            not_after: i64::MAX,
+        });
+        let (_, is_kept) = became.listing(serial, true).unwrap();
+        assert!(is_kept);
+        let (_, is_kept) = became.listing(serial, false).unwrap();
+        assert!(!is_kept, "there are no deltas");
+    }
 }

@@ -216,30 +216,10 @@ impl Authority {
         issuer: Arc<Issuer>,
         made: Result<Activated>,
     ) -> Result<Arc<IssuerEntry>> {
-        let made = match made {
-            Ok(made) => made,
-            Err(error) => {
-                let id = issuer.entry().id;
-                if let Err(failure) = self.disable_unfinished(id).await {
-                    tracing::warn!(%failure, %id, "an unfinished issuer could not be switched off yet");
-                }
-                return Err(error);
-            }
+        let entry = match made {
+            Ok(made) => self.activate(&issuer, made),
+            Err(error) => self.settle_unfinished(&issuer, error).await?,
         };
-        if let Some(old) = made
-            .activation
-            .retires
-            .and_then(|old| self.inner().registry.find(old))
-        {
-            old.update(|entry| entry.state = IssuerState::Retired);
-        }
-        let entry = issuer.update(|entry| {
-            entry.state = IssuerState::Active;
-            entry.subject = made.certificate.subject().to_string();
-            entry.certificate = Some(made.certificate);
-            entry.chain = made.activation.chain;
-            entry.links = made.activation.links;
-        });
         tracing::info!(id = %entry.id, name = entry.name, generation = entry.generation, "issuer is active");
         // Both are tried again by the jobs.
         if let Err(error) = self.publish_if_due(&issuer).await {
@@ -248,6 +228,48 @@ impl Authority {
         if let Err(error) = self.renew_responder_if_due(&issuer).await {
             tracing::warn!(%error, issuer = entry.name, "there is no OCSP responder yet");
         }
+        Ok(entry)
+    }
+
+    /// What the store says already.
+    fn activate(&self, issuer: &Issuer, made: Activated) -> Arc<IssuerEntry> {
+        let old = made.activation.retires;
+        if let Some(old) = old.and_then(|old| self.inner().registry.find(old)) {
+            old.update(|entry| entry.state = IssuerState::Retired);
+        }
+        issuer.update(|entry| {
+            entry.state = IssuerState::Active;
+            entry.subject = made.certificate.subject().to_string();
+            entry.certificate = Some(made.certificate);
+            entry.chain = made.activation.chain;
+            entry.links = made.activation.links;
+        })
+    }
+
+    /// Switches an issuer off that did not get its certificate; unless it did, and only the answer to the commit was lost.
+    async fn settle_unfinished(&self, issuer: &Issuer, error: Error) -> Result<Arc<IssuerEntry>> {
+        let id = issuer.entry().id;
+        match self.disable_unfinished(id).await {
+            Ok(()) => return Err(error),
+            // It is pending no more. One that retired with it is of the same name.
+            Err(Error::Conflict { .. }) => {
+                let name = issuer.entry().name.clone();
+                for known in self.inner().registry.all() {
+                    if known.entry().name == name {
+                        self.read_issuer_anew(known.id).await?;
+                    }
+                }
+            }
+            Err(failure) => {
+                tracing::warn!(%failure, %id, "an unfinished issuer could not be switched off yet");
+                return Err(error);
+            }
+        }
+        let entry = issuer.entry();
+        if entry.state != IssuerState::Active {
+            return Err(error);
+        }
+        tracing::warn!(%error, %id, "an issuer was activated by a commit whose answer was lost");
         Ok(entry)
     }
 }

@@ -20,7 +20,7 @@ use crate::signer::{SignFault, key_ref};
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub struct HealthProblem {
     /// Stable code: `clock_set_back`, `signer_unavailable`, `hsm_unavailable`, `hsm_warning`, `store_full`, `store_unavailable`, `crl_expired`,
-    /// `no_responder`, `issuer_revoked`.
+    /// `no_responder`, `issuer_revoked`, `changes_behind`, `changes_stuck`, `changes_unknown`.
     pub code: &'static str,
     /// One sentence for the operator.
     pub message: String,
@@ -92,6 +92,7 @@ impl Authority {
             }
             Err(error) => problems.push(HealthProblem::fatal("store_unavailable", error.to_string())),
         }
+        problems.extend(self.following_problems());
         let now = self.inner().clock.now();
         let behind = self.inner().guard.behind(now);
         if behind > self.inner().settings.clock_tolerance {
@@ -289,10 +290,14 @@ impl Authority {
 
 impl HealthProblem {
     fn fatal(code: &'static str, message: String) -> Self {
+        Self::new(code, message, true)
+    }
+
+    pub(crate) fn new(code: &'static str, message: String, is_fatal: bool) -> Self {
         Self {
             code,
             message,
-            is_fatal: true,
+            is_fatal,
         }
     }
 }

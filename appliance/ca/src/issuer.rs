@@ -3,14 +3,17 @@
 use std::fmt;
 use std::str::FromStr;
 use std::sync::Arc;
-use std::sync::atomic::AtomicU64;
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use arc_swap::{ArcSwap, ArcSwapOption};
 use jiff::Timestamp;
 use ocsp::{HashAlgorithm, IssuerHash};
 use pki::profile::{IssuerView, Urls};
-use pki::{Certificate, KeyAlgorithm, KeyFingerprint, PublicKey, Serial, SignatureAlgorithm};
+use pki::{
+    Certificate, KeyAlgorithm, KeyFingerprint, PublicKey, RevocationReason, Serial, SignatureAlgorithm,
+};
 use serde::{Deserialize, Serialize};
+use store::statuses::SerialStatus;
 use tokio::sync::Mutex;
 use uuid::Uuid;
 
@@ -19,7 +22,7 @@ use crate::crl_shard::CrlShards;
 use crate::error::{Error, Result};
 use crate::responder::Responder;
 use crate::seal::Signing;
-use crate::status_index::StatusIndex;
+use crate::status_index::{State, StatusIndex};
 use crate::templates::Templates;
 use crate::turns::Turns;
 
@@ -292,6 +295,24 @@ impl Issuer {
         entry
     }
 
+    /// Takes over how a serial stood at the start.
+    pub(crate) fn take_status(&self, row: &SerialStatus<'_>) -> store::Result<()> {
+        let corrupt = |what: &str| store::Error::Corrupt(format!("{what} of an issuer {}", self.id));
+        let serial = Serial::from_unsigned(row.serial).map_err(|_| corrupt("an unreadable serial"))?;
+        let state = match row.revoked {
+            None => State::Good,
+            Some((at, reason)) => {
+                let reason = u8::try_from(reason).ok().and_then(RevocationReason::from_code);
+                State::Revoked {
+                    at,
+                    reason: reason.ok_or_else(|| corrupt("an unknown revocation reason"))?,
+                }
+            }
+        };
+        self.statuses.apply(serial, state, 0);
+        Ok(())
+    }
+
     /// Lets a responder answer from now on. Those before it stay known until their certificates end.
     pub(crate) fn respond_by(&self, responder: Responder) {
         let responder = Arc::new(responder);
@@ -301,6 +322,19 @@ impl Issuer {
         let all = lasting.chain([&responder]).cloned().collect();
         self.responders.store(Arc::new(all));
         self.responder.store(Some(responder));
+    }
+
+    /// Lets the responder with this serial answer no more; whether it was the one that did. Waits for nobody.
+    pub(crate) fn stop_responding_by(&self, serial: &Serial) -> bool {
+        let is_it = |current: &Arc<Responder>| current.certificate.serial() == *serial;
+        let before = self
+            .responder
+            .rcu(|current| current.as_ref().filter(|current| !is_it(current)).cloned());
+        let was_it = before.as_ref().is_some_and(is_it);
+        if was_it {
+            self.responders_revoked.fetch_add(1, Ordering::SeqCst);
+        }
+        was_it
     }
 
     /// Does something with the certificate of a responder, in DER; nothing when it is not known any more.

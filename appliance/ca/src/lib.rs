@@ -29,6 +29,7 @@ mod issuer;
 mod kept_answer;
 mod keys;
 mod load_crls;
+mod meanwhile;
 #[cfg(feature = "measured")]
 pub mod measured;
 mod metrics;

@@ -52,13 +52,9 @@ impl Authority {
             }
         }
         let authority = self.clone();
-        let read = self
-            .inner()
-            .store
-            .read(move |reader| store::revocations::for_each(reader, |row| authority.take_revocation(&row)));
-        read.await?;
-        let authority = self.clone();
-        let read = self.inner().store.read(move |reader| {
+        // One snapshot for both: a change that is kept stands beside its revocation.
+        let read = self.inner().store.read_long(move |reader| {
+            store::revocations::for_each(reader, |row| authority.take_revocation(&row))?;
             let rows = store::crls::changes(reader)?;
             rows.iter().try_for_each(|row| authority.take_change(reader, row))
         });
@@ -67,8 +63,7 @@ impl Authority {
             for shard in issuer.shards.iter() {
                 let key = (issuer.id, shard.index);
                 let state = states.get(&key).copied().unwrap_or_default();
-                let is_due = changes.get(&key).is_some_and(|changes| *changes != state.changes);
-                shard.loaded(state, is_due);
+                shard.loaded(state, changes.get(&key).copied());
             }
         }
         Ok(())
@@ -88,31 +83,20 @@ impl Authority {
 
     /// Takes up a change that was kept for the deltas of a shard.
     fn take_change(&self, reader: &Reader<'_>, row: &ChangeRow) -> store::Result<()> {
-        let corrupt = |what: &str| store::Error::Corrupt(format!("a change of {}: {what}", row.issuer_id));
-        let issuer = self.inner().registry.find(row.issuer_id);
-        let issuer = issuer.ok_or_else(|| corrupt("no such issuer"))?;
-        let listing = match row.released_at {
-            Some(at) => Serial::from_unsigned(&row.serial)
-                .map_err(Error::internal)
-                .and_then(|serial| Listing::released(serial, from_millis(at), row.not_after)),
-            None => match store::revocations::find(reader, row.issuer_id, &row.serial)? {
-                Some(revocation) => Listing::of(&revocation),
-                None => return Err(corrupt("its revocation is gone")),
-            },
-        };
-        let listing = listing.map_err(|error| corrupt(&error.to_string()))?;
-        if let Some(shard) = issuer.shards.get(row.shard) {
-            shard.load_change(listing, row.change);
+        if let Some(issuer) = self.known_issuer(row.issuer_id, "a change")?
+            && let Some(shard) = issuer.shards.get(row.shard)
+        {
+            shard.load_change(listing_of_change(reader, row)?, row.change);
         }
         Ok(())
     }
 
     fn take_revocation(&self, row: &RevocationRow) -> store::Result<()> {
-        let corrupt =
-            |what: &str| store::Error::Corrupt(format!("a revocation of {}: {what}", row.issuer_id));
-        let issuer = self.inner().registry.find(row.issuer_id);
-        let issuer = issuer.ok_or_else(|| corrupt("no such issuer"))?;
-        let listing = Listing::of(row).map_err(|error| corrupt(&error.to_string()))?;
+        let Some(issuer) = self.known_issuer(row.issuer_id, "a revocation")? else {
+            return Ok(());
+        };
+        let listing = Listing::of(row)
+            .map_err(|error| store::Error::Corrupt(format!("a revocation of {}: {error}", row.issuer_id)))?;
         let Listing::Listed(entry, end) = &listing else {
             return Ok(());
         };
@@ -123,4 +107,19 @@ impl Authority {
         }
         Ok(())
     }
+}
+
+/// How the serial of a change stands on deltas that was kept for them.
+pub(crate) fn listing_of_change(reader: &Reader<'_>, row: &ChangeRow) -> store::Result<Listing> {
+    let corrupt = |what: &str| store::Error::Corrupt(format!("a change of {}: {what}", row.issuer_id));
+    let listing = match row.released_at {
+        Some(at) => Serial::from_unsigned(&row.serial)
+            .map_err(Error::internal)
+            .and_then(|serial| Listing::released(serial, from_millis(at), row.not_after)),
+        None => match store::revocations::find(reader, row.issuer_id, &row.serial)? {
+            Some(revocation) => Listing::of(&revocation),
+            None => return Err(corrupt("its revocation is gone")),
+        },
+    };
+    listing.map_err(|error| corrupt(&error.to_string()))
 }

@@ -10,8 +10,8 @@ use std::sync::atomic::{AtomicI64, Ordering};
 use std::time::Duration;
 
 use prometheus::{
-    GaugeVec, HistogramOpts, HistogramVec, IntCounter, IntCounterVec, IntGauge, IntGaugeVec, Opts, Registry,
-    TextEncoder,
+    Gauge, GaugeVec, HistogramOpts, HistogramVec, IntCounter, IntCounterVec, IntGauge, IntGaugeVec, Opts,
+    Registry, TextEncoder,
 };
 
 use crate::answer_ocsp::OcspAnswerKind;
@@ -35,7 +35,7 @@ pub struct Metrics {
     refused: IntCounterVec,
     revoked: IntCounterVec,
     orphans: IntCounter,
-    followed: IntCounter,
+    changes: ChangesMetrics,
     /// In the order of [`OcspAnswerKind::ALL`]: looked up once, because answers come by the ten thousand a second.
     ocsp_answers: Vec<IntCounter>,
     ocsp_hits: IntCounter,
@@ -60,6 +60,38 @@ pub struct Metrics {
     audit_entries: IntGauge,
     audit_seq: Arc<AtomicI64>,
     clock_behind: IntGauge,
+}
+
+/// How this server gets on with the changes of others.
+#[derive(Clone, Debug)]
+struct ChangesMetrics {
+    followed: IntCounter,
+    lag: Gauge,
+    stuck: IntGauge,
+    unknown: IntCounter,
+}
+
+impl ChangesMetrics {
+    fn new(make: &Maker<'_>) -> prometheus::Result<Self> {
+        Ok(Self {
+            followed: make.counter(
+                "changes_followed_total",
+                "Changes of other servers that were taken over",
+            )?,
+            lag: make.float_gauge(
+                "changes_lag_seconds",
+                "For how long something may have been changed by another server that is not known here",
+            )?,
+            stuck: make.gauge(
+                "changes_stuck",
+                "Changes of other servers that could not be taken over and are tried again",
+            )?,
+            unknown: make.counter(
+                "changes_unknown_total",
+                "Changes of other servers that this program does not know",
+            )?,
+        })
+    }
 }
 
 impl Metrics {
@@ -90,10 +122,7 @@ impl Metrics {
                 "orphans_total",
                 "Serials revoked because something may have been signed unrecorded",
             )?,
-            followed: make.counter(
-                "changes_followed_total",
-                "Changes of other servers that were taken over",
-            )?,
+            changes: ChangesMetrics::new(&make)?,
             ocsp_answers: OcspAnswerKind::ALL
                 .iter()
                 .map(|kind| ocsp_answers.get_metric_with_label_values(&[kind.name()]))
@@ -167,7 +196,7 @@ impl Metrics {
     }
 
     pub(crate) fn followed(&self, changes: usize) {
-        self.followed.inc_by(changes as u64);
+        self.changes.followed.inc_by(changes as u64);
     }
 
     pub(crate) fn ocsp_answered(&self, kind: OcspAnswerKind) {
@@ -239,6 +268,10 @@ impl Maker<'_> {
 
     fn gauge(&self, name: &str, help: &str) -> prometheus::Result<IntGauge> {
         self.keep(IntGauge::with_opts(opts(name, help))?)
+    }
+
+    fn float_gauge(&self, name: &str, help: &str) -> prometheus::Result<Gauge> {
+        self.keep(Gauge::with_opts(opts(name, help))?)
     }
 
     fn gauges(&self, name: &str, help: &str, labels: &[&str]) -> prometheus::Result<IntGaugeVec> {
@@ -331,6 +364,10 @@ impl Authority {
             raise(&metrics.ocsp_lost, answers.lost());
         }
         metrics.audit_entries.set(metrics.audit_entries());
+        let (stuck, unknown) = inner.following.troubles();
+        metrics.changes.lag.set(inner.following.lag().as_secs_f64());
+        metrics.changes.stuck.set(gauge(stuck as u64));
+        raise(&metrics.changes.unknown, unknown);
         metrics.clock_behind.set(gauge(inner.guard.behind(now).as_secs()));
     }
 }

@@ -2,6 +2,7 @@
 //! the others, and when it wakes up it finds its orders gone.
 
 use std::collections::HashSet;
+use std::future::Future;
 use std::time::Duration;
 
 use store::intents::IntentRow;
@@ -10,9 +11,12 @@ use uuid::Uuid;
 
 use crate::authority::Authority;
 use crate::error::Result;
+use crate::meanwhile::meanwhile;
 
 /// How long a server may not be heard of; some times longer than it takes to be heard of.
 const LENGTH: Duration = Duration::from_secs(15);
+/// How often it says so while it has no jobs.
+const AGAIN: Duration = Duration::from_secs(5);
 /// How long a server may be away and still read what it missed.
 const KEPT: Duration = Duration::from_hours(24);
 
@@ -29,6 +33,29 @@ impl Authority {
         Ok(())
     }
 
+    /// Works on something while this server says, again and again, that it is there: for a program without the jobs of a server.
+    pub async fn while_present<T>(&self, work: impl Future<Output = T>) -> T {
+        let say = async || {
+            if let Err(error) = self.be_present().await {
+                tracing::warn!(%error, "the other servers cannot be told that this one is there");
+            }
+        };
+        meanwhile(AGAIN, say, work).await
+    }
+
+    /// Says that this server is gone, so that nobody waits for its end.
+    pub(crate) async fn be_gone(&self) {
+        let store = &self.inner().store;
+        if !store.is_shared() {
+            return;
+        }
+        let node = store.node();
+        // It shows by itself, too.
+        let _ = store
+            .write(move |tx| leases::release_of(tx, &name(node), node))
+            .await;
+    }
+
     /// Forgets changes that are too old for anybody; gives how many rows those were.
     pub async fn trim_changes(&self) -> Result<usize> {
         let kept = i64::try_from(KEPT.as_millis()).unwrap_or(i64::MAX);
@@ -43,7 +70,7 @@ impl Authority {
     pub(crate) async fn is_another_alive(&self) -> Result<bool> {
         let store = &self.inner().store;
         let node = store.node();
-        let read = store.read(move |reader| leases::is_any_elsewhere(reader, NAMES, node));
+        let read = store.read(move |reader| leases::is_any_elsewhere(reader, leases::NODES, node));
         Ok(store.is_shared() && read.await?)
     }
 
@@ -70,9 +97,6 @@ impl Authority {
     }
 }
 
-/// What the names of their leases begin with.
-const NAMES: &str = "node:";
-
 fn name(node: Uuid) -> String {
-    format!("{NAMES}{node}")
+    format!("{}{node}", leases::NODES)
 }

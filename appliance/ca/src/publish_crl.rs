@@ -24,7 +24,7 @@ use crate::audit;
 use crate::authority::Authority;
 use crate::background;
 use crate::clock::from_millis;
-use crate::crl_duty::ELSEWHERE;
+use crate::crl_duty::is_for_later;
 use crate::crl_shard::CrlShard;
 use crate::error::{Error, Result};
 use crate::issuer::{Issuer, IssuerEntry};
@@ -148,14 +148,14 @@ impl Authority {
                 None => Ok(()),
             }
             .inspect_err(|error| {
-                if error.code() != ELSEWHERE {
+                if !is_for_later(error) {
                     let issuer = issuer.entry();
                     tracing::warn!(%error, issuer = issuer.name, index, "the CRL could not be published");
                 }
             })
         });
         match publish.await {
-            Err(error) if error.code() == ELSEWHERE => {
+            Err(error) if is_for_later(&error) => {
                 self.look_for_list_again();
                 Ok(false)
             }
@@ -190,7 +190,7 @@ impl Authority {
         let _one_at_a_time = shard.publishing.lock().await;
         // What is revoked from here on makes the next CRL due; what was revoked before is in the entries already.
         let was_due = shard.is_due.swap(false, Ordering::SeqCst);
-        let duty = self.take_crl_duty(issuer.id, shard.index).await;
+        let duty = self.take_crl_duty(issuer, shard).await;
         let outcome = match duty {
             Ok((lease, number)) => {
                 let making = self.make_crl(permit, issuer, shard, (&lease, number));
@@ -383,7 +383,11 @@ impl Authority {
                 None => Ok(()),
             }
         };
+        // Until it is known whether it is recorded, word of it is heeded.
+        shard.is_unsure.store(true, Ordering::SeqCst);
         self.change(entry, record).await?;
+        shard.is_unsure.store(false, Ordering::SeqCst);
+        shard.lists(full.changes);
         tracing::info!(
             issuer = issuer.entry().name,
             shard = full.shard,

@@ -40,14 +40,16 @@ pub(crate) struct Registry {
 }
 
 impl Registry {
+    /// Adds an issuer, unless it is there already: whoever follows the changes may have been faster. Gives the one that is there.
     pub(crate) fn add(&self, issuer: Issuer) -> Arc<Issuer> {
         let issuer = Arc::new(issuer);
+        let id = issuer.id;
         self.issuers.rcu(|issuers| {
             let mut issuers = HashMap::clone(issuers);
-            issuers.insert(issuer.entry().id, Arc::clone(&issuer));
+            issuers.entry(id).or_insert_with(|| Arc::clone(&issuer));
             issuers
         });
-        issuer
+        self.find(id).unwrap_or(issuer)
     }
 
     pub(crate) fn find(&self, id: Uuid) -> Option<Arc<Issuer>> {

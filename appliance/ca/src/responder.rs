@@ -5,11 +5,10 @@
 //! nothing revokes it (it carries OCSP no-check).
 
 use std::sync::Arc;
-use std::sync::atomic::Ordering;
 
 use jiff::{SignedDuration, Timestamp};
 use pki::profile::Order;
-use pki::{Certificate, DistinguishedName, KeyFingerprint, PublicKey, SignatureAlgorithm};
+use pki::{Certificate, DistinguishedName, KeyFingerprint, PublicKey, Serial, SignatureAlgorithm};
 use serde_json::json;
 use store::keys::KeyRow;
 use uuid::Uuid;
@@ -125,25 +124,17 @@ impl Authority {
 
     /// Takes the responder away whose certificate was revoked, with everything it signed, and makes another with a new
     /// key. Until that is there, OCSP says tryLater; the duty goes on trying.
-    pub(crate) async fn replace_revoked_responder(&self, issuer: &Arc<Issuer>, certificate_id: Uuid) {
-        if !self.stop_responding_by(issuer, certificate_id).await {
+    pub(crate) async fn replace_revoked_responder(&self, issuer: &Arc<Issuer>, serial: &Serial) {
+        let was_it = {
+            let _one_at_a_time = issuer.responding.lock().await;
+            issuer.stop_responding_by(serial)
+        };
+        if !was_it {
             return;
         }
         if let Err(error) = self.renew_responder_if_due(issuer).await {
             tracing::error!(%error, issuer = issuer.entry().name, "the revoked OCSP responder has no successor yet");
         }
-    }
-
-    /// Lets a responder answer no more; whether it was the one that did.
-    pub(crate) async fn stop_responding_by(&self, issuer: &Issuer, certificate_id: Uuid) -> bool {
-        let _one_at_a_time = issuer.responding.lock().await;
-        let current = issuer.responder.load_full();
-        if current.is_none_or(|current| current.certificate_id != certificate_id) {
-            return false;
-        }
-        issuer.responder.store(None);
-        issuer.responders_revoked.fetch_add(1, Ordering::SeqCst);
-        true
     }
 
     async fn make_responder_key(

@@ -93,11 +93,14 @@ impl Authority {
             )
             .into());
         }
-        let id = row.id;
         let carry_out = |authority: Self| async move {
             let outcome = authority.revoke_anew(&permit, &issuer, row, request).await;
-            if outcome.as_ref().is_ok_and(|revoked| revoked.revoked_at.is_some()) {
-                authority.replace_revoked_responder(&issuer, id).await;
+            if let Ok(revoked) = &outcome
+                && revoked.revoked_at.is_some()
+            {
+                authority
+                    .replace_revoked_responder(&issuer, &revoked.serial)
+                    .await;
             }
             outcome
         };

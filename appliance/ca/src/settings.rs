@@ -38,6 +38,9 @@ pub struct Settings {
     pub retention: Retention,
     /// How far the clock may fall behind the latest time the store has seen before issuing is refused.
     pub clock_tolerance: Duration,
+    /// How long a server that shares its store may be without word of what the others change before it signs no OCSP answer any
+    /// more that says good or unknown.
+    pub store_lag: Duration,
 }
 
 impl Settings {
@@ -57,6 +60,7 @@ impl Settings {
             blocklists: Vec::new(),
             retention: Retention::for_ever(),
             clock_tolerance: Duration::from_mins(1),
+            store_lag: Duration::from_secs(20),
         }
     }
 }

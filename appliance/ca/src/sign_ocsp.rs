@@ -40,6 +40,11 @@ impl Authority {
             ),
             _ => None,
         };
+        // What was revoked elsewhere may not be known here.
+        let is_revoked = |(_, state): &Asked| matches!(state, Some(State::Revoked { .. }));
+        if !asked.iter().all(is_revoked) && self.is_behind() {
+            return Err(ErrorStatus::TryLater);
+        }
         let now = whole_second(self.inner().clock.now());
         // Read before the responder: what a responder signs that is revoked meanwhile counts as signed before.
         let responders_revoked = issuer.responders_revoked.load(Ordering::SeqCst);

@@ -79,6 +79,16 @@ impl StatusIndex {
         self.shard(serial)?.read().find(serial)
     }
 
+    /// The number of the audit entry of the last change of a serial; 0 when it is as it was at the start.
+    pub(crate) fn changed_by(&self, serial: &Serial) -> i64 {
+        let Some(shard) = self.shard(serial) else {
+            return 0;
+        };
+        let shard = shard.read();
+        let change = shard.number(serial).and_then(|number| shard.change(number));
+        change.map_or(0, |change| change.entry_and_reason >> 8)
+    }
+
     pub(crate) fn len(&self) -> usize {
         let sizes = self.shards.iter().map(|shard| {
             let shard = shard.read();
@@ -125,10 +135,7 @@ impl Shard {
     fn find(&self, serial: &Serial) -> Option<State> {
         match self.number(serial)? {
             GOOD => Some(State::Good),
-            number => {
-                let place = usize::try_from(number).ok()?.checked_sub(1)?;
-                self.changes.get(place).map(Change::state)
-            }
+            number => self.change(number).map(Change::state),
         }
     }
 
@@ -144,6 +151,10 @@ impl Shard {
             Some(octets) if is_usual(&serial) => self.usual.set(*octets, number),
             _ => drop(self.unusual.insert(serial, number)),
         }
+    }
+
+    fn change(&self, number: u32) -> Option<&Change> {
+        self.changes.get(usize::try_from(number).ok()?.checked_sub(1)?)
     }
 
     fn change_mut(&mut self, number: u32) -> Option<&mut Change> {

@@ -28,6 +28,8 @@ mod crl_shards;
 mod disk;
 #[path = "use_cases/faults.rs"]
 mod faults;
+#[path = "use_cases/following.rs"]
+mod following;
 #[path = "use_cases/issue.rs"]
 mod issue;
 #[path = "use_cases/metrics.rs"]

@@ -16,8 +16,8 @@ use crate::config::{Config, ConfigError, SignerMode};
 
 /// Opens the store for writing.
 pub(crate) async fn store(config: &Config) -> Result<Store> {
-    let store = config.store_config()?;
-    config.keep_node(store.node)?;
+    let mut store = config.store_config()?;
+    config.hold_node(&mut store)?;
     Store::open_whole(&store).await.context("opening the store")
 }
 
@@ -55,6 +55,7 @@ pub(crate) fn settings(config: &Config) -> Result<Settings, ConfigError> {
         ocsp_folder: Some(config.path(Path::new("ocsp-answers"))),
         blocklists: config.read_blocklists()?,
         retention: retention(config),
+        store_lag: Duration::from_secs(u64::from(config.store.lag_seconds)),
         ..Settings::new(&config.public.base_url)
     })
 }

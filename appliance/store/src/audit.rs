@@ -17,7 +17,7 @@ use crate::error::{Error, Result};
 use crate::settings;
 use crate::value::Row;
 
-const HEAD: &str = "audit.head";
+pub(crate) const HEAD: &str = "audit.head";
 const SCHEME: &[u8] = b"chancery audit 1";
 
 /// What is to be logged.

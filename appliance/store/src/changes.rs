@@ -8,7 +8,8 @@ use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
 use crate::db::{Reader, Tx};
-use crate::error::{Error, Result};
+use crate::error::Result;
+use crate::value::Row;
 
 /// What others have to know.
 // stored: as JSON in changes.body, for as long as a server may be away
@@ -77,18 +78,96 @@ pub struct ChangeRow {
     pub told: Vec<Told>,
 }
 
+/// A row that was read: by it shows whether what follows is still the history that it was read from. The default stands before the
+/// first row.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Mark {
+    /// Its number; 0 before the first.
+    pub seq: i64,
+    node: Uuid,
+    at: i64,
+}
+
+/// What there is after a mark.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Onward {
+    /// These rows, in their order, and the mark of the last that was read.
+    Rows(Vec<ChangeRow>, Mark),
+    /// Rows after it have been removed already: whoever stands there was away for too long.
+    Gap,
+    /// Its row is gone or another one has its number: the database has lost what was committed, as after a failover to a standby
+    /// that lagged.
+    Rewritten,
+}
+
+/// The mark of the last row.
+pub fn mark(reader: &Reader<'_>) -> Result<Mark> {
+    let sql = "SELECT seq, node, at FROM changes ORDER BY seq DESC LIMIT 1";
+    Ok(reader.first(sql, &[], read_mark)?.unwrap_or_default())
+}
+
+/// Rows after a mark. The row of the mark is read with them, and compared.
+pub fn onward(reader: &Reader<'_>, mark: &Mark, limit: u32) -> Result<Onward> {
+    let sql = "SELECT seq, node, at, body FROM changes WHERE seq >= ?1 ORDER BY seq LIMIT ?2";
+    let mut found = reader.all(sql, &[mark.seq.into(), (i64::from(limit) + 1).into()], |row| {
+        let seen = read_mark(row)?;
+        Ok((seen, (seen.seq > mark.seq).then(|| row.text(3)).transpose()?))
+    })?;
+    let last = found.last().map_or(*mark, |(seen, _)| *seen);
+    match found.first().map(|(seen, _)| *seen) {
+        None if mark.seq > 0 => return Ok(Onward::Rewritten),
+        Some(first) if mark.seq > 0 && first.seq == mark.seq && first != *mark => {
+            return Ok(Onward::Rewritten);
+        }
+        // The mark's own row may have been removed when nothing is missing after it.
+        Some(first) if first.seq > mark.seq + 1 => return Ok(Onward::Gap),
+        _ => {}
+    }
+    let rows = found.drain(..).filter_map(|(seen, body)| {
+        Some(ChangeRow {
+            seq: seen.seq,
+            node: seen.node,
+            told: told_in(&body?),
+        })
+    });
+    Ok(Onward::Rows(rows.collect(), last))
+}
+
 /// Rows after a number, in their order.
 pub fn after(reader: &Reader<'_>, seq: i64, limit: u32) -> Result<Vec<ChangeRow>> {
-    let sql = "SELECT seq, node, body FROM changes WHERE seq > ?1 ORDER BY seq LIMIT ?2";
+    let sql = "SELECT seq, node, at, body FROM changes WHERE seq > ?1 ORDER BY seq LIMIT ?2";
     reader.all(sql, &[seq.into(), i64::from(limit).into()], |row| {
-        let body = row.text(2)?;
-        let told = serde_json::from_str(&body);
         Ok(ChangeRow {
             seq: row.int(0)?,
             node: row.uuid(1)?,
-            told: told.map_err(|error| Error::Corrupt(format!("a change that was told: {error}")))?,
+            told: told_in(&row.text(3)?),
         })
     })
+}
+
+fn read_mark(row: &Row<'_>) -> Result<Mark> {
+    Ok(Mark {
+        seq: row.int(0)?,
+        node: row.uuid(1)?,
+        at: row.int(2)?,
+    })
+}
+
+/// What a row tells. What cannot be read is [`Change::Unknown`], and keeps nothing else from being heard.
+fn told_in(body: &str) -> Vec<Told> {
+    let unknown = || Told {
+        change: Change::Unknown,
+        audit: 0,
+    };
+    let told = serde_json::from_str::<Vec<serde_json::Value>>(body);
+    told.map_or_else(
+        |_| vec![unknown()],
+        |told| {
+            told.into_iter()
+                .map(|one| serde_json::from_value(one).unwrap_or_else(|_| unknown()))
+                .collect()
+        },
+    )
 }
 
 /// The number of the last row; 0 when there is none.

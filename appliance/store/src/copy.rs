@@ -11,6 +11,7 @@ use tokio::sync::mpsc;
 use crate::audit;
 use crate::db::{Reader, Store, Tx};
 use crate::error::{Error, Result};
+use crate::leases;
 use crate::settings;
 use crate::tables::{TABLES, Table, Values};
 use crate::value::Value;
@@ -101,7 +102,9 @@ pub async fn copy(from: &Store, to: &Store, mut told: impl FnMut(Progress)) -> R
 
 /// Marks the target, or finds that a copy of the same source broke off in it.
 async fn begin(from: &Store, to: &Store) -> Result<bool> {
-    let head = match from.read(audit::verify).await? {
+    refuse_servers_at_work(from, "the source").await?;
+    refuse_servers_at_work(to, "the target").await?;
+    let head = match from.read_long(audit::verify).await? {
         audit::Verdict::Sound { entries, head } => format!("{entries} {}", audit::hex(&head)),
         audit::Verdict::Broken { seq, what } => {
             return Err(Error::Corrupt(format!(
@@ -130,6 +133,18 @@ async fn begin(from: &Store, to: &Store) -> Result<bool> {
     .await
 }
 
+/// A copy is of a store that nobody changes, into one that nobody serves from.
+async fn refuse_servers_at_work(store: &Store, which: &str) -> Result<()> {
+    let node = store.node();
+    let read = store.read(move |reader| leases::is_any_elsewhere(reader, leases::NODES, node));
+    if read.await? {
+        return Err(Error::Rejected(format!(
+            "servers are at work on {which}: stop all of them, and copy again (one that was killed counts for fifteen seconds more)"
+        )));
+    }
+    Ok(())
+}
+
 fn is_empty(tx: &Tx<'_>) -> Result<bool> {
     for table in carried() {
         if table.count(tx)? > 0 {
@@ -149,7 +164,7 @@ async fn carry(
 ) -> Result<u64> {
     let after = to.read(|reader| table.last_key(reader)).await?;
     let (send, mut pages) = mpsc::channel::<Vec<Values>>(2);
-    let reading = from.read(move |reader| {
+    let reading = from.read_long(move |reader| {
         let mut page = Vec::with_capacity(PAGE);
         table.for_each_after(reader, after.as_deref(), |row| {
             page.push(row);
@@ -179,7 +194,7 @@ async fn carry(
     Ok(rows)
 }
 
-/// The settings go last, and with them the mark.
+/// The settings go last, and with them the mark; unless the source has changed since the copy began.
 async fn finish(from: &Store, to: &Store) -> Result<()> {
     let all = from.read(|reader| {
         reader.all("SELECT key, value FROM settings", &[], |row| {
@@ -188,6 +203,12 @@ async fn finish(from: &Store, to: &Store) -> Result<()> {
     });
     let all = all.await?;
     to.write(move |tx| {
+        let head = all.iter().find(|(key, _)| key == audit::HEAD).map(|(_, head)| head);
+        if head != settings::find(tx, UNFINISHED)?.as_ref() {
+            return Err(Error::Rejected(
+                "the source has changed while it was copied: stop its servers, empty the target, and copy again".to_owned(),
+            ));
+        }
         tx.execute("DELETE FROM settings", &[])?;
         all.iter()
             .try_for_each(|(key, value)| settings::put(tx, key, value))
@@ -200,12 +221,12 @@ fn carried() -> impl Iterator<Item = &'static Table> {
 }
 
 async fn count(store: &Store, table: &'static Table) -> Result<u64> {
-    store.read(move |reader| table.count(reader)).await
+    store.read_long(move |reader| table.count(reader)).await
 }
 
 /// How many rows a table has, and SHA-256 over all of them in the order of their keys.
 async fn digest(store: &Store, table: &'static Table) -> Result<(u64, Vec<u8>)> {
-    let read = store.read(move |reader| {
+    let read = store.read_long(move |reader| {
         let (mut rows, mut context) = (0, Context::new(&SHA256));
         table.for_each_after(reader, None, |row| {
             rows += 1;

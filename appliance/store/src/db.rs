@@ -7,6 +7,7 @@ mod session;
 mod sqlite;
 mod transaction;
 
+use std::fs::File;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -36,6 +37,8 @@ pub struct StoreConfig {
     pub readers: usize,
     /// Which of the servers this is that share the store; another one in every configuration that is not told.
     pub node: Uuid,
+    /// What is held for as long as the store is open: the lock of a folder.
+    pub hold: Option<Arc<File>>,
 }
 
 /// Which database it is.
@@ -58,6 +61,7 @@ impl StoreConfig {
             max_pages: None,
             readers: 8,
             node: Uuid::now_v7(),
+            hold: None,
         }
     }
 
@@ -69,6 +73,7 @@ impl StoreConfig {
             max_pages: None,
             readers: 8,
             node: Uuid::now_v7(),
+            hold: None,
         }
     }
 }
@@ -89,6 +94,18 @@ struct Inner {
     writer: Option<Writer>,
     /// What is held as long as there is a store.
     _lock: Option<sqlite::Lock>,
+    _hold: Option<Arc<File>>,
+}
+
+/// How a job reads.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Reading {
+    /// In its turn, and every answer in time.
+    Usual,
+    /// In its turn, and as long as it takes.
+    Long,
+    /// On the connection of whoever follows other servers.
+    Following,
 }
 
 /// The connections that read.
@@ -157,6 +174,7 @@ impl Store {
             crl_files: CrlFiles::within(&config.folder),
             writer,
             _lock: lock,
+            _hold: config.hold.clone(),
         };
         Self {
             inner: Arc::new(inner),
@@ -201,13 +219,45 @@ impl Store {
         T: Send + 'static,
         F: FnOnce(&Reader<'_>) -> Result<T> + Send + 'static,
     {
-        let turn = Arc::clone(&self.inner.turns)
-            .acquire_owned()
-            .await
-            .map_err(|_| Error::Closed)?;
+        self.read_as(Reading::Usual, job).await
+    }
+
+    /// The same for a job that may take as long as it takes, as one that looks at every row: an answer of the database is waited
+    /// for until the connection is gone.
+    pub async fn read_long<T, F>(&self, job: F) -> Result<T>
+    where
+        T: Send + 'static,
+        F: FnOnce(&Reader<'_>) -> Result<T> + Send + 'static,
+    {
+        self.read_as(Reading::Long, job).await
+    }
+
+    /// The same for whoever follows the changes of other servers, and waits for no other reader. One such job at a time.
+    pub async fn read_following<T, F>(&self, job: F) -> Result<T>
+    where
+        T: Send + 'static,
+        F: FnOnce(&Reader<'_>) -> Result<T> + Send + 'static,
+    {
+        self.read_as(Reading::Following, job).await
+    }
+
+    async fn read_as<T, F>(&self, how: Reading, job: F) -> Result<T>
+    where
+        T: Send + 'static,
+        F: FnOnce(&Reader<'_>) -> Result<T> + Send + 'static,
+    {
+        let turn = match how {
+            Reading::Following => None,
+            _ => Some(
+                Arc::clone(&self.inner.turns)
+                    .acquire_owned()
+                    .await
+                    .map_err(|_| Error::Closed)?,
+            ),
+        };
         let store = self.clone();
         let task = tokio::task::spawn_blocking(move || {
-            let outcome = store.read_here(job);
+            let outcome = store.read_on_this_thread(how, job);
             drop(turn);
             outcome
         });
@@ -220,11 +270,23 @@ impl Store {
         })?
     }
 
-    /// Runs a reading job on this thread, which waits for it: not one that drives a runtime.
+    /// Runs a reading job on this thread, which waits for it: not one that drives a runtime. It may take as long as it takes.
     pub fn read_here<T>(&self, job: impl FnOnce(&Reader<'_>) -> Result<T>) -> Result<T> {
+        self.read_on_this_thread(Reading::Long, job)
+    }
+
+    fn read_on_this_thread<T>(&self, how: Reading, job: impl FnOnce(&Reader<'_>) -> Result<T>) -> Result<T> {
         match &self.inner.readers {
             Readers::Sqlite(readers) => readers.read(|session| job(&Reader::new(session))),
-            Readers::Postgres(readers) => readers.read(|session| job(&Reader::new(session))),
+            Readers::Postgres(readers) => readers.read(how, |session| job(&Reader::new(session))),
+        }
+    }
+
+    /// Whether another server goes by the name of this one by now: it must not go on.
+    pub fn is_node_taken(&self) -> bool {
+        match &self.inner.readers {
+            Readers::Sqlite(_) => false,
+            Readers::Postgres(readers) => readers.is_node_taken(),
         }
     }
 

@@ -2,6 +2,8 @@
 
 use std::path::PathBuf;
 
+use uuid::Uuid;
+
 /// The outcome of a store operation.
 pub type Result<T> = std::result::Result<T, Error>;
 
@@ -17,6 +19,15 @@ pub enum Error {
     InUse {
         /// The database file.
         path: PathBuf,
+    },
+    /// A server with the identity of this one is at work on the database.
+    #[error(
+        "a server with the identity {node} is at work on this database already: stop it first; when this state folder is a copy \
+        of another server's, remove the file `node` from it, and a new identity is made"
+    )]
+    NodeInUse {
+        /// The identity.
+        node: Uuid,
     },
     /// A program that does not heed the lock file kept the database locked for longer than we wait; a later try may succeed.
     #[error("the store is locked by another program: let it finish, then try again")]

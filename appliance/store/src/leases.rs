@@ -11,6 +11,9 @@ use uuid::Uuid;
 use crate::db::{Reader, Tx};
 use crate::error::{Error, Result};
 
+/// What the names of the leases begin with that say which servers are there.
+pub const NODES: &str = "node:";
+
 /// A lease that was taken.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Lease {
@@ -64,6 +67,12 @@ pub fn require(tx: &Tx<'_>, lease: &Lease) -> Result<()> {
     // Changes nothing, and counts whether the row is there.
     let sql = "UPDATE leases SET token = token WHERE name = ?1 AND token = ?2";
     tx.change_one_later(sql, &[(&lease.name).into(), lease.token.into()], lost)
+}
+
+/// Gives everything back that a server has under this name; whoever has it by now keeps it.
+pub fn release_of(tx: &Tx<'_>, name: &str, node: Uuid) -> Result<()> {
+    let sql = "UPDATE leases SET until = 0 WHERE name = ?1 AND node = ?2";
+    tx.execute_later(sql, &[name.into(), node.into()])
 }
 
 /// Gives a lease back before its end, unless it is somebody else's by now.

@@ -40,6 +40,29 @@ pub fn for_each(reader: &Reader<'_>, mut each: impl FnMut(SerialStatus<'_>) -> R
     Ok(())
 }
 
+/// The same for one issuer; an orphan comes once.
+pub fn for_each_of_issuer(
+    reader: &Reader<'_>,
+    issuer_id: Uuid,
+    mut each: impl FnMut(SerialStatus<'_>) -> Result<()>,
+) -> Result<()> {
+    const CERTIFICATES: &str =
+        "SELECT serial, not_after, revoked_at, revocation_reason FROM certificates WHERE issuer_id = ?1";
+    const ORPHANS: &str = "SELECT serial, not_after, revoked_at, reason FROM revocations
+        WHERE issuer_id = ?1 AND is_orphan = 1";
+    for sql in [CERTIFICATES, ORPHANS] {
+        reader.for_each(sql, &[issuer_id.into()], |row| {
+            each(SerialStatus {
+                issuer_id,
+                serial: row.octets(0)?,
+                not_after: row.int(1)?,
+                revoked: row.opt_int(2)?.zip(row.opt_int(3)?),
+            })
+        })?;
+    }
+    Ok(())
+}
+
 /// Which serials a page has: of one issuer, whose certificates have not ended, after a serial, in rising order.
 #[derive(Clone, Debug)]
 pub struct Page {

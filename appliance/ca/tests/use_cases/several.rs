@@ -21,25 +21,30 @@ use crate::bed::{BASE_URL, START, admin, issuing, root, server_request};
 use crate::faults::Simulated;
 
 /// Two servers with the same keys, each with a folder of its own.
-struct Pair {
-    one: Authority,
-    other: Authority,
-    clock: Clock,
+pub(crate) struct Pair {
+    pub(crate) one: Authority,
+    pub(crate) other: Authority,
+    pub(crate) clock: Clock,
     keys: Arc<Software>,
     /// The token of the first.
-    hsm: Arc<Simulated>,
+    pub(crate) hsm: Arc<Simulated>,
     folder: tempfile::TempDir,
-    database: Postgres,
+    pub(crate) database: Postgres,
 }
 
 impl Pair {
-    async fn ready() -> Self {
+    pub(crate) async fn ready() -> Self {
         Self::with(|_| ()).await
     }
 
     /// With an issuing CA that is as wished for.
-    async fn with(change: impl FnOnce(&mut CreateIssuing)) -> Self {
-        let (folder, database) = (tempfile::tempdir().unwrap(), Postgres::start());
+    pub(crate) async fn with(change: impl FnOnce(&mut CreateIssuing)) -> Self {
+        Self::on(Postgres::start(), change).await
+    }
+
+    /// On a database with settings of its own.
+    pub(crate) async fn on(database: Postgres, change: impl FnOnce(&mut CreateIssuing)) -> Self {
+        let folder = tempfile::tempdir().unwrap();
         let clock = Clock::fixed(START.parse().unwrap());
         let keys = Arc::new(Software::in_memory());
         let hsm = Simulated::over(&keys);
@@ -65,19 +70,34 @@ impl Pair {
         pair
     }
 
-    async fn third(&self) -> Authority {
+    pub(crate) async fn third(&self) -> Authority {
         let hsm = Simulated::over(&self.keys);
         open(&self.folder, &self.database, hsm, &self.clock, "third").await
     }
 
+    /// A server with settings and a token of its own, which has the same keys.
+    pub(crate) async fn another(&self, settings: Settings) -> (Authority, Arc<Simulated>) {
+        let hsm = Simulated::over(&self.keys);
+        let keys = Arc::clone(&hsm);
+        let server = open_with(
+            &self.folder,
+            &self.database,
+            keys,
+            &self.clock,
+            "another",
+            settings,
+        );
+        (server.await, hsm)
+    }
+
     /// Each has taken over what the other did.
-    async fn settle(&self) {
+    pub(crate) async fn settle(&self) {
         self.one.catch_up().await.unwrap();
         self.other.catch_up().await.unwrap();
     }
 
     /// What a careful client believes after it has asked a server.
-    async fn ask(&self, server: &Authority, serial: Serial) -> CertStatus {
+    pub(crate) async fn ask(&self, server: &Authority, serial: Serial) -> CertStatus {
         let issuer = server.issuer("issuing").unwrap();
         let certificate = issuer.certificate.clone().unwrap();
         let (subject, key) = (certificate.subject().der(), certificate.public_key());
@@ -106,21 +126,32 @@ async fn open(
     clock: &Clock,
     name: &str,
 ) -> Authority {
+    open_with(folder, database, hsm, clock, name, Settings::new(BASE_URL)).await
+}
+
+async fn open_with(
+    folder: &tempfile::TempDir,
+    database: &Postgres,
+    hsm: Arc<Simulated>,
+    clock: &Clock,
+    name: &str,
+    settings: Settings,
+) -> Authority {
     let folder = folder.path().join(name);
     std::fs::create_dir(&folder).unwrap();
     let server = PostgresConfig::new(&database.url(), &Credentials::default()).unwrap();
     let store = Store::open(&StoreConfig::on_server(server, folder)).unwrap();
     let signer = Signer::in_process(Arc::new(KeyRing::new(vec![hsm], None)));
-    Authority::open(store, signer, clock.clone(), Settings::new(BASE_URL))
+    Authority::open(store, signer, clock.clone(), settings)
         .await
         .unwrap()
 }
 
-async fn issue(server: &Authority, name: &str) -> Issued {
+pub(crate) async fn issue(server: &Authority, name: &str) -> Issued {
     server.issue(&admin(), server_request(name)).await.unwrap()
 }
 
-async fn revoke(server: &Authority, serial: Serial, reason: RevocationReason) {
+pub(crate) async fn revoke(server: &Authority, serial: Serial, reason: RevocationReason) {
     let request = RevokeRequest {
         certificate: CertRef::Serial(serial),
         reason,
@@ -129,7 +160,7 @@ async fn revoke(server: &Authority, serial: Serial, reason: RevocationReason) {
     server.revoke(&admin(), request).await.unwrap();
 }
 
-fn is_revoked(status: CertStatus) -> bool {
+pub(crate) fn is_revoked(status: CertStatus) -> bool {
     matches!(status, CertStatus::Revoked { .. })
 }
 

@@ -128,10 +128,14 @@ pub(crate) async fn run(output: Output, args: &Args) -> Result<()> {
     };
     let authority = compose::authority(compose::settings(&config)?, opened, signer).await?;
     let by = Principal::local("init");
-    authorities::set_up(args, steps, &authority, &by).await?;
-    authorities::server_certificate(steps, &config, &authority).await?;
-    authorities::bundle(steps, &config, &authority)?;
-    authorities::admin_token(steps, &config, &authority, &by).await?;
+    // A ceremony may take longer than the other servers wait for one that is not heard of.
+    let set_up = Box::pin(async {
+        authorities::set_up(args, steps, &authority, &by).await?;
+        authorities::server_certificate(steps, &config, &authority).await?;
+        authorities::bundle(steps, &config, &authority)?;
+        authorities::admin_token(steps, &config, &authority, &by).await
+    });
+    authority.while_present(set_up).await?;
     authority.drain().await;
     if args.print_token {
         let token = files::first_line(&config.path("admin.token".as_ref()))?;

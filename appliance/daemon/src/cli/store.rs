@@ -85,7 +85,7 @@ fn migrate(output: Output, config: &StoreConfig, dry_run: bool) -> Result<ExitCo
 
 async fn check(output: Output, config: &StoreConfig) -> Result<ExitCode> {
     let store = Store::open_read_only(config)?;
-    let found = store.read(store::check).await?;
+    let found = store.read_long(store::check).await?;
     let is_whole = found.iter().all(|finding| finding.problem.is_none());
     let rows: Vec<Value> = found.iter().map(row).collect();
     table::list(

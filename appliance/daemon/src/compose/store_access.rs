@@ -1,9 +1,12 @@
 //! From `[store]` to what opens the store: the files of secrets and certificates are read here.
 
+use std::fs::{File, TryLockError};
 use std::io::ErrorKind;
+use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
-use anyhow::{Context as _, Result};
+use anyhow::{Context as _, Result, bail};
 use store::{Credentials, Location, PostgresConfig, StoreConfig};
 use token::PinSource;
 use uuid::Uuid;
@@ -13,6 +16,8 @@ use crate::files::{self, Readers};
 
 /// The file in the state folder that says which server this is.
 const NODE: &str = "node";
+/// The file that a server has locked which is at work with the folder.
+const LOCK: &str = "node.lock";
 
 impl Config {
     /// What the store needs to be opened. Reads the files of secrets and certificates that are named.
@@ -33,6 +38,7 @@ impl Config {
             max_pages: own.max_pages,
             readers: own.connections,
             node: self.node()?,
+            hold: None,
         })
     }
 
@@ -54,13 +60,41 @@ impl Config {
         }
     }
 
-    /// Remembers which server this is.
-    pub(crate) fn keep_node(&self, node: Uuid) -> Result<()> {
+    /// Remembers which server this is. Where the store is no file with a lock of its own, the state folder is held for as long as it
+    /// is open: two servers in one folder would be one to the others.
+    pub(crate) fn hold_node(&self, store: &mut StoreConfig) -> Result<()> {
         let file = self.path(Path::new(NODE));
+        if let Location::Server(_) = store.location {
+            store.hold = Some(Arc::new(self.lock()?));
+            // Whoever held it before may have been the first to need one.
+            if file.exists() {
+                store.node = self.node()?;
+            }
+        }
         if file.exists() {
             return Ok(());
         }
-        files::write(&file, format!("{node}\n").as_bytes(), Readers::All)
+        files::write(&file, format!("{}\n", store.node).as_bytes(), Readers::All)
+    }
+
+    fn lock(&self) -> Result<File> {
+        let path = self.path(Path::new(LOCK));
+        let reading = || format!("opening {}", path.display());
+        let file = File::options()
+            .create(true)
+            .truncate(false)
+            .write(true)
+            .mode(0o600)
+            .open(&path);
+        let file = file.with_context(reading)?;
+        match file.try_lock() {
+            Ok(()) => Ok(file),
+            Err(TryLockError::WouldBlock) => bail!(
+                "the state folder {} is in use by another process: stop it first (each server has a folder of its own)",
+                self.state_dir.display()
+            ),
+            Err(TryLockError::Error(error)) => Err(error).with_context(reading),
+        }
     }
 
     fn credentials(&self) -> Result<Credentials> {

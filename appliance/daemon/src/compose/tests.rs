@@ -46,6 +46,13 @@ fn signing_ahead_can_be_left_out_and_signing_on_demand_be_bounded() {
 }
 
 #[test]
+fn how_far_a_server_may_be_behind_the_others() {
+    let lag = |text: &str| settings(&config(text)).unwrap().store_lag;
+    assert_eq!(lag(""), Duration::from_secs(20));
+    assert_eq!(lag("[store]\nlag_seconds = 7"), Duration::from_secs(7));
+}
+
+#[test]
 fn lists_of_bad_keys_are_read_or_named() {
     let folder = tempfile::tempdir().unwrap();
     let mut config = config("[keys]\nblocklists = [\"one\", \"two\"]");

@@ -52,7 +52,7 @@ pub(super) const TEXTS: &[(&str, &str)] = &[
     ),
     (
         "store.connections",
-        "Most connections to the database that read at the same time; one more writes.",
+        "Most connections to the database that read at the same time; one more writes, and with PostgreSQL three more follow the other servers.",
     ),
     (
         "store.max_pages",
@@ -74,6 +74,12 @@ pub(super) const TEXTS: &[(&str, &str)] = &[
     (
         "store.tls_identity",
         "Certificate, chain and key (PEM, in one file) that PostgreSQL knows this server by, in place of a password or with it.",
+    ),
+    (
+        "store.lag_seconds",
+        "For PostgreSQL: seconds that this server may be without word of what other servers change. After that `/readyz` says that it is \
+         behind, and it signs no OCSP answer that says `good` or `unknown`: a certificate may have been revoked elsewhere. It cannot know \
+         whether it is the only server; where it is, more is safe.",
     ),
     (
         "keys.blocklists",

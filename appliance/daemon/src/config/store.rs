@@ -1,8 +1,12 @@
 //! `[store]`: which database, and how it is reached.
 
+use std::ops::RangeInclusive;
 use std::path::PathBuf;
 
 use serde::{Deserialize, Serialize};
+
+/// From more than it takes to hear of a change on a busy machine, to as long as changes are kept for who was away.
+const LAG_SECONDS: RangeInclusive<u32> = 2..=86_400;
 
 /// `[store]`
 #[derive(Clone, Debug, Deserialize, Serialize, PartialEq)]
@@ -22,6 +26,8 @@ pub(crate) struct Store {
     pub(crate) tls_roots: Option<PathBuf>,
     /// Certificate, chain and key (PEM) that PostgreSQL knows this server by.
     pub(crate) tls_identity: Option<PathBuf>,
+    /// Seconds without word of what other servers change, after which nothing is said to be good any more.
+    pub(crate) lag_seconds: u32,
 }
 
 impl Default for Store {
@@ -34,6 +40,7 @@ impl Default for Store {
             password_credential: None,
             tls_roots: None,
             tls_identity: None,
+            lag_seconds: 20,
         }
     }
 }
@@ -65,6 +72,11 @@ impl Store {
                 !(1..=1000).contains(&self.connections),
                 "store.connections",
                 "1 to 1000",
+            ),
+            (
+                !LAG_SECONDS.contains(&self.lag_seconds),
+                "store.lag_seconds",
+                "2 to 86400",
             ),
             (
                 self.max_pages.is_some_and(|pages| pages < 256),
@@ -132,11 +144,13 @@ mod tests {
             store.url = "postgres://a@b/c".to_owned();
             store.max_pages = Some(1000);
             store.connections = 0;
+            store.lag_seconds = 1;
             store.password_file = Some("p".into());
             store.password_credential = Some("p".to_owned());
         });
         let expected = [
             "store.connections: 1 to 1000",
+            "store.lag_seconds: 2 to 86400",
             "store.max_pages: is for SQLite",
             "store.password_credential: give one of password_file and password_credential",
         ];

@@ -290,6 +290,50 @@ fn e2e_store_postgres_three_nodes_under_load() {
     assert_whole(&nodes, &serials);
 }
 
+/// Two servers that go by one name would settle each other's work; and one that knows more than the database has begins anew.
+#[test]
+fn e2e_store_postgres_one_server_by_each_name() {
+    let database = Postgres::start();
+    let url = database.url();
+    let mut nodes = [Appliance::empty(), Appliance::empty()];
+    let made = nodes[0].init_on(Some(&url), &["--init-token"]).output().unwrap();
+    assert!(made.status.success(), "{}", text(&made));
+    share_token(&nodes[0], &nodes[1]);
+    let made = nodes[1].init_on(Some(&url), &[]).output().unwrap();
+    assert!(made.status.success(), "{}", text(&made));
+    nodes[0].serve();
+
+    let twice = nodes[0].run(&["serve"]);
+    assert!(!twice.status.success());
+    let said = text(&twice);
+    assert!(
+        said.contains("is in use by another process: stop it first"),
+        "{said}"
+    );
+    let own = nodes[1].state().join("node");
+    let kept = std::fs::read(&own).unwrap();
+    std::fs::copy(nodes[0].state().join("node"), &own).unwrap();
+    for words in [["serve"].as_slice(), &["store", "migrate"]] {
+        let copied = nodes[1].run(words);
+        assert!(!copied.status.success());
+        let said = text(&copied);
+        assert!(said.contains("remove the file `node` from it"), "{said}");
+    }
+    std::fs::write(&own, kept).unwrap();
+    nodes[1].serve();
+
+    database.run("UPDATE changes SET at = at + 1 WHERE seq = (SELECT max(seq) FROM changes)");
+    for node in &mut nodes {
+        assert!(!node.wait().success());
+        assert!(
+            node.log_text().contains("has lost what it had committed"),
+            "{}",
+            node.log_text()
+        );
+        node.serve();
+    }
+}
+
 /// Everything that was handed out is known to every server, and the store is whole.
 fn assert_whole(nodes: &Nodes, serials: &[String]) {
     let config = {

@@ -9,6 +9,7 @@
 
 mod config;
 mod connect;
+mod identity;
 mod listen;
 mod months;
 mod pending;
@@ -28,8 +29,11 @@ use tokio::sync::Notify;
 use tokio_postgres::IsolationLevel;
 use uuid::Uuid;
 
+use super::Reading;
 use super::session::{Session, Writing};
 use crate::error::{Error, Result};
+
+use identity::Identity;
 
 pub use config::{Credentials, PostgresConfig};
 
@@ -41,6 +45,10 @@ const CONNECT: Duration = Duration::from_secs(3);
 pub(crate) struct Postgres {
     config: PostgresConfig,
     pool: Pool,
+    /// The one of whoever follows other servers.
+    following: Pool,
+    /// That no other server goes by the name of this one; nothing when the database is only read.
+    identity: Option<Identity>,
     driver: Driver,
 }
 
@@ -82,8 +90,11 @@ impl Postgres {
         readers: usize,
         node: Uuid,
     ) -> Result<(Self, Box<dyn Writing>)> {
+        let mut opened = Self::new(config, readers)?;
+        // Before the schema is touched.
+        opened.identity = Some(Identity::take(config, node, &opened.driver.handle()?)?);
         let writer = writer::Writer::open(config, node)?;
-        Ok((Self::new(config, readers)?, Box::new(writer)))
+        Ok((opened, Box::new(writer)))
     }
 
     /// For a database that is only read, and has the schema already.
@@ -100,14 +111,23 @@ impl Postgres {
 
     fn new(config: &PostgresConfig, readers: usize) -> Result<Self> {
         let driver = Driver::start()?;
-        let manager = connect::manager(&config.with_most_idle(session::MOST_IDLE_READING));
-        let pool = Pool::builder(manager).max_size(readers.max(1)).build();
-        let pool = pool.map_err(|error| Error::Internal(error.to_string()))?;
+        let pool = |connections: usize| {
+            let manager = connect::manager(&config.with_most_idle(session::MOST_IDLE_READING));
+            let pool = Pool::builder(manager).max_size(connections).build();
+            pool.map_err(|error| Error::Internal(error.to_string()))
+        };
         Ok(Self {
             config: config.clone(),
-            pool,
+            pool: pool(readers.max(1))?,
+            following: pool(1)?,
+            identity: None,
             driver,
         })
+    }
+
+    /// Whether another server has the name of this one.
+    pub(crate) fn is_node_taken(&self) -> bool {
+        self.identity.as_ref().is_some_and(Identity::is_taken)
     }
 
     /// Wakes `wake` when another server, or this one, has left a change.
@@ -119,16 +139,21 @@ impl Postgres {
 
     /// Reads on a thread of its own, for callers whose thread may not wait.
     fn read_elsewhere<T: Send>(&self, job: impl FnOnce(&dyn Session) -> Result<T> + Send) -> Result<T> {
-        let outcome = std::thread::scope(|scope| scope.spawn(|| self.read(job)).join());
+        let outcome = std::thread::scope(|scope| scope.spawn(|| self.read(Reading::Usual, job)).join());
         outcome.map_err(|_| Error::Panicked)?
     }
 
     /// Runs a job on one snapshot.
-    pub(crate) fn read<T>(&self, job: impl FnOnce(&dyn Session) -> Result<T>) -> Result<T> {
+    pub(crate) fn read<T>(&self, how: Reading, job: impl FnOnce(&dyn Session) -> Result<T>) -> Result<T> {
         let handle = self.driver.handle()?;
+        let pool = match how {
+            Reading::Following => &self.following,
+            Reading::Usual | Reading::Long => &self.pool,
+        };
+        let patience = (how != Reading::Long).then_some(self.config.patience);
         // Connections that died since they were last used show no sooner than now, and there may be as many as the pool has.
-        for _ in 0..=self.pool.status().max_size {
-            let mut client = handle.block_on(connect::within(CONNECT, self.pool.get()))?;
+        for _ in 0..=pool.status().max_size {
+            let mut client = handle.block_on(connect::within(CONNECT, pool.get()))?;
             let begin = client
                 .build_transaction()
                 .isolation_level(IsolationLevel::RepeatableRead)
@@ -136,7 +161,7 @@ impl Postgres {
                 .start();
             let failed = match handle.block_on(connect::answered(begin)) {
                 Ok(transaction) => {
-                    let session = session::Reading::new(&handle, transaction);
+                    let session = session::Snapshot::new(&handle, transaction, patience);
                     let outcome = job(&session);
                     let ended = session.end();
                     return outcome.and_then(|outcome| ended.map(|()| outcome));

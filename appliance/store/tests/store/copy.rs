@@ -1,6 +1,8 @@
 //! A store is carried into the other kind of database and back, whole or not at all.
 
-use store::{Error, Progress, Stage, Store, audit, certificates, copy, orders, revocations};
+use std::time::Duration;
+
+use store::{Error, Progress, Stage, Store, audit, certificates, copy, leases, orders, revocations};
 use store_bed::Postgres;
 use uuid::Uuid;
 
@@ -111,7 +113,7 @@ async fn what_broke_off_goes_on_and_is_no_store_until_then() {
             let told = |progress: Progress| {
                 if (progress.table, progress.rows) == ("certificates", 2000) {
                     reached.take().unwrap().send(()).unwrap();
-                    std::thread::park_timeout(std::time::Duration::from_millis(1));
+                    std::thread::park_timeout(Duration::from_millis(1));
                 }
             };
             copy(&source, &target, told).await
@@ -156,6 +158,7 @@ async fn a_difference_is_found() {
     let disturb = target.clone();
     let mut is_done = false;
     let (tell, told) = std::sync::mpsc::channel();
+    let (tell_done, done) = std::sync::mpsc::channel();
     let disturbing = tokio::task::spawn_blocking(move || {
         told.recv().unwrap();
         let write = disturb.write(|tx| {
@@ -165,12 +168,13 @@ async fn a_difference_is_found() {
             )
         });
         tokio::runtime::Handle::current().block_on(write).unwrap();
+        tell_done.send(()).unwrap();
     });
     let outcome = copy(&source, &target, |progress| {
         if progress.table == "audit" && !is_done {
             is_done = true;
             tell.send(()).unwrap();
-            std::thread::park_timeout(std::time::Duration::from_millis(300));
+            done.recv().unwrap();
         }
     });
     let error = outcome.await.unwrap_err();
@@ -179,4 +183,55 @@ async fn a_difference_is_found() {
         error,
         Error::Corrupt("the copy of profiles differs from its source".to_owned())
     );
+}
+
+/// A server that lives would change the source, or serve from half a target.
+#[tokio::test]
+async fn a_copy_wants_all_servers_stopped() {
+    let place = Place::new();
+    let (folder, server) = (tempfile::tempdir().unwrap(), Postgres::start());
+    let source = filled(&place, 3).await;
+    let target = Store::open(&other(&folder, &server)).unwrap();
+    for (store, which) in [(&source, "the source"), (&target, "the target")] {
+        let name = format!("{}{}", leases::NODES, Uuid::from_u128(9));
+        let live = |length: Duration| {
+            let name = name.clone();
+            store.write(move |tx| leases::take(tx, &name, Uuid::from_u128(9), length))
+        };
+        live(Duration::from_mins(1)).await.unwrap();
+        let error = copy(&source, &target, |_| ()).await.unwrap_err();
+        assert!(
+            error.to_string().contains(&format!("at work on {which}: stop")),
+            "{error}"
+        );
+        store
+            .write(move |tx| leases::release_of(tx, &name, Uuid::from_u128(9)))
+            .await
+            .unwrap();
+    }
+    copy(&source, &target, |_| ()).await.unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_source_that_changes_meanwhile_is_not_copied() {
+    let place = Place::new();
+    let (folder, server) = (tempfile::tempdir().unwrap(), Postgres::start());
+    let source = filled(&place, 3).await;
+    let target = Store::open(&other(&folder, &server)).unwrap();
+    let late = source.clone();
+    let told = |progress: Progress| {
+        // What is compared is compared.
+        if (progress.stage, progress.table) == (Stage::Comparing, "audit") && progress.rows == progress.of {
+            let change = late.write(|tx| audit::append(tx, &entry("late")));
+            tokio::task::block_in_place(|| tokio::runtime::Handle::current().block_on(change)).unwrap();
+        }
+    };
+    let error = copy(&source, &target, told).await.unwrap_err();
+    assert!(
+        error.to_string().contains("changed while it was copied"),
+        "{error}"
+    );
+    drop(target);
+    let error = Store::open_whole(&other(&folder, &server)).await.unwrap_err();
+    assert!(error.to_string().contains("a copy into it broke off"), "{error}");
 }

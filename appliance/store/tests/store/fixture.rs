@@ -48,6 +48,13 @@ impl Place {
         Store::open(&self.config).unwrap()
     }
 
+    /// Another server on the same database.
+    pub(crate) fn open_another(&self) -> Store {
+        let mut config = self.config.clone();
+        config.node = Uuid::now_v7();
+        Store::open(&config).unwrap()
+    }
+
     /// An open store with two active issuers.
     pub(crate) async fn with_issuers(&self) -> Store {
         let store = self.open();

@@ -6,6 +6,7 @@ use std::time::{Duration, Instant};
 use store::audit::{self, Verdict};
 use store::{Credentials, Error, PostgresConfig, Store, StoreConfig, settings};
 use store_bed::Postgres;
+use uuid::Uuid;
 
 use super::fixture::{Place, config, entry, find, put};
 
@@ -98,7 +99,7 @@ async fn a_change_whose_connection_goes_is_undone() {
 #[tokio::test]
 async fn several_servers_write_one_log() {
     let place = Place::new();
-    let stores: Vec<Store> = (0..3).map(|_| place.open()).collect();
+    let stores: Vec<Store> = (0..3).map(|_| place.open_another()).collect();
     let jobs = (0..150).map(|number| {
         let store = stores[number % 3].clone();
         tokio::spawn(async move { write(&store, &format!("k{number}")).await })
@@ -115,7 +116,7 @@ async fn several_servers_write_one_log() {
 #[tokio::test]
 async fn a_change_is_alone_in_the_database() {
     let place = Place::new();
-    let stores: Vec<Store> = (0..2).map(|_| place.open()).collect();
+    let stores: Vec<Store> = (0..2).map(|_| place.open_another()).collect();
     let jobs = (0..100).map(|number| {
         let store = stores[number % 2].clone();
         let count = move |tx: &store::Tx<'_>| {
@@ -134,7 +135,7 @@ async fn a_change_is_alone_in_the_database() {
 #[tokio::test(flavor = "multi_thread")]
 async fn who_stops_within_a_change_holds_nobody_up_for_long() {
     let place = Place::new();
-    let (sleeper, other) = (place.open(), place.open());
+    let (sleeper, other) = (place.open(), place.open_another());
     let (entered, inside) = std::sync::mpsc::channel();
     let sleeping = tokio::spawn(async move {
         let job = sleeper.write(move |tx| {
@@ -184,8 +185,15 @@ async fn a_server_without_a_free_connection_says_what_helps() {
     server.set("superuser_reserved_connections=0");
     server.start_again();
     let config = config(&format!("{}|{}", place.folder.path().display(), server.url()));
-    let stores: Vec<Store> = (0..4).map_while(|_| Store::open(&config).ok()).collect();
-    let error = Store::open(&config).unwrap_err();
+    let open = || {
+        let node = Uuid::now_v7();
+        Store::open(&StoreConfig {
+            node,
+            ..config.clone()
+        })
+    };
+    let stores: Vec<Store> = (0..4).map_while(|_| open().ok()).collect();
+    let error = open().unwrap_err();
     let Error::Unreachable(text) = &error else {
         panic!("{error:?}")
     };
@@ -326,6 +334,7 @@ async fn a_commit_is_on_the_disk_also_where_the_database_would_not_wait() {
         .unwrap();
     assert_eq!(is.as_deref(), Some("on"));
     server.run("ALTER DATABASE chancery SET synchronous_commit = remote_apply");
+    drop(store);
     let store = place.open();
     let is = store
         .write(move |tx| tx.first(asked, &[], |row| row.text(0)))
@@ -422,7 +431,11 @@ async fn e2e_store_postgres_tls_password_bound_to_the_connection() {
     assert_log(&store, 1).await;
     let encrypted = "SELECT count(*) FROM pg_stat_ssl JOIN pg_stat_activity USING (pid)
         WHERE application_name = 'chancery' AND ssl AND version = 'TLSv1.3'";
-    assert_eq!(server.run(encrypted), "2", "what writes and what reads");
+    assert_eq!(
+        server.run(encrypted),
+        "3",
+        "what writes, what reads, and what holds the name"
+    );
 
     let error = open("localhost", "wrong", certified.read("ca.pem"))
         .map(drop)

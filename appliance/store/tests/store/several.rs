@@ -2,10 +2,11 @@
 
 use std::time::{Duration, Instant};
 
-use store::changes::{self, Change};
+use store::changes::{self, Change, Onward};
 use store::leases::{self, Lease};
 use store::{
-    Error, Store, Tx, audit, certificates, crls, issuers, profiles, responders, revocations, tokens,
+    Credentials, Error, PostgresConfig, Store, StoreConfig, Tx, audit, certificates, crls, issuers, profiles,
+    responders, revocations, tokens,
 };
 use uuid::Uuid;
 
@@ -248,7 +249,7 @@ async fn another_server_is_woken_also_after_the_database_was_away() {
         return assert!(!Place::new().open().is_shared());
     }
     let mut place = Place::new();
-    let (teller, listener) = (place.open(), place.open());
+    let (teller, listener) = (place.open(), place.open_another());
     let wake = listener.listen().unwrap();
     // It wakes once when it has begun to listen.
     tokio::time::timeout(Duration::from_secs(5), wake.notified())
@@ -277,5 +278,175 @@ async fn another_server_is_woken_also_after_the_database_was_away() {
     }
     tokio::time::timeout(Duration::from_secs(5), wake.notified())
         .await
+        .unwrap();
+}
+
+#[tokio::test]
+async fn a_mark_shows_whether_the_history_is_the_same() {
+    if !ON_SERVER {
+        return assert_eq!(
+            Place::new().open().read(changes::mark).await.unwrap(),
+            changes::Mark::default()
+        );
+    }
+    let place = Place::new();
+    let store = place.open();
+    let put = || store.write(|tx| profiles::put(tx, "p", "{}", 1));
+    let onward = |mark: changes::Mark| {
+        let store = store.clone();
+        async move {
+            let read = store.read_following(move |reader| changes::onward(reader, &mark, 10));
+            read.await.unwrap()
+        }
+    };
+    let rows = |found: Onward| match found {
+        Onward::Rows(rows, mark) => (rows.iter().map(|row| row.seq).collect::<Vec<_>>(), mark),
+        other => panic!("{other:?}"),
+    };
+    let begin = store.read(changes::mark).await.unwrap();
+    assert_eq!(rows(onward(begin).await), (Vec::new(), begin));
+    for _ in 0..3 {
+        put().await.unwrap();
+    }
+    let (seen, last) = rows(onward(begin).await);
+    assert_eq!((seen, last.seq), (vec![1, 2, 3], 3));
+    assert_eq!(rows(onward(last).await), (Vec::new(), last));
+
+    // Who knows the row before those that are left misses nothing; who knows less does.
+    let read = store.read(move |reader| changes::onward(reader, &begin, 1));
+    let (_, two) = rows(read.await.unwrap());
+    let server = place.server.as_ref().unwrap();
+    server.run("DELETE FROM changes WHERE seq < 3");
+    assert_eq!(onward(begin).await, Onward::Gap);
+    assert_eq!(rows(onward(two).await).0, [3]);
+
+    // What was known last is gone, or is another row: a standby took over that had not heard of it.
+    server.run("UPDATE changes SET at = at - 1 WHERE seq = 3");
+    assert_eq!(onward(last).await, Onward::Rewritten);
+    server.run("DELETE FROM changes");
+    assert_eq!(onward(last).await, Onward::Rewritten);
+}
+
+#[tokio::test]
+async fn what_cannot_be_read_in_a_row_keeps_nothing_else_from_being_heard() {
+    if !ON_SERVER {
+        return assert!(!Place::new().open().is_shared());
+    }
+    let place = Place::new();
+    let store = place.open();
+    let server = place.server.as_ref().unwrap();
+    let begin = store.read(changes::mark).await.unwrap();
+    let profiles = r#"{"change":{"kind":"profiles"},"audit":3}"#;
+    for (seq, body) in [
+        (1, "nonsense".to_owned()),
+        (
+            2,
+            format!(r#"[{{"change":{{"kind":"issued","issuer":7}},"audit":2}},{profiles}]"#),
+        ),
+        (
+            3,
+            r#"[{"change":{"kind":"of another time"},"audit":4}]"#.to_owned(),
+        ),
+        (4, format!("[{profiles}]")),
+    ] {
+        server.run(&format!(
+            "INSERT INTO changes (seq, node, at, body) VALUES ({seq}, '{ONE}', 1, '{body}')"
+        ));
+    }
+    let found = store
+        .read(move |reader| changes::onward(reader, &begin, 10))
+        .await
+        .unwrap();
+    let Onward::Rows(rows, _) = found else {
+        panic!("{found:?}")
+    };
+    let told: Vec<Vec<Change>> = rows
+        .into_iter()
+        .map(|row| row.told.into_iter().map(|told| told.change).collect())
+        .collect();
+    let expected = [
+        vec![Change::Unknown],
+        vec![Change::Unknown, Change::Profiles],
+        vec![Change::Unknown],
+        vec![Change::Profiles],
+    ];
+    assert_eq!(told, expected);
+}
+
+/// Two servers that go by one name would settle each other's work.
+#[tokio::test]
+async fn two_servers_with_one_identity_are_refused() {
+    let mut place = Place::new();
+    let store = place.open();
+    let error = Store::open(&place.config).unwrap_err();
+    if !ON_SERVER {
+        return assert!(matches!(error, Error::InUse { .. }), "{error}");
+    }
+    assert_eq!(error, Error::NodeInUse { node: store.node() });
+    assert!(error.to_string().contains("remove the file `node`"), "{error}");
+    // Others may come, and readers; and whoever comes after it.
+    drop(place.open_another());
+    Store::open_read_only(&place.config).unwrap();
+    drop(store);
+    let store = place.open();
+    // It holds its name anew when the database was away, and finds out when somebody else has it by then.
+    place.server.as_mut().unwrap().kill();
+    place.server.as_mut().unwrap().start_again();
+    let since = Instant::now();
+    while !matches!(Store::open(&place.config), Err(Error::NodeInUse { .. })) {
+        assert!(since.elapsed() < Duration::from_secs(20), "its name is free");
+    }
+    assert!(!store.is_node_taken());
+}
+
+/// Whoever follows waits for nobody who reads.
+#[tokio::test(flavor = "multi_thread")]
+async fn who_follows_has_a_connection_of_its_own() {
+    let mut place = Place::new();
+    place.config.readers = 1;
+    let store = place.open();
+    let (begun, has_begun) = std::sync::mpsc::channel();
+    let (end, ended) = std::sync::mpsc::channel::<()>();
+    let reader = store.clone();
+    let reading = tokio::spawn(async move {
+        let read = reader.read(move |_| {
+            begun.send(()).unwrap();
+            // Until it is told to, or its teller is gone.
+            Ok(ended.recv().is_err())
+        });
+        read.await
+    });
+    tokio::task::spawn_blocking(move || has_begun.recv().unwrap())
+        .await
+        .unwrap();
+    let followed = tokio::time::timeout(Duration::from_secs(5), store.read_following(changes::mark));
+    followed.await.expect("it waits for a reader").unwrap();
+    drop(end);
+    assert!(reading.await.unwrap().unwrap());
+}
+
+/// An answer has its limit, but what looks at everything takes as long as it takes.
+#[tokio::test]
+async fn long_reads_have_no_limit() {
+    let mut place = Place::new();
+    if !ON_SERVER {
+        return place.open().read_long(|_| Ok(())).await.unwrap();
+    }
+    let url = place.server.as_ref().unwrap().url();
+    let server = PostgresConfig::new(&url, &Credentials::default()).unwrap();
+    let server = server.with_patience(Duration::from_millis(200));
+    place.config = StoreConfig::on_server(server, place.folder.path());
+    let store = place.open();
+    let slow = |reader: &store::Reader<'_>| {
+        let slept = reader.first("SELECT CAST(pg_sleep(1) AS TEXT)", &[], |_| Ok(()))?;
+        assert!(slept.is_some());
+        Ok(())
+    };
+    let error = store.read(slow).await.unwrap_err();
+    assert!(matches!(error, Error::Unreachable(_)), "{error}");
+    store.read_long(slow).await.unwrap();
+    tokio::task::spawn_blocking(move || store.read_here(slow))
+        .await
+        .unwrap()
         .unwrap();
 }

@@ -10,6 +10,7 @@ use secrecy::{ExposeSecret as _, SecretString};
 use tokio_postgres::config::{Host, SslMode, TargetSessionAttrs};
 
 use super::CONNECT;
+use super::connect::ANSWER;
 use super::tls::Tls;
 use crate::error::{Error, Result};
 
@@ -23,6 +24,8 @@ const LOCK: &str = "10s";
 pub struct PostgresConfig {
     pub(super) server: tokio_postgres::Config,
     pub(super) tls: Option<Tls>,
+    /// How long an answer to somebody who reads may take.
+    pub(super) patience: Duration,
 }
 
 /// What proves who we are and who the server is.
@@ -92,19 +95,34 @@ impl PostgresConfig {
             .tcp_user_timeout(PROBE)
             .keepalives_idle(PROBE)
             .keepalives_interval(PROBE);
-        Ok(Self { server, tls })
+        Ok(Self {
+            server,
+            tls,
+            patience: ANSWER,
+        })
+    }
+
+    /// The same with a limit of its own for an answer to somebody who reads.
+    #[must_use]
+    pub fn with_patience(mut self, patience: Duration) -> Self {
+        self.patience = patience;
+        self
+    }
+
+    /// The same with further settings of the session, as on the command line of the server.
+    pub(super) fn with_options(&self, more: &str) -> Self {
+        let mut own = self.clone();
+        let options = format!("{} {more}", own.server.get_options().unwrap_or_default());
+        own.server.options(options.trim_start());
+        own
     }
 
     /// The same with a limit for transactions in which nothing goes on.
     pub(super) fn with_most_idle(&self, most_idle: Duration) -> Self {
-        let mut own = self.clone();
-        let given = own.server.get_options().unwrap_or_default();
-        let options = format!(
-            "{given} -c idle_in_transaction_session_timeout={} -c lock_timeout={LOCK}",
+        self.with_options(&format!(
+            "-c idle_in_transaction_session_timeout={} -c lock_timeout={LOCK}",
             most_idle.as_millis()
-        );
-        own.server.options(options.trim_start());
-        own
+        ))
     }
 }
 

@@ -11,7 +11,7 @@ use super::tls::Connector;
 use crate::error::{Error, Result};
 
 /// How long an answer may take. What reads much does so in parts.
-const ANSWER: Duration = Duration::from_secs(30);
+pub(super) const ANSWER: Duration = Duration::from_secs(30);
 
 /// What makes the connections of a pool. Whether one still lives is not asked beforehand: that shows when it is used.
 pub(super) fn manager(config: &PostgresConfig) -> Manager {
@@ -38,9 +38,20 @@ pub(super) async fn within<T>(
 pub(super) async fn answered<T>(
     answer: impl Future<Output = std::result::Result<T, tokio_postgres::Error>>,
 ) -> Result<T> {
-    match timeout(ANSWER, answer).await {
+    answered_within(Some(ANSWER), answer).await
+}
+
+/// The same with a limit of its own, or with none: then a connection that is gone ends it.
+pub(super) async fn answered_within<T>(
+    patience: Option<Duration>,
+    answer: impl Future<Output = std::result::Result<T, tokio_postgres::Error>>,
+) -> Result<T> {
+    let Some(patience) = patience else {
+        return Ok(answer.await?);
+    };
+    match timeout(patience, answer).await {
         Ok(outcome) => Ok(outcome?),
-        Err(_) => Err(silent(ANSWER)),
+        Err(_) => Err(silent(patience)),
     }
 }
 

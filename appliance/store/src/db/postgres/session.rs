@@ -10,7 +10,7 @@ use tokio::runtime::{Handle, Runtime};
 use tokio_postgres::types::ToSql;
 use uuid::Uuid;
 
-use super::connect::answered;
+use super::connect::{answered, answered_within};
 use super::months::Months;
 use super::pending::{self, Expectation, Pending};
 use super::refusal::READ_ONLY;
@@ -32,14 +32,31 @@ pub(super) const CHANNEL: &str = "chancery_changes";
 const PAGE: i32 = 4096;
 
 /// A snapshot.
-pub(super) struct Reading<'a> {
+pub(super) struct Snapshot<'a> {
     handle: &'a Handle,
     transaction: deadpool_postgres::Transaction<'a>,
+    /// How long an answer may take; as long as it takes when there is no limit.
+    patience: Option<Duration>,
 }
 
-impl<'a> Reading<'a> {
-    pub(super) fn new(handle: &'a Handle, transaction: deadpool_postgres::Transaction<'a>) -> Self {
-        Self { handle, transaction }
+impl<'a> Snapshot<'a> {
+    pub(super) fn new(
+        handle: &'a Handle,
+        transaction: deadpool_postgres::Transaction<'a>,
+        patience: Option<Duration>,
+    ) -> Self {
+        Self {
+            handle,
+            transaction,
+            patience,
+        }
+    }
+
+    fn wait<T>(
+        &self,
+        answer: impl Future<Output = std::result::Result<T, tokio_postgres::Error>>,
+    ) -> Result<T> {
+        self.handle.block_on(answered_within(self.patience, answer))
     }
 
     pub(super) fn end(self) -> Result<()> {
@@ -47,7 +64,7 @@ impl<'a> Reading<'a> {
     }
 }
 
-impl Session for Reading<'_> {
+impl Session for Snapshot<'_> {
     fn time(&self) -> Result<i64> {
         time(self)
     }
@@ -65,7 +82,7 @@ impl Session for Reading<'_> {
             let statement = self.transaction.prepare_cached(&numbered(sql)).await?;
             self.transaction.query(&statement, &parameters(values)).await
         };
-        let rows = self.handle.block_on(answered(asking))?;
+        let rows = self.wait(asking)?;
         hand_out(&rows, each).map(drop)
     }
 
@@ -74,10 +91,10 @@ impl Session for Reading<'_> {
             let statement = self.transaction.prepare_cached(&numbered(sql)).await?;
             self.transaction.bind(&statement, &parameters(values)).await
         };
-        let portal = self.handle.block_on(answered(binding))?;
+        let portal = self.wait(binding)?;
         loop {
             let page = self.transaction.query_portal(&portal, PAGE);
-            let rows = self.handle.block_on(answered(page))?;
+            let rows = self.wait(page)?;
             if hand_out(&rows, each)?.is_break() || i32::try_from(rows.len()).is_ok_and(|rows| rows < PAGE) {
                 return Ok(());
             }
