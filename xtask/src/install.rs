@@ -16,6 +16,7 @@ const DEBIAN: &[(&str, &str)] = &[
     ("/usr/bin/openssl", "openssl"),
     ("/usr/bin/javac", "default-jdk-headless"),
     ("/usr/bin/curl", "curl"),
+    ("/usr/bin/jq", "jq"),
     ("/usr/bin/pgrep", "procps"),
     ("/usr/share/doc/postgresql-15", "postgresql-15"),
     ("/usr/bin/systemd-analyze", "systemd"),

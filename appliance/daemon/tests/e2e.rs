@@ -40,6 +40,8 @@ mod operate;
 mod overload;
 #[path = "e2e/priorities.rs"]
 mod priorities;
+#[path = "e2e/runbooks.rs"]
+mod runbooks;
 #[path = "e2e/store.rs"]
 mod store;
 #[path = "e2e/token.rs"]

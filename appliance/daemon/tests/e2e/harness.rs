@@ -373,6 +373,12 @@ impl Appliance {
         signal(self.pid(), name);
     }
 
+    /// Gives the server to somebody else, who ends it; its end is waited for in a thread.
+    pub(crate) fn hand_over(&mut self) -> std::thread::JoinHandle<()> {
+        let mut server = self.server.take().unwrap();
+        std::thread::spawn(move || drop(server.wait()))
+    }
+
     /// Waits for the server's end.
     pub(crate) fn wait(&mut self) -> std::process::ExitStatus {
         self.server.take().unwrap().wait().unwrap()
@@ -392,6 +398,19 @@ impl Drop for Appliance {
             }
         }
     }
+}
+
+/// The module of SoftHSM2.
+pub(crate) fn softhsm() -> String {
+    let known = [
+        "/usr/lib/softhsm/libsofthsm2.so",
+        "/usr/lib/x86_64-linux-gnu/softhsm/libsofthsm2.so",
+    ];
+    known
+        .iter()
+        .find(|path| Path::new(path).exists())
+        .expect("softhsm2 is needed")
+        .to_string()
 }
 
 /// Sends a signal to a process.

@@ -5,7 +5,7 @@ use std::path::Path;
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
-use crate::harness::{Appliance, Keys, judge, text};
+use crate::harness::{Appliance, Keys, judge, softhsm, text};
 
 #[test]
 fn a_dry_run_changes_nothing_and_tells_what_is_there() {
@@ -78,13 +78,7 @@ fn a_token_that_was_initialised_and_got_no_pin_is_finished() {
     const SO_PIN: &str = "87654321";
     let appliance = Appliance::empty();
     let begun = Command::new("pkcs11-tool")
-        .args([
-            "--module",
-            "/usr/lib/softhsm/libsofthsm2.so",
-            "--init-token",
-            "--slot",
-            "0",
-        ])
+        .args(["--module", &softhsm(), "--init-token", "--slot", "0"])
         .args(["--label", "chancery", "--so-pin", SO_PIN])
         .env("SOFTHSM2_CONF", appliance.file("softhsm2.conf"))
         .output()

@@ -2,7 +2,7 @@
 
 use serde_json::json;
 
-use crate::harness::{Appliance, Keys};
+use crate::harness::{Appliance, Keys, softhsm};
 
 #[test]
 fn e2e_tour_softhsm() {
@@ -29,7 +29,7 @@ fn e2e_tour_softhsm() {
         "token",
         "list",
         "--module",
-        &module(),
+        &softhsm(),
         "--label",
         "chancery",
         "--pin-file",
@@ -44,16 +44,4 @@ fn e2e_tour_softhsm() {
             "{key}"
         );
     }
-}
-
-fn module() -> String {
-    let known = [
-        "/usr/lib/softhsm/libsofthsm2.so",
-        "/usr/lib/x86_64-linux-gnu/softhsm/libsofthsm2.so",
-    ];
-    known
-        .iter()
-        .find(|path| std::path::Path::new(path).exists())
-        .expect("softhsm2 is needed")
-        .to_string()
 }

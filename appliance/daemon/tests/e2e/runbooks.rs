@@ -1,0 +1,206 @@
+//! The runbooks of the manual, each on an appliance to which has happened what it is for: its commands run as they stand, with the
+//! variables that it names. `systemctl` is a stand-in, because there is no systemd here.
+
+use std::fs;
+use std::os::unix::fs::PermissionsExt as _;
+use std::path::Path;
+use std::process::Command;
+
+use store_bed::Postgres;
+
+use crate::harness::{Appliance, Keys, judge, softhsm, text};
+
+/// Starts and stops the server of `CHANCERY_CONFIG`, whose address is in `STAND_IN_READY`.
+const SYSTEMCTL: &str = r#"#!/bin/bash
+set -euo pipefail
+[ "$2" = chancery ] || { echo "no unit $2" >&2; exit 1; }
+pid="$STAND_IN/pid"
+stop() { kill "$(cat "$pid")"; while kill -0 "$(cat "$pid")" 2>/dev/null; do sleep 0.05; done; rm "$pid"; }
+start() {
+    chancery serve >> "$STAND_IN/server.log" 2>&1 < /dev/null &
+    echo $! > "$pid"
+    for _ in $(seq 600); do
+        if curl -fsS "$STAND_IN_READY/healthz" > /dev/null 2>&1; then return; fi
+        kill -0 "$(cat "$pid")" || break
+        sleep 0.1
+    done
+    cat "$STAND_IN/server.log" >&2
+    exit 1
+}
+case "$1" in
+    start) start ;;
+    stop) stop ;;
+    restart) stop; start ;;
+    *) echo "not known here: $1" >&2; exit 1 ;;
+esac
+"#;
+
+/// Runs the blocks of commands of a page, of which there are so many; what they said. `started` is the server that is started or
+/// stopped in them, if that is another one.
+fn follow(
+    page: &str,
+    blocks: usize,
+    appliance: &mut Appliance,
+    started: Option<&Appliance>,
+    variables: &[(&str, &str)],
+) -> String {
+    let manual = Path::new(env!("CARGO_MANIFEST_DIR"))
+        .join("../../docs/operations")
+        .join(page);
+    let manual = fs::read_to_string(manual).unwrap();
+    let commands: Vec<&str> = manual
+        .split("```sh\n")
+        .skip(1)
+        .map(|rest| rest.split("```").next().unwrap())
+        .collect();
+    assert_eq!(commands.len(), blocks, "the blocks of {page}");
+    for (name, _) in variables {
+        assert!(
+            manual.contains(&format!("| `{name}` |")),
+            "{page} does not name {name}"
+        );
+    }
+    let stand_in = appliance.file("stand-in");
+    fs::create_dir(&stand_in).unwrap();
+    let systemctl = stand_in.join("systemctl");
+    fs::write(&systemctl, SYSTEMCTL).unwrap();
+    fs::set_permissions(&systemctl, fs::Permissions::from_mode(0o755)).unwrap();
+    let reaper = if started.is_none() {
+        fs::write(stand_in.join("pid"), appliance.pid().to_string()).unwrap();
+        Some(appliance.hand_over())
+    } else {
+        None
+    };
+    let script = format!(
+        "set -euo pipefail\ntrap '[ -e \"$STAND_IN/pid\" ] && systemctl stop chancery' EXIT\n{}",
+        commands.concat()
+    );
+    let programs = Path::new(env!("CARGO_BIN_EXE_chancery")).parent().unwrap();
+    let path = [
+        stand_in.to_str().unwrap(),
+        programs.to_str().unwrap(),
+        &std::env::var("PATH").unwrap(),
+    ];
+    let mut command = Command::new("bash");
+    command
+        .args(["-c", &script])
+        .current_dir(appliance.state())
+        .env("PATH", path.join(":"))
+        .env("SOFTHSM2_CONF", appliance.file("softhsm2.conf"))
+        .env("CHANCERY_CONFIG", appliance.config())
+        .env("STAND_IN", &stand_in)
+        .env("STAND_IN_READY", started.unwrap_or(appliance).public_url());
+    for (name, value) in variables {
+        command.env(name, value);
+    }
+    let output = command.output().unwrap();
+    if let Some(reaper) = reaper {
+        reaper.join().unwrap();
+    }
+    let said = text(&output);
+    let log = fs::read_to_string(stand_in.join("server.log")).unwrap_or_default();
+    assert!(
+        output.status.success(),
+        "{page}:\n{said}\n{log}\n{}",
+        appliance.log_text()
+    );
+    said
+}
+
+#[test]
+fn e2e_runbook_key_compromise() {
+    let mut appliance = Appliance::start(Keys::SoftHsm);
+    let lost = appliance.issue("lost", "tls-server", "/CN=lost.test", Some("DNS:lost.test"));
+    let serial = serial(&lost);
+    let public = appliance.public_url();
+    let variables = [
+        ("PUBLIC", public.as_str()),
+        ("SERIAL", &serial),
+        ("CA", "issuing"),
+        ("PARENT", "root"),
+    ];
+    let said = follow("key-compromise.md", 6, &mut appliance, None, &variables);
+    for word in ["keyCompromise", "certificate.revoke", "Serial Number:"] {
+        assert!(said.contains(word), "{word}: {said}");
+    }
+}
+
+#[test]
+fn e2e_runbook_hsm_loss() {
+    let mut appliance = Appliance::start(Keys::SoftHsm);
+    appliance.issue("old", "tls-server", "/CN=old.test", Some("DNS:old.test"));
+    // The token is gone for good.
+    let tokens = appliance.file("tokens");
+    for token in fs::read_dir(&tokens).unwrap() {
+        fs::remove_dir_all(token.unwrap().path()).unwrap();
+    }
+    let (pin, so_pin) = (
+        appliance.state().join("new-pin"),
+        appliance.state().join("new-so-pin"),
+    );
+    for (file, secret) in [(&pin, "473625"), (&so_pin, "98274652")] {
+        fs::write(file, secret).unwrap();
+        fs::set_permissions(file, fs::Permissions::from_mode(0o600)).unwrap();
+    }
+    let signerd = appliance.state().join("signerd.toml");
+    let module = softhsm();
+    let variables = [
+        ("SIGNERD", signerd.to_str().unwrap()),
+        ("MODULE", &module),
+        ("PIN_FILE", pin.to_str().unwrap()),
+        ("SO_PIN_FILE", so_pin.to_str().unwrap()),
+    ];
+    let said = follow("hsm-loss.md", 4, &mut appliance, None, &variables);
+    assert!(said.contains("issuing-2"), "{said}");
+    assert!(said.contains("old.test"), "{said}");
+}
+
+#[test]
+fn e2e_runbook_node_loss() {
+    let database = Postgres::start();
+    let url = database.url();
+    let mut lost = Appliance::empty();
+    let made = lost.init_on(Some(&url), &["--init-token"]).output().unwrap();
+    assert!(made.status.success(), "{}", text(&made));
+    let mut other = beside(&lost);
+    let made = other.init_on(Some(&url), &[]).output().unwrap();
+    assert!(made.status.success(), "{}", text(&made));
+    let new = beside(&lost);
+    fs::remove_dir_all(new.state()).unwrap();
+    lost.serve();
+    other.serve();
+    lost.issue("before", "tls-server", "/CN=before.test", Some("DNS:before.test"));
+    lost.signal("KILL");
+    lost.wait();
+
+    // What `init` is told beside the folder and the database: the PIN and, here, its listeners.
+    let words = new.init_on(None, &[]);
+    let words: Vec<&str> = words.get_args().filter_map(|word| word.to_str()).collect();
+    let listeners = words.iter().position(|word| *word == "--api").unwrap();
+    let pin = lost.state().join("pin");
+    let init = format!("--pin-file {} {}", pin.display(), words[listeners..].join(" "));
+    let (state, public) = (new.state(), other.public_url());
+    let variables = [
+        ("PUBLIC", public.as_str()),
+        ("NEW", state.to_str().unwrap()),
+        ("STORE_URL", &url),
+        ("INIT", &init),
+    ];
+    let said = follow("node-loss.md", 3, &mut other, Some(&new), &variables);
+    assert_eq!(said.matches("OCSP says revoked").count(), 2, "{said}");
+}
+
+/// A folder for another server with the same token.
+fn beside(owner: &Appliance) -> Appliance {
+    let other = Appliance::empty();
+    fs::create_dir_all(other.state()).unwrap();
+    fs::copy(owner.file("softhsm2.conf"), other.file("softhsm2.conf")).unwrap();
+    fs::copy(owner.state().join("pin"), other.state().join("pin")).unwrap();
+    other
+}
+
+fn serial(certificate: &Path) -> String {
+    let words = ["x509", "-noout", "-serial", "-in", certificate.to_str().unwrap()];
+    let said = judge("openssl", &words);
+    said.trim().strip_prefix("serial=").unwrap().to_lowercase()
+}
