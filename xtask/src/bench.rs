@@ -1,7 +1,7 @@
 //! `cargo xtask bench`: builds the load kit and the product in release mode and runs the named scenarios; before that it
 //! installs the peers and builds the simulated HSM when they are asked for.
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use anyhow::Result;
 
@@ -25,7 +25,7 @@ pub(crate) fn run(args: &Args) -> Result<()> {
         add(&mut words, "--openbao", &install::openbao()?);
     }
     if wants_simulated_hsm(&words) {
-        add(&mut words, "--simulated-hsm", &simulated_hsm(&root)?);
+        add(&mut words, "--simulated-hsm", &install::simulated_hsm()?);
     }
     let build = [
         "build",
@@ -57,25 +57,6 @@ fn wants_simulated_hsm(words: &[String]) -> bool {
 
 fn add(words: &mut Vec<String>, option: &str, path: &Path) {
     words.extend([option.to_owned(), path.to_string_lossy().into_owned()]);
-}
-
-/// Builds the module, which is no member of the workspace.
-fn simulated_hsm(root: &Path) -> Result<PathBuf> {
-    let manifest = root.join("pkcs11/simulated-module/Cargo.toml");
-    let manifest = manifest.to_string_lossy();
-    let words = [
-        "build",
-        "--release",
-        "--quiet",
-        "--locked",
-        "--manifest-path",
-        &manifest,
-    ];
-    let target = root.join("target/simulated");
-    let mut build = shell::command("cargo", &words)?;
-    build.env("CARGO_TARGET_DIR", &target);
-    shell::run(build)?;
-    Ok(target.join("release/libsimulated_pkcs11.so"))
 }
 
 #[cfg(test)]

@@ -1,5 +1,5 @@
-//! What the tests and the load kit need from outside the workspace: Debian packages, a Python environment, cargo tools and the second
-//! PKCS#11 module. Everything that is there already is left alone.
+//! What the tests and the load kit need from outside the workspace: Debian packages, a Python environment, cargo tools and the
+//! PKCS#11 modules outside the workspace. Everything that is there already is left alone.
 
 use std::path::PathBuf;
 use std::time::SystemTime;
@@ -147,21 +147,37 @@ fn environment(name: &str, list: &str) -> Result<PathBuf> {
     Ok(venv)
 }
 
-/// The second, unrelated PKCS#11 module: the kryoptic crate built as a shared library under `target/kryoptic`.
+/// The second, unrelated PKCS#11 module: the kryoptic crate built as a shared library.
 pub(crate) fn kryoptic() -> Result<()> {
+    module("kryoptic").map(drop)
+}
+
+/// The PKCS#11 module that fails as the tests tell it to.
+pub(crate) fn faulty() -> Result<()> {
+    module("faulty").map(drop)
+}
+
+/// The simulated HSM of the load kit; the shared library.
+pub(crate) fn simulated_hsm() -> Result<PathBuf> {
+    Ok(module("simulated")?.join("release/libsimulated_pkcs11.so"))
+}
+
+/// Builds a PKCS#11 module of the folder `pkcs11` that is no member of the workspace, in a folder of its own in `target`.
+fn module(name: &str) -> Result<PathBuf> {
     let root = shell::root()?;
-    let manifest = root.join("pkcs11/kryoptic-module/Cargo.toml");
-    let mut build = shell::command(
-        "cargo",
-        &[
-            "build",
-            "--release",
-            "--quiet",
-            "--locked",
-            "--manifest-path",
-            &manifest.to_string_lossy(),
-        ],
-    )?;
-    build.env("CARGO_TARGET_DIR", root.join("target/kryoptic"));
-    shell::run(build)
+    let manifest = root.join(format!("pkcs11/{name}-module/Cargo.toml"));
+    let target = root.join("target").join(name);
+    let manifest = manifest.to_string_lossy();
+    let words = [
+        "build",
+        "--release",
+        "--quiet",
+        "--locked",
+        "--manifest-path",
+        &manifest,
+    ];
+    let mut build = shell::command("cargo", &words)?;
+    build.env("CARGO_TARGET_DIR", &target);
+    shell::run(build)?;
+    Ok(target)
 }

@@ -21,12 +21,13 @@ pub(crate) struct Args {
 /// Runs it all.
 pub(crate) fn run(args: &Args) -> Result<()> {
     let mut tally = Tally::default();
-    println!("== counterparts (Debian, PyPI, cargo tools, the second PKCS#11 module)");
+    println!("== counterparts (Debian, PyPI, cargo tools, PKCS#11 modules)");
     install::null_device()?;
     install::debian()?;
     install::python()?;
     install::cargo_tools()?;
     install::kryoptic()?;
+    install::faulty()?;
     if args.install_only {
         return Ok(());
     }

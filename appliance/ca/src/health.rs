@@ -11,14 +11,15 @@ use crate::authority::Authority;
 use crate::clock::{HIGH_WATER, from_millis};
 use crate::crl_shard::CrlShard;
 use crate::error::Result;
+use crate::issuer::IssuerEntry;
 use crate::permit;
 use crate::principal::Principal;
-use crate::signer::SignFault;
+use crate::signer::{SignFault, key_ref};
 
 /// One thing that is wrong.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub struct HealthProblem {
-    /// Stable code: `clock_set_back`, `signer_unavailable`, `hsm_unavailable`, `store_full`, `store_unavailable`, `crl_expired`,
+    /// Stable code: `clock_set_back`, `signer_unavailable`, `hsm_unavailable`, `hsm_warning`, `store_full`, `store_unavailable`, `crl_expired`,
     /// `no_responder`, `issuer_revoked`, `changes_behind`, `changes_stuck`, `changes_unknown`.
     pub code: &'static str,
     /// One sentence for the operator.
@@ -82,20 +83,7 @@ impl Authority {
         let mut problems = Vec::new();
         match self.look_at_signer().await {
             Err(fault) => problems.push(HealthProblem::fatal(fault.code(), fault.to_string())),
-            Ok(status) => problems.extend(status.lanes.into_iter().filter(|lane| !lane.available).map(
-                |lane| {
-                    let is_needed = self
-                        .issuers()
-                        .iter()
-                        .any(|issuer| issuer.answers() && issuer.token == lane.name);
-                    let message = format!("the token {} is away: {}", lane.name, lane.detail);
-                    HealthProblem {
-                        code: "hsm_unavailable",
-                        message,
-                        is_fatal: is_needed,
-                    }
-                },
-            )),
+            Ok(status) => problems.extend(self.token_problems(&status).await),
         }
         match self.look_at_store().await {
             Ok(()) => {}
@@ -195,6 +183,56 @@ impl Authority {
         let said = asked.unwrap_or_else(|_| Err(SignFault::deadline()));
         *look = Some((Instant::now(), said.clone()));
         said
+    }
+
+    /// Asks the signing process how its tokens are, for the metrics; at most every few seconds.
+    pub async fn look_at_tokens(&self) {
+        let tokens = self.inner().metrics.tokens();
+        match self.look_at_signer().await {
+            Ok(status) => tokens.update(&status.lanes),
+            Err(_) => tokens.lost(),
+        }
+    }
+
+    /// A token that is away keeps from issuing when it has a key that no other token has; one that may sign but shows something
+    /// odd is told as well.
+    async fn token_problems(&self, status: &ServiceStatus) -> Vec<HealthProblem> {
+        let mut problems = Vec::new();
+        let is_available = |name: &String| {
+            status
+                .lanes
+                .iter()
+                .any(|lane| lane.available && lane.name == *name)
+        };
+        for lane in &status.lanes {
+            if !lane.warning.is_empty() {
+                problems.push(HealthProblem {
+                    code: "hsm_warning",
+                    message: format!("the token {}: {}", lane.name, lane.warning),
+                    is_fatal: false,
+                });
+            }
+        }
+        if status.lanes.iter().all(|lane| lane.available) {
+            return problems;
+        }
+        let keys = self.inner().signer.list().await.unwrap_or_default();
+        let is_elsewhere = |key| {
+            let record = keys.iter().find(|record| record.key == key_ref(key));
+            record.is_some_and(|record| record.tokens.iter().any(is_available))
+        };
+        let issuers = self.issuers();
+        problems.extend(status.lanes.iter().filter(|lane| !lane.available).map(|lane| {
+            let needs = |issuer: &IssuerEntry| {
+                issuer.answers() && issuer.token == lane.name && !is_elsewhere(issuer.key)
+            };
+            HealthProblem {
+                code: "hsm_unavailable",
+                message: format!("the token {} is away: {}", lane.name, lane.detail),
+                is_fatal: issuers.iter().any(|issuer| needs(issuer)),
+            }
+        }));
+        problems
     }
 
     fn issuer_problems(&self, now: Timestamp) -> Vec<HealthProblem> {

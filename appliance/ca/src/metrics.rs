@@ -2,6 +2,9 @@
 //!
 //! Counters count where things happen; gauges are brought up to date when somebody looks.
 
+mod store;
+mod tokens;
+
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
 use std::time::Duration;
@@ -16,6 +19,8 @@ use crate::authority::Authority;
 use crate::presign_ocsp::Presigned;
 use crate::seal::Purpose;
 use crate::signer::SignFault;
+use store::StoreMetrics;
+use tokens::TokenMetrics;
 
 /// The bounds of the signer's histogram, in seconds: from a software key to a slow token.
 const SECONDS: [f64; 12] = [
@@ -46,6 +51,8 @@ pub struct Metrics {
     signer_seconds: HistogramVec,
     signer_errors: IntCounterVec,
     signer_waiting: IntGauge,
+    tokens: TokenMetrics,
+    store: StoreMetrics,
     store_commits: IntCounter,
     store_jobs: IntCounter,
     store_failures: IntCounter,
@@ -151,6 +158,8 @@ impl Metrics {
                 &["code"],
             )?,
             signer_waiting: make.gauge("signer_waiting", "Signatures waited for now")?,
+            tokens: TokenMetrics::new(&make)?,
+            store: StoreMetrics::new(&make)?,
             store_commits: make.counter("store_commits_total", "Transactions committed")?,
             store_jobs: make.counter("store_jobs_total", "Jobs in committed transactions")?,
             store_failures: make.counter("store_failures_total", "Commits that failed")?,
@@ -227,6 +236,10 @@ impl Metrics {
         }
     }
 
+    pub(crate) fn tokens(&self) -> &TokenMetrics {
+        &self.tokens
+    }
+
     pub(crate) fn audited(&self, seq: i64) {
         self.audit_seq.fetch_max(seq, Ordering::Relaxed);
     }
@@ -288,7 +301,8 @@ fn raise(counter: &IntCounter, total: u64) {
 }
 
 impl Authority {
-    /// Everything in the registry as text (Prometheus exposition format 0.0.4), with the gauges brought up to date.
+    /// Everything in the registry as text (Prometheus exposition format 0.0.4), with the gauges brought up to date; those of the
+    /// tokens by [`Authority::look_at_tokens`].
     pub fn metrics_text(&self) -> String {
         self.update_gauges();
         let families = self.inner().metrics.registry.gather();

@@ -29,6 +29,9 @@ pub(crate) mod action {
     /// To accept a clock that was set back.
     #[derive(Debug)]
     pub(crate) enum AcceptClock {}
+    /// To remove what is old enough.
+    #[derive(Debug)]
+    pub(crate) enum Retain {}
 }
 
 /// Proof that somebody may do `A`.

@@ -5,6 +5,8 @@ use std::time::Duration;
 
 use pki::key::Blocklist;
 
+use crate::retention::Retention;
+
 /// Settings of the authority.
 #[derive(Clone, Debug)]
 pub struct Settings {
@@ -32,6 +34,8 @@ pub struct Settings {
     pub sign_deadline: Duration,
     /// Keys that are not certified, beyond those that are known here to be weak.
     pub blocklists: Vec<Blocklist>,
+    /// What goes when it is old enough.
+    pub retention: Retention,
     /// How far the clock may fall behind the latest time the store has seen before issuing is refused.
     pub clock_tolerance: Duration,
     /// How long a server that shares its store may be without word of what the others change before it signs no OCSP answer any
@@ -54,6 +58,7 @@ impl Settings {
             ocsp_folder: None,
             sign_deadline: Duration::from_secs(10),
             blocklists: Vec::new(),
+            retention: Retention::for_ever(),
             clock_tolerance: Duration::from_mins(1),
             store_lag: Duration::from_secs(20),
         }

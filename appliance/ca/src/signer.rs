@@ -25,6 +25,7 @@ use zeroize::Zeroizing;
 use daemon::Daemon;
 pub use fault::SignFault;
 use in_process::InProcess;
+pub(crate) use words::key_ref;
 
 /// The name of the software backend.
 pub(crate) const SOFTWARE: &str = "software";
@@ -101,7 +102,7 @@ impl Signer {
         deadline: Duration,
     ) -> Result<Vec<u8>, SignFault> {
         let item = Sign {
-            key: words::key_ref(key),
+            key: key_ref(key),
             scheme: words::scheme(algorithm),
             input,
         };

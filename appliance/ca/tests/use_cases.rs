@@ -46,6 +46,8 @@ mod profiles;
 mod recovery;
 #[path = "use_cases/renew.rs"]
 mod renew;
+#[path = "use_cases/retention.rs"]
+mod retention;
 #[path = "use_cases/revoke.rs"]
 mod revoke;
 #[path = "use_cases/rollover.rs"]
@@ -56,3 +58,5 @@ mod several;
 mod subordinate;
 #[path = "use_cases/tokens.rs"]
 mod tokens;
+#[path = "use_cases/two_tokens.rs"]
+mod two_tokens;

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::{Context as _, Result};
-use ca::{Authority, Clock, Settings, Signer};
+use ca::{Authority, Clock, Retention, Settings, Signer};
 use front::{FrontSettings, Limits};
 use store::Store;
 use token::KeyRing;
@@ -55,8 +55,19 @@ pub(crate) fn settings(config: &Config) -> Result<Settings, ConfigError> {
         ocsp_folder: Some(config.path(Path::new("ocsp-answers"))),
         blocklists: config.read_blocklists()?,
         store_lag: Duration::from_secs(u64::from(config.store.lag_seconds)),
+        retention: retention(config),
         ..Settings::new(&config.public.base_url)
     })
+}
+
+fn retention(config: &Config) -> Retention {
+    let own = &config.retention;
+    let days = |days: u32| (days > 0).then(|| Duration::from_hours(u64::from(days) * 24));
+    Retention {
+        certificates: days(own.certificate_days),
+        orders: days(own.order_days),
+        archive: config.path(&own.archive),
+    }
 }
 
 /// The settings of the listeners.

@@ -53,6 +53,9 @@ pub(crate) struct Config {
     /// Lifetimes.
     #[serde(default)]
     pub(crate) lifetimes: Lifetimes,
+    /// What goes when it is old enough.
+    #[serde(default)]
+    pub(crate) retention: Retention,
     /// Limits.
     #[serde(default)]
     pub(crate) limits: Limits,
@@ -168,6 +171,18 @@ pub(crate) struct Lifetimes {
     pub(crate) responder_days: u32,
 }
 
+/// `[retention]`
+#[derive(Clone, Debug, Deserialize, Serialize, PartialEq)]
+#[serde(deny_unknown_fields, default)]
+pub(crate) struct Retention {
+    /// Days a certificate is kept after its end; 0 for ever.
+    pub(crate) certificate_days: u32,
+    /// Days an order is kept that was refused or failed; 0 for ever.
+    pub(crate) order_days: u32,
+    /// The folder into which certificates are written before they go.
+    pub(crate) archive: PathBuf,
+}
+
 /// `[limits]`
 #[derive(Clone, Debug, Deserialize, Serialize, PartialEq)]
 #[serde(deny_unknown_fields, default)]
@@ -261,6 +276,16 @@ impl Default for Lifetimes {
     }
 }
 
+impl Default for Retention {
+    fn default() -> Self {
+        Self {
+            certificate_days: 366,
+            order_days: 90,
+            archive: "archive".into(),
+        }
+    }
+}
+
 impl Default for Limits {
     fn default() -> Self {
         Self {
@@ -289,6 +314,7 @@ impl Config {
             log: Log::default(),
             ocsp: Ocsp::default(),
             lifetimes: Lifetimes::default(),
+            retention: Retention::default(),
             limits: Limits::default(),
         }
     }

@@ -24,6 +24,8 @@ mod configuration;
 mod crash;
 #[path = "e2e/docs.rs"]
 mod docs;
+#[path = "e2e/hsm_faults.rs"]
+mod hsm_faults;
 #[path = "e2e/init.rs"]
 mod init;
 #[path = "e2e/lint.rs"]

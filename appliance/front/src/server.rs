@@ -200,8 +200,10 @@ fn describe(error: Option<std::io::Error>) -> String {
 
 async fn serve_metrics(door: Door, authority: Authority) {
     let scrape = move || {
-        let text = authority.metrics_text();
+        let authority = authority.clone();
         async move {
+            authority.look_at_tokens().await;
+            let text = authority.metrics_text();
             (
                 [(
                     http::header::CONTENT_TYPE,

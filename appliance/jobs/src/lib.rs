@@ -12,7 +12,9 @@ mod ocsp_refresh;
 mod orphan_sweep;
 mod presence;
 mod responder_renewal;
+mod retention;
 mod runner;
+mod store_size;
 mod tls_renewal;
 mod token_health;
 
@@ -31,4 +33,6 @@ pub static JOBS: &[Job] = &[
     ocsp_presign::JOB,
     tls_renewal::JOB,
     changes_trim::JOB,
+    retention::JOB,
+    store_size::JOB,
 ];

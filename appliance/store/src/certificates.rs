@@ -5,6 +5,7 @@
 
 use std::collections::BTreeSet;
 use std::fmt::Write as _;
+use std::ops::ControlFlow;
 
 use uuid::Uuid;
 
@@ -131,6 +132,7 @@ const OF_SERIAL: &str = "SELECT 1 FROM certificates WHERE issuer_id = ?1 AND ser
 pub fn insert(tx: &Tx<'_>, certificate: &CertificateRow, names: &[String]) -> Result<()> {
     let serial = [certificate.issuer_id.into(), (&certificate.serial).into()];
     tx.refuse_if_any(OF_SERIAL, &serial, intents::serial_is_used)?;
+    tx.make_room(certificate.not_after)?;
     let sql = format!(
         "INSERT INTO certificates ({COLUMNS}) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14)"
     );
@@ -185,6 +187,20 @@ pub fn with_serial(reader: &Reader<'_>, serial: &[u8]) -> Result<Vec<Certificate
 pub fn of_issuer(reader: &Reader<'_>, issuer_id: Uuid, serial: &[u8]) -> Result<Option<CertificateRow>> {
     let sql = format!("SELECT {COLUMNS} FROM certificates WHERE issuer_id = ?1 AND serial = ?2");
     reader.first(&sql, &[issuer_id.into(), serial.into()], read)
+}
+
+/// Calls `each` with every certificate that ends from one time until before another one (epoch milliseconds), in the order of
+/// their ends, until it breaks off.
+pub(crate) fn for_each_ended_between(
+    reader: &Reader<'_>,
+    first: i64,
+    after: i64,
+    mut each: impl FnMut(CertificateRow) -> Result<ControlFlow<()>>,
+) -> Result<()> {
+    let sql = format!(
+        "SELECT {COLUMNS} FROM certificates WHERE not_after >= ?1 AND not_after < ?2 ORDER BY not_after, id"
+    );
+    reader.for_each_until(&sql, &[first.into(), after.into()], |row| each(read(row)?))
 }
 
 /// A page of certificates in the order of issuance.

@@ -36,6 +36,12 @@ const RULES: &[(&str, &str, &str)] = &[
         "intents beside their certificates: restore the store from a backup",
     ),
     (
+        "names belong to a certificate",
+        "SELECT count(*) FROM certificate_names AS n WHERE NOT EXISTS (SELECT 1 FROM certificates AS c
+            WHERE c.id = n.certificate_id)",
+        "names without their certificate: restore the store from a backup",
+    ),
+    (
         "issued orders have their certificate",
         "SELECT count(*) FROM orders AS o WHERE state = 'issued' AND NOT EXISTS (SELECT 1 FROM certificates AS c
             WHERE c.id = o.certificate_id)",

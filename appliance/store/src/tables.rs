@@ -17,6 +17,8 @@ pub struct Table {
     pub columns: &'static [(&'static str, Kind)],
     /// How many of them make the key, which orders the rows and is never NULL.
     pub key: usize,
+    /// Which of them, a time, says to what month a row belongs, where months may lie in tables of their own.
+    pub month: Option<usize>,
 }
 
 /// What a column holds.
@@ -40,6 +42,7 @@ pub const TABLES: &[Table] = &[
         name: "settings",
         columns: &[("key", Text), ("value", Text)],
         key: 1,
+        month: None,
     },
     Table {
         name: "keys",
@@ -52,6 +55,7 @@ pub const TABLES: &[Table] = &[
             ("created_at", Int),
         ],
         key: 1,
+        month: None,
     },
     Table {
         name: "issuers",
@@ -71,6 +75,7 @@ pub const TABLES: &[Table] = &[
             ("created_at", Int),
         ],
         key: 1,
+        month: None,
     },
     Table {
         name: "profiles",
@@ -81,6 +86,7 @@ pub const TABLES: &[Table] = &[
             ("updated_at", Int),
         ],
         key: 1,
+        month: None,
     },
     Table {
         name: "orders",
@@ -99,6 +105,7 @@ pub const TABLES: &[Table] = &[
             ("certificate_id", Id),
         ],
         key: 1,
+        month: None,
     },
     Table {
         name: "intents",
@@ -116,6 +123,7 @@ pub const TABLES: &[Table] = &[
             ("node", Id),
         ],
         key: 2,
+        month: None,
     },
     Table {
         name: "certificates",
@@ -136,11 +144,13 @@ pub const TABLES: &[Table] = &[
             ("der", Blob),
         ],
         key: 1,
+        month: Some(6),
     },
     Table {
         name: "certificate_names",
         columns: &[("name", Text), ("certificate_id", Id)],
         key: 2,
+        month: None,
     },
     Table {
         name: "revocations",
@@ -154,6 +164,7 @@ pub const TABLES: &[Table] = &[
             ("is_orphan", Int),
         ],
         key: 2,
+        month: None,
     },
     Table {
         name: "crl_shards",
@@ -166,6 +177,7 @@ pub const TABLES: &[Table] = &[
             ("base_made_at", Int),
         ],
         key: 2,
+        month: None,
     },
     Table {
         name: "crl_changes",
@@ -178,6 +190,7 @@ pub const TABLES: &[Table] = &[
             ("not_after", Int),
         ],
         key: 3,
+        month: None,
     },
     Table {
         name: "published_crls",
@@ -196,6 +209,7 @@ pub const TABLES: &[Table] = &[
             ("der", Blob),
         ],
         key: 4,
+        month: None,
     },
     Table {
         name: "responders",
@@ -208,6 +222,7 @@ pub const TABLES: &[Table] = &[
             ("not_after", Int),
         ],
         key: 1,
+        month: None,
     },
     Table {
         name: "api_tokens",
@@ -223,6 +238,7 @@ pub const TABLES: &[Table] = &[
             ("last_used_at", Int),
         ],
         key: 1,
+        month: None,
     },
     Table {
         name: "audit",
@@ -237,6 +253,7 @@ pub const TABLES: &[Table] = &[
             ("hash", Blob),
         ],
         key: 1,
+        month: None,
     },
 ];
 

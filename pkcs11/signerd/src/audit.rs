@@ -1,4 +1,5 @@
-//! The audit lines: one JSON object for each request that used a key, written before its reply is sent.
+//! The audit lines: one JSON object for each request that used a key, written before its reply is sent; and for each test
+//! signature, and for each key that is not what it was.
 //!
 //! The appliance keeps its own, chained audit log of what was issued. These lines are the second witness: what the
 //! process that has the keys has really signed, and for whom.
@@ -12,6 +13,7 @@ use std::time::Duration;
 use parking_lot::Mutex;
 use serde::Serialize;
 use signer_wire::{Fault, Input, KeyRecord, Priority, Sign};
+use token::Change;
 
 use crate::batch::Outcome;
 use crate::clock;
@@ -47,6 +49,8 @@ struct Line<'a> {
     #[serde(skip_serializing_if = "Option::is_none")]
     key: Option<KeyLine<'a>>,
     #[serde(skip_serializing_if = "Option::is_none")]
+    change: Option<ChangeLine<'a>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
     fault: Option<String>,
     us: u64,
 }
@@ -66,6 +70,15 @@ struct KeyLine<'a> {
     key: Option<String>,
     kind: Option<String>,
     tokens: &'a [String],
+}
+
+/// What is not as it was.
+#[derive(Serialize)]
+struct ChangeLine<'a> {
+    attribute: &'a str,
+    was: &'a str,
+    is: &'a str,
+    worse: bool,
 }
 
 impl Audit {
@@ -148,6 +161,43 @@ impl Audit {
         })
     }
 
+    /// Records a test signature that this service made for itself.
+    pub(crate) fn test(&self, record: &KeyRecord, fault: Option<&str>, taken: Duration) -> io::Result<()> {
+        let key = KeyLine {
+            label: &record.label,
+            key: Some(record.key.to_string()),
+            kind: Some(record.kind.to_string()),
+            tokens: &record.tokens,
+        };
+        self.write(&Line {
+            key: Some(key),
+            fault: fault.map(str::to_owned),
+            ..Line::new("test", Peer::own(), 0, taken)
+        })
+    }
+
+    /// Records that a key is not what it was when it was first seen.
+    pub(crate) fn key_changed(&self, token: &str, change: &Change) -> io::Result<()> {
+        let tokens = [token.to_owned()];
+        let key = KeyLine {
+            label: &change.label,
+            key: Some(change.key.clone()),
+            kind: None,
+            tokens: &tokens,
+        };
+        let change = ChangeLine {
+            attribute: &change.attribute,
+            was: &change.was,
+            is: &change.is,
+            worse: change.is_worse,
+        };
+        self.write(&Line {
+            key: Some(key),
+            change: Some(change),
+            ..Line::new("key_changed", Peer::own(), 0, Duration::ZERO)
+        })
+    }
+
     fn write(&self, line: &Line<'_>) -> io::Result<()> {
         let mut text = serde_json::to_vec(line)?;
         text.push(b'\n');
@@ -170,6 +220,7 @@ impl<'a> Line<'a> {
             signatures: Vec::new(),
             digest: None,
             key: None,
+            change: None,
             fault: None,
             us: u64::try_from(taken.as_micros()).unwrap_or(u64::MAX),
         }

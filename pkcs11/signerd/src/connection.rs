@@ -23,6 +23,16 @@ pub(crate) struct Peer {
     pub(crate) pid: i32,
 }
 
+impl Peer {
+    /// This process itself.
+    pub(crate) fn own() -> Self {
+        Self {
+            uid: rustix::process::geteuid().as_raw(),
+            pid: rustix::process::getpid().as_raw_nonzero().get(),
+        }
+    }
+}
+
 /// The writing side of a connection.
 #[derive(Debug)]
 pub(crate) struct Connection {

@@ -6,7 +6,7 @@ use std::collections::{HashMap, HashSet};
 use std::time::Instant;
 
 use parking_lot::{Mutex, RwLock};
-use signer_wire::{Fault, FaultClass, KeyRef, Scheme, Sign};
+use signer_wire::{Fault, FaultClass, KeyRecord, KeyRef, Scheme, Sign};
 use token::{KeyRing, Limits};
 
 /// The limits, ready to be asked.
@@ -79,6 +79,25 @@ impl Guard {
         Ok(())
     }
 
+    /// The scheme of a test signature with this key: what its kind is used with, or what else is allowed; nothing when the key
+    /// may not sign at all.
+    pub(crate) fn test_scheme(&self, record: &KeyRecord) -> Option<Scheme> {
+        if self.keys.as_ref().is_some_and(|keys| !is_named(keys, record)) {
+            return None;
+        }
+        let is_allowed = |scheme: &Scheme| {
+            scheme.is_usable_with(record.kind)
+                && self
+                    .schemes
+                    .as_ref()
+                    .is_none_or(|allowed| allowed.contains(scheme))
+        };
+        [Scheme::default_for(record.kind)]
+            .into_iter()
+            .chain(Scheme::ALL)
+            .find(is_allowed)
+    }
+
     /// Whether keys may be made.
     pub(crate) fn admit_generation(&self) -> Result<(), Fault> {
         if self.may_generate {
@@ -103,7 +122,7 @@ impl Guard {
         }
         // A key that is not there is let through, to be answered as what it is: not found.
         let Some(record) = ring.find(key) else { return true };
-        let allowed = keys.contains(&record.label) || keys.contains(&key.to_string());
+        let allowed = is_named(keys, &record);
         self.decided.write().insert(*key, allowed);
         allowed
     }
@@ -121,6 +140,11 @@ impl Guard {
         }
         admitted
     }
+}
+
+/// Whether the list has the key's label or its fingerprint.
+fn is_named(keys: &HashSet<String>, record: &KeyRecord) -> bool {
+    keys.contains(&record.label) || keys.contains(&record.key.to_string())
 }
 
 fn refused(why: String) -> Fault {
@@ -188,6 +212,25 @@ mod tests {
             class(guard.admit(&ring, &item, Instant::now())),
             Some(FaultClass::Refused)
         );
+    }
+
+    #[test]
+    fn a_test_signature_keeps_to_the_limits_of_everybody() {
+        let (ring, item) = ring_and_item();
+        let record = ring.find(&item.key).unwrap();
+        let scheme = |keys: &[&str], schemes: &[&str]| {
+            let owned = |words: &[&str]| words.iter().map(ToString::to_string).collect();
+            let guard = Guard::new(&Limits {
+                keys: owned(keys),
+                schemes: owned(schemes),
+                ..Limits::default()
+            });
+            guard.test_scheme(&record)
+        };
+        assert_eq!(scheme(&[], &[]), Some(Scheme::EcdsaSha256));
+        assert_eq!(scheme(&["issuing"], &[]), Some(Scheme::EcdsaSha256));
+        assert_eq!(scheme(&["root"], &[]), None);
+        assert_eq!(scheme(&[], &["ed25519"]), None);
     }
 
     #[test]

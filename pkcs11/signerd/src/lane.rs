@@ -5,17 +5,25 @@
 //! found to be of use; the others stand by. What is more urgent is signed first; each priority has a bounded queue of its
 //! own, so that pre-signing never crowds out a revocation, and a full queue answers at once.
 
+mod flights;
+
 use std::collections::VecDeque;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
 use parking_lot::{Condvar, Mutex};
-use signer_wire::{Fault, FaultClass, LaneStatus, Priority};
-use token::{Candidate, Error, KeyRing};
+use signer_wire::{Circuit, Fault, FaultClass, LaneStatus, Priority};
+use token::{BackendStatus, Candidate, Error, KeyRing};
 
 use crate::batch::Job;
 use crate::probe::Probe;
+use crate::upkeep::Upkeep;
+use flights::Flights;
+pub(crate) use flights::Seen;
+
+/// A call that lasts longer than this makes its token one that does not answer, in what is told of it.
+const SILENT: Duration = Duration::from_secs(1);
 
 /// One backend's queue.
 #[derive(Debug)]
@@ -29,11 +37,14 @@ pub(crate) struct Lane {
     widened: Condvar,
     probe: Mutex<Probe>,
     /// What each thread is signing.
-    flights: Vec<Mutex<Option<Flight>>>,
+    flights: Flights,
+    /// What was found out about the token besides.
+    upkeep: Upkeep,
     signed: AtomicU64,
     failed: AtomicU64,
     shed: AtomicU64,
     busy_us: AtomicU64,
+    handed_over: AtomicU64,
 }
 
 #[derive(Debug, Default)]
@@ -42,21 +53,6 @@ struct Queue {
     /// How many threads work.
     width: usize,
     is_closed: bool,
-}
-
-#[derive(Debug, Clone)]
-struct Flight {
-    job: Job,
-    started: Instant,
-}
-
-/// What the watch sees in a lane.
-#[derive(Debug, Default)]
-pub(crate) struct Seen {
-    /// How long the oldest call into the backend has lasted.
-    pub(crate) oldest_call: Duration,
-    /// What is being signed past its deadline and is not settled yet.
-    pub(crate) stalled: Vec<Job>,
 }
 
 /// What a thread of a lane made of a job.
@@ -81,11 +77,13 @@ impl Lane {
             arrived: Condvar::new(),
             widened: Condvar::new(),
             probe: Mutex::new(Probe::new(width, Instant::now())),
-            flights: (0..most).map(|_| Mutex::new(None)).collect(),
+            flights: Flights::new(most),
+            upkeep: Upkeep::default(),
             signed: AtomicU64::new(0),
             failed: AtomicU64::new(0),
             shed: AtomicU64::new(0),
             busy_us: AtomicU64::new(0),
+            handed_over: AtomicU64::new(0),
         }
     }
 
@@ -159,17 +157,27 @@ impl Lane {
 
     /// How many signatures are being made.
     pub(crate) fn in_flight(&self) -> usize {
+        self.flights.count()
+    }
+
+    /// How long the oldest call into the backend has lasted.
+    pub(crate) fn oldest_call(&self, now: Instant) -> Duration {
         self.flights
-            .iter()
-            .filter(|flight| flight.lock().is_some())
-            .count()
+            .look(now)
+            .oldest_call
+            .max(self.upkeep.oldest_call(now))
+    }
+
+    /// What its keeper found out.
+    pub(crate) fn upkeep(&self) -> &Upkeep {
+        &self.upkeep
     }
 
     /// The life of one of its threads. `elsewhere` is told of jobs that another backend may try.
-    pub(crate) fn work(&self, thread: usize, ring: &KeyRing, elsewhere: impl Fn(Job, Error)) {
+    pub(crate) fn work(&self, thread: usize, ring: &KeyRing, elsewhere: impl Fn(&Job, &Error)) {
         while let Some(job) = self.take(thread) {
             if let Landing::Elsewhere(job, error) = self.fly(thread, ring, job) {
-                elsewhere(job, error);
+                elsewhere(&job, &error);
             }
         }
     }
@@ -205,13 +213,7 @@ impl Lane {
             return Landing::Settled;
         }
         job.try_on(self.candidate.0);
-        self.mark(
-            thread,
-            Some(Flight {
-                job: job.clone(),
-                started,
-            }),
-        );
+        self.flights.begin(thread, job.clone(), started);
         let signed = catch_unwind(AssertUnwindSafe(|| {
             ring.sign_on(
                 self.candidate,
@@ -221,12 +223,13 @@ impl Lane {
                 Some(job.deadline()),
             )
         }));
-        self.mark(thread, None);
+        self.flights.end(thread);
         let taken = u64::try_from(started.elapsed().as_micros()).unwrap_or(u64::MAX);
         self.busy_us.fetch_add(taken, Ordering::Relaxed);
         match signed {
             Ok(Ok(signature)) => {
                 self.signed.fetch_add(1, Ordering::Relaxed);
+                self.flights.learn(taken);
                 job.settle(Ok(signature));
             }
             Ok(Err(error)) => {
@@ -248,29 +251,18 @@ impl Lane {
         Landing::Settled
     }
 
-    fn mark(&self, thread: usize, flight: Option<Flight>) {
-        if let Some(place) = self.flights.get(thread) {
-            *place.lock() = flight;
-        }
-    }
-
-    /// Settles what has waited past its deadline in the queue, and gives what is so in the backend.
+    /// Settles what has waited past its deadline in the queue, and gives what takes long in the backend.
     pub(crate) fn expire(&self, now: Instant) -> Seen {
         for job in self.take_out(|job| job.deadline() <= now) {
             self.failed.fetch_add(1, Ordering::Relaxed);
             job.settle_late();
         }
-        let mut seen = Seen::default();
-        for flight in &self.flights {
-            let flight = flight.lock().clone();
-            if let Some(Flight { job, started }) = flight {
-                seen.oldest_call = seen.oldest_call.max(now.saturating_duration_since(started));
-                if job.deadline() <= now && !job.is_settled() {
-                    seen.stalled.push(job);
-                }
-            }
-        }
-        seen
+        self.flights.look(now)
+    }
+
+    /// Counts signatures that were asked of another backend because this one does not answer.
+    pub(crate) fn count_handed_over(&self, count: usize) {
+        self.handed_over.fetch_add(count as u64, Ordering::Relaxed);
     }
 
     /// Learns how many signatures to make at the same time; `name` and `most` are those of the backend.
@@ -310,11 +302,18 @@ impl Lane {
         self.widened.notify_all();
     }
 
-    /// How it is doing; what the backend says of itself comes from the caller.
-    pub(crate) fn status(&self, name: String, available: bool, detail: String) -> LaneStatus {
+    /// How it is doing; what the backend says of itself and how its circuit is comes from the caller.
+    pub(crate) fn status(&self, now: Instant, told: BackendStatus, circuit: (Circuit, u64)) -> LaneStatus {
         let small = |count: usize| u32::try_from(count).unwrap_or(u32::MAX);
+        let silent = self.oldest_call(now);
+        let (available, detail) = if silent > SILENT {
+            let detail = format!("it does not answer, for {} s by now", silent.as_secs());
+            (false, detail)
+        } else {
+            (told.available, told.detail)
+        };
         LaneStatus {
-            name,
+            name: told.name,
             available,
             detail,
             width: small(self.width()),
@@ -324,6 +323,13 @@ impl Lane {
             failed: self.failed.load(Ordering::Relaxed),
             shed: self.shed.load(Ordering::Relaxed),
             busy_us: self.busy_us.load(Ordering::Relaxed),
+            circuit: circuit.0,
+            circuit_openings: circuit.1,
+            handed_over: self.handed_over.load(Ordering::Relaxed),
+            tests_passed: self.upkeep.tests_passed(),
+            tests_failed: self.upkeep.tests_failed(),
+            keys_changed: small(self.upkeep.keys_changed()),
+            warning: self.upkeep.warning(),
         }
     }
 }

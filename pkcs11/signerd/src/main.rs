@@ -11,10 +11,12 @@ mod connection;
 mod desk;
 mod frames;
 mod guard;
+mod keeper;
 mod lane;
 mod probe;
 mod serve;
 mod service;
+mod upkeep;
 mod watch;
 
 use std::path::PathBuf;

@@ -21,6 +21,7 @@ use zeroize::Zeroize as _;
 use crate::audit::Audit;
 use crate::connection::{Connection, Peer};
 use crate::frames::{FrameReader, NoFrame};
+use crate::keeper;
 use crate::service::{Service, malformed};
 use crate::watch::{Watch, end_now};
 
@@ -62,9 +63,7 @@ pub(crate) fn serve(ring: KeyRing, config: &Config, with_parent: bool) -> anyhow
     let _ = fs::remove_file(socket);
     drain(&service, &connections, workers);
     watch.end();
-    for watcher in watchers {
-        let _ = watcher.join();
-    }
+    join(watchers);
     ended
 }
 
@@ -96,7 +95,7 @@ fn start_workers(service: &Arc<Service>) -> anyhow::Result<Vec<JoinHandle<()>>> 
             workers.push(std::thread::Builder::new().name(name).spawn(move || {
                 if let Some(lane) = service.lanes().get(lane) {
                     lane.work(thread, service.ring(), |job, error| {
-                        service.elsewhere(job, error.to_fault());
+                        service.failed(lane, job, error);
                     });
                 }
             })?);
@@ -108,17 +107,28 @@ fn start_workers(service: &Arc<Service>) -> anyhow::Result<Vec<JoinHandle<()>>> 
     Ok(workers)
 }
 
-fn start_watch(watch: &Arc<Watch>, service: &Arc<Service>) -> anyhow::Result<[JoinHandle<()>; 2]> {
-    let (timer, tender) = (Arc::clone(watch), Arc::clone(watch));
-    let (for_timer, for_tender) = (Arc::clone(service), Arc::clone(service));
-    Ok([
+/// The watch, and a keeper for each token.
+fn start_watch(watch: &Arc<Watch>, service: &Arc<Service>) -> anyhow::Result<Vec<JoinHandle<()>>> {
+    let (timer, for_timer) = (Arc::clone(watch), Arc::clone(service));
+    let mut watchers = vec![
         std::thread::Builder::new()
             .name("watch".to_owned())
             .spawn(move || timer.keep_time(&for_timer))?,
-        std::thread::Builder::new()
-            .name("tend".to_owned())
-            .spawn(move || tender.tend(&for_tender))?,
-    ])
+    ];
+    for place in 0..service.lanes().len() {
+        let (watch, service) = (Arc::clone(watch), Arc::clone(service));
+        let keep = move || {
+            if let Some(lane) = service.lanes().get(place) {
+                keeper::keep(lane, &service, &watch);
+            }
+        };
+        watchers.push(
+            std::thread::Builder::new()
+                .name(format!("keep-{place}"))
+                .spawn(keep)?,
+        );
+    }
+    Ok(watchers)
 }
 
 async fn accept_until_end(
@@ -293,6 +303,21 @@ fn drain(service: &Arc<Service>, connections: &Connections, workers: Vec<JoinHan
         std::thread::park_timeout(Duration::from_millis(5));
     }
     tracing::info!("ended");
+}
+
+/// Waits for the watch and the keepers; one that hangs with its token does not keep the process from ending.
+fn join(watchers: Vec<JoinHandle<()>>) {
+    let until = Instant::now() + Duration::from_secs(1);
+    while watchers.iter().any(|watcher| !watcher.is_finished()) {
+        if Instant::now() >= until {
+            tracing::error!("a token does not answer its keeper; ending without it");
+            end_now();
+        }
+        std::thread::park_timeout(Duration::from_millis(5));
+    }
+    for watcher in watchers {
+        let _ = watcher.join();
+    }
 }
 
 #[cfg(test)]

@@ -1,10 +1,15 @@
 //! The service itself: what a request is turned into.
 
+mod handover;
+mod hang;
+
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
 use signer_wire::{Fault, FaultClass, KeyRef, Priority, Reply, Request, ServiceStatus, SignBatch};
-use token::{Candidate, Config, KeyRing};
+use token::{Candidate, Checks, Config, KeyRing};
 
 use crate::audit::Audit;
 use crate::batch::{Batch, Job};
@@ -12,9 +17,6 @@ use crate::connection::Connection;
 use crate::desk::{Desk, Errand};
 use crate::guard::Guard;
 use crate::lane::Lane;
-
-/// How many times longer than a signature the making of a key may take before it counts as hung.
-const DESK_PATIENCE: u32 = 20;
 
 /// Everything the threads of this program share.
 #[derive(Debug)]
@@ -25,7 +27,11 @@ pub(crate) struct Service {
     guard: Guard,
     audit: Arc<Audit>,
     longest: Duration,
+    checks: Checks,
+    state_directory: Option<PathBuf>,
     started: Instant,
+    /// When a signature was last asked for, in milliseconds since the start.
+    asked_ms: AtomicU64,
 }
 
 impl Service {
@@ -45,7 +51,10 @@ impl Service {
             guard: Guard::new(&config.limits),
             audit: Arc::new(audit),
             longest: Duration::from_millis(u64::from(config.limits.deadline_ms)),
+            checks: config.checks,
+            state_directory: config.state_directory.clone(),
             started: Instant::now(),
+            asked_ms: AtomicU64::new(0),
             ring,
         }
     }
@@ -64,6 +73,25 @@ impl Service {
 
     pub(crate) fn audit(&self) -> &Audit {
         &self.audit
+    }
+
+    pub(crate) fn guard(&self) -> &Guard {
+        &self.guard
+    }
+
+    /// What is looked after.
+    pub(crate) fn checks(&self) -> Checks {
+        self.checks
+    }
+
+    /// Where is kept what has to outlast the process.
+    pub(crate) fn state_directory(&self) -> Option<&Path> {
+        self.state_directory.as_deref()
+    }
+
+    /// The longest that any signature is waited for.
+    pub(crate) fn longest(&self) -> Duration {
+        self.longest
     }
 
     /// Takes a request in. Signatures and keys are answered by other threads, the rest at once.
@@ -98,6 +126,7 @@ impl Service {
         let audit = Arc::clone(&self.audit);
         let batch = Batch::arrive(Arc::clone(connection), audit, id, request, self.longest);
         let now = Instant::now();
+        self.asked_ms.store(self.milliseconds(now), Ordering::Relaxed);
         // Neighbours of one key go to their backends together, so that a batch costs one lock and one wake-up.
         let mut group: Vec<Job> = Vec::new();
         let mut group_key: Option<KeyRef> = None;
@@ -155,73 +184,36 @@ impl Service {
         }
     }
 
-    /// Settles what is past its deadline. A backend whose call does not return is left out, and what waits for it
-    /// goes to others that hold the key. Gives how long the oldest call into any backend has lasted.
-    pub(crate) fn keep_time(&self, now: Instant) -> Duration {
-        let mut oldest = Duration::ZERO;
-        for (lane, backend) in self.lanes.iter().zip(self.ring.backends()) {
-            lane.learn(now, backend.name(), backend.most());
-            let seen = lane.expire(now);
-            oldest = oldest.max(seen.oldest_call);
-            if seen.stalled.is_empty() {
-                continue;
-            }
-            // First the backend is left out, then its client is told: his next request must not come here again.
-            self.ring.stalled(lane.candidate());
-            for job in seen.stalled {
-                job.settle_late();
-            }
-            for job in lane.take_out(|job| {
-                job.item()
-                    .is_some_and(|item| self.ring.has_other_holder(lane.candidate(), &item.key))
-            }) {
-                job.try_on(lane.candidate().0);
-                let fault = Fault::new(
-                    FaultClass::Retryable,
-                    "the token that holds the key does not answer",
-                );
-                self.elsewhere(job, fault);
-            }
-        }
-        oldest.max(self.desk.oldest(now) / DESK_PATIENCE)
-    }
-
-    /// Closes the sessions that nobody signs with any more.
-    pub(crate) fn give_back(&self) {
-        for (lane, backend) in self.lanes.iter().zip(self.ring.backends()) {
-            backend.give_back(lane.width());
-        }
-    }
-
-    /// A backend failed: the next one that holds the key and has not tried takes over; without one the failure is
-    /// the outcome.
-    pub(crate) fn elsewhere(&self, job: Job, fault: Fault) {
-        let untried = job.item().and_then(|item| {
-            let holders = self.ring.holders(&item.key);
-            holders
-                .in_order()
-                .find(|candidate| !job.was_tried_on(candidate.0))
-        });
-        match untried.and_then(|candidate| self.lane(candidate)) {
-            Some(lane) => lane.enqueue(job.priority(), [job]),
-            None => drop(job.settle(Err(fault))),
-        }
-    }
-
     fn lane(&self, candidate: Candidate) -> Option<&Lane> {
         self.lanes.iter().find(|lane| lane.candidate() == candidate)
     }
 
+    /// The backend of a lane.
+    pub(crate) fn backend(&self, lane: &Lane) -> Option<&Arc<dyn token::Keys>> {
+        self.ring.backends().get(lane.candidate().0)
+    }
+
     fn status(&self) -> ServiceStatus {
-        let backends = self.ring.status();
-        let lanes = self.lanes.iter().zip(backends);
+        let now = Instant::now();
+        let lanes = self.lanes.iter().zip(self.ring.status());
         ServiceStatus {
-            uptime_ms: u64::try_from(self.started.elapsed().as_millis()).unwrap_or(u64::MAX),
+            uptime_ms: self.milliseconds(now),
             version: env!("CARGO_PKG_VERSION").to_owned(),
             lanes: lanes
-                .map(|(lane, told)| lane.status(told.name, told.available, told.detail))
+                .map(|(lane, told)| lane.status(now, told, self.ring.circuit(lane.candidate())))
                 .collect(),
         }
+    }
+
+    /// For how long nothing was asked.
+    fn idle(&self, now: Instant) -> Duration {
+        let asked = Duration::from_millis(self.asked_ms.load(Ordering::Relaxed));
+        now.saturating_duration_since(self.started).saturating_sub(asked)
+    }
+
+    /// Since the start.
+    fn milliseconds(&self, now: Instant) -> u64 {
+        u64::try_from(now.saturating_duration_since(self.started).as_millis()).unwrap_or(u64::MAX)
     }
 
     /// Whether nothing waits and nothing is being made.

@@ -1,8 +1,8 @@
-//! The watch: it sees that deadlines pass, that calls hang, and that tokens are away.
+//! The watch: it sees that deadlines pass and that calls hang.
 //!
-//! A call into a vendor's library cannot be interrupted. Whoever waits for it is answered at his deadline; a call
-//! that lasts past the hang limit ends the process, because a library that hangs once holds its locks for ever, and
-//! the supervisor's new process starts with a new one.
+//! A call into a vendor's library cannot be interrupted. Whoever waits for it is answered by another token or at his deadline; a
+//! call that lasts past the hang limit ends the process when nobody else does what its token did (`service/hang.rs`), because a
+//! library that hangs once holds its locks for ever, and the supervisor's new process starts with a new one.
 
 use std::time::{Duration, Instant};
 
@@ -12,8 +12,6 @@ use crate::service::Service;
 
 /// How exact deadlines are.
 const TICK: Duration = Duration::from_millis(20);
-/// How often absent tokens are looked for.
-const TEND: Duration = Duration::from_secs(2);
 
 /// The state the watching threads share.
 #[derive(Debug)]
@@ -22,8 +20,6 @@ pub(crate) struct Watch {
     watchdog: Option<Duration>,
     is_over: Mutex<bool>,
     over: Condvar,
-    /// Since when a token is being looked for.
-    tending: Mutex<Option<Instant>>,
 }
 
 impl Watch {
@@ -33,7 +29,6 @@ impl Watch {
             watchdog: sd_notify::watchdog_enabled().map(|limit| limit / 2),
             is_over: Mutex::new(false),
             over: Condvar::new(),
-            tending: Mutex::new(None),
         }
     }
 
@@ -42,14 +37,10 @@ impl Watch {
         let mut last_ping = Instant::now();
         while !self.wait(TICK) {
             let now = Instant::now();
-            let oldest = service.keep_time(now);
-            let tended = self
-                .tending
-                .lock()
-                .map_or(Duration::ZERO, |since| now.saturating_duration_since(since));
-            if oldest.max(tended) > self.hang {
+            service.keep_time(now);
+            if let Some(lasted) = service.hang(now, self.hang) {
                 tracing::error!(
-                    seconds = oldest.max(tended).as_secs(),
+                    seconds = lasted.as_secs(),
                     "a call into a PKCS#11 module hangs; ending"
                 );
                 end_now();
@@ -64,24 +55,19 @@ impl Watch {
         }
     }
 
-    /// Looks for tokens that are away, and gives back sessions that are not wanted.
-    pub(crate) fn tend(&self, service: &Service) {
-        while !self.wait(TEND) {
-            *self.tending.lock() = Some(Instant::now());
-            service.ring().tend();
-            service.give_back();
-            *self.tending.lock() = None;
-        }
-    }
-
-    /// Ends both.
+    /// Ends it, and all who ask it.
     pub(crate) fn end(&self) {
         *self.is_over.lock() = true;
         self.over.notify_all();
     }
 
+    /// Whether it is over.
+    pub(crate) fn is_over(&self) -> bool {
+        *self.is_over.lock()
+    }
+
     /// Waits, and says whether the watch is over.
-    fn wait(&self, time: Duration) -> bool {
+    pub(crate) fn wait(&self, time: Duration) -> bool {
         let mut is_over = self.is_over.lock();
         if !*is_over {
             self.over.wait_for(&mut is_over, time);

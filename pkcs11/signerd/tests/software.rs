@@ -21,8 +21,8 @@ use std::time::Duration;
 use client::request;
 use daemon::{Daemon, run_to_end, write_config};
 use signer_wire::{
-    Backend, Digest, FaultClass, Generate, Import, Input, KeyKind, Priority, Reply, Request, Scheme,
-    SecretBytes, Sign, SignBatch,
+    Backend, Digest, FaultClass, Generate, Import, Input, KeyKind, PROTOCOL_VERSION, Priority, Reply,
+    Request, Scheme, SecretBytes, Sign, SignBatch,
 };
 use token::{Config, Limits, SoftwareConfig, verify};
 
@@ -271,7 +271,7 @@ fn a_client_that_speaks_nonsense_harms_only_itself() {
     assert!(other_version.receive().is_none(), "cut off");
 
     let mut unknown = daemon.client();
-    unknown.send_raw(&[0, 0, 0, 10, 1, 0, 0, 0, 0, 0, 0, 0, 42, 99]);
+    unknown.send_raw(&[0, 0, 0, 10, PROTOCOL_VERSION, 0, 0, 0, 0, 0, 0, 0, 42, 99]);
     let (id, Reply::Fault(fault)) = unknown.receive().unwrap() else {
         panic!("no fault")
     };

@@ -45,6 +45,9 @@ pub struct Config {
     /// What the service allows.
     #[serde(default)]
     pub limits: Limits,
+    /// What the service looks after by itself.
+    #[serde(default)]
+    pub checks: Checks,
 }
 
 /// One token.
@@ -116,6 +119,25 @@ pub struct Limits {
     pub import: bool,
 }
 
+/// What the service looks after by itself.
+#[derive(Debug, Clone, Copy, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Checks {
+    /// Seconds between two test signatures of a token, each with the next of its keys; zero for none.
+    pub test_signature_seconds: u32,
+    /// Seconds between two looks at the attributes of a token's keys; zero for none.
+    pub key_attributes_seconds: u32,
+}
+
+impl Default for Checks {
+    fn default() -> Self {
+        Self {
+            test_signature_seconds: 30,
+            key_attributes_seconds: 300,
+        }
+    }
+}
+
 impl Default for Limits {
     fn default() -> Self {
         Self {
@@ -145,6 +167,7 @@ impl Default for Config {
             tokens: Vec::new(),
             software: None,
             limits: Limits::default(),
+            checks: Checks::default(),
         }
     }
 }

@@ -2,10 +2,11 @@
 
 use std::path::PathBuf;
 
+use cryptoki::error::{Error as CkError, RvError};
 use signer_wire::{Fault, FaultClass, KeyKind, KeyRef, Scheme};
 
 use crate::module_error::ModuleError;
-use crate::recovery::{Recovery, recovery_of};
+use crate::recovery::{Recovery, is_about_the_request, recovery_of};
 
 /// A failure of a key operation.
 #[derive(Debug, thiserror::Error)]
@@ -115,6 +116,17 @@ impl Error {
         }
     }
 
+    /// Whether the library of the token said that it is not initialised.
+    pub(crate) fn is_of_void_module(&self) -> bool {
+        matches!(
+            self,
+            Self::Module {
+                source: ModuleError(CkError::Pkcs11(RvError::CryptokiNotInitialized, _)),
+                ..
+            }
+        )
+    }
+
     /// Whether another token that holds the same key should be tried.
     pub fn concerns_one_token(&self) -> bool {
         match self {
@@ -123,7 +135,7 @@ impl Error {
             | Self::NoSession { .. }
             | Self::ModuleLoad { .. }
             | Self::SecretUnreadable { .. } => true,
-            Self::Module { source, .. } => recovery_of(&source.0) != Recovery::Fatal,
+            Self::Module { source, .. } => !is_about_the_request(&source.0),
             _ => false,
         }
     }
@@ -144,7 +156,6 @@ impl Error {
 #[cfg(test)]
 mod tests {
     use cryptoki::context::Function;
-    use cryptoki::error::{Error as CkError, RvError};
 
     use super::*;
 
@@ -183,7 +194,8 @@ mod tests {
                 FaultClass::Retryable,
                 true,
             ),
-            (of_module(RvError::MechanismInvalid), FaultClass::Internal, false),
+            (of_module(RvError::MechanismInvalid), FaultClass::Internal, true),
+            (of_module(RvError::DataLenRange), FaultClass::Internal, false),
         ] {
             assert_eq!(
                 (error.fault_class(), error.concerns_one_token()),

@@ -66,17 +66,7 @@ struct Seen {
 
 impl Seen {
     fn read(session: &Session, object: ObjectHandle, wanted: &[AttributeType]) -> Result<Self, CkError> {
-        // One attribute that a module mangles must not hide the key: on an error they are asked for one by one.
-        let attributes = session
-            .get_attributes(object, wanted)
-            .or_else(|error| match error {
-                CkError::Pkcs11(..) => Err(error),
-                _ => Ok(wanted
-                    .iter()
-                    .filter_map(|one| session.get_attributes(object, std::slice::from_ref(one)).ok())
-                    .flatten()
-                    .collect()),
-            })?;
+        let attributes = attributes(session, object, wanted)?;
         let mut seen = Self::default();
         for attribute in attributes {
             match attribute {
@@ -122,6 +112,24 @@ impl Seen {
             .filter(|spki| public_key::kind(spki).is_some())
             .or_else(given)
     }
+}
+
+/// Attributes of an object. One that a module mangles must not hide the key: on an error they are asked for one by one.
+pub(crate) fn attributes(
+    session: &Session,
+    object: ObjectHandle,
+    wanted: &[AttributeType],
+) -> Result<Vec<Attribute>, CkError> {
+    session
+        .get_attributes(object, wanted)
+        .or_else(|error| match error {
+            CkError::Pkcs11(..) => Err(error),
+            _ => Ok(wanted
+                .iter()
+                .filter_map(|one| session.get_attributes(object, std::slice::from_ref(one)).ok())
+                .flatten()
+                .collect()),
+        })
 }
 
 /// All private keys of the token that can sign. `token` is its configured name.

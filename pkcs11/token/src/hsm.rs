@@ -6,6 +6,7 @@
 
 mod attach;
 mod generate;
+mod lease;
 mod mend;
 
 use std::path::Path;
@@ -13,7 +14,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
-use cryptoki::error::{Error as CkError, RvError};
+use cryptoki::error::Error as CkError;
 use cryptoki::mechanism::Mechanism;
 use cryptoki::object::ObjectHandle;
 use parking_lot::{Mutex, RwLock};
@@ -28,7 +29,8 @@ use crate::module::{Change, Module};
 use crate::module_error::{ModuleError, describe};
 use crate::pin::PinSource;
 use crate::pin_memory::PinMemory;
-use crate::pool::{NoLease, Opened, Pool};
+use crate::pool::Pool;
+use crate::protection::{self, Protection};
 use crate::recovery::{Recovery, recovery_of};
 use crate::session::{OpenSession, SigningSession};
 use crate::{ecdsa, find};
@@ -69,29 +71,24 @@ impl Hsm {
     /// Opens one configured token. A token that is not there now leaves the backend away, and [`Keys::tend`] brings
     /// it back; a module that cannot be loaded, a PIN that cannot be read and a PIN the token rejects are errors.
     pub fn open(config: &TokenConfig, state_directory: Option<&Path>) -> Result<Self, Error> {
-        match Self::open_in(Module::load(&config.module)?, config, state_directory)? {
-            (_, Some(rejection)) => Err(rejection),
-            (hsm, None) => Ok(hsm),
+        let hsm = Self::configured(Module::load(&config.module)?, config, state_directory)?;
+        match hsm.tend() {
+            Ok(()) => Ok(hsm),
+            Err(error @ (Error::TokenAbsent { .. } | Error::Module { .. })) => {
+                tracing::warn!(token = hsm.name, %error, "the token is away; it is looked for again from time to time");
+                Ok(hsm)
+            }
+            Err(error) => Err(error),
         }
     }
 
-    /// Opens one configured token in a module that is loaded already. One that rejects its PIN is away, and the rejection is
-    /// given with it.
-    pub(crate) fn open_in(
+    /// A configured token in a module that is loaded already; it is away until it is tended.
+    pub(crate) fn configured(
         module: Arc<Module>,
         config: &TokenConfig,
         state_directory: Option<&Path>,
-    ) -> Result<(Self, Option<Error>), Error> {
-        let hsm = Self::away(module, config, PinSource::of(config)?, state_directory)?;
-        match hsm.tend() {
-            Ok(()) => Ok((hsm, None)),
-            Err(error @ (Error::TokenAbsent { .. } | Error::Module { .. })) => {
-                tracing::warn!(token = hsm.name, %error, "the token is away; it is looked for again from time to time");
-                Ok((hsm, None))
-            }
-            Err(error @ Error::PinRejected { .. }) => Ok((hsm, Some(error))),
-            Err(error) => Err(error),
-        }
+    ) -> Result<Self, Error> {
+        Self::away(module, config, PinSource::of(config)?, state_directory)
     }
 
     /// Opens one token with a PIN from elsewhere than its configuration. A token that is not there is an error. That it
@@ -123,7 +120,7 @@ impl Hsm {
             pool: Pool::new(most),
             width,
             copies: AtomicBool::new(config.session_copies),
-            state: RwLock::new(State::Away("not attached yet".to_owned())),
+            state: RwLock::new(State::Away("it has not answered yet".to_owned())),
             attaching: Mutex::new(()),
         })
     }
@@ -162,6 +159,8 @@ impl Hsm {
             Err(error) => {
                 match &error {
                     Error::TokenAbsent { detail, .. } => self.go_away(detail),
+                    // Whoever wanted the token initialises the library anew, or gives it up.
+                    other if other.is_of_void_module() => {}
                     other => self.go_away(&other.to_fault().message),
                 }
                 Err(error)
@@ -216,26 +215,22 @@ impl Hsm {
     ) -> Result<Vec<u8>, Trouble> {
         let private = attachment.keys.read().get(key).map(|known| known.private);
         let private = private.ok_or(Trouble::Final(Error::KeyNotFound(*key)))?;
-        let mut lease = match self.pool.lease(deadline, || self.open_session(attachment)) {
-            Ok(lease) => lease,
-            Err(NoLease::Busy) => {
-                return Err(Trouble::Final(Error::NoSession {
-                    token: self.name.clone(),
-                }));
-            }
-            Err(NoLease::Failed(error)) => return Err(Trouble::Module(error)),
-        };
-        let session = lease.session().ok_or(Trouble::Stale)?;
-        let _inside = self.module.enter();
-        if session.session().generation() != attachment.generation
-            || self.module.generation() != attachment.generation
-        {
-            return Err(Trouble::Stale);
-        }
-        let handle = self.handle(session, *key, private);
-        let signature = session.session().sign(mechanism, handle, octets)?;
-        lease.keep();
-        Ok(signature)
+        self.with_session(attachment, deadline, |session| {
+            let handle = self.handle(session, *key, private);
+            session.session().sign(mechanism, handle, octets)
+        })
+    }
+
+    fn protection_once(
+        &self,
+        attachment: &Attachment,
+        deadline: Instant,
+    ) -> Result<Vec<Protection>, Trouble> {
+        let keys: Vec<TokenKey> = attachment.keys.read().values().cloned().collect();
+        self.with_session(attachment, deadline, |session| {
+            let told = keys.iter().map(|key| protection::of(session.session(), key));
+            told.collect()
+        })
     }
 
     /// The handle to sign with: the session's copy of the key where copies are wanted and the token makes them.
@@ -249,26 +244,6 @@ impl Hsm {
             }
             private
         })
-    }
-
-    fn open_session(&self, attachment: &Attachment) -> Result<Opened<SigningSession, CkError>, CkError> {
-        match OpenSession::read_only(&self.module, attachment.slot) {
-            Ok(session) => Ok(Opened::Session(SigningSession::new(session))),
-            Err(CkError::Pkcs11(RvError::SessionCount, _)) => Ok(Opened::NoMore),
-            // What other modules say when there are too many.
-            Err(
-                error @ CkError::Pkcs11(
-                    RvError::DeviceMemory
-                    | RvError::HostMemory
-                    | RvError::GeneralError
-                    | RvError::FunctionFailed
-                    | RvError::VendorDefined(_)
-                    | RvError::UnknownErrorCode(_),
-                    _,
-                ),
-            ) => Ok(Opened::PerhapsNoMore(error)),
-            Err(error) => Err(error),
-        }
     }
 }
 
@@ -286,7 +261,7 @@ impl Keys for Hsm {
     }
 
     fn give_back(&self, sessions: usize) {
-        self.pool.give_back(sessions);
+        self.pool.give_back(sessions, Instant::now());
     }
 
     fn list(&self) -> Vec<KeyRecord> {
@@ -346,6 +321,11 @@ impl Keys for Hsm {
         }
     }
 
+    fn protection(&self) -> Result<Vec<Protection>, Error> {
+        let deadline = Instant::now() + PATIENCE;
+        self.with_mending(|attachment| self.protection_once(attachment, deadline))
+    }
+
     fn status(&self) -> BackendStatus {
         let (available, detail) = match &*self.state.read() {
             State::Attached(_) => (true, String::new()),
@@ -375,6 +355,10 @@ impl Keys for Hsm {
                     Ok(false) => return Err(error),
                     Err(failed) => return Err(self.failed(failed)),
                 }
+            }
+            Err(error) if error.is_of_void_module() => {
+                let _one = self.attaching.lock();
+                self.renew_void_module()?;
             }
             outcome => return outcome.map(drop),
         }

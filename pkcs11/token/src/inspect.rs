@@ -20,6 +20,10 @@ use crate::module::Module;
 use crate::module_error::{ModuleError, describe};
 use crate::pin::PinSource;
 use crate::public_key;
+use crate::test_message::TEST_MESSAGE;
+
+/// What is said of the user PIN of a token that wants one and has none.
+pub const NO_PIN_YET: &str = "not set";
 
 /// A slot of a module.
 #[derive(Debug, Clone, Serialize)]
@@ -45,7 +49,7 @@ pub struct TokenReport {
     pub model: String,
     /// Whether it is initialised.
     pub initialized: bool,
-    /// How its user PIN is: `not set`, `set`, `tried wrongly`, `last try` or `locked`.
+    /// How its user PIN is: [`NO_PIN_YET`], `not needed`, `set`, `tried wrongly`, `last try` or `locked`.
     pub user_pin: &'static str,
     /// The mechanisms it has, by their names (CKM_…).
     pub mechanisms: Vec<String>,
@@ -120,7 +124,7 @@ pub fn test_signatures(
 }
 
 fn test_signature(hsm: &Hsm, record: &KeyRecord) -> TestSignature {
-    let message = b"chancery: a test signature".to_vec();
+    let message = TEST_MESSAGE.to_vec();
     let scheme = Scheme::default_for(record.kind);
     let start = Instant::now();
     let signed = hsm.sign(&record.key, scheme, &Input::Message(message.clone()), None);
@@ -141,7 +145,7 @@ fn test_signature(hsm: &Hsm, record: &KeyRecord) -> TestSignature {
 }
 
 /// Initialises a token and sets its user PIN. A token that is initialised already is left alone, because its keys
-/// would be destroyed.
+/// would be destroyed; but one with this label and without a user PIN, whose initialisation was broken off, gets its PIN.
 pub fn init_token(module: &Path, new: &NewToken) -> Result<SlotReport, Error> {
     if new.label.is_empty() || new.label.len() > 32 {
         return Err(Error::Refused("a token's label has 1 to 32 octets".to_owned()));
@@ -150,8 +154,13 @@ pub fn init_token(module: &Path, new: &NewToken) -> Result<SlotReport, Error> {
     let failed = |error| failed(&module, error);
     module.ensure_initialised().map_err(failed)?;
     let pkcs11 = module.pkcs11();
-    let slot = uninitialised_slot(pkcs11, new)?;
-    pkcs11.init_token(slot, &new.so_pin, &new.label).map_err(failed)?;
+    let slot = if let Some(begun) = begun_slot(pkcs11, new)? {
+        begun
+    } else {
+        let slot = uninitialised_slot(pkcs11, new)?;
+        pkcs11.init_token(slot, &new.so_pin, &new.label).map_err(failed)?;
+        slot
+    };
     let session = pkcs11.open_rw_session(slot).map_err(failed)?;
     session.login(UserType::So, Some(&new.so_pin)).map_err(failed)?;
     session.init_pin(&new.user_pin).map_err(failed)?;
@@ -160,13 +169,31 @@ pub fn init_token(module: &Path, new: &NewToken) -> Result<SlotReport, Error> {
     report(pkcs11, slot).map_err(failed)
 }
 
-fn uninitialised_slot(pkcs11: &Pkcs11, new: &NewToken) -> Result<Slot, Error> {
+fn tokens(pkcs11: &Pkcs11) -> Result<Vec<(Slot, TokenInfo)>, Error> {
     let refused = |error: CkError| Error::Refused(format!("the module shows no slots: {}", describe(error)));
     let slots = pkcs11.get_slots_with_token().map_err(refused)?;
-    let tokens: Vec<(Slot, TokenInfo)> = slots
+    Ok(slots
         .into_iter()
         .filter_map(|slot| Some((slot, pkcs11.get_token_info(slot).ok()?)))
-        .collect();
+        .collect())
+}
+
+/// The slot of the token with this label that is initialised and waits for its user PIN.
+fn begun_slot(pkcs11: &Pkcs11, new: &NewToken) -> Result<Option<Slot>, Error> {
+    let begun = |slot: &Slot, token: &TokenInfo| {
+        new.slot.is_none_or(|id| slot.id() == id)
+            && token.label().trim_end() == new.label
+            && token.token_initialized()
+            && user_pin(token) == NO_PIN_YET
+    };
+    Ok(tokens(pkcs11)?
+        .iter()
+        .find(|(slot, token)| begun(slot, token))
+        .map(|(slot, _)| *slot))
+}
+
+fn uninitialised_slot(pkcs11: &Pkcs11, new: &NewToken) -> Result<Slot, Error> {
+    let tokens = tokens(pkcs11)?;
     if tokens
         .iter()
         .any(|(_, token)| token.token_initialized() && token.label().trim_end() == new.label)
@@ -225,8 +252,25 @@ fn token_report(pkcs11: &Pkcs11, slot: Slot) -> Result<TokenReport, CkError> {
         .map(|mechanism| mechanism.to_string())
         .collect();
     mechanisms.sort();
-    let user_pin = if !token.user_pin_initialized() {
-        "not set"
+    Ok(TokenReport {
+        label: token.label().trim_end().to_owned(),
+        serial: token.serial_number().trim_end().to_owned(),
+        manufacturer: token.manufacturer_id().trim_end().to_owned(),
+        model: token.model().trim_end().to_owned(),
+        initialized: token.token_initialized(),
+        user_pin: user_pin(&token),
+        key_kinds: key_kinds(&mechanisms),
+        mechanisms,
+    })
+}
+
+fn user_pin(token: &TokenInfo) -> &'static str {
+    if !token.user_pin_initialized() {
+        if token.login_required() {
+            NO_PIN_YET
+        } else {
+            "not needed"
+        }
     } else if token.user_pin_locked() {
         "locked"
     } else if token.user_pin_final_try() {
@@ -235,17 +279,7 @@ fn token_report(pkcs11: &Pkcs11, slot: Slot) -> Result<TokenReport, CkError> {
         "tried wrongly"
     } else {
         "set"
-    };
-    Ok(TokenReport {
-        label: token.label().trim_end().to_owned(),
-        serial: token.serial_number().trim_end().to_owned(),
-        manufacturer: token.manufacturer_id().trim_end().to_owned(),
-        model: token.model().trim_end().to_owned(),
-        initialized: token.token_initialized(),
-        user_pin,
-        key_kinds: key_kinds(&mechanisms),
-        mechanisms,
-    })
+    }
 }
 
 /// What the mechanisms amount to.

@@ -5,6 +5,7 @@ use std::time::Instant;
 use signer_wire::{Input, KeyKind, KeyRecord, KeyRef, Scheme};
 
 use crate::error::Error;
+use crate::protection::Protection;
 
 /// How a backend is doing.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -60,6 +61,11 @@ pub trait Keys: Send + Sync {
         input: &Input,
         deadline: Option<Instant>,
     ) -> Result<Vec<u8>, Error>;
+
+    /// What the place says now of the protection of its keys; nothing where that cannot change. Asks the token.
+    fn protection(&self) -> Result<Vec<Protection>, Error> {
+        Ok(Vec::new())
+    }
 
     /// How it is doing. Does not ask the token.
     fn status(&self) -> BackendStatus;

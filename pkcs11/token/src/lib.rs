@@ -8,6 +8,7 @@
 //! Reading order: [`Keys`] is what a backend can do, [`Hsm`] and [`Software`] are the two kinds of backend, and
 //! [`KeyRing`] is several of them behind one door. [`inspect`] looks at a module from outside, for the command line.
 
+mod baseline;
 mod breaker;
 mod config;
 mod ecdsa;
@@ -21,27 +22,32 @@ mod module_error;
 mod pin;
 mod pin_memory;
 mod pool;
+mod protection;
 mod public_key;
 mod recovery;
 mod ring;
 mod session;
 mod software;
+mod test_message;
 
 pub mod inspect;
 pub mod raw;
 
-pub use config::{Config, ConfigError, Limits, SoftwareConfig, TokenConfig};
+pub use baseline::{Baseline, Change};
+pub use config::{Checks, Config, ConfigError, Limits, SoftwareConfig, TokenConfig};
 pub use error::Error;
 pub use hsm::Hsm;
 pub use keys::{BackendStatus, Keys};
 pub use module_error::ModuleError;
 pub use pin::PinSource;
+pub use protection::{Protection, Told};
 pub use public_key::verify;
 pub use recovery::{Recovery, recovery};
 pub use ring::{Candidate, Holders, KeyRing};
 pub use software::Software;
+pub use test_message::TEST_MESSAGE;
 
 pub use signer_wire::{
-    Backend, Digest, Fault, FaultClass, HashAlgorithm, Input, KeyAttributes, KeyKind, KeyRecord, KeyRef,
-    Scheme,
+    Backend, Circuit, Digest, Fault, FaultClass, HashAlgorithm, Input, KeyAttributes, KeyKind, KeyRecord,
+    KeyRef, Scheme,
 };

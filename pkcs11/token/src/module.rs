@@ -16,8 +16,10 @@ use parking_lot::{Mutex, RwLock, RwLockReadGuard};
 use crate::error::Error;
 use crate::module_error::ModuleError;
 
-/// How long a re-initialisation waits for calls into the library to end.
+/// How long a re-initialisation waits for calls into the library to end, during which nobody begins another.
 const QUIET: Duration = Duration::from_secs(2);
+/// The same while other tokens of the library are at work: one that hangs must not hold them up for the sake of another.
+const QUIET_AMONG_OTHERS: Duration = Duration::from_millis(100);
 /// How often the tokens of a library are disturbed for the sake of one that is away.
 const BETWEEN_LOOKS: Duration = Duration::from_mins(1);
 /// How often a library without attached tokens is initialised anew.
@@ -80,6 +82,14 @@ impl Module {
         self.generation.load(Ordering::Acquire)
     }
 
+    /// Whether the library itself says that it is not initialised.
+    pub(crate) fn is_void(&self) -> bool {
+        matches!(
+            self.pkcs11.get_library_info(),
+            Err(CkError::Pkcs11(RvError::CryptokiNotInitialized, _))
+        )
+    }
+
     /// Keeps re-initialisation away while calls are made, and waits when it has asked for its turn.
     pub(crate) fn enter(&self) -> RwLockReadGuard<'_, ()> {
         self.gate.read()
@@ -103,18 +113,38 @@ impl Module {
     /// tokens only then. That breaks off what the other tokens of the module have open, so for their sake it is done
     /// at most once a minute while there are any. Says whether it was done.
     pub(crate) fn look_again(&self, now: Instant) -> Result<bool, CkError> {
-        let mut looked = self.looked.lock();
-        let is_alone = self.attached.load(Ordering::Acquire) == 0;
-        let pause = if is_alone {
+        let others = self.attached.load(Ordering::Acquire);
+        let pause = if others == 0 {
             BETWEEN_LONE_LOOKS
         } else {
             BETWEEN_LOOKS
         };
-        if self.generation() == 0 || looked.is_some_and(|last| now.saturating_duration_since(last) < pause) {
+        let generation = self.generation();
+        if generation == 0 || !self.is_due(now, pause) {
             return Ok(false);
         }
-        *looked = Some(now);
-        self.reinitialise(self.generation()).map(|_| true)
+        self.reinitialise(generation, others).map(|_| true)
+    }
+
+    /// Initialises the library anew for the sake of an attached token whose device fails, unless somebody has done it since
+    /// `seen`: at once when it is the only one, and as seldom as for a token that is away when there are others. Says whether it
+    /// was done.
+    pub(crate) fn start_over(&self, seen: u64, now: Instant) -> Result<bool, CkError> {
+        let others = self.attached.load(Ordering::Acquire).saturating_sub(1);
+        if others > 0 && self.generation() == seen && !self.is_due(now, BETWEEN_LOOKS) {
+            return Ok(false);
+        }
+        self.reinitialise(seen, others).map(|_| true)
+    }
+
+    /// Whether the other tokens of the library were left in peace for so long; if so, they are disturbed now.
+    fn is_due(&self, now: Instant, pause: Duration) -> bool {
+        let mut looked = self.looked.lock();
+        let is_due = looked.is_none_or(|last| now.saturating_duration_since(last) >= pause);
+        if is_due {
+            *looked = Some(now);
+        }
+        is_due
     }
 
     /// Initialises the library when that has not been done, and gives the generation.
@@ -128,9 +158,10 @@ impl Module {
         Ok(self.generation())
     }
 
-    /// `C_Finalize` and `C_Initialize`, unless somebody has done it since `seen`.
-    pub(crate) fn reinitialise(&self, seen: u64) -> Result<u64, CkError> {
-        let Some(_alone) = self.gate.try_write_for(QUIET) else {
+    /// `C_Finalize` and `C_Initialize`, unless somebody has done it since `seen`. So many other tokens are at work.
+    pub(crate) fn reinitialise(&self, seen: u64, others: usize) -> Result<u64, CkError> {
+        let quiet = if others == 0 { QUIET } else { QUIET_AMONG_OTHERS };
+        let Some(_alone) = self.gate.try_write_for(quiet) else {
             return Err(CkError::Pkcs11(
                 RvError::FunctionFailed,
                 cryptoki::context::Function::Finalize,

@@ -2,7 +2,8 @@
 //!
 //! A token locks itself after a few wrong PINs, and a supervisor that restarts a service with a wrong PIN would use
 //! them up in a second. So a PIN that a token has rejected is written down, as a salted and stretched digest together
-//! with the token's serial number, and is not tried on that token again. Another PIN, or another token, is.
+//! with the token's serial number, and is not tried on that token again. Another PIN, or another token, is. The file is looked
+//! at before each login: whoever removes it has the same PIN tried once more, and what another process was told is known here.
 
 use std::fs::{self, OpenOptions};
 use std::io::{self, Write};
@@ -31,40 +32,43 @@ struct RejectedPin {
 #[derive(Debug)]
 pub(crate) struct PinMemory {
     marker: Option<PathBuf>,
-    rejected: Mutex<Option<RejectedPin>>,
+    /// What could not be written down, or has no place to be; otherwise the marker is the memory.
+    unwritten: Mutex<Option<RejectedPin>>,
 }
 
 impl PinMemory {
     /// The memory of the token with this configured name; without a directory it ends with the process.
     pub(crate) fn open(state_directory: Option<&Path>, token: &str) -> Result<Self, Error> {
         let marker = state_directory.map(|directory| directory.join(format!("pin-rejected-{token}")));
-        let unreadable = |path: &Path, detail: String| Error::SecretUnreadable {
+        let memory = Self {
+            marker,
+            unwritten: Mutex::new(None),
+        };
+        memory.written().map(|_| memory)
+    }
+
+    /// Whether the token with this serial number has rejected this PIN. A marker that cannot be read is an error, because then
+    /// nobody knows.
+    pub(crate) fn is_rejected(&self, serial: &str, pin: &SecretString) -> Result<bool, Error> {
+        let is_it =
+            |rejected: &Option<RejectedPin>| rejected.as_ref().is_some_and(|known| known.is(serial, pin));
+        Ok(is_it(&self.unwritten.lock()) || is_it(&self.written()?))
+    }
+
+    /// What the marker says.
+    fn written(&self) -> Result<Option<RejectedPin>, Error> {
+        let Some(path) = &self.marker else { return Ok(None) };
+        let unreadable = |detail: String| Error::SecretUnreadable {
             origin: path.display().to_string(),
             detail: format!("{detail}; without it nobody knows whether the PIN was rejected before"),
         };
-        let rejected = match &marker {
-            None => None,
-            Some(path) => match fs::read_to_string(path) {
-                Ok(text) => Some(
-                    RejectedPin::parse(&text)
-                        .ok_or_else(|| unreadable(path, "it is not a marker of a rejected PIN".to_owned()))?,
-                ),
-                Err(error) if error.kind() == io::ErrorKind::NotFound => None,
-                Err(error) => return Err(unreadable(path, error.to_string())),
-            },
-        };
-        Ok(Self {
-            marker,
-            rejected: Mutex::new(rejected),
-        })
-    }
-
-    /// Whether the token with this serial number has rejected this PIN.
-    pub(crate) fn is_rejected(&self, serial: &str, pin: &SecretString) -> bool {
-        self.rejected
-            .lock()
-            .as_ref()
-            .is_some_and(|rejected| rejected.is(serial, pin))
+        match fs::read_to_string(path) {
+            Ok(text) => RejectedPin::parse(&text)
+                .map(Some)
+                .ok_or_else(|| unreadable("it is not a marker of a rejected PIN".to_owned())),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
+            Err(error) => Err(unreadable(error.to_string())),
+        }
     }
 
     /// Where the rejected PIN is written down.
@@ -76,34 +80,43 @@ impl PinMemory {
     pub(crate) fn remember(&self, serial: &str, pin: &SecretString) -> io::Result<()> {
         let rejected = RejectedPin::new(serial, pin).ok_or_else(|| io::Error::other("no randomness"))?;
         let text = rejected.to_text();
-        *self.rejected.lock() = Some(rejected);
+        *self.unwritten.lock() = Some(rejected);
         let Some(path) = &self.marker else { return Ok(()) };
-        let fresh = path.with_extension("new");
-        let mut file = OpenOptions::new()
-            .write(true)
-            .create(true)
-            .truncate(true)
-            .mode(0o600)
-            .open(&fresh)?;
-        file.write_all(text.as_bytes())?;
-        file.sync_all()?;
-        // Whoever looks at a token by hand may be another user than the service, which must be able to read this.
-        let directory = fs::metadata(path.parent().unwrap_or(Path::new(".")))?;
-        if file.metadata()?.uid() != directory.uid() {
-            std::os::unix::fs::fchown(&file, Some(directory.uid()), Some(directory.gid()))?;
-        }
-        fs::rename(&fresh, path)
+        write(path, &text)?;
+        *self.unwritten.lock() = None;
+        Ok(())
     }
 
     /// Forgets, because a PIN was accepted.
     pub(crate) fn forget(&self) {
-        if self.rejected.lock().take().is_some()
-            && let Some(path) = &self.marker
-            && let Err(error) = fs::remove_file(path)
-        {
-            tracing::warn!(path = %path.display(), %error, "the marker of a rejected PIN cannot be removed");
+        *self.unwritten.lock() = None;
+        let Some(path) = &self.marker else { return };
+        match fs::remove_file(path) {
+            Err(error) if error.kind() != io::ErrorKind::NotFound => {
+                tracing::warn!(path = %path.display(), %error, "the marker of a rejected PIN cannot be removed");
+            }
+            _ => {}
         }
     }
+}
+
+/// Puts a marker in its place, as a whole and durably.
+fn write(path: &Path, text: &str) -> io::Result<()> {
+    let fresh = path.with_extension("new");
+    let mut file = OpenOptions::new()
+        .write(true)
+        .create(true)
+        .truncate(true)
+        .mode(0o600)
+        .open(&fresh)?;
+    file.write_all(text.as_bytes())?;
+    file.sync_all()?;
+    // Whoever looks at a token by hand may be another user than the service, which must be able to read this.
+    let directory = fs::metadata(path.parent().unwrap_or(Path::new(".")))?;
+    if file.metadata()?.uid() != directory.uid() {
+        std::os::unix::fs::fchown(&file, Some(directory.uid()), Some(directory.gid()))?;
+    }
+    fs::rename(&fresh, path)
 }
 
 impl RejectedPin {
@@ -137,7 +150,7 @@ impl RejectedPin {
         let (serial, salt, digest) = (&self.serial, hex(&self.salt), hex(&self.digest));
         format!(
             "{FORMAT}\nserial {serial}\nsalt {salt}\ndigest {digest}\n\
-             # The token rejected the PIN it was given. Put the right PIN into its place and start the service again;\n\
+             # The token rejected the PIN it was given. Put the right PIN into its place: the service finds it by itself;\n\
              # remove this file only to have the same PIN tried once more.\n"
         )
     }
@@ -188,16 +201,36 @@ mod tests {
     fn a_rejected_pin_is_remembered_across_restarts_and_only_on_its_token() {
         let directory = tempfile::tempdir().unwrap();
         let memory = PinMemory::open(Some(directory.path()), "t1").unwrap();
-        assert!(!memory.is_rejected("A1", &pin("1111")));
+        assert!(!memory.is_rejected("A1", &pin("1111")).unwrap());
         memory.remember("A1", &pin("1111")).unwrap();
 
         let memory = PinMemory::open(Some(directory.path()), "t1").unwrap();
         assert!(
-            memory.is_rejected("A1", &pin("1111")),
+            memory.is_rejected("A1", &pin("1111")).unwrap(),
             "the same PIN on the same token"
         );
-        assert!(!memory.is_rejected("A1", &pin("2222")), "another PIN");
-        assert!(!memory.is_rejected("B2", &pin("1111")), "another token");
+        assert!(!memory.is_rejected("A1", &pin("2222")).unwrap(), "another PIN");
+        assert!(!memory.is_rejected("B2", &pin("1111")).unwrap(), "another token");
+    }
+
+    #[test]
+    fn whoever_removes_the_marker_has_the_pin_tried_again_and_a_marker_of_another_process_counts() {
+        let directory = tempfile::tempdir().unwrap();
+        let [memory, other] = [(); 2].map(|()| PinMemory::open(Some(directory.path()), "t1").unwrap());
+        memory.remember("A1", &pin("1111")).unwrap();
+        assert!(other.is_rejected("A1", &pin("1111")).unwrap());
+        fs::remove_file(memory.marker().unwrap()).unwrap();
+        assert!(!memory.is_rejected("A1", &pin("1111")).unwrap());
+
+        fs::remove_dir(directory.path()).unwrap();
+        assert!(memory.remember("A1", &pin("1111")).is_err());
+        assert!(
+            memory.is_rejected("A1", &pin("1111")).unwrap(),
+            "what cannot be written down"
+        );
+        let nowhere = PinMemory::open(None, "t1").unwrap();
+        nowhere.remember("A1", &pin("1111")).unwrap();
+        assert!(nowhere.is_rejected("A1", &pin("1111")).unwrap());
     }
 
     #[test]
@@ -210,7 +243,7 @@ mod tests {
         assert!(text.starts_with(FORMAT) && !text.contains("73918264"));
         memory.forget();
         assert!(!marker.exists());
-        assert!(!memory.is_rejected("A1", &pin("73918264")));
+        assert!(!memory.is_rejected("A1", &pin("73918264")).unwrap());
     }
 
     #[test]

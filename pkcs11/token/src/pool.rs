@@ -4,9 +4,12 @@
 //! is dropped otherwise (an error, a panic) takes its session with it, so that a dead session is never handed out
 //! twice. Sessions are opened when they are first wanted.
 
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use parking_lot::{Condvar, Mutex, MutexGuard};
+
+/// After so long a token that gave fewer sessions than were wanted is asked for them again: it may have been for the moment.
+const ASK_AGAIN: Duration = Duration::from_mins(5);
 
 /// What opening a session gave.
 pub(crate) enum Opened<S, E> {
@@ -34,6 +37,8 @@ struct State<S> {
     open: usize,
     /// How many may exist; lowered when the token gives fewer.
     limit: usize,
+    /// When that was.
+    lowered: Option<Instant>,
     /// How many were asked for.
     size: usize,
 }
@@ -54,6 +59,7 @@ impl<S> Pool<S> {
                 idle: Vec::with_capacity(size),
                 open: 0,
                 limit: size,
+                lowered: None,
                 size,
             }),
             freed: Condvar::new(),
@@ -129,8 +135,16 @@ impl<S> Pool<S> {
         }
     }
 
-    /// Closes idle sessions as long as there are more than so many.
-    pub(crate) fn give_back(&self, wanted: usize) {
+    /// Closes idle sessions as long as there are more than so many. Called from time to time.
+    pub(crate) fn give_back(&self, wanted: usize, now: Instant) {
+        {
+            let mut state = self.state.lock();
+            let is_over = |lowered: Instant| now.saturating_duration_since(lowered) >= ASK_AGAIN;
+            if state.lowered.is_some_and(is_over) {
+                state.limit = state.size;
+                state.lowered = None;
+            }
+        }
         loop {
             let session = {
                 let mut state = self.state.lock();
@@ -152,6 +166,7 @@ impl<S> Pool<S> {
         state.open -= 1;
         (state.open > 0).then(|| {
             state.limit = state.open;
+            state.lowered = Some(Instant::now());
             state
         })
     }
@@ -204,6 +219,12 @@ mod tests {
     use std::time::Duration;
 
     use super::*;
+
+    impl<S> Pool<S> {
+        fn open(&self) -> usize {
+            self.state.lock().open
+        }
+    }
 
     fn soon() -> Instant {
         Instant::now() + Duration::from_millis(20)
@@ -278,7 +299,10 @@ mod tests {
         for lease in [one, two, three] {
             lease.keep();
         }
-        pool.give_back(2);
+        pool.give_back(2, Instant::now());
+        assert_eq!((pool.open(), pool.most()), (2, 2));
+        pool.give_back(2, Instant::now() + ASK_AGAIN);
+        assert_eq!(pool.most(), 8, "it may have more by now");
         assert_eq!(pool.drain().len(), 2);
     }
 

@@ -4,6 +4,7 @@
 //! has thought about it. Codes that a vendor adds, or that should not come from the call that gave them, are taken
 //! as a failure of the session: a new session is cheap, and when it does not help the next token is asked.
 
+use cryptoki::context::Function;
 use cryptoki::error::{Error, RvError};
 
 /// What mends an error.
@@ -19,9 +20,14 @@ pub enum Recovery {
     Reinitialise,
     /// The token cannot do it now; another one that holds the key may.
     OtherToken,
-    /// It will fail again in the same way: the request, the key or the PIN is wrong.
+    /// It will fail again in the same way: the request, the key or the PIN is wrong. Where the key is in another token, too,
+    /// that one is asked unless the request itself is wrong.
     Fatal,
 }
+
+/// CKR_TOKEN_RESOURCE_EXCEEDED and CKR_KEY_EXHAUSTED of PKCS#11 3.0, which the binding has no names for.
+const RESOURCE_EXCEEDED: u64 = 0x201;
+const KEY_EXHAUSTED: u64 = 0x203;
 
 /// What mends this return value of a PKCS#11 function.
 #[rustfmt::skip]
@@ -30,12 +36,6 @@ pub const fn recovery(code: RvError) -> Recovery {
     match code {
         Ckr::FunctionCanceled | Ckr::Cancel | Ckr::FunctionRejected | Ckr::BufferTooSmall | Ckr::NoEvent
             => Recovery::Retry,
-
-        // A session in which an operation was left open cannot be told to forget it before PKCS#11 3.0.
-        Ckr::SessionClosed | Ckr::SessionHandleInvalid | Ckr::KeyHandleInvalid | Ckr::ObjectHandleInvalid
-        | Ckr::OperationActive | Ckr::OperationNotInitialized | Ckr::FunctionFailed | Ckr::GeneralError
-        | Ckr::SavedStateInvalid | Ckr::SessionReadOnly | Ckr::VendorDefined(_) | Ckr::UnknownErrorCode(_)
-            => Recovery::NewSession,
 
         Ckr::UserNotLoggedIn => Recovery::LogInAgain,
 
@@ -47,7 +47,14 @@ pub const fn recovery(code: RvError) -> Recovery {
         | Ckr::UserAnotherAlreadyLoggedIn | Ckr::UserTooManyTypes | Ckr::UserPinNotInitialized
         | Ckr::PinIncorrect | Ckr::PinLocked | Ckr::PinExpired | Ckr::PinInvalid | Ckr::PinLenRange
         | Ckr::FipsSelfTestFailed | Ckr::LibraryLoadFailed
+        | Ckr::UnknownErrorCode(RESOURCE_EXCEEDED | KEY_EXHAUSTED)
             => Recovery::OtherToken,
+
+        // A session in which an operation was left open cannot be told to forget it before PKCS#11 3.0.
+        Ckr::SessionClosed | Ckr::SessionHandleInvalid | Ckr::KeyHandleInvalid | Ckr::ObjectHandleInvalid
+        | Ckr::OperationActive | Ckr::OperationNotInitialized | Ckr::FunctionFailed | Ckr::GeneralError
+        | Ckr::SavedStateInvalid | Ckr::SessionReadOnly | Ckr::VendorDefined(_) | Ckr::UnknownErrorCode(_)
+            => Recovery::NewSession,
 
         Ckr::ArgumentsBad | Ckr::NeedToCreateThreads | Ckr::CantLock | Ckr::AttributeReadOnly
         | Ckr::AttributeSensitive | Ckr::AttributeTypeInvalid | Ckr::AttributeValueInvalid | Ckr::ActionProhibited
@@ -76,6 +83,17 @@ pub(crate) fn recovery_of(error: &Error) -> Recovery {
     }
 }
 
+/// Whether the module said that what was to be signed is wrong, which any token will say.
+pub(crate) const fn is_about_the_request(error: &Error) -> bool {
+    matches!(
+        error,
+        Error::Pkcs11(
+            RvError::DataInvalid | RvError::DataLenRange,
+            Function::SignInit | Function::Sign
+        )
+    )
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -95,6 +113,8 @@ mod tests {
             (RvError::DeviceRemoved, Recovery::OtherToken),
             (RvError::DeviceMemory, Recovery::OtherToken),
             (RvError::PinIncorrect, Recovery::OtherToken),
+            (RvError::UnknownErrorCode(0x201), Recovery::OtherToken),
+            (RvError::UnknownErrorCode(0x202), Recovery::NewSession),
             (RvError::MechanismInvalid, Recovery::Fatal),
             (RvError::KeyFunctionNotPermitted, Recovery::Fatal),
         ] {

@@ -3,20 +3,18 @@
 //! A key is found wherever it is: one key on several tokens is one key, and its signatures go round between them. A
 //! token that fails is left out for a while by its circuit breaker, and the request goes to the next.
 
+mod open;
+
 use std::collections::HashMap;
-use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Instant;
 
-use signer_wire::{Backend, Input, KeyKind, KeyRecord, KeyRef, Scheme};
+use signer_wire::{Backend, Circuit, Input, KeyKind, KeyRecord, KeyRef, Scheme};
 
 use crate::breaker::{Admission, Breaker};
-use crate::config::Config;
 use crate::error::Error;
-use crate::hsm::Hsm;
 use crate::keys::{BackendStatus, Keys};
-use crate::module::Module;
 use crate::software::{self, Software};
 
 /// The place of a backend in [`KeyRing::backends`].
@@ -64,43 +62,6 @@ impl std::fmt::Debug for KeyRing {
 }
 
 impl KeyRing {
-    /// Opens everything the configuration names. A token that is away does not fail this, nor one that rejects its PIN while
-    /// another backend is there to work; a module or key file that is not usable does.
-    pub fn open(config: &Config) -> Result<Self, Error> {
-        let mut modules: HashMap<PathBuf, Arc<Module>> = HashMap::new();
-        let mut backends: Vec<Arc<dyn Keys>> = Vec::new();
-        let mut rejections = Vec::new();
-        for token in &config.tokens {
-            let path = token
-                .module
-                .canonicalize()
-                .unwrap_or_else(|_| token.module.clone());
-            let module = match modules.get(&path) {
-                Some(module) => Arc::clone(module),
-                None => Module::load(&path)?,
-            };
-            modules.insert(path, Arc::clone(&module));
-            let (hsm, rejection) = Hsm::open_in(module, token, config.state_directory.as_deref())?;
-            rejections.extend(rejection);
-            backends.push(Arc::new(hsm));
-        }
-        let software = config
-            .software
-            .as_ref()
-            .map(Software::open)
-            .transpose()?
-            .map(Arc::new);
-        let is_all_rejected = software.is_none() && rejections.len() == backends.len();
-        match rejections.pop() {
-            Some(rejection) if is_all_rejected => return Err(rejection),
-            Some(rejection) => {
-                tracing::error!(error = %rejection, "the other tokens work on without this one");
-            }
-            None => {}
-        }
-        Ok(Self::new(backends, software))
-    }
-
     /// A ring with nothing but software keys that end with the process.
     pub fn in_memory() -> Self {
         Self::new(Vec::new(), Some(Arc::new(Software::in_memory())))
@@ -182,14 +143,20 @@ impl KeyRing {
         input: &Input,
         deadline: Option<Instant>,
     ) -> Result<Vec<u8>, Error> {
-        let mut last = None;
+        let mut told: Option<Error> = None;
         for candidate in self.holders(key).in_order() {
             match self.sign_on(candidate, key, scheme, input, deadline) {
-                Err(error) if error.concerns_one_token() => last = Some(error),
+                Err(error) if error.concerns_one_token() => {
+                    // That one did not sign is no news while another may have.
+                    let may_have_signed = |error: &Error| error.fault_class().may_have_signed();
+                    if !told.as_ref().is_some_and(may_have_signed) {
+                        told = Some(error);
+                    }
+                }
                 outcome => return outcome,
             }
         }
-        Err(last.unwrap_or_else(|| self.no_holder(key)))
+        Err(told.unwrap_or_else(|| self.no_holder(key)))
     }
 
     /// The backends that hold a key, sorted by what may be asked of them now; each call begins with the next one.
@@ -235,6 +202,33 @@ impl KeyRing {
         if let Some(breaker) = self.breakers.get(candidate.0) {
             breaker.stalled(Instant::now());
         }
+    }
+
+    /// A test signature of this backend was wrong or failed: others are preferred until it is released.
+    pub fn hold(&self, candidate: Candidate) {
+        if let Some(breaker) = self.breakers.get(candidate.0) {
+            breaker.hold();
+        }
+    }
+
+    /// A test signature of this backend was right.
+    pub fn release(&self, candidate: Candidate) {
+        if let Some(breaker) = self.breakers.get(candidate.0) {
+            breaker.release();
+        }
+    }
+
+    /// Whether this backend is signed with: its circuit is neither open nor on trial.
+    pub fn is_closed(&self, candidate: Candidate) -> bool {
+        self.circuit(candidate).0.is_closed()
+    }
+
+    /// How the circuit of this backend is, and how often it was opened.
+    pub fn circuit(&self, candidate: Candidate) -> (Circuit, u64) {
+        let breaker = self.breakers.get(candidate.0);
+        breaker.map_or((Circuit::Closed, 0), |breaker| {
+            (breaker.circuit(), breaker.openings())
+        })
     }
 
     /// Signs with one backend, and tells its circuit breaker how it went.

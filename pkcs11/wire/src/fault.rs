@@ -4,7 +4,7 @@ use core::fmt;
 
 use crate::cursor::{Reader, Writer};
 use crate::frame::WireFault;
-use crate::limits::MAX_TEXT;
+use crate::limits::{MAX_TEXT, cut};
 
 /// What a client may do about a failure.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -42,6 +42,11 @@ impl FaultClass {
         Self::Refused,
         Self::Internal,
     ];
+
+    /// Whether a signature may have been made although this is the answer.
+    pub const fn may_have_signed(self) -> bool {
+        matches!(self, Self::Retryable | Self::Deadline | Self::Internal)
+    }
 
     /// Whether the same request can succeed later without anybody changing anything.
     pub const fn is_retryable(self) -> bool {
@@ -84,11 +89,7 @@ impl Fault {
     /// A failure of this class; a message over the bound of the wire is cut.
     pub fn new(class: FaultClass, message: impl Into<String>) -> Self {
         let mut message = message.into();
-        let mut end = message.len().min(MAX_TEXT);
-        while !message.is_char_boundary(end) {
-            end -= 1;
-        }
-        message.truncate(end);
+        message.truncate(cut(&message, MAX_TEXT).len());
         Self {
             class,
             message,

@@ -3,7 +3,7 @@
 use crate::cursor::{Reader, Writer};
 
 /// The version of the protocol this crate speaks; the first octet of every body.
-pub const PROTOCOL_VERSION: u8 = 1;
+pub const PROTOCOL_VERSION: u8 = 2;
 
 /// Octets of a frame before its body: the big-endian length of the body.
 pub const FRAME_HEADER: usize = 4;

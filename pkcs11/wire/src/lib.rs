@@ -22,6 +22,6 @@ pub use fault::{Fault, FaultClass};
 pub use frame::{FRAME_HEADER, FrameFault, MAX_FRAME, PROTOCOL_VERSION, WireFault, body_length};
 pub use key::{KeyAttributes, KeyKind, KeyRecord, KeyRef, UnknownKeyKind, UnknownKeyRef};
 pub use limits::{MAX_BATCH, MAX_KEYS, MAX_LABEL, MAX_MESSAGE, MAX_PKCS8, MAX_SIGNATURE, MAX_SPKI};
-pub use reply::{LaneStatus, Reply, ServiceStatus};
+pub use reply::{Circuit, LaneStatus, Reply, ServiceStatus};
 pub use request::{Backend, Generate, Import, Priority, Request, SecretBytes, Sign, SignBatch};
 pub use scheme::{Digest, HashAlgorithm, Input, Scheme, UnknownScheme};

@@ -1,4 +1,4 @@
-//! The bounds of every variable-length field; a decoder checks them before it allocates.
+//! The bounds of every variable-length field; a decoder checks them before it allocates, and what is for people is cut to them.
 
 /// Most signatures asked for in one batch.
 pub const MAX_BATCH: usize = 1024;
@@ -26,3 +26,12 @@ pub const MAX_KEYS: usize = 4096;
 
 /// Most tokens named in one record or status.
 pub(crate) const MAX_TOKENS: usize = 256;
+
+/// As much of a text as fits into so many octets.
+pub(crate) fn cut(text: &str, most: usize) -> &str {
+    let mut end = text.len().min(most);
+    while !text.is_char_boundary(end) {
+        end -= 1;
+    }
+    text.get(..end).unwrap_or_default()
+}

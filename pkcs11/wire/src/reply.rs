@@ -4,7 +4,44 @@ use crate::cursor::{Reader, Writer};
 use crate::fault::Fault;
 use crate::frame::{WireFault, read_envelope, write_frame};
 use crate::key::KeyRecord;
-use crate::limits::{MAX_BATCH, MAX_KEYS, MAX_LABEL, MAX_SIGNATURE, MAX_TEXT, MAX_TOKENS};
+use crate::limits::{MAX_BATCH, MAX_KEYS, MAX_LABEL, MAX_SIGNATURE, MAX_TEXT, MAX_TOKENS, cut};
+
+/// The circuit breaker of a token. It counts for keys that another token has, too.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum Circuit {
+    /// It is signed with.
+    #[default]
+    Closed,
+    /// It failed and is left alone.
+    Open,
+    /// One signature is being tried with it.
+    Trial,
+}
+
+impl Circuit {
+    /// Every state; the place in this list is its number on the wire.
+    pub const ALL: [Self; 3] = [Self::Closed, Self::Open, Self::Trial];
+
+    /// Whether the token is signed with like any other.
+    pub const fn is_closed(self) -> bool {
+        matches!(self, Self::Closed)
+    }
+
+    fn encode(self, writer: &mut Writer<'_>) {
+        writer.u8(match self {
+            Self::Closed => 0,
+            Self::Open => 1,
+            Self::Trial => 2,
+        });
+    }
+
+    fn decode(reader: &mut Reader<'_>) -> Result<Self, WireFault> {
+        Self::ALL
+            .get(usize::from(reader.u8()?))
+            .copied()
+            .ok_or(WireFault::BadValue("circuit"))
+    }
+}
 
 /// How one token (or the software backend) is doing.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -30,15 +67,30 @@ pub struct LaneStatus {
     /// Microseconds spent inside the backend since the service started, over all its threads: with `signed` and
     /// `width` this gives the capacity and the headroom.
     pub busy_us: u64,
+    /// Its circuit breaker.
+    pub circuit: Circuit,
+    /// How often the circuit was opened since the service started.
+    pub circuit_openings: u64,
+    /// Signatures that were asked of another token as well or instead, because this one did not answer, since the service
+    /// started.
+    pub handed_over: u64,
+    /// Test signatures that were right, since the service started.
+    pub tests_passed: u64,
+    /// Test signatures that were wrong or failed, since the service started.
+    pub tests_failed: u64,
+    /// Keys of which the token says something else than when they were first seen.
+    pub keys_changed: u32,
+    /// What is wrong with it although it may sign, or empty: keys that have changed, a test signature that was wrong.
+    pub warning: String,
 }
 
 impl LaneStatus {
-    const LEAST: usize = 4 + 1 + 4 + 3 * 4 + 4 * 8;
+    const LEAST: usize = 4 + 1 + 4 + 3 * 4 + 4 * 8 + 1 + 4 * 8 + 4 + 4;
 
     fn encode(&self, writer: &mut Writer<'_>) {
         writer.text(&self.name, MAX_LABEL);
         writer.flag(self.available);
-        writer.text(&self.detail, MAX_TEXT);
+        writer.text(cut(&self.detail, MAX_TEXT), MAX_TEXT);
         writer.u32(self.width);
         writer.u32(self.queued);
         writer.u32(self.in_flight);
@@ -46,6 +98,13 @@ impl LaneStatus {
         writer.u64(self.failed);
         writer.u64(self.shed);
         writer.u64(self.busy_us);
+        self.circuit.encode(writer);
+        writer.u64(self.circuit_openings);
+        writer.u64(self.handed_over);
+        writer.u64(self.tests_passed);
+        writer.u64(self.tests_failed);
+        writer.u32(self.keys_changed);
+        writer.text(cut(&self.warning, MAX_TEXT), MAX_TEXT);
     }
 
     fn decode(reader: &mut Reader<'_>) -> Result<Self, WireFault> {
@@ -60,6 +119,13 @@ impl LaneStatus {
             failed: reader.u64()?,
             shed: reader.u64()?,
             busy_us: reader.u64()?,
+            circuit: Circuit::decode(reader)?,
+            circuit_openings: reader.u64()?,
+            handed_over: reader.u64()?,
+            tests_passed: reader.u64()?,
+            tests_failed: reader.u64()?,
+            keys_changed: reader.u32()?,
+            warning: reader.text(MAX_TEXT)?,
         })
     }
 }

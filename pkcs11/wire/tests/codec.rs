@@ -10,9 +10,9 @@
 use proptest::collection::vec;
 use proptest::prelude::*;
 use signer_wire::{
-    Backend, Digest, FRAME_HEADER, Fault, FaultClass, FrameFault, Generate, Import, Input, KeyAttributes,
-    KeyKind, KeyRecord, KeyRef, LaneStatus, MAX_FRAME, PROTOCOL_VERSION, Priority, Reply, Request, Scheme,
-    SecretBytes, ServiceStatus, Sign, SignBatch, WireFault, body_length,
+    Backend, Circuit, Digest, FRAME_HEADER, Fault, FaultClass, FrameFault, Generate, Import, Input,
+    KeyAttributes, KeyKind, KeyRecord, KeyRef, LaneStatus, MAX_FRAME, PROTOCOL_VERSION, Priority, Reply,
+    Request, Scheme, SecretBytes, ServiceStatus, Sign, SignBatch, WireFault, body_length,
 };
 
 fn key_ref() -> impl Strategy<Value = KeyRef> {
@@ -115,25 +115,43 @@ fn lane() -> impl Strategy<Value = LaneStatus> {
         ".{0,20}",
         any::<bool>(),
         ".{0,40}",
-        any::<[u32; 3]>(),
-        any::<[u64; 4]>(),
+        any::<[u32; 4]>(),
+        any::<[u64; 8]>(),
+        prop::sample::select(Circuit::ALL.to_vec()),
+        ".{0,40}",
     )
-        .prop_map(
-            |(name, available, detail, [width, queued, in_flight], [signed, failed, shed, busy_us])| {
-                LaneStatus {
-                    name,
-                    available,
-                    detail,
-                    width,
-                    queued,
-                    in_flight,
-                    signed,
-                    failed,
-                    shed,
-                    busy_us,
-                }
-            },
-        )
+        .prop_map(|(name, available, detail, small, counts, circuit, warning)| {
+            let [width, queued, in_flight, keys_changed] = small;
+            let [
+                signed,
+                failed,
+                shed,
+                busy_us,
+                circuit_openings,
+                handed_over,
+                tests_passed,
+                tests_failed,
+            ] = counts;
+            LaneStatus {
+                circuit,
+                circuit_openings,
+                handed_over,
+                tests_passed,
+                tests_failed,
+                keys_changed,
+                warning,
+                name,
+                available,
+                detail,
+                width,
+                queued,
+                in_flight,
+                signed,
+                failed,
+                shed,
+                busy_us,
+            }
+        })
 }
 
 fn reply() -> impl Strategy<Value = Reply> {
@@ -294,4 +312,28 @@ fn every_kind_has_a_default_scheme_it_can_use() {
     for kind in KeyKind::GENERATED {
         assert!(Scheme::default_for(kind).is_usable_with(kind));
     }
+}
+
+#[test]
+fn what_is_for_people_is_cut_to_its_bound() {
+    let lane = LaneStatus {
+        detail: "ä".repeat(5000),
+        warning: "w".repeat(5000),
+        ..LaneStatus::default()
+    };
+    let status = ServiceStatus {
+        uptime_ms: 1,
+        version: "1".to_owned(),
+        lanes: vec![lane],
+    };
+    let mut frame = Vec::new();
+    Reply::Status(status).encode(7, &mut frame).unwrap();
+    let (_, reply) = Reply::decode(&frame[FRAME_HEADER..]).unwrap();
+    let Reply::Status(status) = reply else {
+        unreachable!()
+    };
+    assert_eq!(
+        (status.lanes[0].detail.len(), status.lanes[0].warning.len()),
+        (4096, 4096)
+    );
 }

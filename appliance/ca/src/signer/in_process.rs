@@ -7,7 +7,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use signer_wire::{Backend, KeyKind, KeyRecord, LaneStatus, Priority, ServiceStatus, Sign};
-use token::KeyRing;
+use token::{Candidate, KeyRing};
 
 use crate::signer::fault::SignFault;
 use crate::signer::line::Line;
@@ -81,13 +81,19 @@ impl InProcess {
 
     pub(super) async fn status(&self) -> Result<ServiceStatus, SignFault> {
         let backends = self.blocking(|ring| Ok(ring.status())).await?;
-        let lanes = backends.into_iter().map(|backend| LaneStatus {
-            name: backend.name,
-            available: backend.available,
-            detail: backend.detail,
-            width: u32::try_from(backend.width).unwrap_or(u32::MAX),
-            ..LaneStatus::default()
-        });
+        let circuits = (0..).map(|place| self.ring.circuit(Candidate(place)));
+        let lanes = backends
+            .into_iter()
+            .zip(circuits)
+            .map(|(backend, (circuit, openings))| LaneStatus {
+                name: backend.name,
+                available: backend.available,
+                detail: backend.detail,
+                width: u32::try_from(backend.width).unwrap_or(u32::MAX),
+                circuit,
+                circuit_openings: openings,
+                ..LaneStatus::default()
+            });
         Ok(ServiceStatus {
             uptime_ms: u64::try_from(self.started.elapsed().as_millis()).unwrap_or(u64::MAX),
             version: env!("CARGO_PKG_VERSION").to_owned(),

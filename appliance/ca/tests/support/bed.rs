@@ -58,7 +58,12 @@ impl Bed {
 
     /// An authority with a root `root` and an issuing CA `issuing` under it, on P-256.
     pub(crate) async fn ready() -> Self {
-        let bed = Self::empty().await;
+        Self::ready_with(Settings::new(BASE_URL)).await
+    }
+
+    /// The same with settings of its own until it is restarted.
+    pub(crate) async fn ready_with(settings: Settings) -> Self {
+        let bed = Self::with(Arc::new(KeyRing::in_memory()), settings).await;
         bed.authority
             .create_root(&admin(), root("root", KeyAlgorithm::P256))
             .await

@@ -47,7 +47,7 @@ pub(super) fn for_code(code: &str) -> Option<&'static str> {
             "only a certificate that was revoked with the reason certificateHold can be released"
         }
         "hsm_pin_rejected" => {
-            "put the right PIN into the PIN file and restart the server; the wrong one is not tried again"
+            "put the right PIN into the PIN file, where it is found by itself; the wrong one is not tried again"
         }
         "hsm_unavailable" | "signer_unavailable" => {
             "look at the HSM and at the server's log (a soft token on a full disk is away, too); the server goes on by itself"

@@ -30,6 +30,12 @@ pub(crate) enum Command {
         after_help = "Beside a running server, too; of a large store every row is read.\n\nExample: chancery store check"
     )]
     Check,
+    /// Tell how large the store is, table by table.
+    #[command(
+        after_help = "Beside a running server, too; counts every row. What goes when it is old enough, [retention] says.\n\n\
+            Example: chancery store stats"
+    )]
+    Stats,
     /// Copy the store of this configuration into that of another, for example from SQLite to PostgreSQL, and compare both.
     #[command(
         after_help = "A copy that broke off goes on where it was. The target must be empty. Stop the server first; when it \
@@ -48,6 +54,7 @@ pub(crate) async fn run(place: &Place, command: Command) -> Result<ExitCode> {
     match command {
         Command::Migrate { dry_run } => migrate(place.output, &config, dry_run),
         Command::Check => check(place.output, &config).await,
+        Command::Stats => stats(place.output, &config).await,
         Command::Copy { to } => copy(place.output, &config, &to).await,
     }
 }
@@ -91,6 +98,29 @@ async fn check(output: Output, config: &StoreConfig) -> Result<ExitCode> {
     } else {
         ExitCode::FAILURE
     })
+}
+
+async fn stats(output: Output, config: &StoreConfig) -> Result<ExitCode> {
+    let store = Store::open_read_only(config)?;
+    let read = store.read_long(|reader| Ok((store::stats::size(reader)?, store::stats::tables(reader)?)));
+    let (size, tables) = read.await?;
+    let rows: Vec<Value> = tables
+        .iter()
+        .map(|table| json!({ "table": table.name, "rows": table.rows, "bytes": table.octets }))
+        .collect();
+    let told = json!({ "bytes": size.octets, "free_bytes": size.free, "tables": rows });
+    if output == Output::Json {
+        table::one(output, &told, &[]);
+    } else {
+        let columns = [("TABLE", "/table"), ("ROWS", "/rows"), ("BYTES", "/bytes")];
+        table::list(output, &rows.into(), &columns);
+        table::one(
+            output,
+            &told,
+            &[("Bytes in all", "/bytes"), ("Free", "/free_bytes")],
+        );
+    }
+    Ok(ExitCode::SUCCESS)
 }
 
 fn row(finding: &Finding) -> Value {

@@ -25,6 +25,20 @@ fn lifetimes_and_the_public_address() {
 }
 
 #[test]
+fn what_goes_when_and_where_it_is_archived() {
+    let days = |days: u64| Some(Duration::from_hours(days * 24));
+    let retention = |text: &str| settings(&config(text)).unwrap().retention;
+    let by_default = retention("");
+    assert_eq!(
+        (by_default.certificates, by_default.orders),
+        (days(366), days(90))
+    );
+    let said = retention("[retention]\ncertificate_days = 40\norder_days = 0\narchive = \"/srv/old\"");
+    assert_eq!((said.certificates, said.orders), (days(40), None));
+    assert_eq!(said.archive, Path::new("/srv/old"));
+}
+
+#[test]
 fn signing_ahead_can_be_left_out_and_signing_on_demand_be_bounded() {
     let settings = settings(&config("[ocsp]\nsign_ahead = false\non_demand = 7")).unwrap();
     assert!(!settings.ocsp_sign_ahead);

@@ -124,6 +124,20 @@ pub(super) const TEXTS: &[(&str, &str)] = &[
         "Days the certificate of an OCSP responder is valid; it is renewed after half of that.",
     ),
     (
+        "retention.certificate_days",
+        "Days a certificate is kept after its end, at least: it goes with the other ones of its month, after they were written into \
+         the archive. 0 keeps all for ever.",
+    ),
+    (
+        "retention.order_days",
+        "Days an order is kept that was refused or failed; one that was issued goes with its certificate. 0 keeps all for ever.",
+    ),
+    (
+        "retention.archive",
+        "The folder into which ended certificates are written, a file of JSON lines for each month; below the state folder unless \
+         absolute.",
+    ),
+    (
         "limits.connections",
         "Connections at the same time, for each listener.",
     ),

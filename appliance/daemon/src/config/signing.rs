@@ -21,7 +21,7 @@ pub(super) const TEXTS: &[(&str, &str)] = &[
     ),
     (
         "state_directory",
-        "Where it is remembered that a PIN was rejected; the folder of this file when left out.",
+        "Where it is remembered that a PIN was rejected, and what the keys of each token were like at first; the folder of this file when left out.",
     ),
     (
         "allow_core_dumps",
@@ -94,6 +94,14 @@ pub(super) const TEXTS: &[(&str, &str)] = &[
     (
         "limits.import",
         "Whether private keys may be taken over into the software backend.",
+    ),
+    (
+        "checks.test_signature_seconds",
+        "Seconds between two test signatures of a token, each over the same fixed message and with the next of its keys, when nobody else wants one; 0 for none: for an HSM that is paid for by the signature.",
+    ),
+    (
+        "checks.key_attributes_seconds",
+        "Seconds between two looks at what the token says of its keys (sensitive, extractable, allowed mechanisms and others); 0 for none.",
     ),
 ];
 

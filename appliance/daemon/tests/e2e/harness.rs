@@ -160,6 +160,7 @@ impl Appliance {
             .args(words)
             .env("SOFTHSM2_CONF", self.dir.path().join("softhsm2.conf"))
             .env("KRYOPTIC_CONF", self.dir.path().join("kryoptic.toml"))
+            .env("FAULTY_PKCS11_CONTROL", self.dir.path().join("faults"))
             .env_remove("CHANCERY_CONFIG");
         command
     }

@@ -1,5 +1,6 @@
 //! `chancery init`: what it plans, what it leaves when it is killed, its two layouts.
 
+use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
@@ -73,8 +74,46 @@ fn what_was_killed_half_way_is_finished_by_the_next_run() {
 }
 
 #[test]
+fn a_token_that_was_initialised_and_got_no_pin_is_finished() {
+    const SO_PIN: &str = "87654321";
+    let appliance = Appliance::empty();
+    let begun = Command::new("pkcs11-tool")
+        .args([
+            "--module",
+            "/usr/lib/softhsm/libsofthsm2.so",
+            "--init-token",
+            "--slot",
+            "0",
+        ])
+        .args(["--label", "chancery", "--so-pin", SO_PIN])
+        .env("SOFTHSM2_CONF", appliance.file("softhsm2.conf"))
+        .output()
+        .unwrap();
+    assert!(begun.status.success(), "{}", text(&begun));
+
+    let refused = appliance.init_command(&[]).output().unwrap();
+    assert!(!refused.status.success(), "{}", text(&refused));
+    assert!(text(&refused).contains("no user PIN yet"), "{}", text(&refused));
+
+    std::fs::create_dir_all(appliance.state()).unwrap();
+    let so_pin = appliance.state().join("so-pin");
+    std::fs::write(&so_pin, SO_PIN).unwrap();
+    std::fs::set_permissions(&so_pin, PermissionsExt::from_mode(0o600)).unwrap();
+    let plan = appliance
+        .init_command(&["--init-token", "--dry-run"])
+        .output()
+        .unwrap();
+    assert!(
+        text(&plan).contains("set the PIN of `chancery`"),
+        "{}",
+        text(&plan)
+    );
+    let finished = appliance.init_command(&["--init-token"]).output().unwrap();
+    assert!(finished.status.success(), "{}", text(&finished));
+}
+
+#[test]
 fn secrets_are_readable_by_their_owner_alone_and_never_printed() {
-    use std::os::unix::fs::PermissionsExt as _;
     let appliance = Appliance::empty();
     let made = appliance.init_command(&["--init-token"]).output().unwrap();
     for name in ["admin.token", "pin", "so-pin", "tls/server.key"] {

@@ -102,6 +102,17 @@ fn a_store_is_made_migrated_and_checked() {
         json!({ "schema": "is as this program wants it", "from": known, "to": known })
     );
     assert_eq!(appliance.json(&["store", "migrate"])["to"], known);
+    let stats = appliance.json(&["store", "stats"]);
+    let rows = |name: &str| {
+        let tables = stats["tables"].as_array().unwrap();
+        let table = tables.iter().find(|table| table["table"] == name);
+        table.unwrap()["rows"].as_u64().unwrap()
+    };
+    assert!(stats["bytes"].as_u64().unwrap() > 100_000, "{stats}");
+    assert_eq!(rows("issuers"), 2);
+    assert!(rows("audit") > 3 && rows("certificates") > 1, "{stats}");
+    let shown = appliance.run(&["store", "stats"]);
+    assert!(text(&shown).contains("Bytes in all"), "{}", text(&shown));
     let checked = appliance.run(&["--output", "json", "store", "check"]);
     let checked: serde_json::Value = serde_json::from_slice(&checked.stdout).unwrap();
     let bad: Vec<_> = checked

@@ -46,6 +46,10 @@ pub(crate) struct TokenStatus {
     name: String,
     available: bool,
     detail: String,
+    /// What is wrong with it although it may sign: a bad test signature, a key that is not what it was.
+    warning: String,
+    /// Whether others that have the key are preferred, because it failed.
+    circuit_open: bool,
     signed: u64,
     failed: u64,
 }
@@ -63,6 +67,8 @@ async fn show(State(app): State<App>, Caller(caller): Caller) -> Result<Json<Sta
         name: lane.name,
         available: lane.available,
         detail: lane.detail,
+        warning: lane.warning,
+        circuit_open: !lane.circuit.is_closed(),
         signed: lane.signed,
         failed: lane.failed,
     });

@@ -11,6 +11,7 @@ mod config;
 mod connect;
 mod identity;
 mod listen;
+mod months;
 mod pending;
 mod refusal;
 mod rows;

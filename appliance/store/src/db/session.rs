@@ -6,6 +6,8 @@
 use std::ops::ControlFlow;
 
 use crate::error::{Error, Result};
+use crate::retention::{Month, Removed};
+use crate::stats::Size;
 use crate::tables::{Table, Values};
 use crate::value::{Row, Value};
 
@@ -19,6 +21,9 @@ pub(crate) trait Session {
 
     /// The database's clock, epoch milliseconds: one for all servers.
     fn time(&self) -> Result<i64>;
+
+    /// How large it is.
+    fn size(&self) -> Result<Size>;
 
     /// Looks at what only this database has: what was looked at, and what is wrong with it.
     fn examine(&self) -> Result<Vec<(&'static str, Option<String>)>>;
@@ -55,6 +60,12 @@ pub(crate) trait Transaction: Session {
 
     /// Inserts many rows of a table.
     fn insert_rows(&self, table: &Table, rows: &[Values]) -> Result<()>;
+
+    /// Makes room for certificates that end at a time (epoch milliseconds), where that has to be made.
+    fn make_room(&self, not_after: i64) -> Result<()>;
+
+    /// Removes certificates of a month with their revocations; see [`crate::retention::remove_certificates`].
+    fn remove_certificates(&self, month: Month, most: u32) -> Result<Removed>;
 
     /// Does what was put off.
     fn settle(&self) -> Result<()>;

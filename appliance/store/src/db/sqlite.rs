@@ -10,6 +10,8 @@ use rusqlite::Connection;
 
 use super::session::{EachRow, Failed, Run, Session, Transaction, Writing};
 use crate::error::{Error, Result};
+use crate::retention::{Month, Removed};
+use crate::stats::Size;
 use crate::tables::{Table, Values};
 use crate::value::{Cells, Row, Value};
 
@@ -121,6 +123,19 @@ impl Session for Open<'_> {
         Ok(self.0.prepare_cached(now)?.query_row([], |row| row.get(0))?)
     }
 
+    fn size(&self) -> Result<Size> {
+        let number = |sql| self.0.query_row(sql, [], |row| row.get::<_, i64>(0));
+        let page = number("PRAGMA page_size")?;
+        let octets = |pages: i64| u64::try_from(pages.saturating_mul(page)).unwrap_or(0);
+        let log = self.0.path().map(|path| format!("{path}-wal"));
+        let log = log.and_then(|path| std::fs::metadata(path).ok());
+        Ok(Size {
+            octets: octets(number("PRAGMA page_count")?) + log.map_or(0, |log| log.len()),
+            free: octets(number("PRAGMA freelist_count")?),
+            tables: Vec::new(),
+        })
+    }
+
     fn examine(&self) -> Result<Vec<(&'static str, Option<String>)>> {
         let first = |sql| {
             let mut statement = self.0.prepare(sql)?;
@@ -198,6 +213,45 @@ impl Transaction for Open<'_> {
             statement.execute(rusqlite::params_from_iter(row))?;
         }
         Ok(())
+    }
+
+    /// There is always room.
+    fn make_room(&self, _: i64) -> Result<()> {
+        Ok(())
+    }
+
+    fn remove_certificates(&self, month: Month, most: u32) -> Result<Removed> {
+        let within = [month.first(), month.after(), i64::from(most)];
+        let mut statement = self.0.prepare_cached(
+            "SELECT id, issuer_id, serial FROM certificates WHERE not_after >= ?1 AND not_after < ?2 LIMIT ?3",
+        )?;
+        let found = statement
+            .query_map(within, |row| {
+                Ok((
+                    row.get::<_, Vec<u8>>(0)?,
+                    row.get::<_, Vec<u8>>(1)?,
+                    row.get::<_, Vec<u8>>(2)?,
+                ))
+            })?
+            .collect::<rusqlite::Result<Vec<_>>>()?;
+        let mut unmark = self
+            .0
+            .prepare_cached("DELETE FROM revocations WHERE issuer_id = ?1 AND serial = ?2")?;
+        let mut remove = self.0.prepare_cached("DELETE FROM certificates WHERE id = ?1")?;
+        for (id, issuer, serial) in &found {
+            unmark.execute((issuer, serial))?;
+            remove.execute([id])?;
+        }
+        let is_all = found.len() < usize::try_from(most).unwrap_or(usize::MAX);
+        if is_all {
+            // Those of serials without a certificate.
+            let sql = "DELETE FROM revocations WHERE not_after >= ?1 AND not_after < ?2";
+            self.0.execute(sql, [month.first(), month.after()])?;
+        }
+        Ok(Removed {
+            certificates: found.len() as u64,
+            is_all,
+        })
     }
 
     fn settle(&self) -> Result<()> {

@@ -8,6 +8,8 @@ use std::ops::{ControlFlow, Deref};
 use super::session::{Failed, Session, Transaction};
 use crate::changes::{Change, Told};
 use crate::error::{Error, Result};
+use crate::retention::{Month, Removed};
+use crate::stats::Size;
 use crate::tables::{Table, Values};
 use crate::value::{Row, Value};
 
@@ -45,6 +47,11 @@ impl<'a> Reader<'a> {
     /// The database's clock, epoch milliseconds: one for all servers that share it.
     pub fn database_time(&self) -> Result<i64> {
         self.session.time()
+    }
+
+    /// How large the database is.
+    pub(crate) fn size(&self) -> Result<Size> {
+        self.session.size()
     }
 
     /// What the database says of itself: what was looked at, and what is wrong with it.
@@ -230,6 +237,16 @@ impl<'a> Tx<'a> {
     /// Fails the job, now or later, when a question has an answer; `failed` makes the error.
     pub(crate) fn refuse_if_any(&self, sql: &str, values: &[Value<'_>], failed: Failed) -> Result<()> {
         self.transaction.refuse_if_any(sql, values, failed)
+    }
+
+    /// Makes room for certificates that end at a time (epoch milliseconds).
+    pub(crate) fn make_room(&self, not_after: i64) -> Result<()> {
+        self.transaction.make_room(not_after)
+    }
+
+    /// Removes certificates of a month with their revocations.
+    pub(crate) fn remove_certificates(&self, month: Month, most: u32) -> Result<Removed> {
+        self.transaction.remove_certificates(month, most)
     }
 
     /// Inserts many rows of a table.

@@ -75,7 +75,13 @@ async fn every_kind_of_damage_is_found() {
             "a copy into it broke off",
         ),
     ];
-    for (damage, problem) in cases {
+    // SQLite sees to this itself.
+    let on_server = [(
+        "UPDATE certificate_names SET certificate_id = (SELECT id FROM issuers LIMIT 1) WHERE name = 'cn=host1.example'",
+        "1 names without their certificate",
+    )];
+    let on_server = on_server.into_iter().filter(|_| ON_SERVER);
+    for (damage, problem) in cases.into_iter().chain(on_server) {
         let place = Place::new();
         let store = filled(&place).await;
         place.tamper(damage);
@@ -106,7 +112,9 @@ async fn every_table_and_column_is_known() {
     let place = Place::new();
     let store = place.open();
     let tables = if ON_SERVER {
-        "SELECT table_name FROM information_schema.tables WHERE table_schema = 'public' ORDER BY 1"
+        // The tables of months are parts of another one.
+        "SELECT CAST(relname AS TEXT) FROM pg_class WHERE relnamespace = CAST('public' AS regnamespace)
+            AND relkind IN ('r', 'p') AND NOT relispartition ORDER BY 1"
     } else {
         "SELECT name FROM sqlite_master WHERE type = 'table' AND name NOT LIKE 'sqlite_%' ORDER BY 1"
     };

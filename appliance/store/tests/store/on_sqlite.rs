@@ -26,5 +26,7 @@ mod nouns;
 mod open;
 #[path = "readers.rs"]
 mod readers;
+#[path = "retention.rs"]
+mod retention;
 #[path = "several.rs"]
 mod several;

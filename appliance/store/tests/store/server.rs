@@ -281,6 +281,7 @@ async fn a_schema_of_another_time_is_not_touched() {
     let place = Place::new();
     drop(place.open());
     let server = place.server.as_ref().unwrap();
+    let (_, known) = Store::schema_versions(&place.config).unwrap();
     server.run("UPDATE refinery_schema_history SET version = 99 WHERE version = (SELECT max(version) FROM refinery_schema_history)");
     assert!(matches!(
         Store::open(&place.config).unwrap_err(),
@@ -290,9 +291,13 @@ async fn a_schema_of_another_time_is_not_touched() {
         Store::open_read_only(&place.config).unwrap_err(),
         Error::NewerSchema { found: 99, .. }
     ));
-    server.run("UPDATE refinery_schema_history SET version = 4, checksum = '1' WHERE version = 99");
+    server.run(&format!(
+        "UPDATE refinery_schema_history SET version = {known}, checksum = '1' WHERE version = 99"
+    ));
     refused(&place.config, "another build of this program");
-    server.run("DELETE FROM refinery_schema_history WHERE version = 4");
+    server.run(&format!(
+        "DELETE FROM refinery_schema_history WHERE version = {known}"
+    ));
     assert!(matches!(
         Store::open_read_only(&place.config).unwrap_err(),
         Error::OlderSchema { .. }

@@ -152,6 +152,7 @@ fn a_lane_learns_how_many_sessions_its_token_has() {
         service.close();
         client.shutdown(std::net::Shutdown::Both).unwrap();
     });
-    let status = lane.status("simulated".to_owned(), true, String::new());
+    let told = service.ring().status().remove(0);
+    let status = lane.status(Instant::now(), told, (Circuit::Closed, 0));
     assert_eq!((status.failed, status.queued, status.in_flight), (0, 0, 0));
 }

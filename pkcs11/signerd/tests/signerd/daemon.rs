@@ -89,6 +89,12 @@ impl Daemon {
         drop(self.child.stdin.take());
     }
 
+    /// Kills it and starts another.
+    pub(crate) fn replace(self, directory: &Path) -> Self {
+        self.kill();
+        Self::start(directory)
+    }
+
     pub(crate) fn kill(mut self) {
         self.child.kill().unwrap();
         self.child.wait().unwrap();

@@ -6,6 +6,7 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
+use cryptoki::context::Function;
 use cryptoki::error::{Error as CkError, RvError};
 use cryptoki::session::{SessionState, UserType};
 use cryptoki::slot::{Slot, TokenInfo};
@@ -17,7 +18,8 @@ use crate::config::TokenConfig;
 use crate::error::Error;
 use crate::find::TokenKey;
 use crate::module::Module;
-use crate::module_error::describe;
+use crate::module_error::{describe, describe_ref};
+use crate::recovery::{Recovery, recovery_of};
 use crate::session::OpenSession;
 
 /// How a token is told from others.
@@ -71,6 +73,11 @@ pub(crate) fn find_slot(module: &Module, selector: &Selector) -> Result<(Slot, T
     let mut labels = Vec::new();
     let mut matching = Vec::new();
     for slot in slots {
+        // A token that hangs must not be asked for the sake of one that is named by its slot.
+        if matches!(selector, Selector::Slot(id) if slot.id() != *id) {
+            labels.push(format!("slot {slot}"));
+            continue;
+        }
         match module.pkcs11().get_token_info(slot) {
             Ok(token) if selector.selects(slot, &token) => matching.push((slot, token)),
             Ok(token) => labels.push(format!("{:?}", token.label().trim_end())),
@@ -94,11 +101,20 @@ pub(super) fn attach(hsm: &Hsm) -> Result<Attachment, Error> {
         .map_err(|error| hsm.absent(describe(error)))?;
     let _inside = hsm.module.enter();
     let generation = hsm.module.generation();
-    let (slot, token) = find_slot(&hsm.module, &hsm.selector).map_err(|detail| hsm.absent(detail))?;
+    let (slot, token) = find_slot(&hsm.module, &hsm.selector).map_err(|detail| {
+        if hsm.module.is_void() {
+            hsm.failed(CkError::Pkcs11(
+                RvError::CryptokiNotInitialized,
+                Function::GetSlotList,
+            ))
+        } else {
+            hsm.absent(detail)
+        }
+    })?;
     let serial = token.serial_number().trim_end().to_owned();
     let anchor = OpenSession::read_only(&hsm.module, slot).map_err(|error| hsm.failed(error))?;
     if token.login_required() {
-        log_in(hsm, &anchor, &serial)?;
+        log_in(hsm, &anchor, slot, &serial)?;
     }
     let keys = keys_of(hsm, &anchor).map_err(|error| hsm.failed(error))?;
     tracing::info!(
@@ -118,45 +134,79 @@ pub(super) fn attach(hsm: &Hsm) -> Result<Attachment, Error> {
     })
 }
 
-/// Logs in on a session, unless the token has rejected this PIN before.
-fn log_in(hsm: &Hsm, session: &OpenSession, serial: &str) -> Result<(), Error> {
+/// Logs in on a session, unless the token has rejected this PIN before, or says that it has locked it.
+fn log_in(hsm: &Hsm, session: &OpenSession, slot: Slot, serial: &str) -> Result<(), Error> {
     let rejected = |detail: String| Error::PinRejected {
         token: hsm.name.clone(),
         detail,
     };
     let pin = hsm.pin.read()?;
     if let Some(pin) = &pin
-        && hsm.memory.is_rejected(serial, pin)
+        && hsm.memory.is_rejected(serial, pin)?
     {
-        let marker = hsm
+        let remedy = hsm
             .memory
             .marker()
-            .map(|path| format!(" (see {})", path.display()))
+            .map(|path| {
+                format!(
+                    "; or, when it is right, remove {} to have it tried once more",
+                    path.display()
+                )
+            })
             .unwrap_or_default();
         return Err(rejected(format!(
-            "it rejected this PIN before, so it is not tried again; put the right one in its place{marker}"
+            "it rejected this PIN before, so it is not tried again; put the right one in its place{remedy}"
         )));
+    }
+    let is_locked = hsm
+        .module
+        .pkcs11()
+        .get_token_info(slot)
+        .is_ok_and(|token| token.user_pin_locked());
+    if is_locked {
+        return Err(rejected(LOCKED.to_owned()));
     }
     match session.login(UserType::User, pin.as_ref()) {
         Ok(()) => {
             hsm.memory.forget();
             Ok(())
         }
-        Err(CkError::Pkcs11(RvError::UserAlreadyLoggedIn, _)) => Ok(()),
-        Err(CkError::Pkcs11(RvError::PinIncorrect, _)) => {
-            if let Some(pin) = &pin
-                && let Err(error) = hsm.memory.remember(serial, pin)
-            {
-                tracing::error!(token = hsm.name, %error, "the rejected PIN cannot be written down; do not restart");
+        Err(CkError::Pkcs11(RvError::UserAlreadyLoggedIn, _)) if is_user(session) => Ok(()),
+        Err(error) => Err(match objection(&error) {
+            Some(detail) => {
+                if let Some(pin) = &pin
+                    && let Err(error) = hsm.memory.remember(serial, pin)
+                {
+                    tracing::error!(token = hsm.name, %error, "the rejected PIN cannot be written down; do not restart");
+                }
+                rejected(detail.to_owned())
             }
-            Err(rejected(
-                "the PIN is wrong; it was tried once and is not tried again".to_owned(),
-            ))
+            None => hsm.failed(error),
+        }),
+    }
+}
+
+/// Whether the session is one of the token's user.
+fn is_user(session: &OpenSession) -> bool {
+    let state = session.get_session_info().map(|session| session.session_state());
+    matches!(state, Ok(SessionState::RoUser | SessionState::RwUser))
+}
+
+const LOCKED: &str = "the token has locked the PIN; its security officer must set a new one";
+
+/// What the token has against the PIN; `None` where it said nothing of it. Each of these may count as a wrong try.
+const fn objection(error: &CkError) -> Option<&'static str> {
+    let CkError::Pkcs11(code, _) = error else {
+        return None;
+    };
+    match code {
+        RvError::PinIncorrect => Some("the PIN is wrong; it was tried once and is not tried again"),
+        RvError::PinInvalid | RvError::PinLenRange => {
+            Some("this cannot be its PIN; it was tried once and is not tried again")
         }
-        Err(CkError::Pkcs11(RvError::PinLocked, _)) => Err(rejected(
-            "the token has locked the PIN; its security officer must set a new one".to_owned(),
-        )),
-        Err(error) => Err(hsm.failed(error)),
+        RvError::PinExpired => Some("the PIN has expired; set a new one with the vendor's tool"),
+        RvError::PinLocked => Some(LOCKED),
+        _ => None,
     }
 }
 
@@ -180,7 +230,7 @@ fn weigh(hsm: &Hsm, attachment: &Attachment, anchor: &OpenSession) -> Result<Anc
         Ok(_) if !attachment.needs_login => Ok(Anchor::Holds),
         Ok(_) => {
             tracing::info!(token = hsm.name, "the token forgot its user; logging in again");
-            log_in(hsm, anchor, &attachment.serial)
+            log_in(hsm, anchor, attachment.slot, &attachment.serial)
                 .inspect_err(|error| hsm.go_away(&error.to_fault().message))
                 .map(|()| Anchor::Holds)
         }
@@ -221,10 +271,14 @@ pub(super) fn find_again(hsm: &Hsm, attachment: &Arc<Attachment>) -> Result<(), 
             Err(hsm.absent(detail.to_owned()))
         }
         Ok(_) => hsm.attach_anew(attachment),
-        // What is wrong is met again, and mended, by the next attempt.
         Err(error) => {
-            tracing::debug!(token = hsm.name, error = %describe(error), "the keys cannot be looked for");
-            Ok(())
+            tracing::debug!(token = hsm.name, error = %describe_ref(&error), "the keys cannot be looked for");
+            match recovery_of(&error) {
+                // What is wrong is met again, and mended, by the next attempt.
+                Recovery::OtherToken | Recovery::Reinitialise => Ok(()),
+                // The anchor itself may be spoilt, for example by a search that was never ended.
+                _ => hsm.attach_anew(attachment),
+            }
         }
     }
 }

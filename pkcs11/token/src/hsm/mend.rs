@@ -1,6 +1,7 @@
 //! Mending: what is done between two attempts at an operation on the token.
 
 use std::sync::Arc;
+use std::time::Instant;
 
 use cryptoki::error::{Error as CkError, RvError};
 
@@ -38,13 +39,28 @@ impl Hsm {
     ) -> Result<T, Error> {
         let mut attempt = 0;
         loop {
-            let attachment = self.attached()?;
-            match operation(&attachment) {
-                Ok(value) => return Ok(value),
-                Err(Trouble::Final(error)) => return Err(error),
-                Err(Trouble::Stale) if attempt + 1 < ATTEMPTS => {}
-                Err(Trouble::Stale) => return Err(self.absent("the module does not come to rest".to_owned())),
-                Err(Trouble::Module(error)) => self.mend(error, attempt, &attachment)?,
+            let may_try_again = attempt + 1 < ATTEMPTS;
+            match self.attached() {
+                Ok(attachment) => match operation(&attachment) {
+                    Ok(value) => return Ok(value),
+                    Err(Trouble::Final(error)) => return Err(error),
+                    Err(Trouble::Stale) if may_try_again => {}
+                    Err(Trouble::Stale) => {
+                        return Err(self.absent("the module does not come to rest".to_owned()));
+                    }
+                    Err(Trouble::Module(error)) => self.mend(error, attempt, &attachment)?,
+                },
+                // The library lost its footing while the token was attached anew: that is the library's fault alone.
+                Err(error) if may_try_again && error.is_of_void_module() => {
+                    let _one = self.attaching.lock();
+                    self.renew_void_module()?;
+                }
+                Err(error) => {
+                    if error.is_of_void_module() {
+                        self.go_away(&error.to_fault().message);
+                    }
+                    return Err(error);
+                }
             }
             attempt += 1;
         }
@@ -69,7 +85,7 @@ impl Hsm {
             Recovery::LogInAgain => attach::log_in_again(self, attachment),
             // A device error of one call can be the session's; the module is disturbed only when a new session
             // fares no better.
-            Recovery::Reinitialise if attempt > 0 => self.reinitialise(attachment),
+            Recovery::Reinitialise if attempt > 0 => self.reinitialise(error, attachment),
             Recovery::NewSession | Recovery::Reinitialise => {
                 // A module may answer with a general error what is a lost login, so the second time it is looked at.
                 if attempt > 0 || names_an_object(&error) {
@@ -80,19 +96,46 @@ impl Hsm {
         }
     }
 
-    fn reinitialise(&self, attachment: &Attachment) -> Result<(), Error> {
-        let done = {
+    /// Initialises the module anew: at once when the library as a whole says that it is not initialised, because then it works
+    /// for none of its tokens.
+    fn reinitialise(&self, error: CkError, attachment: &Attachment) -> Result<(), Error> {
+        let is_done = {
             let _one = self.attaching.lock();
-            self.module.reinitialise(attachment.generation)
+            match self.renew_void_module() {
+                Ok(true) => Ok(true),
+                Ok(false) => self
+                    .module
+                    .start_over(attachment.generation, Instant::now())
+                    .map_err(|source| self.failed(source)),
+                Err(error) => Err(error),
+            }
         };
-        match done {
-            Ok(_) => self.attach().map(drop),
-            Err(source) => {
-                let error = self.failed(source);
+        match is_done {
+            Ok(true) => match self.attach() {
+                // Met again, and mended, by the next attempt.
+                Err(again) if again.is_of_void_module() => Ok(()),
+                outcome => outcome.map(drop),
+            },
+            Ok(false) => Err(self.failed(error)),
+            Err(error) => {
                 self.go_away(&error.to_fault().message);
                 Err(error)
             }
         }
+    }
+
+    /// Initialises the library when it says itself that it is not initialised; says whether it did.
+    pub(super) fn renew_void_module(&self) -> Result<bool, Error> {
+        let (is_void, generation) = {
+            let _inside = self.module.enter();
+            (self.module.is_void(), self.module.generation())
+        };
+        if is_void {
+            self.module
+                .reinitialise(generation, 0)
+                .map_err(|source| self.failed(source))?;
+        }
+        Ok(is_void)
     }
 
     /// Whether the token is no longer in its slot.

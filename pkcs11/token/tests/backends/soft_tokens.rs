@@ -37,6 +37,8 @@ const SOFTHSM: [&str; 5] = [
 pub(crate) enum Make {
     Softhsm,
     Kryoptic,
+    /// SoftHSM2 behind a module that fails as its control file says (see `faulty.rs`).
+    Faulty,
 }
 
 impl Make {
@@ -48,25 +50,13 @@ impl Make {
                 .map(PathBuf::from)
                 .find(|path| path.exists())
                 .expect("SoftHSM2 is not installed; run `cargo xtask test`, which installs it"),
-            Self::Kryoptic => {
-                let built = concat!(
-                    env!("CARGO_MANIFEST_DIR"),
-                    "/../../target/kryoptic/release/libkryoptic_pkcs11.so"
-                );
-                let path = std::env::var_os("CHANCERY_TEST_KRYOPTIC_MODULE")
-                    .map_or(PathBuf::from(built), PathBuf::from);
-                assert!(
-                    path.exists(),
-                    "{} is missing; run `cargo xtask test`, which builds it",
-                    path.display()
-                );
-                path.canonicalize().unwrap()
-            }
+            Self::Kryoptic => built("kryoptic", "CHANCERY_TEST_KRYOPTIC_MODULE"),
+            Self::Faulty => built("faulty", "CHANCERY_TEST_FAULTY_MODULE"),
         }
     }
 
-    /// Writes the module's configuration into `directory`, and gives the environment variable that names it.
-    pub(crate) fn environment(self, directory: &Path) -> (&'static str, PathBuf) {
+    /// Writes the module's configuration into `directory`, and gives the environment variables that name it.
+    pub(crate) fn environment(self, directory: &Path) -> Vec<(&'static str, PathBuf)> {
         match self {
             Self::Softhsm => {
                 let tokens = directory.join("tokens");
@@ -77,7 +67,7 @@ impl Make {
                     tokens.display()
                 );
                 fs::write(&path, text).unwrap();
-                ("SOFTHSM2_CONF", path)
+                vec![("SOFTHSM2_CONF", path)]
             }
             Self::Kryoptic => {
                 let path = directory.join("kryoptic.toml");
@@ -90,7 +80,16 @@ impl Make {
                     )
                 };
                 fs::write(&path, slot(0) + &slot(1)).unwrap();
-                ("KRYOPTIC_CONF", path)
+                vec![("KRYOPTIC_CONF", path)]
+            }
+            Self::Faulty => {
+                let mut environment = Self::Softhsm.environment(directory);
+                environment.extend([
+                    ("FAULTY_PKCS11_MODULE", Self::Softhsm.module()),
+                    ("FAULTY_PKCS11_CONTROL", directory.join("faults")),
+                    ("FAULTY_PKCS11_JOURNAL", directory.join("journal")),
+                ]);
+                environment
             }
         }
     }
@@ -120,6 +119,20 @@ impl Make {
     }
 }
 
+/// A module that `cargo xtask test` builds, or the one that an environment variable names.
+fn built(name: &str, variable: &str) -> PathBuf {
+    let target = concat!(env!("CARGO_MANIFEST_DIR"), "/../../target");
+    let folder = PathBuf::from(target).join(name).join("release");
+    let path =
+        std::env::var_os(variable).map_or_else(|| folder.join(format!("lib{name}_pkcs11.so")), PathBuf::from);
+    assert!(
+        path.exists(),
+        "{} is missing; run `cargo xtask test`, which builds it",
+        path.display()
+    );
+    path.canonicalize().unwrap()
+}
+
 /// A file that only its owner may read.
 pub(crate) fn secret_file(directory: &Path, name: &str, contents: &str) -> PathBuf {
     let path = directory.join(name);
@@ -136,10 +149,9 @@ pub(crate) fn in_child(make: Make, test: &str, body: impl FnOnce(&Path)) {
         return body(Path::new(&directory));
     }
     let directory = tempfile::tempdir().unwrap();
-    let (name, value) = make.environment(directory.path());
     let output = Command::new(std::env::current_exe().unwrap())
         .args(["--exact", test, "--nocapture", "--test-threads=1"])
-        .env(name, value)
+        .envs(make.environment(directory.path()))
         .env(CHILD, directory.path())
         .output()
         .unwrap();
@@ -149,6 +161,7 @@ pub(crate) fn in_child(make: Make, test: &str, body: impl FnOnce(&Path)) {
         String::from_utf8_lossy(&output.stderr)
     );
     assert!(output.status.success(), "the child failed:\n{printed}");
+    eprint!("{printed}");
     assert!(
         printed.contains("1 passed"),
         "the child ran no test named {test}:\n{printed}"

@@ -61,13 +61,16 @@ pub(super) fn plan(args: &Args, steps: Steps, layout: &Layout) -> Result<()> {
         steps.done("keys", "in files, without an HSM");
     } else {
         let module = module(args)?;
-        match (has_token(&module, &args.token_label)?, args.init_token) {
-            (true, _) => steps.done("token", &format!("`{}` is there", args.token_label)),
-            (false, true) => steps.done(
+        match (find_token(&module, &args.token_label)?, args.init_token) {
+            (Found::Ready, _) => steps.done("token", &format!("`{}` is there", args.token_label)),
+            (Found::WithoutPin, true) => {
+                steps.done("token", &format!("set the PIN of `{}`", args.token_label));
+            }
+            (Found::Nothing, true) => steps.done(
                 "token",
                 &format!("initialise `{}` in {}", args.token_label, module.display()),
             ),
-            (false, false) => bail!(no_token(args)),
+            (found, false) => bail!(no_token(args, found)),
         }
     }
     let how = if layout.signing.exists() {
@@ -94,7 +97,8 @@ fn software(layout: &Layout) -> Result<token::Config> {
 fn hardware(args: &Args, steps: Steps, layout: &Layout) -> Result<token::Config> {
     let module = module(args)?;
     let pin_file = layout.pin_file(args.pin_file.as_deref())?;
-    if has_token(&module, &args.token_label)? {
+    let found = find_token(&module, &args.token_label)?;
+    if found == Found::Ready {
         steps.done("token", "is there");
         if !pin_file.exists() {
             bail!(
@@ -113,7 +117,7 @@ fn hardware(args: &Args, steps: Steps, layout: &Layout) -> Result<token::Config>
         inspect::init_token(&module, &new)?;
         steps.done("token", "initialised");
     } else {
-        bail!(no_token(args));
+        bail!(no_token(args, found));
     }
     let token = TokenConfig {
         name: TOKEN.to_owned(),
@@ -146,20 +150,40 @@ fn module(args: &Args) -> Result<PathBuf> {
     }
 }
 
-fn has_token(module: &Path, label: &str) -> Result<bool> {
-    let slots = inspect::slots(module)?;
-    Ok(slots
-        .iter()
-        .filter_map(|slot| slot.token.as_ref())
-        .any(|token| token.initialized && token.label == label))
+/// What is there of the token.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Found {
+    Ready,
+    /// Its initialisation was broken off.
+    WithoutPin,
+    Nothing,
 }
 
-fn no_token(args: &Args) -> String {
-    format!(
-        "there is no token labelled `{}`: name another with --token-label (`chancery token list` shows them), or add \
-         --init-token",
-        args.token_label
-    )
+fn find_token(module: &Path, label: &str) -> Result<Found> {
+    let slots = inspect::slots(module)?;
+    let found = slots
+        .iter()
+        .filter_map(|slot| slot.token.as_ref())
+        .find(|token| token.initialized && token.label == label);
+    Ok(match found {
+        Some(token) if token.user_pin == inspect::NO_PIN_YET => Found::WithoutPin,
+        Some(_) => Found::Ready,
+        None => Found::Nothing,
+    })
+}
+
+fn no_token(args: &Args, found: Found) -> String {
+    let label = &args.token_label;
+    match found {
+        Found::WithoutPin => format!(
+            "the token labelled `{label}` has no user PIN yet: write its SO PIN into the file `so-pin` beside the \
+             configuration and add --init-token, or set the PIN with the vendor's tool"
+        ),
+        Found::Ready | Found::Nothing => format!(
+            "there is no token labelled `{label}`: name another with --token-label (`chancery token list` shows them), \
+             or add --init-token"
+        ),
+    }
 }
 
 /// The PIN in a file; a new one of 16 digits when there is no file.

@@ -1,6 +1,7 @@
 //! What a job asks of a connection within a transaction.
 
 use std::cell::{Cell, RefCell};
+use std::collections::HashSet;
 use std::future::Future;
 use std::time::Duration;
 
@@ -10,11 +11,14 @@ use tokio_postgres::types::ToSql;
 use uuid::Uuid;
 
 use super::connect::{answered, answered_within};
+use super::months::Months;
 use super::pending::{self, Expectation, Pending};
 use super::refusal::READ_ONLY;
 use super::rows;
 use crate::db::session::{EachRow, Failed, Session, Transaction};
 use crate::error::{Error, Result};
+use crate::retention::{Month, Removed};
+use crate::stats::Size;
 use crate::tables::{Table, Values};
 use crate::value::{Cells, Row, Value};
 
@@ -63,6 +67,10 @@ impl<'a> Snapshot<'a> {
 impl Session for Snapshot<'_> {
     fn time(&self) -> Result<i64> {
         time(self)
+    }
+
+    fn size(&self) -> Result<Size> {
+        size(self)
     }
 
     fn examine(&self) -> Result<Vec<(&'static str, Option<String>)>> {
@@ -118,6 +126,25 @@ fn time(session: &dyn Session) -> Result<i64> {
     Ok(now)
 }
 
+/// The months' tables count to the one that they are parts of.
+fn size(session: &dyn Session) -> Result<Size> {
+    const TABLES: &str = "SELECT CAST(coalesce(parent.relname, own.relname) AS TEXT), \
+        CAST(sum(pg_total_relation_size(own.oid)) AS BIGINT) FROM pg_class AS own \
+        LEFT JOIN pg_inherits ON inhrelid = own.oid LEFT JOIN pg_class AS parent ON parent.oid = inhparent \
+        WHERE own.relkind = 'r' AND own.relnamespace = CAST(current_schema() AS regnamespace) GROUP BY 1";
+    let octets = |octets: i64| u64::try_from(octets).unwrap_or(0);
+    let mut size = Size::default();
+    session.query("SELECT pg_database_size(current_database())", &[], &mut |row| {
+        size.octets = octets(row.int(0)?);
+        Ok(std::ops::ControlFlow::Continue(()))
+    })?;
+    session.query(TABLES, &[], &mut |row| {
+        size.tables.push((row.text(0)?, octets(row.int(1)?)));
+        Ok(std::ops::ControlFlow::Continue(()))
+    })?;
+    Ok(size)
+}
+
 fn examine(session: &dyn Session) -> Result<Vec<(&'static str, Option<String>)>> {
     let setting = |name: &str| {
         let mut value = String::new();
@@ -139,6 +166,7 @@ pub(super) struct Changing<'a> {
     runtime: &'a Runtime,
     client: &'a ClientWrapper,
     node: Uuid,
+    months: &'a Months,
     pending: RefCell<Vec<Pending>>,
     changes: Cell<u64>,
     /// A statement failed, and the database runs no other until the part or the transaction is undone.
@@ -147,11 +175,17 @@ pub(super) struct Changing<'a> {
 }
 
 impl<'a> Changing<'a> {
-    pub(super) fn new(runtime: &'a Runtime, client: &'a ClientWrapper, node: Uuid) -> Self {
+    pub(super) fn new(
+        runtime: &'a Runtime,
+        client: &'a ClientWrapper,
+        node: Uuid,
+        months: &'a Months,
+    ) -> Self {
         Self {
             runtime,
             client,
             node,
+            months,
             pending: RefCell::default(),
             changes: Cell::new(0),
             is_spoilt: Cell::new(false),
@@ -202,6 +236,10 @@ impl<'a> Changing<'a> {
 impl Session for Changing<'_> {
     fn time(&self) -> Result<i64> {
         time(self)
+    }
+
+    fn size(&self) -> Result<Size> {
+        size(self)
     }
 
     fn examine(&self) -> Result<Vec<(&'static str, Option<String>)>> {
@@ -267,9 +305,35 @@ impl Transaction for Changing<'_> {
     }
 
     fn insert_rows(&self, table: &Table, rows: &[Values]) -> Result<()> {
+        if let Some(column) = table.month {
+            let ends = rows.iter().filter_map(|row| match row.get(column) {
+                Some(Value::Int(end)) => Month::of(*end),
+                _ => None,
+            });
+            let months: HashSet<i64> = ends.map(Month::first).collect();
+            months.into_iter().try_for_each(|month| self.make_room(month))?;
+        }
         self.ask(rows::copy_in(self.client, table, rows))?;
         self.count(rows.len() as u64);
         Ok(())
+    }
+
+    fn make_room(&self, not_after: i64) -> Result<()> {
+        self.months.make(self, not_after)
+    }
+
+    fn remove_certificates(&self, month: Month, _: u32) -> Result<Removed> {
+        let mut certificates = 0;
+        let bounds = [month.first().into(), month.after().into()];
+        self.query("SELECT drop_certificates_month(?1, ?2)", &bounds, &mut |row| {
+            certificates = u64::try_from(row.int(0)?).unwrap_or(0);
+            Ok(std::ops::ControlFlow::Break(()))
+        })?;
+        self.count(certificates.max(1));
+        Ok(Removed {
+            certificates,
+            is_all: true,
+        })
     }
 
     fn settle(&self) -> Result<()> {

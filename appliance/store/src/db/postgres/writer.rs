@@ -7,6 +7,7 @@ use tokio::runtime::{Builder, Runtime};
 use uuid::Uuid;
 
 use super::config::PostgresConfig;
+use super::months::Months;
 use super::session::{Changing, MOST_IDLE};
 use super::tls::Connector;
 use super::{CONNECT, connect, schema};
@@ -28,6 +29,7 @@ pub(super) struct Writer {
     node: Uuid,
     client: Option<ClientWrapper>,
     failed: Option<(Instant, Error)>,
+    months: Months,
 }
 
 impl Writer {
@@ -43,6 +45,7 @@ impl Writer {
                 node,
                 client: None,
                 failed: None,
+                months: Months::default(),
             };
             let mut client = writer.connect()?;
             writer.runtime.block_on(schema::migrate(&mut client))?;
@@ -90,7 +93,7 @@ impl Writer {
 impl Writing for Writer {
     fn transaction(&mut self, run: &mut Run<'_>) -> Result<Option<u64>> {
         let client = self.begin()?;
-        let session = Changing::new(&self.runtime, &client, self.node);
+        let session = Changing::new(&self.runtime, &client, self.node, &self.months);
         let outcome = run(&session);
         let end = match &outcome {
             Ok(Some(_)) => "COMMIT",
