@@ -268,7 +268,9 @@ async fn a_database_that_lost_what_it_had_committed_is_noticed() {
         issue(&pair.one, "host.example").await;
         pair.settle().await;
         pair.database.run(sql);
-        let error = pair.other.follow(CancellationToken::new()).await.unwrap_err();
+        let following = pair.other.follow(CancellationToken::new());
+        let ended = tokio::time::timeout(Duration::from_secs(10), following).await;
+        let error = ended.expect("it goes on").unwrap_err();
         assert_eq!(error.code(), "store_went_back", "{sql}");
         assert!(error.to_string().contains("start this server anew"), "{error}");
     }

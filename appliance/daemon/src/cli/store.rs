@@ -102,7 +102,7 @@ async fn check(output: Output, config: &StoreConfig) -> Result<ExitCode> {
 
 async fn stats(output: Output, config: &StoreConfig) -> Result<ExitCode> {
     let store = Store::open_read_only(config)?;
-    let read = store.read(|reader| Ok((store::stats::size(reader)?, store::stats::tables(reader)?)));
+    let read = store.read_long(|reader| Ok((store::stats::size(reader)?, store::stats::tables(reader)?)));
     let (size, tables) = read.await?;
     let rows: Vec<Value> = tables
         .iter()
