@@ -102,6 +102,11 @@ pub fn append(tx: &Tx<'_>, entry: &AuditEntry) -> Result<i64> {
     Ok(seq)
 }
 
+/// The hash that an entry has after one with this hash, wherever it stands.
+pub fn hash_after(previous: &[u8], seq: i64, entry: &AuditEntry) -> Vec<u8> {
+    chained(previous, seq, entry)
+}
+
 /// Entries after a number, oldest first.
 pub fn after(reader: &Reader<'_>, seq: i64, limit: u32) -> Result<Vec<LoggedEntry>> {
     let sql = format!("SELECT {COLUMNS} FROM audit WHERE seq > ?1 ORDER BY seq LIMIT ?2");

@@ -1,0 +1,168 @@
+//! An export of the audit log: JSON entries one after the other, or in arrays, or as pages of the REST API.
+//!
+//! Where the details of an entry stand as they were written, its hash shows that nobody changed it. An export that went through a
+//! program that writes JSON anew still has every number and hash, but the hashes prove nothing then.
+
+use std::io::Read;
+
+use jiff::Timestamp;
+use serde::Deserialize;
+use serde_json::value::RawValue;
+use store::audit::{AuditEntry, LoggedEntry};
+
+use crate::audit::hexadecimal;
+
+/// Why an export cannot be used.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum ExportFault {
+    /// It is no export.
+    #[error("the export of the audit log cannot be read: {0}")]
+    Unreadable(#[from] serde_json::Error),
+    /// Nothing is in it.
+    #[error("the export of the audit log is empty")]
+    Empty,
+    /// Entries are missing.
+    #[error("the export of the audit log lacks entry {0}: export again from there on")]
+    Gap(i64),
+    /// It tells something else of the time before the backup.
+    #[error("entry {0} of the export is not the one of the backup: it is the log of another installation, or was changed")]
+    Other(i64),
+    /// An entry was changed.
+    #[error("entry {0} of the export was changed: its hash does not follow on the one before it")]
+    Changed(i64),
+}
+
+/// Entries of the log, without a gap.
+#[derive(Clone, Debug)]
+pub struct ExportedLog {
+    entries: Vec<LoggedEntry>,
+    /// Whether every hash follows on the one before it.
+    is_proven: bool,
+}
+
+#[derive(Deserialize)]
+struct Line {
+    seq: i64,
+    at: Timestamp,
+    actor: String,
+    action: String,
+    object: String,
+    outcome: String,
+    details: Box<RawValue>,
+    hash: String,
+}
+
+#[derive(Deserialize)]
+struct Page {
+    items: Vec<Line>,
+}
+
+impl ExportedLog {
+    /// Reads it.
+    pub fn read(input: impl Read) -> Result<Self, ExportFault> {
+        let mut entries = Vec::new();
+        for value in serde_json::Deserializer::from_reader(input).into_iter::<Box<RawValue>>() {
+            let value = value?;
+            let text = value.get();
+            let lines = if text.starts_with('[') {
+                serde_json::from_str::<Vec<Line>>(text)?
+            } else if let Ok(page) = serde_json::from_str::<Page>(text) {
+                page.items
+            } else {
+                vec![serde_json::from_str::<Line>(text)?]
+            };
+            for line in lines {
+                entries.push(line.read()?);
+            }
+        }
+        entries.sort_by_key(|one| one.seq);
+        entries.dedup_by_key(|one| one.seq);
+        let gap = |pair: &[LoggedEntry]| match pair {
+            [one, next] if next.seq != one.seq + 1 => Some(one.seq + 1),
+            _ => None,
+        };
+        if let Some(missing) = entries.windows(2).find_map(gap) {
+            return Err(ExportFault::Gap(missing));
+        }
+        if entries.is_empty() {
+            return Err(ExportFault::Empty);
+        }
+        let follows = |pair: &[LoggedEntry]| match pair {
+            [one, next] => store::audit::hash_after(&one.hash, next.seq, &next.entry) == next.hash,
+            _ => true,
+        };
+        let is_proven = entries.windows(2).all(follows);
+        Ok(Self { entries, is_proven })
+    }
+
+    /// The number of its first entry.
+    pub fn first(&self) -> i64 {
+        self.entries.first().map_or(0, |one| one.seq)
+    }
+
+    /// Its last entry: nothing is known of the time after that.
+    pub fn last(&self) -> Option<(i64, Timestamp)> {
+        let last = self.entries.last()?;
+        Some((last.seq, crate::clock::from_millis(last.entry.at)))
+    }
+
+    /// Whether its hashes prove that nobody changed it.
+    pub fn is_proven(&self) -> bool {
+        self.is_proven
+    }
+
+    /// Entries after a number.
+    pub(super) fn after(&self, seq: i64) -> impl Iterator<Item = &LoggedEntry> {
+        self.entries.iter().filter(move |one| one.seq > seq)
+    }
+
+    /// Holds it against what the backup has of the same time, and looks whether it follows on that.
+    pub(super) fn check_against(&self, known: &[LoggedEntry], last: i64) -> Result<(), ExportFault> {
+        if self.first() > last + 1 {
+            return Err(ExportFault::Gap(last + 1));
+        }
+        for own in &self.entries {
+            let Some(there) = known.iter().find(|one| one.seq == own.seq) else {
+                continue;
+            };
+            if there.hash != own.hash {
+                return Err(ExportFault::Other(own.seq));
+            }
+        }
+        Ok(())
+    }
+}
+
+impl Line {
+    fn read(self) -> Result<LoggedEntry, ExportFault> {
+        let text = self.details.get();
+        let details = if text.starts_with('"') {
+            serde_json::from_str(text)?
+        } else {
+            text.to_owned()
+        };
+        let hash = octets(&self.hash).ok_or(ExportFault::Changed(self.seq))?;
+        Ok(LoggedEntry {
+            seq: self.seq,
+            entry: AuditEntry {
+                at: self.at.as_millisecond(),
+                actor: self.actor,
+                action: self.action,
+                object: self.object,
+                outcome: self.outcome,
+                details,
+            },
+            hash,
+        })
+    }
+}
+
+fn octets(hexadecimal_text: &str) -> Option<Vec<u8>> {
+    let octets: Option<Vec<u8>> = hexadecimal_text
+        .as_bytes()
+        .chunks(2)
+        .map(|pair| u8::from_str_radix(std::str::from_utf8(pair).ok()?, 16).ok())
+        .collect();
+    octets.filter(|octets| hexadecimal(octets) == hexadecimal_text)
+}
