@@ -102,11 +102,6 @@ pub fn append(tx: &Tx<'_>, entry: &AuditEntry) -> Result<i64> {
     Ok(seq)
 }
 
-/// The hash that an entry has after one with this hash, wherever it stands.
-pub fn hash_after(previous: &[u8], seq: i64, entry: &AuditEntry) -> Vec<u8> {
-    chained(previous, seq, entry)
-}
-
 /// Entries after a number, oldest first.
 pub fn after(reader: &Reader<'_>, seq: i64, limit: u32) -> Result<Vec<LoggedEntry>> {
     let sql = format!("SELECT {COLUMNS} FROM audit WHERE seq > ?1 ORDER BY seq LIMIT ?2");
@@ -117,6 +112,11 @@ pub fn after(reader: &Reader<'_>, seq: i64, limit: u32) -> Result<Vec<LoggedEntr
 pub fn last(reader: &Reader<'_>) -> Result<i64> {
     let last = reader.first("SELECT coalesce(max(seq), 0) FROM audit", &[], |row| row.int(0))?;
     Ok(last.unwrap_or(0))
+}
+
+/// Whether an entry hangs on the one whose hash this is; no octets before the first.
+pub fn follows(previous: &[u8], logged: &LoggedEntry) -> bool {
+    logged.hash == chained(previous, logged.seq, &logged.entry)
 }
 
 /// Checks the whole log in one pass, holding one entry at a time.

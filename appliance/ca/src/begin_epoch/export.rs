@@ -28,9 +28,9 @@ pub enum ExportFault {
     /// It tells something else of the time before the backup.
     #[error("entry {0} of the export is not the one of the backup: it is the log of another installation, or was changed")]
     Other(i64),
-    /// An entry was changed.
-    #[error("entry {0} of the export was changed: its hash does not follow on the one before it")]
-    Changed(i64),
+    /// An entry whose hash is none.
+    #[error("entry {0} of the export has no hash: export the entries as they are")]
+    NoHash(i64),
 }
 
 /// Entries of the log, without a gap.
@@ -89,7 +89,7 @@ impl ExportedLog {
             return Err(ExportFault::Empty);
         }
         let follows = |pair: &[LoggedEntry]| match pair {
-            [one, next] => store::audit::hash_after(&one.hash, next.seq, &next.entry) == next.hash,
+            [one, next] => store::audit::follows(&one.hash, next),
             _ => true,
         };
         let is_proven = entries.windows(2).all(follows);
@@ -142,7 +142,7 @@ impl Line {
         } else {
             text.to_owned()
         };
-        let hash = octets(&self.hash).ok_or(ExportFault::Changed(self.seq))?;
+        let hash = octets(&self.hash).ok_or(ExportFault::NoHash(self.seq))?;
         Ok(LoggedEntry {
             seq: self.seq,
             entry: AuditEntry {

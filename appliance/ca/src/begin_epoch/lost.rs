@@ -83,8 +83,7 @@ impl<'a, 'tx> Again<'a, 'tx> {
         let before = store::audit::after(self.tx, last - 1, 1)?;
         let head = before.first().map(|one| one.hash.clone()).unwrap_or_default();
         let first = log.after(last).next();
-        self.continues = log.is_proven()
-            && first.is_some_and(|one| store::audit::hash_after(&head, one.seq, &one.entry) == one.hash);
+        self.continues = log.is_proven() && first.is_some_and(|one| store::audit::follows(&head, one));
         // First the log as it was, so that what is said of it below stands behind it.
         if self.continues {
             for one in log.after(last) {

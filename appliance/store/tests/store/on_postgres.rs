@@ -22,6 +22,8 @@ mod lists;
 mod nouns;
 #[path = "readers.rs"]
 mod readers;
+#[path = "restore.rs"]
+mod restore;
 #[path = "server.rs"]
 mod server;
 #[path = "several.rs"]

@@ -26,5 +26,7 @@ mod nouns;
 mod open;
 #[path = "readers.rs"]
 mod readers;
+#[path = "restore.rs"]
+mod restore;
 #[path = "several.rs"]
 mod several;
