@@ -78,7 +78,11 @@ impl Authority {
         // What is told from here on is taken over; what was before is read with everything else.
         let read = store.read(|reader| {
             let high_water = store::settings::number(reader, HIGH_WATER)?;
-            Ok((high_water, store::changes::last(reader)?, store::epoch::current(reader)?))
+            Ok((
+                high_water,
+                store::changes::last(reader)?,
+                store::epoch::current(reader)?,
+            ))
         });
         let (high_water, followed, epoch) = read.await?;
         let inner = Inner {

@@ -83,8 +83,14 @@ pub fn begin_epoch(tx: &Tx<'_>, restored: &Restored) -> store::Result<NewEpoch> 
         again.follow(log)?;
     }
     let seen = again.crl_numbers();
-    let elapsed = restored.now.as_second().saturating_sub(restored.taken_at.as_second());
-    let jump = elapsed.max(0).saturating_mul(JUMP_A_SECOND).saturating_add(LEAST_JUMP);
+    let elapsed = restored
+        .now
+        .as_second()
+        .saturating_sub(restored.taken_at.as_second());
+    let jump = elapsed
+        .max(0)
+        .saturating_mul(JUMP_A_SECOND)
+        .saturating_add(LEAST_JUMP);
     done.epoch = store::epoch::begin(tx, restored.now.as_millisecond())?;
     for issuer in store::issuers::all(tx)? {
         let settings: StoredSettings = serde_json::from_str(&issuer.settings)

@@ -18,7 +18,13 @@ const DEADLINE: Duration = Duration::from_secs(20);
 /// Has a key sign a sentence, and verifies it by the key's public part.
 pub async fn prove_key(signer: &Signer, key: &PublicKey) -> Result<()> {
     let algorithm = SignatureAlgorithm::default_for(key.algorithm());
-    let signature = signer.sign(key.fingerprint(), algorithm, SENTENCE, Priority::PreSigning, DEADLINE);
+    let signature = signer.sign(
+        key.fingerprint(),
+        algorithm,
+        SENTENCE,
+        Priority::PreSigning,
+        DEADLINE,
+    );
     let signature = signature.await.map_err(Error::from)?;
     key.verify(algorithm, SENTENCE, &signature)
         .map_err(|_| Error::internal("the signature is not of this key"))

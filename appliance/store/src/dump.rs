@@ -49,7 +49,9 @@ pub fn tables() -> impl Iterator<Item = &'static Table> {
 
 /// Calls `each` with every row of every table, in pieces.
 pub fn dump(reader: &Reader<'_>, mut each: impl FnMut(Piece) -> Result<()>) -> Result<Vec<TableSum>> {
-    tables().map(|table| dump_table(reader, table, &mut each)).collect()
+    tables()
+        .map(|table| dump_table(reader, table, &mut each))
+        .collect()
 }
 
 /// What a table has in it.

@@ -279,7 +279,14 @@ mod tests {
     #[test]
     fn what_is_of_another_epoch_is_gone() {
         let folder = tempfile::tempdir().unwrap();
-        for (epoch, is_kept) in [(0, false), (0, true), (1, false), (1, true), (0, false), (2, false)] {
+        for (epoch, is_kept) in [
+            (0, false),
+            (0, true),
+            (1, false),
+            (1, true),
+            (0, false),
+            (2, false),
+        ] {
             let answers = OcspAnswers::open(folder.path(), epoch).unwrap();
             assert_eq!(answers.find(b"one", octets).is_some(), is_kept, "{epoch}");
             answers.keep(b"one".to_vec(), b"1".to_vec());

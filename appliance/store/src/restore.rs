@@ -37,7 +37,9 @@ pub fn unfinished(reader: &Reader<'_>) -> Result<Option<String>> {
     let mark = settings::find(reader, UNFINISHED)?;
     Ok(mark.map(|mark| {
         let of = mark.split(' ').next().unwrap_or_default();
-        format!("a restore of the backup {of} into it broke off: run `chancery restore` again with the same file")
+        format!(
+            "a restore of the backup {of} into it broke off: run `chancery restore` again with the same file"
+        )
     }))
 }
 
@@ -74,7 +76,8 @@ impl Restore {
     /// Takes a piece; gives how many rows it has.
     pub async fn take(&mut self, table: &str, octets: &[u8]) -> Result<u64> {
         let known = dump::tables().find(|one| one.name == table);
-        let table = known.ok_or_else(|| Error::Corrupt(format!("a table {table} that this program has not")))?;
+        let table =
+            known.ok_or_else(|| Error::Corrupt(format!("a table {table} that this program has not")))?;
         let mut rows = crate::rows::decode(table, octets)?;
         let count = rows.len() as u64;
         if self.is_loaded {
@@ -114,7 +117,8 @@ impl Restore {
         }
         for table in dump::tables() {
             let wanted = sums.iter().find(|sum| sum.name == table.name);
-            let wanted = wanted.ok_or_else(|| Error::Corrupt(format!("no table {} in the backup", table.name)))?;
+            let wanted =
+                wanted.ok_or_else(|| Error::Corrupt(format!("no table {} in the backup", table.name)))?;
             told(wanted);
             let found = if table.name == SETTINGS {
                 self.settings_sum.clone()
@@ -155,7 +159,9 @@ impl Restore {
 /// Takes the mark away: from now on it is a store.
 pub async fn complete(store: &Store) -> Result<()> {
     let sql = "DELETE FROM settings WHERE key = ?1";
-    store.write(move |tx| tx.execute(sql, &[UNFINISHED.into()])).await?;
+    store
+        .write(move |tx| tx.execute(sql, &[UNFINISHED.into()]))
+        .await?;
     Ok(())
 }
 
@@ -166,7 +172,8 @@ fn begin(tx: &Tx<'_>, of: &str) -> Result<bool> {
         return match known.split_once(' ') {
             Some((backup, stage)) if backup == of => Ok(stage == PLACING),
             _ => Err(Error::Rejected(
-                "the restore of another backup into it broke off: go on with that one, or empty the database".to_owned(),
+                "the restore of another backup into it broke off: go on with that one, or empty the database"
+                    .to_owned(),
             )),
         };
     }
@@ -174,7 +181,8 @@ fn begin(tx: &Tx<'_>, of: &str) -> Result<bool> {
     for table in dump::tables().filter(|table| table.name != SETTINGS) {
         if !is_empty(&table)? {
             return Err(Error::Rejected(
-                "it holds a store already: name an empty database, which leaves the old one as it is".to_owned(),
+                "it holds a store already: name an empty database, which leaves the old one as it is"
+                    .to_owned(),
             ));
         }
     }

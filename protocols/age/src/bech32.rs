@@ -53,7 +53,10 @@ fn polymod(values: &[u8]) -> u32 {
     values.iter().fold(1_u32, |sum, value| {
         let top = sum >> 25;
         let moved = ((sum & 0x01ff_ffff) << 5) ^ u32::from(*value);
-        let set = GENERATORS.iter().enumerate().filter(|(bit, _)| (top >> bit) & 1 == 1);
+        let set = GENERATORS
+            .iter()
+            .enumerate()
+            .filter(|(bit, _)| (top >> bit) & 1 == 1);
         set.fold(moved, |sum, (_, generator)| sum ^ generator)
     })
 }

@@ -1,5 +1,9 @@
 //! Files made by others, files made here, and files that were tampered with.
-#![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test says what broke by panicking")]
+#![allow(
+    clippy::unwrap_used,
+    clippy::indexing_slicing,
+    reason = "a test says what broke by panicking"
+)]
 
 use std::io::{Read as _, Write as _};
 
@@ -42,9 +46,15 @@ fn opened(file: &[u8], identities: &[Identity]) -> Result<Vec<u8>, Error> {
 
 #[test]
 fn files_that_another_program_made_are_read() {
-    let said = IDENTITY.lines().find_map(|line| line.strip_prefix("# public key: ")).unwrap();
+    let said = IDENTITY
+        .lines()
+        .find_map(|line| line.strip_prefix("# public key: "))
+        .unwrap();
     assert_eq!(identity().recipient().unwrap().to_string(), said);
-    assert_eq!(said.parse::<Recipient>().unwrap(), identity().recipient().unwrap());
+    assert_eq!(
+        said.parse::<Recipient>().unwrap(),
+        identity().recipient().unwrap()
+    );
     let small = include_bytes!("../testdata/small.age");
     assert_eq!(opened(small, &[identity()]).unwrap(), b"what was said");
     let empty = include_bytes!("../testdata/empty.age");
@@ -77,8 +87,14 @@ fn contents_of_any_length_come_back_to_every_recipient() {
             assert!(back == contents, "{length}");
         }
     }
-    assert!(matches!(seal(Vec::new(), &[], &mut counting()), Err(Error::Recipients)));
-    assert!(matches!(seal(Vec::new(), &recipients, &mut |_| false), Err(Error::Random)));
+    assert!(matches!(
+        seal(Vec::new(), &[], &mut counting()),
+        Err(Error::Recipients)
+    ));
+    assert!(matches!(
+        seal(Vec::new(), &recipients, &mut |_| false),
+        Err(Error::Random)
+    ));
 }
 
 #[test]
@@ -104,7 +120,10 @@ fn whatever_is_cut_off_swapped_or_changed_is_found() {
     let swapped = opened(&swapped, &keys).unwrap_err();
     assert!(matches!(swapped, Error::Damaged { at: 0 }), "{swapped:?}");
     let longer = [&file[..], b"x"].concat();
-    assert!(matches!(opened(&longer, &keys), Err(Error::Damaged { at: 131_072 })));
+    assert!(matches!(
+        opened(&longer, &keys),
+        Err(Error::Damaged { at: 131_072 })
+    ));
     assert!(matches!(opened(b"PK\x03\x04", &keys), Err(Error::NotAge)));
 }
 

@@ -26,7 +26,9 @@ pub enum ExportFault {
     #[error("the export of the audit log lacks entry {0}: export again from there on")]
     Gap(i64),
     /// It tells something else of the time before the backup.
-    #[error("entry {0} of the export is not the one of the backup: it is the log of another installation, or was changed")]
+    #[error(
+        "entry {0} of the export is not the one of the backup: it is the log of another installation, or was changed"
+    )]
     Other(i64),
     /// An entry whose hash is none.
     #[error("entry {0} of the export has no hash: export the entries as they are")]

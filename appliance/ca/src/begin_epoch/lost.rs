@@ -18,7 +18,12 @@ use super::{ExportedLog, NewEpoch, Restored};
 use crate::audit;
 
 /// Actions that change nothing which a restore would have to bring back.
-const WITHOUT_EFFECT: &[&str] = &["store.restore", "clock.accept", "profile.seed", "certificate.reconcile"];
+const WITHOUT_EFFECT: &[&str] = &[
+    "store.restore",
+    "clock.accept",
+    "profile.seed",
+    "certificate.reconcile",
+];
 
 /// What an entry may tell of a certificate.
 #[derive(Debug, Deserialize)]
@@ -122,7 +127,10 @@ impl<'a, 'tx> Again<'a, 'tx> {
             }
             ("crl.publish", _) => {
                 if let (Some(issuer), Some(number)) = (details.issuer_id, details.number) {
-                    let highest = self.numbers.entry((issuer, details.shard.unwrap_or(0))).or_default();
+                    let highest = self
+                        .numbers
+                        .entry((issuer, details.shard.unwrap_or(0)))
+                        .or_default();
                     *highest = number.max(*highest);
                 }
                 Ok(())
@@ -170,13 +178,19 @@ impl<'a, 'tx> Again<'a, 'tx> {
         store::certificates::insert(self.tx, &row, &names)?;
         store::orders::insert_unless_there(self.tx, &order_of(&row, &names))?;
         self.done.certificates_taken_in += 1;
-        self.note(issuer_id, serial, &json!({ "was": one.seq, "certificate": "taken in again" }))
+        self.note(
+            issuer_id,
+            serial,
+            &json!({ "was": one.seq, "certificate": "taken in again" }),
+        )
     }
 
     fn is_known(&self, issuer_id: Uuid, serial: Serial) -> store::Result<bool> {
         let serial = serial.as_bytes();
-        Ok(store::certificates::of_issuer(self.tx, issuer_id, serial)?.is_some()
-            || revocations::find(self.tx, issuer_id, serial)?.is_some())
+        Ok(
+            store::certificates::of_issuer(self.tx, issuer_id, serial)?.is_some()
+                || revocations::find(self.tx, issuer_id, serial)?.is_some(),
+        )
     }
 
     /// The certificate of a serial that this issuer signed.
@@ -190,7 +204,10 @@ impl<'a, 'tx> Again<'a, 'tx> {
         let Some(key) = key else {
             return Ok(None);
         };
-        Ok(found.iter().find(|one| one.verify_signed_by(&key).is_ok()).copied())
+        Ok(found
+            .iter()
+            .find(|one| one.verify_signed_by(&key).is_ok())
+            .copied())
     }
 
     /// Revokes a serial under which something was signed that is nowhere.
@@ -208,7 +225,8 @@ impl<'a, 'tx> Again<'a, 'tx> {
             self.not_brought_back("certificates of a CA that was made after the backup");
             return Ok(());
         };
-        let not_after = not_after.map_or_else(|| end_of(&issuer, self.restored.now), Timestamp::as_millisecond);
+        let not_after =
+            not_after.map_or_else(|| end_of(&issuer, self.restored.now), Timestamp::as_millisecond);
         store::intents::remove(self.tx, issuer_id, serial.as_bytes())?;
         let revocation = RevocationRow {
             issuer_id,
@@ -221,7 +239,11 @@ impl<'a, 'tx> Again<'a, 'tx> {
         };
         revocations::put(self.tx, &revocation)?;
         self.done.serials_revoked += 1;
-        self.note(issuer_id, serial, &json!({ "was": one.seq, "certificate": "nowhere: its serial is revoked" }))
+        self.note(
+            issuer_id,
+            serial,
+            &json!({ "was": one.seq, "certificate": "nowhere: its serial is revoked" }),
+        )
     }
 
     fn revoke(
@@ -269,9 +291,17 @@ impl<'a, 'tx> Again<'a, 'tx> {
     }
 
     fn note(&self, issuer_id: Uuid, serial: Serial, what: &serde_json::Value) -> store::Result<()> {
-        let details = json!({ "issuer_id": issuer_id, "serial": serial, "backup": self.restored.backup, "what": what });
+        let details =
+            json!({ "issuer_id": issuer_id, "serial": serial, "backup": self.restored.backup, "what": what });
         let now = self.restored.now;
-        let entry = audit::entry(now, self.actor, "certificate.reconcile", serial, audit::OK, &details);
+        let entry = audit::entry(
+            now,
+            self.actor,
+            "certificate.reconcile",
+            serial,
+            audit::OK,
+            &details,
+        );
         store::audit::append(self.tx, &entry).map(drop)
     }
 }
@@ -283,13 +313,21 @@ fn end_of(issuer: &IssuerRow, now: Timestamp) -> i64 {
     end.unwrap_or(now).as_millisecond()
 }
 
-fn row_of(one: &LoggedEntry, issuer_id: Uuid, certificate: &Certificate, details: &Details) -> CertificateRow {
+fn row_of(
+    one: &LoggedEntry,
+    issuer_id: Uuid,
+    certificate: &Certificate,
+    details: &Details,
+) -> CertificateRow {
     CertificateRow {
         id: details.certificate_id.unwrap_or_default(),
         issuer_id,
         serial: certificate.serial().as_bytes().to_vec(),
         profile: details.profile.clone().unwrap_or_default(),
-        subject: details.subject.clone().unwrap_or_else(|| certificate.subject().to_string()),
+        subject: details
+            .subject
+            .clone()
+            .unwrap_or_else(|| certificate.subject().to_string()),
         der: certificate.der().to_vec(),
         not_before: certificate.not_before().as_millisecond(),
         not_after: certificate.not_after().as_millisecond(),

@@ -46,7 +46,10 @@ impl Collected {
     /// Looks what there is.
     pub(crate) fn look(config_file: &Path, config: &Config, store: &StoreConfig) -> Result<Self> {
         let config_file = std::path::absolute(config_file)?;
-        let configuration = config_file.parent().context("the configuration is in no folder")?.to_owned();
+        let configuration = config_file
+            .parent()
+            .context("the configuration is in no folder")?
+            .to_owned();
         let name = config_file.file_name().context("the configuration has no name")?;
         let signing_file = config.path(&config.signer.config);
         let mut collected = Self {
@@ -70,7 +73,9 @@ impl Collected {
                 collected.skipped.insert(name.into());
             }
         }
-        collected.skipped.extend(NOT_CARRIED.iter().map(|name| config.state_dir.join(name)));
+        collected
+            .skipped
+            .extend(NOT_CARRIED.iter().map(|name| config.state_dir.join(name)));
         collected.add(&config_file);
         let own = &config.store;
         let named = [&own.password_file, &own.tls_roots, &own.tls_identity];
@@ -78,7 +83,9 @@ impl Collected {
             collected.add(&config.path(file));
         }
         collected.look_at_signing(&signing_file);
-        collected.later.push((Role::State, config.state_dir.clone(), PathBuf::new()));
+        collected
+            .later
+            .push((Role::State, config.state_dir.clone(), PathBuf::new()));
         Ok(collected)
     }
 
@@ -86,13 +93,17 @@ impl Collected {
         let signing = match token::Config::load(file) {
             Ok(signing) => signing,
             Err(error) => {
-                self.left_out.push(format!("the configuration of the signing process: {error}"));
+                self.left_out
+                    .push(format!("the configuration of the signing process: {error}"));
                 return;
             }
         };
         self.add(file);
         self.places.signing = Some(self.place_of(file));
-        let pins = signing.tokens.iter().filter_map(|token| token.pin_file.as_deref());
+        let pins = signing
+            .tokens
+            .iter()
+            .filter_map(|token| token.pin_file.as_deref());
         let pins: Vec<PathBuf> = pins.map(Path::to_owned).collect();
         pins.iter().for_each(|pin| self.add(pin));
         if let Some(software) = &signing.software {
@@ -116,7 +127,10 @@ impl Collected {
             if has_folders && soft_token::is_soft(token) {
                 self.soft_tokens.push(token.name.clone());
             } else {
-                let what = format!("the keys in the token `{}`: secure them by its vendor's means", token.name);
+                let what = format!(
+                    "the keys in the token `{}`: secure them by its vendor's means",
+                    token.name
+                );
                 self.left_out.push(what);
             }
         }
@@ -167,7 +181,9 @@ impl Collected {
         let entries = match std::fs::read_dir(folder) {
             Ok(entries) => entries,
             Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(()),
-            Err(error) => return Err(error).with_context(|| format!("reading the folder {}", folder.display())),
+            Err(error) => {
+                return Err(error).with_context(|| format!("reading the folder {}", folder.display()));
+            }
         };
         for entry in entries {
             let entry = entry?;

@@ -75,7 +75,12 @@ pub(crate) async fn examine(wanted: Wanted, told: &mut Told<'_>) -> Result<Exami
             check_schema(header)?;
             Ok(Place::sandbox(&header.places, &folder))
         },
-        |place| Ok(Store::open(&staged_sqlite(&place.state, Path::new("verified.db")))?),
+        |place| {
+            Ok(Store::open(&staged_sqlite(
+                &place.state,
+                Path::new("verified.db"),
+            ))?)
+        },
         told,
     );
     let unpacked = unpacked.await?;
@@ -110,7 +115,11 @@ async fn audit_look(unpacked: &Unpacked, store: &Store) -> Result<Look> {
     let end = &unpacked.manifest.audit;
     let found = store.read(store::audit::verify).await?;
     let problem = match found {
-        store::audit::Verdict::Sound { entries, head } if (entries, hexadecimal(&head)) == (end.entries, end.head.clone()) => None,
+        store::audit::Verdict::Sound { entries, head }
+            if (entries, hexadecimal(&head)) == (end.entries, end.head.clone()) =>
+        {
+            None
+        }
         _ => Some("it does not end as the manifest says: make another backup".to_owned()),
     };
     Ok(Look {
@@ -137,7 +146,9 @@ fn chain_look(issuer: &IssuerRow, now: Timestamp) -> Option<Look> {
     };
     Some(Look {
         check: format!("the chain of the CA {} {} holds", issuer.name, issuer.generation),
-        problem: check().err().map(|error| format!("{error:#}: roll it over, or import its chain")),
+        problem: check()
+            .err()
+            .map(|error| format!("{error:#}: roll it over, or import its chain")),
     })
 }
 
@@ -154,12 +165,16 @@ async fn key_looks(key: &Key, signing: &Signing, included: &Included) -> Vec<Loo
         Signing::Here(signer, place) => looks.push(Look {
             check: format!("{who} signs through {place}"),
             problem: prove(signer, key).await.err().map(|error| {
-                format!("{error:#}: name the configuration of the signing process that has the key by --signing")
+                format!(
+                    "{error:#}: name the configuration of the signing process that has the key by --signing"
+                )
             }),
         }),
         Signing::Nowhere(why) if !key.is_included => looks.push(Look {
             check: format!("{who} signs"),
-            problem: Some(format!("{why}: name the configuration of a signing process by --signing")),
+            problem: Some(format!(
+                "{why}: name the configuration of a signing process by --signing"
+            )),
         }),
         Signing::Nowhere(_) => {}
     }
@@ -167,7 +182,8 @@ async fn key_looks(key: &Key, signing: &Signing, included: &Included) -> Vec<Loo
         let problem = included.prove(key).await.err();
         looks.push(Look {
             check: format!("{who} is in the backup and signs"),
-            problem: problem.map(|error| format!("{error:#}: the backup cannot bring this key back; make another")),
+            problem: problem
+                .map(|error| format!("{error:#}: the backup cannot bring this key back; make another")),
         });
     }
     looks
@@ -250,7 +266,11 @@ impl Included {
 
 /// The configuration of the signing process in the backup, with its files where they are in the sandbox.
 fn staged_signing(place: &Place) -> Result<token::Config> {
-    let name = place.from.signing.as_ref().context("the backup has no configuration of a signing process")?;
+    let name = place
+        .from
+        .signing
+        .as_ref()
+        .context("the backup has no configuration of a signing process")?;
     let file = place.staged_file(name);
     let text = fs::read_to_string(&file)?;
     crate::files::write(&file, place.moved(&text).as_bytes(), crate::files::Readers::Owner)?;
@@ -263,9 +283,16 @@ fn staged_signing(place: &Place) -> Result<token::Config> {
         }
     };
     if let Some(software) = &mut signing.software {
-        [&mut software.directory, &mut software.passphrase_file].into_iter().flatten().for_each(stage);
+        [&mut software.directory, &mut software.passphrase_file]
+            .into_iter()
+            .flatten()
+            .for_each(stage);
     }
-    signing.tokens.iter_mut().filter_map(|token| token.pin_file.as_mut()).for_each(stage);
+    signing
+        .tokens
+        .iter_mut()
+        .filter_map(|token| token.pin_file.as_mut())
+        .for_each(stage);
     Ok(signing)
 }
 
@@ -282,12 +309,18 @@ fn software(signing: &token::Config) -> Result<Signer> {
 fn soft(place: &Place, signing: &token::Config, sandbox: &Path) -> Result<HashMap<String, String>> {
     let conf = sandbox.join("softhsm2.conf");
     let tokens = place.staged(Role::Token);
-    let text = format!("directories.tokendir = {}\nobjectstore.backend = file\n", tokens.display());
+    let text = format!(
+        "directories.tokendir = {}\nobjectstore.backend = file\n",
+        tokens.display()
+    );
     fs::write(&conf, text)?;
     let mut outcomes = HashMap::new();
     for token in signing.tokens.iter().filter(|token| soft_token::is_soft(token)) {
         let (Some(label), Some(pin)) = (&token.label, &token.pin_file) else {
-            bail!("the token `{}` is not named by its label, or its PIN is in no file", token.name);
+            bail!(
+                "the token `{}` is not named by its label, or its PIN is in no file",
+                token.name
+            );
         };
         let mut test = Command::new(std::env::current_exe()?);
         test.args(["--output", "json", "token", "test", "--label", label])
@@ -303,7 +336,12 @@ fn soft(place: &Place, signing: &token::Config, sandbox: &Path) -> Result<HashMa
             anyhow!("the token `{}`: {}", token.name, said.trim())
         })?;
         for row in rows {
-            let text = |name: &str| row.get(name).and_then(|value| value.as_str()).unwrap_or_default().to_owned();
+            let text = |name: &str| {
+                row.get(name)
+                    .and_then(|value| value.as_str())
+                    .unwrap_or_default()
+                    .to_owned()
+            };
             outcomes.insert(text("key"), text("outcome"));
         }
     }

@@ -49,7 +49,8 @@ pub(crate) fn recipients(given: &[String], lists: &[PathBuf]) -> Result<Vec<Reci
 pub(crate) fn identities(files: &[PathBuf], passphrase_file: Option<&Path>) -> Result<Vec<Identity>> {
     let mut found = Vec::new();
     for file in files {
-        let text = read(file, passphrase_file).with_context(|| format!("the private key in {}", file.display()))?;
+        let text =
+            read(file, passphrase_file).with_context(|| format!("the private key in {}", file.display()))?;
         let before = found.len();
         for line in lines(&text) {
             let key = line.parse().with_context(|| format!("in {}", file.display()))?;
@@ -107,7 +108,9 @@ fn read(file: &Path, passphrase_file: Option<&Path>) -> Result<Zeroizing<String>
             mode & 0o7777
         );
     }
-    Ok(Zeroizing::new(String::from_utf8(octets.to_vec()).context("it is no text")?))
+    Ok(Zeroizing::new(
+        String::from_utf8(octets.to_vec()).context("it is no text")?,
+    ))
 }
 
 fn passphrase(file: &Path) -> Result<Passphrase> {
@@ -144,7 +147,10 @@ mod tests {
         assert_eq!(found.first().unwrap().recipient().unwrap(), recipient);
         let list = folder.path().join("list");
         std::fs::write(&list, format!("# us\n{recipient}\n")).unwrap();
-        assert_eq!(recipients(&[recipient.to_string()], &[list]).unwrap(), [recipient]);
+        assert_eq!(
+            recipients(&[recipient.to_string()], &[list]).unwrap(),
+            [recipient]
+        );
         assert!(format!("{:#}", recipients(&[], &[]).unwrap_err()).contains("keygen"));
     }
 
@@ -152,7 +158,10 @@ mod tests {
     fn a_private_key_among_the_recipients_is_not_repeated() {
         let key = Identity::from_random([7; 32]).to_secret_text();
         let told = format!("{:#}", recipients(&[key.to_string()], &[]).unwrap_err());
-        assert!(told.contains("private key") && !told.contains(key.as_str()), "{told}");
+        assert!(
+            told.contains("private key") && !told.contains(key.as_str()),
+            "{told}"
+        );
     }
 
     #[test]

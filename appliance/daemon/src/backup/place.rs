@@ -52,7 +52,11 @@ impl Place {
             bail!(
                 "in the backup the configuration is {} the state folder: let --config-dir be {}",
                 if is_one { "in" } else { "not in" },
-                if is_one { "left out" } else { "another folder than --dir" }
+                if is_one {
+                    "left out"
+                } else {
+                    "another folder than --dir"
+                }
             );
         }
         let name = state.file_name().context("the state folder has no name")?;
@@ -118,15 +122,20 @@ impl Place {
     }
 
     /// Lets what was made ready take the place of the state folder, in one step. Gives where the old one is, if there was any.
-    pub(crate) fn switch(&self, aside: &str) -> Result<Option<PathBuf>> {
+    pub(crate) fn switch(&self, when: &str) -> Result<Option<PathBuf>> {
         let ready = self.staged(Role::State);
         let outcome = if self.is_taken()? {
-            let old = self.aside(&self.state, aside);
-            let exchanged = renameat_with(CWD, &ready, CWD, &self.state, RenameFlags::EXCHANGE);
-            exchanged
-                .map_err(io::Error::from)
-                .and_then(|()| fs::rename(&ready, &old))
-                .map(|()| Some(old))
+            // What was made ready gets the name of the old one first: so the exchange is the only step, and leaves each under the
+            // name that it is to have.
+            let old = aside(&self.state, when);
+            fs::rename(&ready, &old).and_then(|()| {
+                let exchanged = renameat_with(CWD, &old, CWD, &self.state, RenameFlags::EXCHANGE);
+                exchanged.map(|()| Some(old.clone())).map_err(|error| {
+                    // To where it is cleared away.
+                    let _ = fs::rename(&old, &ready);
+                    io::Error::from(error)
+                })
+            })
         } else {
             fs::rename(&ready, &self.state).map(|()| None)
         };
@@ -141,13 +150,13 @@ impl Place {
     }
 
     /// Puts what stands outside the state folder where it belongs.
-    pub(crate) fn put_outside(&self, names: &[FileName], replaces: bool, aside: &str) -> Result<Put> {
+    pub(crate) fn put_outside(&self, names: &[FileName], replaces: bool, when: &str) -> Result<Put> {
         let mut put = Put::default();
         for name in names.iter().filter(|name| name.role == Role::Configuration) {
             let to = self.configuration.join(&name.path);
             let contents = self.contents(name)?;
             if to.exists() && fs::read(&to)? != contents && replaces {
-                let old = self.aside(&to, aside);
+                let old = aside(&to, when);
                 fs::rename(&to, &old)?;
                 put.aside.push(old);
             }
@@ -191,7 +200,12 @@ impl Place {
 
     /// A token that is not there gets its folder; one that is there is left as it is, because it may have newer keys.
     fn put_tokens(&self, names: &[FileName], put: &mut Put) -> Result<()> {
-        let first = |name: &FileName| name.path.components().next().map(|one| PathBuf::from(one.as_os_str()));
+        let first = |name: &FileName| {
+            name.path
+                .components()
+                .next()
+                .map(|one| PathBuf::from(one.as_os_str()))
+        };
         let of_tokens = names.iter().filter(|name| name.role == Role::Token);
         let mut tokens: Vec<PathBuf> = of_tokens.filter_map(first).collect();
         tokens.dedup();
@@ -241,12 +255,15 @@ impl Place {
         }
         Ok(true)
     }
+}
 
-    #[expect(clippy::unused_self, reason = "a name beside one of its files")]
-    fn aside(&self, of: &Path, when: &str) -> PathBuf {
-        let name = of.file_name().unwrap_or_default().to_string_lossy();
-        of.with_file_name(format!("{name}.before-restore-{when}"))
-    }
+/// A name beside it that nothing has.
+fn aside(of: &Path, when: &str) -> PathBuf {
+    let name = of.file_name().unwrap_or_default().to_string_lossy();
+    let first = of.with_file_name(format!("{name}.before-restore-{when}"));
+    let others = (2..).map(|number: u32| of.with_file_name(format!("{name}.before-restore-{when}-{number}")));
+    let mut names = std::iter::once(first.clone()).chain(others);
+    names.find(|path| !path.exists()).unwrap_or(first)
 }
 
 /// Paths in quotes that lie in a folder lie in another one.
@@ -282,7 +299,8 @@ mod tests {
     fn a_configuration_that_moves_names_its_new_folders() {
         let from = places("/var/lib/chancery", "/etc/chancery");
         let place = Place::new(&from, Some(Path::new("/srv/ca")), Some(Path::new("/srv/etc"))).unwrap();
-        let text = "state_dir = \"/var/lib/chancery\"\npin = \"/etc/chancery/pin\"\nb = \"/var/lib/chancery-2\"\n";
+        let text =
+            "state_dir = \"/var/lib/chancery\"\npin = \"/etc/chancery/pin\"\nb = \"/var/lib/chancery-2\"\n";
         let moved = "state_dir = \"/srv/ca\"\npin = \"/srv/etc/pin\"\nb = \"/var/lib/chancery-2\"\n";
         assert_eq!(place.moved(text), moved);
         assert!(Place::new(&from, Some(Path::new("/a")), Some(Path::new("/a"))).is_err());
@@ -303,8 +321,13 @@ mod tests {
         };
         ready("first");
         assert_eq!(place.switch("1").unwrap(), None);
+        ready("before");
+        let oldest = place.switch("2").unwrap().unwrap();
+        assert_eq!(fs::read_to_string(oldest.join("file")).unwrap(), "first");
+        fs::write(state.join("file"), "first").unwrap();
         ready("second");
         let old = place.switch("2").unwrap().unwrap();
+        assert_ne!(old, oldest);
         assert_eq!(fs::read_to_string(state.join("file")).unwrap(), "second");
         assert_eq!(fs::read_to_string(old.join("file")).unwrap(), "first");
     }

@@ -37,17 +37,22 @@ pub(crate) fn open(file: &Path) -> Result<Box<dyn BufRead + Send>> {
     if file == Path::new("-") {
         return Ok(Box::new(BufReader::with_capacity(BUFFER, io::stdin())));
     }
-    let opened = fs::File::open(file).with_context(|| format!("the backup {} cannot be opened", file.display()))?;
+    let opened =
+        fs::File::open(file).with_context(|| format!("the backup {} cannot be opened", file.display()))?;
     Ok(Box::new(BufReader::with_capacity(BUFFER, opened)))
 }
 
 /// Reads all of it. Ends early, without an error, when nobody takes what was read.
-pub(crate) fn read(input: Box<dyn BufRead + Send>, identities: &[Identity], items: &mpsc::Sender<Item>) -> Result<()> {
+pub(crate) fn read(
+    input: Box<dyn BufRead + Send>,
+    identities: &[Identity],
+    items: &mpsc::Sender<Item>,
+) -> Result<()> {
     let opened = age_file::open(input, identities).map_err(|error| match error {
         age_file::Error::NotAge => anyhow::Error::from(error).context("this is no backup"),
-        age_file::Error::OtherRecipients => {
-            anyhow::Error::from(error).context("the backup cannot be opened: name the private key of one of its recipients by --identity")
-        }
+        age_file::Error::OtherRecipients => anyhow::Error::from(error).context(
+            "the backup cannot be opened: name the private key of one of its recipients by --identity",
+        ),
         other => anyhow::Error::from(other).context("the backup cannot be read: use another copy of it"),
     })?;
     let unpacked = GzDecoder::new(BufReader::with_capacity(BUFFER, opened));
@@ -72,7 +77,8 @@ fn explain(error: anyhow::Error) -> anyhow::Error {
     if is_ours {
         error
     } else {
-        error.context("the backup cannot be read to its end: it is damaged or cut off; use another copy of it")
+        error
+            .context("the backup cannot be read to its end: it is damaged or cut off; use another copy of it")
     }
 }
 
@@ -91,11 +97,16 @@ fn read_entries<R: Read>(archive: &mut Archive<R>, items: &mpsc::Sender<Item>) -
         }
         if number == 0 {
             if path != Path::new(HEADER) {
-                bail!(Ours("this is no backup of Chancery: its header is missing".to_owned()));
+                bail!(Ours(
+                    "this is no backup of Chancery: its header is missing".to_owned()
+                ));
             }
             let (answer, place) = oneshot::channel();
             let header = read_header(&text(&mut entry)?)?;
-            if items.blocking_send(Item::Header(Box::new(header), answer)).is_err() {
+            if items
+                .blocking_send(Item::Header(Box::new(header), answer))
+                .is_err()
+            {
                 return Ok(None);
             }
             match place.blocking_recv() {
@@ -107,7 +118,11 @@ fn read_entries<R: Read>(archive: &mut Archive<R>, items: &mpsc::Sender<Item>) -
         } else if let Some(name) = FileName::from_archive(&path) {
             found.push(take_file(&mut entry, name, files.as_deref())?);
         } else if let Ok(below) = path.strip_prefix(TABLES) {
-            let table = below.parent().unwrap_or(Path::new("")).to_string_lossy().into_owned();
+            let table = below
+                .parent()
+                .unwrap_or(Path::new(""))
+                .to_string_lossy()
+                .into_owned();
             let mut octets = Vec::with_capacity(usize::try_from(entry.size().min(MOST_PIECE))?);
             entry.take(MOST_PIECE).read_to_end(&mut octets)?;
             if items.blocking_send(Item::Piece { table, octets }).is_err() {
@@ -117,7 +132,10 @@ fn read_entries<R: Read>(archive: &mut Archive<R>, items: &mpsc::Sender<Item>) -
             bail!("it has {}, which means nothing", path.display());
         }
     }
-    let manifest = manifest.context("its end is missing")?;
+    let mut manifest: Manifest = manifest.context("its end is missing")?;
+    let by_name = |one: &File, other: &File| one.name.in_archive().cmp(&other.name.in_archive());
+    manifest.files.sort_by(by_name);
+    found.sort_by(by_name);
     if manifest.files != found {
         bail!("its files are not those of its manifest");
     }
@@ -184,7 +202,13 @@ fn create(folder: &Path, name: &FileName, mode: u32) -> Result<fs::File> {
     let path = folder.join(name.role.to_string()).join(&name.path);
     let parent = path.parent().unwrap_or(folder);
     let made = fs::DirBuilder::new().recursive(true).mode(0o700).create(parent);
-    let file = made.and_then(|()| OpenOptions::new().write(true).create_new(true).mode(mode).open(&path));
+    let file = made.and_then(|()| {
+        OpenOptions::new()
+            .write(true)
+            .create_new(true)
+            .mode(mode)
+            .open(&path)
+    });
     file.map_err(|error| ours(name, &error))
 }
 

@@ -76,7 +76,11 @@ pub(crate) async fn plan(wanted: Wanted) -> Result<Plan> {
         }
         Some(_) => {}
     }
-    let place = Place::new(&header.places, wanted.state.as_deref(), wanted.configuration.as_deref())?;
+    let place = Place::new(
+        &header.places,
+        wanted.state.as_deref(),
+        wanted.configuration.as_deref(),
+    )?;
     check_target(&place, header, wanted.replaces)?;
     Ok(Plan {
         replaces: place.is_taken()?,
@@ -120,7 +124,10 @@ async fn run(wanted: Wanted, now: Timestamp, known: &mut Option<Place>, told: &m
         *known = Some(place.clone());
         Ok(place)
     };
-    let open = |place: &Place| Store::open(&store_config(place, &store)?).context("opening the store to restore into");
+    let open = |place: &Place| {
+        Store::open(&store_config(place, &store)?)
+            .context("opening the store to restore into: is its disk full?")
+    };
     let unpacked = source.unpack(decide, open, told).await?;
     let (epoch, warnings) = begin_epoch(&unpacked, log, certificates, now).await?;
     let Unpacked {
@@ -132,6 +139,7 @@ async fn run(wanted: Wanted, now: Timestamp, known: &mut Option<Place>, told: &m
     write_configuration(&place, &store)?;
     let when = now.strftime("%Y%m%dT%H%M%SZ").to_string();
     let old_state = place.switch(&when)?;
+    // From here on only what is in the backup, and only as copies, is among what was made ready.
     let names: Vec<FileName> = manifest.files.iter().map(|file| file.name.clone()).collect();
     let put = place.put_outside(&names, replaces, &when)?;
     let config = Config::load(&place.config_file())?.store_config()?;
@@ -181,7 +189,10 @@ async fn begin_epoch(
         log,
         certificates,
     };
-    let epoch = unpacked.restore.settle(move |tx| ca::begin_epoch(tx, &restored)).await?;
+    let epoch = unpacked
+        .restore
+        .settle(move |tx| ca::begin_epoch(tx, &restored))
+        .await?;
     for finding in store.read(store::check).await? {
         let Some(problem) = finding.problem else { continue };
         if problem.contains("postgresql.conf") {
@@ -198,7 +209,9 @@ pub(crate) fn check_schema(header: &Header) -> Result<()> {
     let (_, known) = Store::schema_versions(&StoreConfig::new("/nowhere/chancery.db"))?;
     let (found, version) = (header.schema, &header.version);
     if found > known {
-        bail!("the backup has schema version {found}, this program knows {known}: use Chancery {version} or later");
+        bail!(
+            "the backup has schema version {found}, this program knows {known}: use Chancery {version} or later"
+        );
     }
     if found < known {
         bail!(
@@ -244,12 +257,16 @@ fn check_target(place: &Place, header: &Header, replaces: bool) -> Result<()> {
         return Ok(());
     }
     let (state, old) = (place.state.display(), place.config_file());
-    let there = Config::load(&old).ok().and_then(|config| config.store_config().ok());
+    let there = Config::load(&old)
+        .ok()
+        .and_then(|config| config.store_config().ok());
     let Some(config) = there else {
         if replaces {
             return Ok(());
         }
-        bail!("{state} is not empty: name another folder by --dir, or let --replace keep what is there under another name");
+        bail!(
+            "{state} is not empty: name another folder by --dir, or let --replace keep what is there under another name"
+        );
     };
     if let Location::File(path) = &config.location
         && is_locked(path)
@@ -260,7 +277,10 @@ fn check_target(place: &Place, header: &Header, replaces: bool) -> Result<()> {
         let look = || {
             let store = Store::open_read_only(&config)?;
             store.read_here(|reader| {
-                Ok((store::restore::unfinished(reader)?.is_some(), store::epoch::installation(reader)?))
+                Ok((
+                    store::restore::unfinished(reader)?.is_some(),
+                    store::epoch::installation(reader)?,
+                ))
             })
         };
         scope.spawn(look).join()
@@ -273,7 +293,9 @@ fn check_target(place: &Place, header: &Header, replaces: bool) -> Result<()> {
             header.installation
         ),
         _ if replaces => Ok(()),
-        _ => bail!("{state} is not empty: name another folder by --dir, or let --replace keep what is there under another name"),
+        _ => bail!(
+            "{state} is not empty: name another folder by --dir, or let --replace keep what is there under another name"
+        ),
     }
 }
 
@@ -400,7 +422,12 @@ mod tests {
         let own = header();
         check_schema(&own).unwrap();
         for schema in [own.schema + 1, own.schema - 1] {
-            let told = check_schema(&Header { schema, ..own.clone() }).unwrap_err().to_string();
+            let told = check_schema(&Header {
+                schema,
+                ..own.clone()
+            })
+            .unwrap_err()
+            .to_string();
             assert!(told.contains("Chancery 9.9.9"), "{told}");
         }
     }
@@ -409,10 +436,15 @@ mod tests {
     fn a_loss_is_accepted_by_its_time_alone() {
         let own = header();
         let told = check_loss(&own, None).unwrap_err().to_string();
-        assert!(told.contains("--accept-lost-revocations 2026-01-01T00:00:00Z"), "{told}");
+        assert!(
+            told.contains("--accept-lost-revocations 2026-01-01T00:00:00Z"),
+            "{told}"
+        );
         assert!(check_loss(&own, Some("2026-01-01T00:00:01Z".parse().unwrap())).is_err());
         check_loss(&own, Some(own.taken_at)).unwrap();
-        let told = check_time(&own, "2025-12-31T00:00:00Z".parse().unwrap()).unwrap_err().to_string();
+        let told = check_time(&own, "2025-12-31T00:00:00Z".parse().unwrap())
+            .unwrap_err()
+            .to_string();
         assert!(told.contains("set it right"), "{told}");
     }
 }

@@ -13,10 +13,16 @@ const TOKEN_OBJECT: &str = "token.object";
 /// The folder of all tokens of SoftHSM2 on this machine.
 pub(crate) fn tokens_folder() -> Option<PathBuf> {
     let named = std::env::var_os("SOFTHSM2_CONF").map(PathBuf::from);
-    let of_user = std::env::var_os("HOME").map(|home| Path::new(&home).join(".config/softhsm2/softhsm2.conf"));
+    let of_user =
+        std::env::var_os("HOME").map(|home| Path::new(&home).join(".config/softhsm2/softhsm2.conf"));
     let candidates = [named, of_user, Some(PathBuf::from(DEBIAN))];
-    let text = candidates.into_iter().flatten().find_map(|file| std::fs::read_to_string(file).ok())?;
-    let line = text.lines().find_map(|line| line.trim().strip_prefix("directories.tokendir"))?;
+    let text = candidates
+        .into_iter()
+        .flatten()
+        .find_map(|file| std::fs::read_to_string(file).ok())?;
+    let line = text
+        .lines()
+        .find_map(|line| line.trim().strip_prefix("directories.tokendir"))?;
     Some(PathBuf::from(line.trim_start().strip_prefix('=')?.trim()))
 }
 
@@ -35,7 +41,10 @@ pub(crate) fn folders(tokens: &[TokenConfig]) -> Vec<PathBuf> {
         .map(|entry| entry.path())
         .filter(|folder| {
             let about = std::fs::read(folder.join(TOKEN_OBJECT)).unwrap_or_default();
-            tokens.iter().filter(|token| is_soft(token)).any(|token| is_of(token, &about))
+            tokens
+                .iter()
+                .filter(|token| is_soft(token))
+                .any(|token| is_of(token, &about))
         })
         .collect();
     found.sort();

@@ -116,7 +116,9 @@ async fn take(
                 told("restoring", &at.0, at.1, None);
             }
             Item::Manifest(manifest) => {
-                let compared = filled.compare(&manifest.tables, |sum| told("comparing", &sum.name, 0, Some(sum.rows)));
+                let compared = filled.compare(&manifest.tables, |sum| {
+                    told("comparing", &sum.name, 0, Some(sum.rows))
+                });
                 compared.await?;
                 let restore = restore.ok_or(CutShort)?;
                 return Ok(Unpacked {
@@ -152,7 +154,11 @@ pub(crate) fn staged_config(place: &Place) -> Result<Config> {
     let text = std::fs::read_to_string(&file).context("the backup has no configuration")?;
     let here = Place::sandbox(&place.from, &place.staging);
     let passing = file.with_file_name(".staged.chancery-new");
-    crate::files::write(&passing, here.moved(&text).as_bytes(), crate::files::Readers::Owner)?;
+    crate::files::write(
+        &passing,
+        here.moved(&text).as_bytes(),
+        crate::files::Readers::Owner,
+    )?;
     let config = Config::load(&passing);
     std::fs::remove_file(&passing)?;
     Ok(config?)

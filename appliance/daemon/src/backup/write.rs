@@ -81,7 +81,11 @@ pub(crate) async fn write(
     let collected = Collected::look(config_file, &config, &store_config)?;
     let of = store.read(|reader| {
         let unfinished = store::restore::unfinished(reader)?;
-        Ok((unfinished, store::epoch::installation(reader)?, store::epoch::current(reader)?))
+        Ok((
+            unfinished,
+            store::epoch::installation(reader)?,
+            store::epoch::current(reader)?,
+        ))
     });
     let (unfinished, installation, epoch) = of.await?;
     if let Some(unfinished) = unfinished {
@@ -123,8 +127,10 @@ async fn feed(
     mut told: Told<'static>,
 ) -> Result<()> {
     let gone = || anyhow!("the backup could not be written");
-    send.send(Part::Header(Box::new(header.clone()))).map_err(|_| gone())?;
-    send.send(Part::Files(collected.first.clone())).map_err(|_| gone())?;
+    send.send(Part::Header(Box::new(header.clone())))
+        .map_err(|_| gone())?;
+    send.send(Part::Files(collected.first.clone()))
+        .map_err(|_| gone())?;
     let pieces = send.clone();
     let (software, tokens) = (collected.has_software_keys, collected.soft_tokens.clone());
     let read = store.read(move |reader| {
@@ -180,8 +186,13 @@ fn keys(reader: &Reader<'_>, is_included: impl Fn(&str) -> bool) -> store::Resul
         let own = issuers
             .iter()
             .filter(|one| one.key_fingerprint == key.fingerprint && one.state != "disabled");
-        let asked = responders.iter().filter(|one| one.key_fingerprint == key.fingerprint);
-        let mut used_by: Vec<String> = own.clone().map(|one| format!("ca {} {}", one.name, one.generation)).collect();
+        let asked = responders
+            .iter()
+            .filter(|one| one.key_fingerprint == key.fingerprint);
+        let mut used_by: Vec<String> = own
+            .clone()
+            .map(|one| format!("ca {} {}", one.name, one.generation))
+            .collect();
         let mut of: Vec<&store::issuers::IssuerRow> = own.collect();
         for responder in asked {
             for one in issuers.iter().filter(|one| one.id == responder.issuer_id) {
@@ -214,7 +225,12 @@ fn write_target(target: Target, recipients: &[Recipient], parts: &Receiver<Part>
         return write_parts(out, recipients, parts).map(|(made, _)| made);
     };
     let beside = beside(&path);
-    let file = OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(&beside);
+    let file = OpenOptions::new()
+        .write(true)
+        .create(true)
+        .truncate(true)
+        .mode(0o600)
+        .open(&beside);
     let file = file.with_context(|| format!("making {}", beside.display()))?;
     let finish = || {
         let (made, out) = write_parts(BufWriter::with_capacity(BUFFER, file), recipients, parts)?;
@@ -241,10 +257,16 @@ fn beside(path: &Path) -> PathBuf {
 fn explain(error: anyhow::Error, path: &Path) -> anyhow::Error {
     let is_full = error.chain().any(|cause| {
         let kind = cause.downcast_ref::<io::Error>().map(io::Error::kind);
-        matches!(kind, Some(io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded))
+        matches!(
+            kind,
+            Some(io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded)
+        )
     });
     let what = if is_full {
-        format!("the disk of {} is full: make room, or write the backup elsewhere; nothing of it was kept", path.display())
+        format!(
+            "the disk of {} is full: make room, or write the backup elsewhere; nothing of it was kept",
+            path.display()
+        )
     } else {
         format!("writing {}", path.display())
     };

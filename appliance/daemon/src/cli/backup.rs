@@ -110,7 +110,9 @@ impl Opened {
 pub(crate) async fn run(place: &Place, args: Args) -> Result<ExitCode> {
     match args.command {
         None => make(place, args.make).await?,
-        Some(Command::Keygen { to, passphrase_file }) => keygen(place.output, &to, passphrase_file.as_deref())?,
+        Some(Command::Keygen { to, passphrase_file }) => {
+            keygen(place.output, &to, passphrase_file.as_deref())?
+        }
         Some(Command::Inspect { opened }) => inspect(place.output, opened).await?,
         Some(Command::Verify {
             opened,
@@ -186,7 +188,13 @@ fn tell_one(output: Output, told: &Value, made: &Made) {
 fn summary(manifest: &Manifest) -> Value {
     let header = &manifest.header;
     let rows: u64 = manifest.tables.iter().map(|table| table.rows).sum();
-    let of = |name: &str| manifest.tables.iter().find(|table| table.name == name).map(|table| table.rows);
+    let of = |name: &str| {
+        manifest
+            .tables
+            .iter()
+            .find(|table| table.name == name)
+            .map(|table| table.rows)
+    };
     let (included, others): (Vec<_>, Vec<_>) = manifest.keys.iter().partition(|key| key.is_included);
     json!({
         "id": header.id, "taken_at": header.taken_at, "installation": header.installation, "epoch": header.epoch,
@@ -206,7 +214,11 @@ fn add(object: &mut Value, name: &str, value: Value) {
 fn keygen(output: Output, to: &Path, passphrase_file: Option<&Path>) -> Result<()> {
     let recipient = keys::generate(to, passphrase_file)?;
     let told = json!({ "recipient": recipient.to_string(), "file": to });
-    table::one(output, &told, &[("Recipient", "/recipient"), ("Private key", "/file")]);
+    table::one(
+        output,
+        &told,
+        &[("Recipient", "/recipient"), ("Private key", "/file")],
+    );
     Ok(())
 }
 
@@ -249,7 +261,10 @@ async fn inspect(output: Output, opened: Opened) -> Result<()> {
 
 async fn verify(output: Output, wanted: examine::Wanted) -> Result<ExitCode> {
     let mut teller = Teller::new(output);
-    let examined = examine::examine(wanted, &mut |stage, table, rows, of| teller.tell(stage, table, rows, of)).await;
+    let examined = examine::examine(wanted, &mut |stage, table, rows, of| {
+        teller.tell(stage, table, rows, of)
+    })
+    .await;
     teller.end();
     let examined = examined?;
     let is_sound = examined.looks.iter().all(|look| look.problem.is_none());
@@ -264,12 +279,23 @@ async fn verify(output: Output, wanted: examine::Wanted) -> Result<ExitCode> {
             .iter()
             .map(|look| json!({ "check": look.check, "outcome": look.problem.as_deref().unwrap_or("yes") }))
             .collect();
-        table::list(output, &rows.into(), &[("CHECK", "/check"), ("OUTCOME", "/outcome")]);
+        table::list(
+            output,
+            &rows.into(),
+            &[("CHECK", "/check"), ("OUTCOME", "/outcome")],
+        );
     }
     if is_sound {
         return Ok(ExitCode::SUCCESS);
     }
-    let wrong = examined.looks.iter().filter(|look| look.problem.is_some()).count();
-    eprintln!("chancery: the backup is NOT sound: {wrong} of {} checks failed", examined.looks.len());
+    let wrong = examined
+        .looks
+        .iter()
+        .filter(|look| look.problem.is_some())
+        .count();
+    eprintln!(
+        "chancery: the backup is NOT sound: {wrong} of {} checks failed",
+        examined.looks.len()
+    );
     Ok(ExitCode::FAILURE)
 }

@@ -24,8 +24,14 @@ impl Teller {
 
     /// So many rows of a table are done, of how many when that is known.
     pub(crate) fn tell(&mut self, stage: &'static str, table: &str, rows: u64, of: Option<u64>) {
-        let is_new = self.last.as_ref().is_none_or(|(_, was, at)| (*was, at.as_str()) != (stage, table));
-        let is_due = self.last.as_ref().is_none_or(|(since, ..)| since.elapsed() >= OFTEN);
+        let is_new = self
+            .last
+            .as_ref()
+            .is_none_or(|(_, was, at)| (*was, at.as_str()) != (stage, table));
+        let is_due = self
+            .last
+            .as_ref()
+            .is_none_or(|(since, ..)| since.elapsed() >= OFTEN);
         if !(is_new || is_due || Some(rows) == of) {
             return;
         }

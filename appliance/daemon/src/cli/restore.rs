@@ -57,7 +57,8 @@ pub(crate) struct Args {
 
 pub(crate) async fn run(place: &Place, args: Args) -> Result<()> {
     let log = args.audit_export.as_ref().map(|file| {
-        let opened = File::open(file).with_context(|| format!("the export {} cannot be opened", file.display()))?;
+        let opened =
+            File::open(file).with_context(|| format!("the export {} cannot be opened", file.display()))?;
         ExportedLog::read(BufReader::new(opened)).with_context(|| file.display().to_string())
     });
     let log = log.transpose()?;
@@ -81,7 +82,10 @@ pub(crate) async fn run(place: &Place, args: Args) -> Result<()> {
         return dry_run(place.output, wanted).await;
     }
     let mut teller = Teller::new(place.output);
-    let done = restore::restore(wanted, &mut |stage, table, rows, of| teller.tell(stage, table, rows, of)).await;
+    let done = restore::restore(wanted, &mut |stage, table, rows, of| {
+        teller.tell(stage, table, rows, of)
+    })
+    .await;
     teller.end();
     tell(place.output, &done?, known_until)
 }
@@ -92,7 +96,11 @@ async fn dry_run(output: Output, wanted: Wanted) -> Result<()> {
     let mut told = of(header);
     add(&mut told, "state", json!(planned.place.state));
     add(&mut told, "configuration", json!(planned.place.config_file()));
-    add(&mut told, "rows", json!(planned.manifest.tables.iter().map(|one| one.rows).sum::<u64>()));
+    add(
+        &mut told,
+        "rows",
+        json!(planned.manifest.tables.iter().map(|one| one.rows).sum::<u64>()),
+    );
     add(&mut told, "replaces", json!(planned.replaces));
     add(&mut told, "changed", json!("nothing: this was a dry run"));
     let rows = [
@@ -116,11 +124,16 @@ fn tell(output: Output, done: &Done, known_until: Option<(i64, Timestamp)>) -> R
     let mut told = of(&done.manifest.header);
     let mut warnings = done.warnings.clone();
     warnings.push(match known_until {
-        Some((seq, at)) => format!("nothing is known of what happened after entry {seq} of the audit log, at {at}"),
+        Some((seq, at)) => {
+            format!("nothing is known of what happened after entry {seq} of the audit log, at {at}")
+        }
         None => "what was revoked after the backup is good again, unless it is revoked again".to_owned(),
     });
     for file in &done.put.kept {
-        warnings.push(format!("{} was there already, and was left as it is", file.display()));
+        warnings.push(format!(
+            "{} was there already, and was left as it is",
+            file.display()
+        ));
     }
     add(&mut told, "state", json!(done.place.state));
     add(&mut told, "configuration", json!(done.place.config_file()));
@@ -149,7 +162,9 @@ fn tell(output: Output, done: &Done, known_until: Option<(i64, Timestamp)>) -> R
     ];
     table::one(output, &told, &rows);
     if output == Output::Table {
-        warnings.iter().for_each(|warning| eprintln!("warning: {warning}"));
+        warnings
+            .iter()
+            .for_each(|warning| eprintln!("warning: {warning}"));
     }
     Ok(())
 }

@@ -1,7 +1,9 @@
 //! A store is filled with what another one had: whole, or it is none.
 
 use store::dump::{self, Piece, TableSum};
-use store::{Error, Restore, Store, audit, certificates, crls, epoch, orders, restore, revocations, settings};
+use store::{
+    Error, Restore, Store, audit, certificates, crls, epoch, orders, restore, revocations, settings,
+};
 use uuid::Uuid;
 
 use super::fixture::{ISSUER, Place, certificate, crl, entry, intent, revocation};
@@ -51,9 +53,15 @@ async fn everything_arrives_and_is_a_store_at_the_end() {
     let mut restore = Restore::begin(target.open(), "one").await.unwrap();
     load(&mut restore, &pieces).await;
     let mut told = Vec::new();
-    restore.compare(&sums, |sum| told.push(sum.name.clone())).await.unwrap();
+    restore
+        .compare(&sums, |sum| told.push(sum.name.clone()))
+        .await
+        .unwrap();
     assert_eq!(told.len(), sums.len());
-    let done = restore.settle(|tx| settings::put(tx, "done", "yes")).await.unwrap();
+    let done = restore
+        .settle(|tx| settings::put(tx, "done", "yes"))
+        .await
+        .unwrap();
     assert_eq!(done, Some(()));
     let unfinished = restore.store().read(restore::unfinished).await.unwrap();
     assert!(unfinished.unwrap().contains("chancery restore"));
@@ -66,14 +74,20 @@ async fn everything_arrives_and_is_a_store_at_the_end() {
     assert!(problems.is_empty(), "{problems:?}");
     let (_, again) = dumped(store).await;
     let without = |sums: &[TableSum]| -> Vec<TableSum> {
-        sums.iter().filter(|sum| sum.name != "settings").cloned().collect()
+        sums.iter()
+            .filter(|sum| sum.name != "settings")
+            .cloned()
+            .collect()
     };
     assert_eq!(without(&again), without(&sums));
     let installation = |store: &Store| {
         let store = store.clone();
         async move { store.read(epoch::installation).await.unwrap() }
     };
-    assert_eq!(installation(store).await, installation(&Store::open_read_only(&place.config).unwrap()).await);
+    assert_eq!(
+        installation(store).await,
+        installation(&Store::open_read_only(&place.config).unwrap()).await
+    );
 }
 
 #[tokio::test]
@@ -84,7 +98,10 @@ async fn what_broke_off_is_no_store_and_goes_on_with_the_same_backup_alone() {
     load(&mut first, &pieces[..pieces.len() / 2]).await;
     drop(first);
     let refused = Store::open_whole(&target.config).await.unwrap_err();
-    assert!(refused.to_string().contains("run `chancery restore` again"), "{refused}");
+    assert!(
+        refused.to_string().contains("run `chancery restore` again"),
+        "{refused}"
+    );
     let other = Restore::begin(target.open(), "two").await.map(drop).unwrap_err();
     assert!(matches!(other, Error::Rejected(_)), "{other:?}");
     let mut again = Restore::begin(target.open(), "one").await.unwrap();
@@ -109,7 +126,10 @@ async fn what_broke_off_is_no_store_and_goes_on_with_the_same_backup_alone() {
 async fn a_difference_is_found() {
     let (place, target) = (Place::new(), Place::new());
     let (mut pieces, sums) = dumped(&filled(&place, 50).await).await;
-    let certificates = pieces.iter_mut().find(|piece| piece.table == "certificates").unwrap();
+    let certificates = pieces
+        .iter_mut()
+        .find(|piece| piece.table == "certificates")
+        .unwrap();
     let last = certificates.octets.last_mut().unwrap();
     *last ^= 1;
     let mut restore = Restore::begin(target.open(), "one").await.unwrap();
@@ -131,7 +151,12 @@ async fn an_epoch_passes_over_numbers_and_lets_every_list_be_due() {
     assert_eq!(begun.await.unwrap(), (1000, 1001));
     let look = store.read(|reader| {
         let first = crls::state(reader, ISSUER, 0)?;
-        Ok((first, crls::state(reader, ISSUER, 3)?, crls::newest(reader)?, epoch::current(reader)?))
+        Ok((
+            first,
+            crls::state(reader, ISSUER, 3)?,
+            crls::newest(reader)?,
+            epoch::current(reader)?,
+        ))
     });
     let (first, other, newest, epoch) = look.await.unwrap();
     assert_eq!((first.last_number, first.base, other.last_number), (507, 0, 500));
@@ -140,5 +165,10 @@ async fn an_epoch_passes_over_numbers_and_lets_every_list_be_due() {
     let next = store.write(|tx| crls::take_number(tx, ISSUER, 0)).await.unwrap();
     assert_eq!(next, 508);
     let id = Uuid::from_u128(9);
-    assert!(store.write(move |tx| epoch::pass_over(tx, id, 0, i64::MAX, 1)).await.is_err());
+    assert!(
+        store
+            .write(move |tx| epoch::pass_over(tx, id, 0, i64::MAX, 1))
+            .await
+            .is_err()
+    );
 }
