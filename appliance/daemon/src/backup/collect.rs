@@ -105,7 +105,9 @@ impl Collected {
             .iter()
             .filter_map(|token| token.pin_file.as_deref());
         let pins: Vec<PathBuf> = pins.map(Path::to_owned).collect();
-        pins.iter().for_each(|pin| self.add(pin));
+        for pin in &pins {
+            self.add(pin);
+        }
         if let Some(software) = &signing.software {
             if let Some(file) = &software.passphrase_file {
                 self.add(file);

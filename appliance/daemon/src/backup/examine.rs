@@ -322,15 +322,16 @@ fn soft(place: &Place, signing: &token::Config, sandbox: &Path) -> Result<HashMa
                 token.name
             );
         };
-        let mut test = Command::new(std::env::current_exe()?);
-        test.args(["--output", "json", "token", "test", "--label", label])
+        let mut child = Command::new(std::env::current_exe()?);
+        child
+            .args(["--output", "json", "token", "test", "--label", label])
             .arg("--module")
             .arg(&token.module)
             .arg("--pin-file")
             .arg(pin)
             .env("SOFTHSM2_CONF", &conf)
             .stdin(Stdio::null());
-        let output = test.output()?;
+        let output = child.output()?;
         let rows: Vec<serde_json::Value> = serde_json::from_slice(&output.stdout).map_err(|_| {
             let said = String::from_utf8_lossy(&output.stderr);
             anyhow!("the token `{}`: {}", token.name, said.trim())

@@ -73,7 +73,7 @@ pub(crate) fn read(
 
 /// A failure of the disk that is written to is told as it is; what comes out of the backup is about the backup.
 fn explain(error: anyhow::Error) -> anyhow::Error {
-    let is_ours = error.chain().any(|cause| cause.is::<Ours>());
+    let is_ours = error.chain().any(<dyn std::error::Error>::is::<Ours>);
     if is_ours {
         error
     } else {
@@ -201,8 +201,8 @@ fn take_file<R: Read>(entry: &mut Entry<'_, R>, name: FileName, into: Option<&Pa
 fn create(folder: &Path, name: &FileName, mode: u32) -> Result<fs::File> {
     let path = folder.join(name.role.to_string()).join(&name.path);
     let parent = path.parent().unwrap_or(folder);
-    let made = fs::DirBuilder::new().recursive(true).mode(0o700).create(parent);
-    let file = made.and_then(|()| {
+    let folder = fs::DirBuilder::new().recursive(true).mode(0o700).create(parent);
+    let file = folder.and_then(|()| {
         OpenOptions::new()
             .write(true)
             .create_new(true)

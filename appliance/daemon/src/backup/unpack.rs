@@ -117,7 +117,7 @@ async fn take(
             }
             Item::Manifest(manifest) => {
                 let compared = filled.compare(&manifest.tables, |sum| {
-                    told("comparing", &sum.name, 0, Some(sum.rows))
+                    told("comparing", &sum.name, 0, Some(sum.rows));
                 });
                 compared.await?;
                 let restore = restore.ok_or(CutShort)?;

@@ -141,8 +141,8 @@ async fn feed(
             }
             rows.1 += piece.rows;
             told(rows.0, rows.1, rows.2);
-            let sent = pieces.send(Part::Piece(piece));
-            sent.map_err(|_| store::Error::Io("the backup could not be written".to_owned()))
+            let outcome = pieces.send(Part::Piece(piece));
+            outcome.map_err(|_| store::Error::Io("the backup could not be written".to_owned()))
         })?;
         let is_included = |token: &str| match token {
             "software" => software,

@@ -109,9 +109,9 @@ impl Opened {
 
 pub(crate) async fn run(place: &Place, args: Args) -> Result<ExitCode> {
     match args.command {
-        None => make(place, args.make).await?,
+        None => create(place, args.make).await?,
         Some(Command::Keygen { to, passphrase_file }) => {
-            keygen(place.output, &to, passphrase_file.as_deref())?
+            keygen(place.output, &to, passphrase_file.as_deref())?;
         }
         Some(Command::Inspect { opened }) => inspect(place.output, opened).await?,
         Some(Command::Verify {
@@ -131,13 +131,13 @@ pub(crate) async fn run(place: &Place, args: Args) -> Result<ExitCode> {
     Ok(ExitCode::SUCCESS)
 }
 
-async fn make(place: &Place, make: Make) -> Result<()> {
-    let to = make.to.context("name the file to make by --to")?;
+async fn create(place: &Place, wanted: Make) -> Result<()> {
+    let to = wanted.to.context("name the file to make by --to")?;
     let is_output = to == Path::new("-");
     if !is_output && to.exists() {
         bail!("{} is there already: name another file", to.display());
     }
-    let recipients = keys::recipients(&make.recipients, &make.lists)?;
+    let recipients = keys::recipients(&wanted.recipients, &wanted.lists)?;
     let mut teller = Teller::new(place.output);
     let told = Box::new(move |table, rows, of| {
         teller.tell("backing up", table, rows, Some(of));
@@ -262,7 +262,7 @@ async fn inspect(output: Output, opened: Opened) -> Result<()> {
 async fn verify(output: Output, wanted: examine::Wanted) -> Result<ExitCode> {
     let mut teller = Teller::new(output);
     let examined = examine::examine(wanted, &mut |stage, table, rows, of| {
-        teller.tell(stage, table, rows, of)
+        teller.tell(stage, table, rows, of);
     })
     .await;
     teller.end();

@@ -83,7 +83,7 @@ pub(crate) async fn run(place: &Place, args: Args) -> Result<()> {
     }
     let mut teller = Teller::new(place.output);
     let done = restore::restore(wanted, &mut |stage, table, rows, of| {
-        teller.tell(stage, table, rows, of)
+        teller.tell(stage, table, rows, of);
     })
     .await;
     teller.end();
@@ -162,9 +162,9 @@ fn tell(output: Output, done: &Done, known_until: Option<(i64, Timestamp)>) -> R
     ];
     table::one(output, &told, &rows);
     if output == Output::Table {
-        warnings
-            .iter()
-            .for_each(|warning| eprintln!("warning: {warning}"));
+        for warning in &warnings {
+            eprintln!("warning: {warning}");
+        }
     }
     Ok(())
 }

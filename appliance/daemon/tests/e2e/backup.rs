@@ -91,7 +91,11 @@ fn export(appliance: &Appliance, name: &str) -> PathBuf {
 }
 
 fn hexadecimal(octets: &[u8]) -> String {
-    octets.iter().map(|octet| format!("{octet:02x}")).collect()
+    use std::fmt::Write as _;
+    octets.iter().fold(String::new(), |mut text, octet| {
+        write!(text, "{octet:02x}").unwrap();
+        text
+    })
 }
 
 /// The serial of the certificate of this name.
@@ -433,7 +437,7 @@ fn e2e_backup_postgres_a_restore_that_breaks_off_goes_on() {
         || database.run("SELECT count(*) FROM information_schema.tables WHERE table_name = 'audit'") == "1";
     while !(has_schema() && database.run("SELECT count(*) FROM audit") != "0") {
         assert!(
-            since.elapsed() < std::time::Duration::from_secs(60),
+            since.elapsed() < std::time::Duration::from_mins(1),
             "nothing arrives"
         );
         std::thread::sleep(std::time::Duration::from_millis(20));
