@@ -168,3 +168,120 @@ fn octets(hexadecimal_text: &str) -> Option<Vec<u8>> {
         .collect();
     octets.filter(|octets| hexadecimal(octets) == hexadecimal_text)
 }
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, reason = "a test says what broke by panicking")]
+
+    use super::*;
+
+    /// A log of so many entries, each hanging on the one before it.
+    fn log(entries: i64) -> Vec<LoggedEntry> {
+        let mut log: Vec<LoggedEntry> = Vec::new();
+        for seq in 1..=entries {
+            let entry = AuditEntry {
+                at: 1_767_225_600_000 + seq,
+                actor: "anna".to_owned(),
+                action: "certificate.issue".to_owned(),
+                object: seq.to_string(),
+                outcome: "ok".to_owned(),
+                details: format!(r#"{{"z":{seq},"a":"é"}}"#),
+            };
+            let before = log.last().map(|one| one.hash.clone()).unwrap_or_default();
+            let mut logged = LoggedEntry {
+                seq,
+                entry,
+                hash: Vec::new(),
+            };
+            logged.hash = hash_after(&before, &logged);
+            log.push(logged);
+        }
+        log
+    }
+
+    /// As the head of the store's `audit.rs` says.
+    fn hash_after(before: &[u8], one: &LoggedEntry) -> Vec<u8> {
+        let mut octets = Vec::new();
+        let mut field = |bytes: &[u8]| {
+            octets.extend_from_slice(&(bytes.len() as u64).to_be_bytes());
+            octets.extend_from_slice(bytes);
+        };
+        let (seq, at) = (one.seq.to_be_bytes(), one.entry.at.to_be_bytes());
+        let entry = &one.entry;
+        let texts = [
+            &entry.actor,
+            &entry.action,
+            &entry.object,
+            &entry.outcome,
+            &entry.details,
+        ];
+        [b"chancery audit 1".as_slice(), before, &seq, &at]
+            .into_iter()
+            .for_each(&mut field);
+        texts.into_iter().for_each(|text| field(text.as_bytes()));
+        aws_lc_rs::digest::digest(&aws_lc_rs::digest::SHA256, &octets)
+            .as_ref()
+            .to_vec()
+    }
+
+    fn line(one: &LoggedEntry, details: &str) -> String {
+        let at = crate::clock::from_millis(one.entry.at);
+        format!(
+            r#"{{"seq":{},"at":"{at}","actor":"anna","action":"certificate.issue","object":"{}","outcome":"ok","details":{details},"hash":"{}"}}"#,
+            one.seq,
+            one.entry.object,
+            hexadecimal(&one.hash)
+        )
+    }
+
+    #[test]
+    fn lines_arrays_and_pages_are_read_and_the_hashes_hold_where_details_are_as_they_were() {
+        let log = log(4);
+        let lines: Vec<String> = log.iter().map(|one| line(one, &one.entry.details)).collect();
+        let texts: Vec<String> = log
+            .iter()
+            .map(|one| line(one, &serde_json::to_string(&one.entry.details).unwrap()))
+            .collect();
+        for text in [
+            lines.join("\n"),
+            format!("[{}]", lines.join(",")),
+            format!(r#"{{"items":[{}],"next":null}}"#, lines.join(",")),
+            format!("{}\n[{}]", lines.join("\n"), lines.join(",")),
+            texts.join("\n"),
+        ] {
+            let read = ExportedLog::read(text.as_bytes()).unwrap();
+            assert_eq!(read.entries, log, "{text}");
+            assert!(read.is_proven() && read.first() == 1 && read.last().unwrap().0 == 4);
+            read.check_against(log.get(..2).unwrap(), 2).unwrap();
+        }
+        let anew: Vec<String> = log.iter().map(|one| line(one, r#"{"a":"é","z":1}"#)).collect();
+        assert!(!ExportedLog::read(anew.join("\n").as_bytes()).unwrap().is_proven());
+    }
+
+    #[test]
+    fn a_gap_and_another_log_are_found() {
+        let log = log(4);
+        let text = |numbers: &[usize]| -> String {
+            let chosen = numbers.iter().filter_map(|number| log.get(*number));
+            chosen.map(|one| line(one, &one.entry.details)).collect()
+        };
+        assert!(matches!(
+            ExportedLog::read(text(&[0, 1, 3]).as_bytes()),
+            Err(ExportFault::Gap(3))
+        ));
+        assert!(matches!(
+            ExportedLog::read(text(&[]).as_bytes()),
+            Err(ExportFault::Empty)
+        ));
+        let late = ExportedLog::read(text(&[2, 3]).as_bytes()).unwrap();
+        assert!(matches!(late.check_against(&[], 1), Err(ExportFault::Gap(2))));
+        late.check_against(&[], 2).unwrap();
+        let whole = ExportedLog::read(text(&[0, 1]).as_bytes()).unwrap();
+        let mut other = log.clone();
+        other.iter_mut().for_each(|one| one.hash = vec![7; 32]);
+        assert!(matches!(
+            whole.check_against(&other, 4),
+            Err(ExportFault::Other(1))
+        ));
+    }
+}

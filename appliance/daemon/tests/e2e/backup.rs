@@ -57,7 +57,7 @@ pub(crate) fn restored(output: &Output) -> Value {
 }
 
 /// The audit log of a store as an export has it: an entry a line.
-fn export(appliance: &Appliance, name: &str) -> PathBuf {
+pub(crate) fn export(appliance: &Appliance, name: &str) -> PathBuf {
     let store =
         ::store::Store::open_read_only(&::store::StoreConfig::new(appliance.state().join("chancery.db")));
     let entries = store
