@@ -8,12 +8,14 @@
 //! What a key is needed for is here; what the words on the command line are is in `cli/backup.rs` and `cli/restore.rs`.
 
 pub(crate) mod collect;
+mod conditions;
 pub(crate) mod examine;
 pub(crate) mod keys;
 pub(crate) mod manifest;
 pub(crate) mod place;
 pub(crate) mod read;
 pub(crate) mod restore;
+pub(crate) mod signing_keys;
 pub(crate) mod soft_token;
 pub(crate) mod unpack;
 pub(crate) mod write;

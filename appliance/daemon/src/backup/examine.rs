@@ -20,9 +20,9 @@ use store::issuers::IssuerRow;
 use tempfile::TempDir;
 use token::KeyRing;
 
+use super::conditions::check_schema;
 use super::manifest::{Key, Manifest, Role};
 use super::place::Place;
-use super::restore::check_schema;
 use super::soft_token;
 use super::unpack::{Source, Told, Unpacked, staged_sqlite};
 use super::write::hexadecimal;

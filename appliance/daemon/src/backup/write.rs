@@ -24,6 +24,7 @@ use uuid::Uuid;
 use super::collect::{Collected, Source};
 use super::keys::random;
 use super::manifest::{AuditEnd, FORMAT, File, HEADER, Header, Key, MANIFEST, Manifest, TABLES};
+use super::signing_keys::signing_keys;
 use crate::config::Config;
 
 /// Pieces of the store that wait for the thread that writes.
@@ -148,7 +149,7 @@ async fn feed(
             "software" => software,
             token => tokens.iter().any(|one| one == token),
         };
-        Ok((tables, audit_end(reader)?, keys(reader, is_included)?))
+        Ok((tables, audit_end(reader)?, signing_keys(reader, is_included)?))
     });
     let (tables, audit, keys) = read.await?;
     let rest = collected.rest()?;
@@ -175,47 +176,6 @@ fn audit_end(reader: &Reader<'_>) -> store::Result<AuditEnd> {
         entries,
         head: last.first().map(|one| hexadecimal(&one.hash)).unwrap_or_default(),
     })
-}
-
-/// The keys that something signs with.
-fn keys(reader: &Reader<'_>, is_included: impl Fn(&str) -> bool) -> store::Result<Vec<Key>> {
-    let issuers = store::issuers::all(reader)?;
-    let responders = store::responders::all(reader)?;
-    let mut found = Vec::new();
-    for key in store::keys::all(reader)? {
-        let own = issuers
-            .iter()
-            .filter(|one| one.key_fingerprint == key.fingerprint && one.state != "disabled");
-        let asked = responders
-            .iter()
-            .filter(|one| one.key_fingerprint == key.fingerprint);
-        let mut used_by: Vec<String> = own
-            .clone()
-            .map(|one| format!("ca {} {}", one.name, one.generation))
-            .collect();
-        let mut of: Vec<&store::issuers::IssuerRow> = own.collect();
-        for responder in asked {
-            for one in issuers.iter().filter(|one| one.id == responder.issuer_id) {
-                used_by.push(format!("responder of {} {}", one.name, one.generation));
-                of.push(one);
-            }
-        }
-        let Some(issuer) = of.first() else { continue };
-        let chain = pki::Certificate::parse_all(&issuer.chain).unwrap_or_default();
-        let above = chain.iter().map(|one| one.subject().to_string());
-        let chain: Vec<String> = std::iter::once(issuer.subject.clone()).chain(above).collect();
-        found.push(Key {
-            fingerprint: hexadecimal(&key.fingerprint),
-            algorithm: key.algorithm.clone(),
-            spki: hexadecimal(&key.spki),
-            is_included: is_included(&key.backend),
-            token: key.backend,
-            label: key.label,
-            used_by,
-            chain,
-        });
-    }
-    Ok(found)
 }
 
 /// Writes it to where it goes. Of a file that cannot be written to its end nothing stays.
