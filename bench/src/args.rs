@@ -116,6 +116,8 @@ pub(crate) enum Scenario {
     Crl,
     /// Start-up with many certificates.
     Start,
+    /// A backup of up to a million certificates beside the running server, its verification and its restore.
+    Backup,
     /// Good requests at full load in a crowd of bad clients: those rows of the contract.
     Overload,
     /// Every row of the performance contract.
@@ -150,12 +152,13 @@ impl Cli {
             Scenario::Sign,
             Scenario::Crl,
             Scenario::Start,
+            Scenario::Backup,
             Scenario::Overload,
             Scenario::Contract,
         ];
         ensure!(
             !self.wanted().iter().any(|wanted| on_its_own.contains(wanted)),
-            "sign, crl, start, overload and contract make appliances of their own: leave out --server"
+            "sign, crl, start, backup, overload and contract make appliances of their own: leave out --server"
         );
         Ok(Some(Remote {
             server: server.clone(),

@@ -10,6 +10,7 @@ use crate::shell;
 
 /// Debian packages: the program or file that shows the package is there, and the package.
 const DEBIAN: &[(&str, &str)] = &[
+    ("/usr/bin/age", "age"),
     ("/usr/bin/softhsm2-util", "softhsm2"),
     ("/usr/bin/pkcs11-tool", "opensc"),
     ("/usr/bin/certtool", "gnutls-bin"),

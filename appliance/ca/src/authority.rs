@@ -76,15 +76,19 @@ impl Authority {
         // What is told from here on is taken over; what was before is read with everything else.
         let read = store.read(|reader| {
             let high_water = store::settings::number(reader, HIGH_WATER)?;
-            Ok((high_water, store::changes::mark(reader)?))
+            Ok((
+                high_water,
+                store::changes::mark(reader)?,
+                store::epoch::current(reader)?,
+            ))
         });
-        let (high_water, mark) = read.await?;
+        let (high_water, mark, epoch) = read.await?;
         let inner = Inner {
             guard: ClockGuard::new(high_water.unwrap_or(0), settings.clock_tolerance),
             ocsp_cache: OcspCache::new(settings.ocsp_cache_entries),
             checks: Checks::default(),
             ocsp_budget: Semaphore::new(settings.ocsp_on_demand),
-            answers: open_answers(&settings)?,
+            answers: open_answers(&settings, epoch)?,
             registry: Registry::default(),
             profiles: ArcSwap::default(),
             tokens: ArcSwap::default(),
@@ -259,11 +263,11 @@ where
     }
 }
 
-fn open_answers(settings: &Settings) -> Result<Option<OcspAnswers>> {
+fn open_answers(settings: &Settings, epoch: i64) -> Result<Option<OcspAnswers>> {
     let Some(folder) = &settings.ocsp_folder else {
         return Ok(None);
     };
-    let answers = OcspAnswers::open(folder)?;
+    let answers = OcspAnswers::open(folder, epoch)?;
     if let Some(cause) = answers.begun_anew() {
         tracing::warn!(folder = %folder.display(), cause, "the OCSP answers on disk could not be read: begun anew");
     }

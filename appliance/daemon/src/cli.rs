@@ -2,6 +2,7 @@
 
 mod api_token;
 mod audit;
+mod backup;
 mod ca;
 mod cert;
 mod client;
@@ -11,6 +12,8 @@ mod hint;
 mod init;
 mod man;
 mod profile;
+mod progress;
+mod restore;
 mod say;
 mod serve;
 mod store;
@@ -25,6 +28,7 @@ use anyhow::{Context as _, Result};
 use clap::{Parser, Subcommand, ValueEnum};
 
 use client::ApiFailure;
+pub(crate) use init::store::StoreArgs;
 
 use crate::config::ConfigError;
 use crate::supervise::{EXIT_CONFIG, EXIT_PIN_REJECTED, NotStarted};
@@ -95,6 +99,11 @@ enum Command {
     /// The store: migrate its schema, check that it is whole, copy it into another database. Works without the server.
     #[command(subcommand)]
     Store(store::Command),
+    /// Make a backup of everything, encrypted for its recipients; look at backups, and verify them. Works beside the server and
+    /// without it.
+    Backup(Box<backup::Args>),
+    /// Restore a backup. Works without the server.
+    Restore(Box<restore::Args>),
     /// The audit log.
     #[command(subcommand)]
     Audit(audit::Command),
@@ -127,6 +136,8 @@ pub(crate) fn run(cli: Cli) -> Result<ExitCode> {
         Command::Token(command) => token::run(&place, command),
         Command::ApiToken(command) => done(runtime("work")?.block_on(api_token::run(&place, command))),
         Command::Audit(command) => runtime("work")?.block_on(audit::run(&place, command)),
+        Command::Backup(args) => runtime("work")?.block_on(backup::run(&place, *args)),
+        Command::Restore(args) => done(runtime("work")?.block_on(restore::run(&place, *args))),
         Command::Store(command) => runtime("work")?.block_on(store::run(&place, command)),
         Command::Config(command) => done(config::run(&place, &command)),
         Command::Tour(args) => done(runtime("work")?.block_on(tour::run(&place, &args))),

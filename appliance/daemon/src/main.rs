@@ -4,6 +4,7 @@
     reason = "a program whose output is for a person at a terminal"
 )]
 
+mod backup;
 mod cli;
 mod compose;
 mod config;

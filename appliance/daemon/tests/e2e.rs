@@ -14,6 +14,10 @@ mod harness;
 
 #[path = "e2e/api.rs"]
 mod api;
+#[path = "e2e/backup.rs"]
+mod backup;
+#[path = "e2e/backup_bad_input.rs"]
+mod backup_bad_input;
 #[path = "e2e/bad_input.rs"]
 mod bad_input;
 #[path = "e2e/cli.rs"]

@@ -114,6 +114,11 @@ pub fn last(reader: &Reader<'_>) -> Result<i64> {
     Ok(last.unwrap_or(0))
 }
 
+/// Whether an entry hangs on the one whose hash this is; no octets before the first.
+pub fn follows(previous: &[u8], logged: &LoggedEntry) -> bool {
+    logged.hash == chained(previous, logged.seq, &logged.entry)
+}
+
 /// Checks the whole log in one pass, holding one entry at a time.
 pub fn verify(reader: &Reader<'_>) -> Result<Verdict> {
     let mut previous = Vec::new();

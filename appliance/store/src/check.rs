@@ -4,6 +4,7 @@ use crate::audit::{self, Verdict};
 use crate::copy;
 use crate::db::Reader;
 use crate::error::Result;
+use crate::restore;
 
 /// What one look found.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -71,6 +72,10 @@ pub fn check(reader: &Reader<'_>) -> Result<Vec<Finding>> {
         what: "no copy into it is unfinished",
         problem: copy::is_unfinished(reader)?
             .then(|| "a copy into it broke off: run `chancery store copy` again, or empty it".to_owned()),
+    });
+    found.push(Finding {
+        what: "no restore into it is unfinished",
+        problem: restore::unfinished(reader)?,
     });
     for (what, sql, problem) in RULES {
         let count = reader.first(sql, &[], |row| row.int(0))?.unwrap_or(0);

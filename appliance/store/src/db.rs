@@ -133,9 +133,12 @@ impl Store {
         Ok(Self::assemble(config, readers, Some(writer), lock))
     }
 
-    /// Opens the store for serving: as [`Store::open`], but not one into which a copy has not been finished.
+    /// Opens the store for serving: as [`Store::open`], but not one into which a copy or a restore has not been finished.
     pub async fn open_whole(config: &StoreConfig) -> Result<Self> {
         let store = Self::open(config)?;
+        if let Some(unfinished) = store.read(crate::restore::unfinished).await? {
+            return Err(Error::Rejected(unfinished));
+        }
         if store.read(crate::copy::is_unfinished).await? {
             return Err(Error::Rejected(
                 "a copy into it broke off: run `chancery store copy` again, or empty it".to_owned(),

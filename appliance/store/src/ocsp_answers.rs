@@ -15,6 +15,10 @@ use parking_lot::Mutex;
 
 use crate::error::{Error, Result};
 
+/// What is known of the answers, apart from them.
+const ABOUT: &str = "about";
+/// Of which epoch they are.
+const EPOCH: &str = "epoch";
 /// Octets of memory sled may use for pages.
 const PAGES: u64 = 64 << 20;
 /// Writes that may wait.
@@ -43,8 +47,9 @@ enum Write {
 }
 
 impl OcspAnswers {
-    /// Opens the folder, and begins anew when it cannot be read. One that somebody else has open is not touched.
-    pub fn open(folder: &Path) -> Result<Self> {
+    /// Opens the folder, and begins anew when it cannot be read or is of another epoch of the store ([`crate::epoch`]). One that
+    /// somebody else has open is not touched.
+    pub fn open(folder: &Path, epoch: i64) -> Result<Self> {
         let failed = |error: sled::Error| Error::Cache(error.to_string());
         let (db, begun_anew) = match open_when_free(folder) {
             Ok(db) => (db, None),
@@ -54,6 +59,7 @@ impl OcspAnswers {
                 (open(folder).map_err(failed)?, Some(error.to_string().into()))
             }
         };
+        of_epoch(&db, epoch).map_err(failed)?;
         let (writes, waiting) = sync_channel(WAITING);
         let lost = Arc::<AtomicU64>::default();
         let thread = std::thread::Builder::new()
@@ -134,6 +140,18 @@ impl OcspAnswers {
     }
 }
 
+/// What was signed in another epoch may say what is not so in this one. It is on the disk before the first answer of this one is.
+fn of_epoch(db: &sled::Db, epoch: i64) -> sled::Result<()> {
+    let (about, epoch) = (db.open_tree(ABOUT)?, epoch.to_be_bytes());
+    let is_first = about.is_empty() && epoch == [0; 8];
+    if is_first || about.get(EPOCH)?.is_some_and(|known| known == epoch) {
+        return Ok(());
+    }
+    db.clear()?;
+    about.insert(EPOCH, &epoch)?;
+    db.flush().map(drop)
+}
+
 /// Who closed the folder a moment ago may still hold its lock: sled lets go of it on a thread of its own.
 fn open_when_free(folder: &Path) -> sled::Result<sled::Db> {
     let until = Instant::now() + PATIENCE;
@@ -203,7 +221,7 @@ mod tests {
     #[test]
     fn what_was_kept_is_found_also_after_a_restart() {
         let folder = tempfile::tempdir().unwrap();
-        let answers = OcspAnswers::open(folder.path()).unwrap();
+        let answers = OcspAnswers::open(folder.path(), 0).unwrap();
         answers.keep(b"one".to_vec(), b"1".to_vec());
         answers.keep(b"two".to_vec(), b"2".to_vec());
         answers.keep(b"one".to_vec(), b"11".to_vec());
@@ -211,7 +229,7 @@ mod tests {
         assert_eq!(answers.find(b"one", octets), Some(b"11".to_vec()));
         answers.close();
         drop(answers);
-        let answers = OcspAnswers::open(folder.path()).unwrap();
+        let answers = OcspAnswers::open(folder.path(), 0).unwrap();
         assert_eq!(
             (answers.find(b"two", octets), answers.count()),
             (Some(b"2".to_vec()), 2)
@@ -224,15 +242,15 @@ mod tests {
     #[test]
     fn what_somebody_else_has_open_is_not_touched() {
         let folder = tempfile::tempdir().unwrap();
-        let answers = OcspAnswers::open(folder.path()).unwrap();
+        let answers = OcspAnswers::open(folder.path(), 0).unwrap();
         answers.keep(b"one".to_vec(), b"1".to_vec());
         answers.settle();
-        let refused = OcspAnswers::open(folder.path()).unwrap_err();
+        let refused = OcspAnswers::open(folder.path(), 0).unwrap_err();
         assert!(matches!(refused, Error::Cache(_)), "{refused:?}");
         assert_eq!(answers.find(b"one", octets), Some(b"1".to_vec()));
         answers.close();
         drop(answers);
-        let answers = OcspAnswers::open(folder.path()).unwrap();
+        let answers = OcspAnswers::open(folder.path(), 0).unwrap();
         assert_eq!(answers.find(b"one", octets), Some(b"1".to_vec()));
         answers.close();
     }
@@ -240,7 +258,7 @@ mod tests {
     #[test]
     fn what_cannot_be_read_is_begun_anew() {
         let folder = tempfile::tempdir().unwrap();
-        let answers = OcspAnswers::open(folder.path()).unwrap();
+        let answers = OcspAnswers::open(folder.path(), 0).unwrap();
         answers.keep(b"one".to_vec(), b"1".to_vec());
         answers.close();
         drop(answers);
@@ -250,7 +268,7 @@ mod tests {
                 std::fs::write(path, "scribble").unwrap();
             }
         }
-        let answers = OcspAnswers::open(folder.path()).unwrap();
+        let answers = OcspAnswers::open(folder.path(), 0).unwrap();
         assert_eq!(answers.find(b"one", octets), None);
         answers.keep(b"two".to_vec(), b"2".to_vec());
         answers.settle();
@@ -259,11 +277,30 @@ mod tests {
     }
 
     #[test]
+    fn what_is_of_another_epoch_is_gone() {
+        let folder = tempfile::tempdir().unwrap();
+        for (epoch, is_kept) in [
+            (0, false),
+            (0, true),
+            (1, false),
+            (1, true),
+            (0, false),
+            (2, false),
+        ] {
+            let answers = OcspAnswers::open(folder.path(), epoch).unwrap();
+            assert_eq!(answers.find(b"one", octets).is_some(), is_kept, "{epoch}");
+            answers.keep(b"one".to_vec(), b"1".to_vec());
+            answers.settle();
+            answers.close();
+        }
+    }
+
+    #[test]
     fn what_is_no_folder_is_replaced() {
         let folder = tempfile::tempdir().unwrap();
         let place = folder.path().join("answers");
         std::fs::write(&place, "scribble").unwrap();
-        let answers = OcspAnswers::open(&place).unwrap();
+        let answers = OcspAnswers::open(&place, 0).unwrap();
         assert!(answers.begun_anew().is_some());
         answers.keep(b"one".to_vec(), b"1".to_vec());
         answers.settle();

@@ -3,7 +3,7 @@
 
 mod authorities;
 mod layout;
-mod store;
+pub(crate) mod store;
 mod token;
 
 use std::net::SocketAddr;

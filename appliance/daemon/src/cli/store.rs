@@ -1,20 +1,16 @@
 //! `chancery store`: the database of the configuration. Works without the server; `migrate` and `copy` want it stopped.
 
-use std::io::{IsTerminal as _, Write as _};
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
-use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, Result};
 use clap::Subcommand;
 use serde_json::{Value, json};
 use store::{Finding, Location, Progress, Stage, Store, StoreConfig};
 
+use super::progress::Teller;
 use super::{Output, Place, table};
 use crate::config::Config;
-
-/// How often progress is told.
-const OFTEN: Duration = Duration::from_millis(500);
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum Command {
@@ -135,7 +131,7 @@ async fn copy(output: Output, from: &StoreConfig, to: &Path) -> Result<ExitCode>
         .context("opening the source: is its server running? stop it first")?;
     let target = Store::open(&to).context("opening the target")?;
     let mut teller = Teller::new(output);
-    let copied = store::copy(&source, &target, |progress| teller.tell(progress)).await?;
+    let copied = store::copy(&source, &target, |progress| tell(&mut teller, progress)).await?;
     teller.end();
     let files = if from.folder == to.folder {
         0
@@ -169,52 +165,10 @@ fn place_of(config: &StoreConfig) -> String {
     }
 }
 
-/// Tells how far it is: a line that changes for people, an object a line for machines, now and then.
-struct Teller {
-    output: Output,
-    last: Option<(Instant, Stage, &'static str)>,
-}
-
-impl Teller {
-    fn new(output: Output) -> Self {
-        Self { output, last: None }
-    }
-
-    fn tell(&mut self, progress: Progress) {
-        let Progress {
-            stage,
-            table,
-            rows,
-            of,
-        } = progress;
-        let is_new = self.last.is_none_or(|(_, was, at)| (was, at) != (stage, table));
-        let is_due = self.last.is_none_or(|(since, ..)| since.elapsed() >= OFTEN);
-        if !(is_new || is_due || rows == of) {
-            return;
-        }
-        self.last = Some((Instant::now(), stage, table));
-        let stage = match stage {
-            Stage::Copying => "copying",
-            Stage::Comparing => "comparing",
-        };
-        let mut err = std::io::stderr().lock();
-        // Who cannot be told loses nothing but the telling.
-        let _ = match self.output {
-            Output::Json => writeln!(
-                err,
-                "{}",
-                json!({ "stage": stage, "table": table, "rows": rows, "of": of })
-            ),
-            Output::Table if std::io::stderr().is_terminal() => {
-                write!(err, "\r\x1b[K{stage} {table}: {rows} of {of}")
-            }
-            Output::Table => writeln!(err, "{stage} {table}: {rows} of {of}"),
-        };
-    }
-
-    fn end(&self) {
-        if self.output == Output::Table && std::io::stderr().is_terminal() {
-            let _ = writeln!(std::io::stderr());
-        }
-    }
+fn tell(teller: &mut Teller, progress: Progress) {
+    let stage = match progress.stage {
+        Stage::Copying => "copying",
+        Stage::Comparing => "comparing",
+    };
+    teller.tell(stage, progress.table, progress.rows, Some(progress.of));
 }

@@ -3,7 +3,8 @@
 use std::path::Path;
 use std::process::Command;
 
-use crate::harness::{free_ports, text};
+use crate::backup::{export, started};
+use crate::harness::{Appliance, Keys, free_ports, text};
 
 #[test]
 fn e2e_docs_quick_start() {
@@ -38,4 +39,62 @@ fn e2e_docs_quick_start() {
     for word in ["host.pem: OK", "Response verify OK", "good", "revoked", "Sound"] {
         assert!(said.contains(word), "{word}: {said}");
     }
+}
+
+/// The commands of a page, one after the other.
+fn commands(page: &str) -> String {
+    let page = Path::new(env!("CARGO_MANIFEST_DIR"))
+        .join("../../docs")
+        .join(page);
+    let page = std::fs::read_to_string(page).unwrap();
+    let blocks = page
+        .split("```sh\n")
+        .skip(1)
+        .map(|rest| rest.split("```").next().unwrap());
+    let script: String = blocks.collect();
+    assert!(script.lines().count() >= 4, "{script}");
+    format!("set -euo pipefail\n{script}")
+}
+
+/// Runs the commands of a page as an operator of this appliance would.
+fn follow(appliance: &Appliance, page: &str) -> String {
+    let programs = Path::new(env!("CARGO_BIN_EXE_chancery")).parent().unwrap();
+    let path = format!("{}:{}", programs.display(), std::env::var("PATH").unwrap());
+    let output = Command::new("bash")
+        .args(["-c", &commands(page)])
+        .current_dir(appliance.dir.path())
+        .envs([
+            ("PATH", path.as_str()),
+            ("KEY", "backup.key"),
+            ("RECIPIENTS", "recipients"),
+            ("BACKUP", "one.age"),
+        ])
+        .envs([("EXPORT", "audit.jsonl"), ("CERTIFICATES", "later.pem")])
+        .env("CONFIG", appliance.config())
+        .env("STATE", appliance.state())
+        .env("SOFTHSM2_CONF", appliance.file("softhsm2.conf"))
+        .output()
+        .unwrap();
+    assert!(output.status.success(), "{page}: {}", text(&output));
+    text(&output)
+}
+
+#[test]
+fn e2e_docs_backup_and_restore() {
+    let mut appliance = started(Keys::SoftHsm);
+    let said = follow(&appliance, "operations/backup.md");
+    assert!(said.contains("signs through the signing process"), "{said}");
+    appliance.issue("later", "tls-server", "/CN=later.test", Some("DNS:later.test"));
+    export(&appliance, "audit.jsonl");
+    appliance.signal("KILL");
+    appliance.wait();
+    std::fs::remove_dir_all(appliance.state()).unwrap();
+    let said = follow(&appliance, "operations/restore.md");
+    assert!(
+        said.contains("Taken in again   1") && said.contains("Sound            true"),
+        "{said}"
+    );
+    appliance.serve();
+    let listed = appliance.json(&["cert", "list", "--name", "later.test"]);
+    assert_eq!(listed[0]["status"], "valid", "{listed}");
 }

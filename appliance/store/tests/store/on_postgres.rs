@@ -24,6 +24,8 @@ mod nouns;
 mod readers;
 #[path = "retention.rs"]
 mod retention;
+#[path = "restore.rs"]
+mod restore;
 #[path = "server.rs"]
 mod server;
 #[path = "several.rs"]

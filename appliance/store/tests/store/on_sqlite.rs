@@ -28,5 +28,7 @@ mod open;
 mod readers;
 #[path = "retention.rs"]
 mod retention;
+#[path = "restore.rs"]
+mod restore;
 #[path = "several.rs"]
 mod several;

@@ -26,8 +26,13 @@ pub(crate) struct StoreArgs {
 }
 
 impl StoreArgs {
+    /// Whether a store is named.
+    pub(crate) fn is_given(&self) -> bool {
+        self.url.is_some()
+    }
+
     /// Writes them into a configuration, with absolute paths.
-    pub(super) fn put(&self, config: &mut Config) -> Result<()> {
+    pub(crate) fn put(&self, config: &mut Config) -> Result<()> {
         let absolute = |file: &Option<PathBuf>| file.as_ref().map(std::path::absolute).transpose();
         if let Some(url) = &self.url {
             config.store.url.clone_from(url);

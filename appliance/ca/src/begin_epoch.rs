@@ -1,0 +1,117 @@
+//! What follows on a restore: the store is as it was at the backup, and what happened since must not be undone silently.
+//!
+//! Numbers of CRLs jump ahead of every number that may have been published since; what is kept elsewhere of the older epoch is no
+//! longer used. With an export of the audit log, what it tells of the time after the backup is done again: revocations, releases,
+//! the end of API tokens; a certificate is taken in again when it is there, and its serial is revoked when it is not. So OCSP says
+//! *good* of nothing that is not known.
+//!
+//! It runs in the transaction that makes a store of what was restored, without an authority and without a signer.
+
+mod export;
+mod lost;
+
+use std::collections::BTreeMap;
+
+use jiff::Timestamp;
+use pki::Certificate;
+use serde_json::json;
+use store::{Reader, Tx};
+
+pub use export::{ExportFault, ExportedLog};
+use lost::Again;
+
+use crate::audit;
+use crate::clock::HIGH_WATER;
+use crate::permit::{self, Permit, action};
+use crate::registry::StoredSettings;
+
+/// Numbers that a shard's lists jump ahead by at least.
+const LEAST_JUMP: i64 = 1_000_000;
+/// And for each second since the backup: each number is taken in a transaction of its own, before anything is signed under it, and
+/// no database makes that many in a second.
+const JUMP_A_SECOND: i64 = 10_000;
+
+/// A restore.
+#[derive(Clone, Debug)]
+pub struct Restored {
+    /// Which backup it is of.
+    pub backup: String,
+    /// When that was made.
+    pub taken_at: Timestamp,
+    /// Now.
+    pub now: Timestamp,
+    /// What the audit log says of the time after the backup, if that is known.
+    pub log: Option<ExportedLog>,
+    /// Certificates of the time after the backup.
+    pub certificates: Vec<Certificate>,
+}
+
+/// What was done.
+#[derive(Clone, Debug, Default, Eq, PartialEq, serde::Serialize)]
+pub struct NewEpoch {
+    /// Its number.
+    pub epoch: i64,
+    /// Entries of the audit log that follow on those of the backup, word for word.
+    pub log_continued: u64,
+    /// Certificates that were taken in again.
+    pub certificates_taken_in: u64,
+    /// Serials of certificates that are nowhere: revoked.
+    pub serials_revoked: u64,
+    /// Revocations that were done again.
+    pub revocations: u64,
+    /// Holds that were released again.
+    pub releases: u64,
+    /// API tokens whose end was done again.
+    pub tokens_ended: u64,
+    /// What else the log tells of and a restore cannot bring back, by its action.
+    pub not_brought_back: BTreeMap<String, u64>,
+}
+
+/// What stands in the way of an export that is to follow on a store.
+pub fn check_export(reader: &Reader<'_>, log: &ExportedLog) -> store::Result<Result<(), ExportFault>> {
+    let last = store::audit::last(reader)?;
+    let overlap = store::audit::after(reader, log.first().saturating_sub(1), u32::MAX)?;
+    Ok(log.check_against(&overlap, last))
+}
+
+/// Begins the epoch. To be called on what a backup had, once.
+pub fn begin_epoch(tx: &Tx<'_>, restored: &Restored) -> store::Result<NewEpoch> {
+    let permit: Permit<action::Revoke> = permit::of_duty("restore");
+    let mut done = NewEpoch::default();
+    let mut again = Again::new(tx, restored, permit.actor(), &mut done);
+    if let Some(log) = &restored.log {
+        again.follow(log)?;
+    }
+    let seen = again.crl_numbers();
+    let elapsed = restored
+        .now
+        .as_second()
+        .saturating_sub(restored.taken_at.as_second());
+    let jump = elapsed
+        .max(0)
+        .saturating_mul(JUMP_A_SECOND)
+        .saturating_add(LEAST_JUMP);
+    done.epoch = store::epoch::begin(tx, restored.now.as_millisecond())?;
+    for issuer in store::issuers::all(tx)? {
+        let settings: StoredSettings = serde_json::from_str(&issuer.settings)
+            .map_err(|_| store::Error::Corrupt(format!("the settings of the issuer {}", issuer.id)))?;
+        for shard in 0..settings.crl.shards {
+            let seen = seen.get(&(issuer.id, shard)).copied().unwrap_or(0);
+            store::epoch::pass_over(tx, issuer.id, shard, jump, seen)?;
+        }
+    }
+    let details = json!({
+        "backup": restored.backup, "taken_at": restored.taken_at.to_string(), "with_log": restored.log.is_some(), "did": done,
+    });
+    let entry = audit::entry(
+        restored.now,
+        permit.actor(),
+        "store.restore",
+        done.epoch,
+        audit::OK,
+        &details,
+    );
+    store::settings::raise(tx, HIGH_WATER, entry.at)?;
+    store::audit::append(tx, &entry)?;
+    Ok(done)
+}

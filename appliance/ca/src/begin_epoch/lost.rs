@@ -1,0 +1,358 @@
+//! What happened after the backup, done again entry by entry.
+
+use std::collections::HashMap;
+
+use jiff::Timestamp;
+use pki::{Certificate, PublicKey, RevocationReason, Serial};
+use serde::Deserialize;
+use serde_json::json;
+use store::Tx;
+use store::audit::LoggedEntry;
+use store::certificates::CertificateRow;
+use store::issuers::IssuerRow;
+use store::orders::OrderRow;
+use store::revocations::{self, RevocationRow};
+use uuid::Uuid;
+
+use super::{ExportedLog, NewEpoch, Restored};
+use crate::audit;
+
+/// Actions that change nothing which a restore would have to bring back.
+const WITHOUT_EFFECT: &[&str] = &[
+    "store.restore",
+    "clock.accept",
+    "profile.seed",
+    "certificate.reconcile",
+];
+
+/// What an entry may tell of a certificate.
+#[derive(Debug, Deserialize)]
+struct Details {
+    certificate_id: Option<Uuid>,
+    serial: Option<Serial>,
+    issuer_id: Option<Uuid>,
+    subject: Option<String>,
+    names: Option<Vec<String>>,
+    profile: Option<String>,
+    not_after: Option<Timestamp>,
+    requester: Option<String>,
+    order_id: Option<Uuid>,
+    replaces: Option<Uuid>,
+    reason: Option<RevocationReason>,
+    invalidity_date: Option<Timestamp>,
+    number: Option<i64>,
+    shard: Option<u32>,
+}
+
+/// Does it again.
+pub(super) struct Again<'a, 'tx> {
+    tx: &'a Tx<'tx>,
+    restored: &'a Restored,
+    actor: &'a str,
+    done: &'a mut NewEpoch,
+    certificates: HashMap<Serial, Vec<&'a Certificate>>,
+    numbers: HashMap<(Uuid, u32), i64>,
+    continues: bool,
+}
+
+impl<'a, 'tx> Again<'a, 'tx> {
+    pub(super) fn new(
+        tx: &'a Tx<'tx>,
+        restored: &'a Restored,
+        actor: &'a str,
+        done: &'a mut NewEpoch,
+    ) -> Self {
+        let mut certificates: HashMap<Serial, Vec<&Certificate>> = HashMap::new();
+        for one in &restored.certificates {
+            certificates.entry(one.serial()).or_default().push(one);
+        }
+        Self {
+            tx,
+            restored,
+            actor,
+            done,
+            certificates,
+            numbers: HashMap::new(),
+            continues: false,
+        }
+    }
+
+    /// The highest number of a list of each shard that the log tells of.
+    pub(super) fn crl_numbers(self) -> HashMap<(Uuid, u32), i64> {
+        self.numbers
+    }
+
+    /// Does all that a log tells of the time after the backup. Its entries become those of this log where their hashes follow on.
+    pub(super) fn follow(&mut self, log: &ExportedLog) -> store::Result<()> {
+        let last = store::audit::last(self.tx)?;
+        let before = store::audit::after(self.tx, last - 1, 1)?;
+        let head = before.first().map(|one| one.hash.clone()).unwrap_or_default();
+        let first = log.after(last).next();
+        self.continues = log.is_proven() && first.is_some_and(|one| store::audit::follows(&head, one));
+        // First the log as it was, so that what is said of it below stands behind it.
+        if self.continues {
+            for one in log.after(last) {
+                store::audit::append(self.tx, &one.entry)?;
+                self.done.log_continued += 1;
+            }
+        }
+        log.after(last)
+            .filter(|one| one.entry.outcome == audit::OK)
+            .try_for_each(|one| self.apply(one))
+    }
+
+    fn apply(&mut self, one: &LoggedEntry) -> store::Result<()> {
+        let entry = &one.entry;
+        let details: Details = match serde_json::from_str(&entry.details) {
+            Ok(details) => details,
+            Err(error) if entry.action.starts_with("certificate.") => {
+                let what = format!("entry {} of the export: {error}", one.seq);
+                return Err(store::Error::Corrupt(what));
+            }
+            // Of something else, and told in words of its own.
+            Err(_) => {
+                self.not_brought_back(&entry.action);
+                return Ok(());
+            }
+        };
+        let named = details.issuer_id.zip(details.serial);
+        match (entry.action.as_str(), named) {
+            ("certificate.revoke", Some((issuer, serial))) => self.revoke(one, issuer, serial, &details),
+            ("certificate.release", Some((issuer, serial))) => self.release(issuer, serial),
+            ("certificate.orphan", Some((issuer, serial))) => self.orphan(one, issuer, serial, None),
+            ("token.revoke", _) => {
+                let was_open = store::tokens::revoke(self.tx, &entry.object, entry.at)?;
+                self.done.tokens_ended += u64::from(was_open);
+                Ok(())
+            }
+            ("crl.publish", _) => {
+                if let (Some(issuer), Some(number)) = (details.issuer_id, details.number) {
+                    let highest = self
+                        .numbers
+                        .entry((issuer, details.shard.unwrap_or(0)))
+                        .or_default();
+                    *highest = number.max(*highest);
+                }
+                Ok(())
+            }
+            (action, Some((issuer, serial))) if details.certificate_id.is_some() => {
+                if action.starts_with("issuer.") {
+                    self.not_brought_back(action);
+                }
+                self.issued(one, issuer, serial, &details)
+            }
+            (action, _) => {
+                self.not_brought_back(action);
+                Ok(())
+            }
+        }
+    }
+
+    fn not_brought_back(&mut self, action: &str) {
+        if !WITHOUT_EFFECT.contains(&action) {
+            *self.done.not_brought_back.entry(action.to_owned()).or_default() += 1;
+        }
+    }
+
+    /// A certificate that was issued: taken in again when it is there, its serial revoked otherwise.
+    fn issued(
+        &mut self,
+        one: &LoggedEntry,
+        issuer_id: Uuid,
+        serial: Serial,
+        details: &Details,
+    ) -> store::Result<()> {
+        if self.is_known(issuer_id, serial)? {
+            return Ok(());
+        }
+        let Some(issuer) = store::issuers::find(self.tx, issuer_id)? else {
+            self.not_brought_back("certificates of a CA that was made after the backup");
+            return Ok(());
+        };
+        let Some(certificate) = self.certificate_of(&issuer, serial)? else {
+            return self.orphan(one, issuer_id, serial, details.not_after);
+        };
+        let row = row_of(one, issuer_id, certificate, details);
+        let names = details.names.clone().unwrap_or_default();
+        store::intents::remove(self.tx, issuer_id, &row.serial)?;
+        store::certificates::insert(self.tx, &row, &names)?;
+        store::orders::insert_unless_there(self.tx, &order_of(&row, &names))?;
+        self.done.certificates_taken_in += 1;
+        self.note(
+            issuer_id,
+            serial,
+            &json!({ "was": one.seq, "certificate": "taken in again" }),
+        )
+    }
+
+    fn is_known(&self, issuer_id: Uuid, serial: Serial) -> store::Result<bool> {
+        let serial = serial.as_bytes();
+        Ok(
+            store::certificates::of_issuer(self.tx, issuer_id, serial)?.is_some()
+                || revocations::find(self.tx, issuer_id, serial)?.is_some(),
+        )
+    }
+
+    /// The certificate of a serial that this issuer signed.
+    fn certificate_of(&self, issuer: &IssuerRow, serial: Serial) -> store::Result<Option<&'a Certificate>> {
+        let Some(found) = self.certificates.get(&serial) else {
+            return Ok(None);
+        };
+        let keys = store::keys::all(self.tx)?;
+        let key = keys.iter().find(|key| key.fingerprint == issuer.key_fingerprint);
+        let key = key.and_then(|key| PublicKey::from_spki_der(&key.spki).ok());
+        let Some(key) = key else {
+            return Ok(None);
+        };
+        Ok(found
+            .iter()
+            .find(|one| one.verify_signed_by(&key).is_ok())
+            .copied())
+    }
+
+    /// Revokes a serial under which something was signed that is nowhere.
+    fn orphan(
+        &mut self,
+        one: &LoggedEntry,
+        issuer_id: Uuid,
+        serial: Serial,
+        not_after: Option<Timestamp>,
+    ) -> store::Result<()> {
+        if self.is_known(issuer_id, serial)? {
+            return Ok(());
+        }
+        let Some(issuer) = store::issuers::find(self.tx, issuer_id)? else {
+            self.not_brought_back("certificates of a CA that was made after the backup");
+            return Ok(());
+        };
+        let not_after =
+            not_after.map_or_else(|| end_of(&issuer, self.restored.now), Timestamp::as_millisecond);
+        store::intents::remove(self.tx, issuer_id, serial.as_bytes())?;
+        let revocation = RevocationRow {
+            issuer_id,
+            serial: serial.as_bytes().to_vec(),
+            revoked_at: self.restored.now.as_millisecond(),
+            reason: RevocationReason::Unspecified.code().into(),
+            invalidity_date: None,
+            not_after,
+            is_orphan: true,
+        };
+        revocations::put(self.tx, &revocation)?;
+        self.done.serials_revoked += 1;
+        self.note(
+            issuer_id,
+            serial,
+            &json!({ "was": one.seq, "certificate": "nowhere: its serial is revoked" }),
+        )
+    }
+
+    fn revoke(
+        &mut self,
+        one: &LoggedEntry,
+        issuer_id: Uuid,
+        serial: Serial,
+        details: &Details,
+    ) -> store::Result<()> {
+        let octets = serial.as_bytes();
+        let known = revocations::find(self.tx, issuer_id, octets)?;
+        let Some(row) = store::certificates::of_issuer(self.tx, issuer_id, octets)? else {
+            // Of a certificate that is nowhere: revoked already, or revoked now.
+            return self.orphan(one, issuer_id, serial, details.not_after);
+        };
+        let reason = details.reason.unwrap_or(RevocationReason::Unspecified);
+        let revocation = RevocationRow {
+            issuer_id,
+            serial: octets.to_vec(),
+            revoked_at: known.as_ref().map_or(one.entry.at, |known| known.revoked_at),
+            reason: reason.code().into(),
+            invalidity_date: details
+                .invalidity_date
+                .map(Timestamp::as_millisecond)
+                .or(known.and_then(|known| known.invalidity_date)),
+            not_after: row.not_after,
+            is_orphan: false,
+        };
+        revocations::put(self.tx, &revocation)?;
+        self.done.revocations += 1;
+        if self.continues {
+            return Ok(());
+        }
+        self.note(issuer_id, serial, &json!({ "was": one.seq, "revoked": reason }))
+    }
+
+    fn release(&mut self, issuer_id: Uuid, serial: Serial) -> store::Result<()> {
+        // What is nowhere stays revoked.
+        if store::certificates::of_issuer(self.tx, issuer_id, serial.as_bytes())?.is_none() {
+            return Ok(());
+        }
+        let was_held = revocations::remove(self.tx, issuer_id, serial.as_bytes())?;
+        self.done.releases += u64::from(was_held);
+        Ok(())
+    }
+
+    fn note(&self, issuer_id: Uuid, serial: Serial, what: &serde_json::Value) -> store::Result<()> {
+        let details =
+            json!({ "issuer_id": issuer_id, "serial": serial, "backup": self.restored.backup, "what": what });
+        let now = self.restored.now;
+        let entry = audit::entry(
+            now,
+            self.actor,
+            "certificate.reconcile",
+            serial,
+            audit::OK,
+            &details,
+        );
+        store::audit::append(self.tx, &entry).map(drop)
+    }
+}
+
+/// An orphan whose end is not known stays on the list as long as its issuer may be asked.
+fn end_of(issuer: &IssuerRow, now: Timestamp) -> i64 {
+    let certificate = issuer.certificate.as_deref().map(Certificate::from_der);
+    let end = certificate.and_then(Result::ok).map(|own| own.not_after());
+    end.unwrap_or(now).as_millisecond()
+}
+
+fn row_of(
+    one: &LoggedEntry,
+    issuer_id: Uuid,
+    certificate: &Certificate,
+    details: &Details,
+) -> CertificateRow {
+    CertificateRow {
+        id: details.certificate_id.unwrap_or_default(),
+        issuer_id,
+        serial: certificate.serial().as_bytes().to_vec(),
+        profile: details.profile.clone().unwrap_or_default(),
+        subject: details
+            .subject
+            .clone()
+            .unwrap_or_else(|| certificate.subject().to_string()),
+        der: certificate.der().to_vec(),
+        not_before: certificate.not_before().as_millisecond(),
+        not_after: certificate.not_after().as_millisecond(),
+        requester: details.requester.clone().unwrap_or_default(),
+        order_id: details.order_id.unwrap_or_default(),
+        replaces: details.replaces,
+        created_at: one.entry.at,
+        revoked_at: None,
+        revocation_reason: None,
+    }
+}
+
+fn order_of(row: &CertificateRow, names: &[String]) -> OrderRow {
+    OrderRow {
+        id: row.order_id,
+        at: row.created_at,
+        requester: row.requester.clone(),
+        profile: row.profile.clone(),
+        issuer_id: Some(row.issuer_id),
+        subject: row.subject.clone(),
+        names: names.join(" "),
+        state: "issued".to_owned(),
+        code: None,
+        message: None,
+        details: None,
+        certificate_id: Some(row.id),
+    }
+}

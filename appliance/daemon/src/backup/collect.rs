@@ -1,0 +1,218 @@
+//! Which files belong into a backup: the configuration and what it names, the state folder, the tokens' objects.
+//!
+//! Left out is what can be made again (lists, OCSP answers), what must not be there twice (which server this is), and other backups.
+
+use std::collections::BTreeSet;
+use std::io::Read as _;
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context as _, Result};
+use store::{Location, StoreConfig};
+
+use super::manifest::{FileName, Places, Role};
+use super::soft_token;
+use crate::config::Config;
+
+/// Folders and files of the state folder that are not carried.
+const NOT_CARRIED: &[&str] = &["crls", "ocsp-answers", "node"];
+/// The beginning of backups and of encrypted keys.
+const AGE: &[u8] = b"age-encryption.org/";
+/// How deep folders are gone into.
+const DEEPEST: usize = 16;
+
+/// A file and its place.
+#[derive(Clone, Debug)]
+pub(crate) struct Source {
+    pub(crate) name: FileName,
+    pub(crate) file: PathBuf,
+}
+
+/// What goes into a backup.
+#[derive(Debug)]
+pub(crate) struct Collected {
+    pub(crate) places: Places,
+    /// What is needed before the store can be opened.
+    pub(crate) first: Vec<Source>,
+    /// Whether software keys, and which tokens' objects, go along.
+    pub(crate) has_software_keys: bool,
+    pub(crate) soft_tokens: Vec<String>,
+    pub(crate) left_out: Vec<String>,
+    /// Folders that are looked through when it is their turn, so that a key that is in the store has its file there.
+    later: Vec<(Role, PathBuf, PathBuf)>,
+    skipped: BTreeSet<PathBuf>,
+}
+
+impl Collected {
+    /// Looks what there is.
+    pub(crate) fn look(config_file: &Path, config: &Config, store: &StoreConfig) -> Result<Self> {
+        let config_file = std::path::absolute(config_file)?;
+        let configuration = config_file
+            .parent()
+            .context("the configuration is in no folder")?
+            .to_owned();
+        let name = config_file.file_name().context("the configuration has no name")?;
+        let signing_file = config.path(&config.signer.config);
+        let mut collected = Self {
+            places: Places {
+                state: config.state_dir.clone(),
+                configuration,
+                config: name.to_string_lossy().into_owned(),
+                signing: None,
+            },
+            first: Vec::new(),
+            has_software_keys: false,
+            soft_tokens: Vec::new(),
+            left_out: Vec::new(),
+            later: Vec::new(),
+            skipped: BTreeSet::new(),
+        };
+        if let Location::File(path) = &store.location {
+            for end in ["", "-wal", "-shm", "-lock", "-journal"] {
+                let mut name = path.as_os_str().to_owned();
+                name.push(end);
+                collected.skipped.insert(name.into());
+            }
+        }
+        collected
+            .skipped
+            .extend(NOT_CARRIED.iter().map(|name| config.state_dir.join(name)));
+        collected.add(&config_file);
+        let own = &config.store;
+        let named = [&own.password_file, &own.tls_roots, &own.tls_identity];
+        for file in named.into_iter().flatten().chain(&config.keys.blocklists) {
+            collected.add(&config.path(file));
+        }
+        collected.look_at_signing(&signing_file);
+        collected
+            .later
+            .push((Role::State, config.state_dir.clone(), PathBuf::new()));
+        Ok(collected)
+    }
+
+    fn look_at_signing(&mut self, file: &Path) {
+        let signing = match token::Config::load(file) {
+            Ok(signing) => signing,
+            Err(error) => {
+                self.left_out
+                    .push(format!("the configuration of the signing process: {error}"));
+                return;
+            }
+        };
+        self.add(file);
+        self.places.signing = Some(self.place_of(file));
+        let pins = signing
+            .tokens
+            .iter()
+            .filter_map(|token| token.pin_file.as_deref());
+        let pins: Vec<PathBuf> = pins.map(Path::to_owned).collect();
+        for pin in &pins {
+            self.add(pin);
+        }
+        if let Some(software) = &signing.software {
+            if let Some(file) = &software.passphrase_file {
+                self.add(file);
+            }
+            if let Some(folder) = &software.directory {
+                self.has_software_keys = true;
+                if !folder.starts_with(&self.places.state) {
+                    let below = folder.strip_prefix("/").unwrap_or(folder).to_owned();
+                    self.later.push((Role::Elsewhere, folder.clone(), below));
+                }
+            }
+        }
+        for folder in soft_token::folders(&signing.tokens) {
+            let below = PathBuf::from(folder.file_name().unwrap_or_default());
+            self.later.push((Role::Token, folder, below));
+        }
+        let has_folders = self.later.iter().any(|(role, ..)| *role == Role::Token);
+        for token in &signing.tokens {
+            if has_folders && soft_token::is_soft(token) {
+                self.soft_tokens.push(token.name.clone());
+            } else {
+                let what = format!(
+                    "the keys in the token `{}`: secure them by its vendor's means",
+                    token.name
+                );
+                self.left_out.push(what);
+            }
+        }
+    }
+
+    /// A file that a configuration names. One that is not there is told.
+    fn add(&mut self, file: &Path) {
+        if !file.is_file() {
+            self.left_out.push(format!("{}: it is not there", file.display()));
+            return;
+        }
+        let source = Source {
+            name: self.place_of(file),
+            file: file.to_owned(),
+        };
+        self.skipped.insert(file.to_owned());
+        self.first.push(source);
+    }
+
+    fn place_of(&self, file: &Path) -> FileName {
+        let below = |folder: &Path| file.strip_prefix(folder).ok();
+        if let Some(path) = below(&self.places.state) {
+            return FileName::new(Role::State, path);
+        }
+        if let Some(path) = below(&self.places.configuration) {
+            return FileName::new(Role::Configuration, path);
+        }
+        FileName::new(Role::Elsewhere, below(Path::new("/")).unwrap_or(file))
+    }
+
+    /// Everything that comes after the store.
+    pub(crate) fn rest(&self) -> Result<Vec<Source>> {
+        let mut found = Vec::new();
+        for (role, folder, below) in &self.later {
+            self.walk(*role, folder, below, 0, &mut found)?;
+        }
+        Ok(found)
+    }
+
+    fn walk(
+        &self,
+        role: Role,
+        folder: &Path,
+        below: &Path,
+        depth: usize,
+        found: &mut Vec<Source>,
+    ) -> Result<()> {
+        let entries = match std::fs::read_dir(folder) {
+            Ok(entries) => entries,
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(()),
+            Err(error) => {
+                return Err(error).with_context(|| format!("reading the folder {}", folder.display()));
+            }
+        };
+        for entry in entries {
+            let entry = entry?;
+            let (file, below) = (entry.path(), below.join(entry.file_name()));
+            let kind = entry.file_type()?;
+            if self.skipped.contains(&file) || is_passing(&file) {
+                continue;
+            }
+            if kind.is_dir() && depth < DEEPEST {
+                self.walk(role, &file, &below, depth + 1, found)?;
+            } else if file.is_file() && !is_age(&file) {
+                let name = FileName::new(role, &below);
+                found.push(Source { name, file });
+            }
+        }
+        Ok(())
+    }
+}
+
+/// A file that somebody is about to rename.
+fn is_passing(file: &Path) -> bool {
+    let name = file.file_name().unwrap_or_default().to_string_lossy();
+    name.starts_with('.') && name.contains(".chancery-")
+}
+
+fn is_age(file: &Path) -> bool {
+    let mut begins = [0; AGE.len()];
+    let read = std::fs::File::open(file).and_then(|mut file| file.read_exact(&mut begins));
+    read.is_ok() && begins == AGE
+}

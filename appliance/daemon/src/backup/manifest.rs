@@ -1,0 +1,203 @@
+//! What a backup says of itself, before everything else and after it.
+
+use std::fmt;
+use std::path::{Component, Path, PathBuf};
+
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+use store::dump::TableSum;
+use uuid::Uuid;
+
+/// The version of this form. A program reads its own and older ones.
+pub(crate) const FORMAT: u32 = 1;
+/// The names of the two in the archive.
+pub(crate) const HEADER: &str = "header.json";
+pub(crate) const MANIFEST: &str = "manifest.json";
+/// Where tables and files stand in the archive.
+pub(crate) const TABLES: &str = "tables";
+pub(crate) const FILES: &str = "files";
+
+/// What has to be known before anything is read.
+// stored: in backups
+#[derive(Clone, Debug, Deserialize, PartialEq, Eq, Serialize)]
+pub(crate) struct Header {
+    /// The version of the form.
+    pub(crate) format: u32,
+    /// Which backup it is.
+    pub(crate) id: Uuid,
+    /// The program that made it, and its version.
+    pub(crate) program: String,
+    pub(crate) version: String,
+    /// The version of the store's schema.
+    pub(crate) schema: i64,
+    /// Which installation it is of, and in which epoch.
+    pub(crate) installation: String,
+    pub(crate) epoch: i64,
+    /// When it was begun: what happened later may be missing.
+    pub(crate) taken_at: Timestamp,
+    /// Where things were.
+    pub(crate) places: Places,
+}
+
+/// Where things were.
+#[derive(Clone, Debug, Deserialize, PartialEq, Eq, Serialize)]
+pub(crate) struct Places {
+    /// The state folder.
+    pub(crate) state: PathBuf,
+    /// The folder of `chancery.toml`; often the same.
+    pub(crate) configuration: PathBuf,
+    /// The name of that file.
+    pub(crate) config: String,
+    /// The configuration of the signing process, if it could be read.
+    pub(crate) signing: Option<FileName>,
+}
+
+/// Everything else.
+// stored: in backups
+#[derive(Clone, Debug, Deserialize, PartialEq, Eq, Serialize)]
+pub(crate) struct Manifest {
+    /// The same as at the beginning.
+    pub(crate) header: Header,
+    /// What every table had in it.
+    pub(crate) tables: Vec<TableSum>,
+    /// The end of the audit log.
+    pub(crate) audit: AuditEnd,
+    /// The keys that the CAs and their responders sign with.
+    pub(crate) keys: Vec<Key>,
+    /// The files.
+    pub(crate) files: Vec<File>,
+    /// What was left out, and why.
+    pub(crate) left_out: Vec<String>,
+}
+
+/// The end of the audit log.
+#[derive(Clone, Debug, Deserialize, PartialEq, Eq, Serialize)]
+pub(crate) struct AuditEnd {
+    /// How many entries.
+    pub(crate) entries: i64,
+    /// The hash of the last, hexadecimal.
+    pub(crate) head: String,
+}
+
+/// A key.
+#[derive(Clone, Debug, Deserialize, PartialEq, Eq, Serialize)]
+pub(crate) struct Key {
+    /// SHA-256 of its SubjectPublicKeyInfo, hexadecimal.
+    pub(crate) fingerprint: String,
+    /// Its kind.
+    pub(crate) algorithm: String,
+    /// SubjectPublicKeyInfo, hexadecimal.
+    pub(crate) spki: String,
+    /// The token that holds it, by its name in `signerd.toml`, and its label there.
+    pub(crate) token: String,
+    pub(crate) label: String,
+    /// What signs with it: `ca NAME GENERATION` or `responder of NAME GENERATION`.
+    pub(crate) used_by: Vec<String>,
+    /// The subjects from the certificate of its CA up to the root.
+    pub(crate) chain: Vec<String>,
+    /// Whether the key itself is in the backup.
+    pub(crate) is_included: bool,
+}
+
+/// Where a file belongs.
+#[derive(Clone, Copy, Debug, Deserialize, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub(crate) enum Role {
+    /// In the state folder.
+    State,
+    /// In the folder of the configuration, where that is another one.
+    Configuration,
+    /// At an absolute path that the configuration names.
+    Elsewhere,
+    /// In the folder of a soft token.
+    Token,
+}
+
+/// A file's place: below the folder of its role.
+#[derive(Clone, Debug, Deserialize, PartialEq, Eq, Serialize)]
+pub(crate) struct FileName {
+    /// Which folder.
+    pub(crate) role: Role,
+    /// The path in it.
+    pub(crate) path: PathBuf,
+}
+
+/// A file.
+#[derive(Clone, Debug, Deserialize, PartialEq, Eq, Serialize)]
+pub(crate) struct File {
+    /// Its place.
+    #[serde(flatten)]
+    pub(crate) name: FileName,
+    /// Its permissions.
+    pub(crate) mode: u32,
+    /// Its length.
+    pub(crate) octets: u64,
+    /// SHA-256, hexadecimal.
+    pub(crate) digest: String,
+}
+
+impl Role {
+    const ALL: [Self; 4] = [Self::State, Self::Configuration, Self::Elsewhere, Self::Token];
+}
+
+impl fmt::Display for Role {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::State => "state",
+            Self::Configuration => "configuration",
+            Self::Elsewhere => "elsewhere",
+            Self::Token => "token",
+        })
+    }
+}
+
+impl FileName {
+    pub(crate) fn new(role: Role, path: &Path) -> Self {
+        Self {
+            role,
+            path: path.to_owned(),
+        }
+    }
+
+    /// Its path in the archive.
+    pub(crate) fn in_archive(&self) -> PathBuf {
+        Path::new(FILES).join(self.role.to_string()).join(&self.path)
+    }
+
+    /// From a path in the archive; nothing when it leads out of its folder.
+    pub(crate) fn from_archive(path: &Path) -> Option<Self> {
+        let mut parts = path.components();
+        if parts.next()? != Component::Normal(FILES.as_ref()) {
+            return None;
+        }
+        let role = parts.next()?.as_os_str().to_str()?;
+        let role = Role::ALL.into_iter().find(|one| one.to_string() == role)?;
+        let path = parts.as_path();
+        let is_inside = path.components().all(|part| matches!(part, Component::Normal(_)));
+        (is_inside && path.file_name().is_some()).then(|| Self::new(role, path))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, reason = "a test says what broke by panicking")]
+
+    use super::*;
+
+    #[test]
+    fn a_name_in_the_archive_leads_nowhere_else() {
+        let name = FileName::new(Role::State, Path::new("tls/server.pem"));
+        assert_eq!(FileName::from_archive(&name.in_archive()).unwrap(), name);
+        for path in [
+            "files/state/../../etc/passwd",
+            "files/elsewhere//",
+            "files/state",
+            "files/other/a",
+            "tables/state/a",
+            "/files/state/a",
+            "files/token/a/../b",
+        ] {
+            assert_eq!(FileName::from_archive(Path::new(path)), None, "{path}");
+        }
+    }
+}

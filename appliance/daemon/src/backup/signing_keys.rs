@@ -1,0 +1,53 @@
+//! The keys that the CAs and their responders sign with, as a manifest names them: by these they are found again after a restore, in
+//! whatever token they are. Keys that nothing signs with any more are left out.
+
+use pki::Certificate;
+use store::Reader;
+use store::issuers::IssuerRow;
+
+use super::manifest::Key;
+use super::write::hexadecimal;
+
+/// The keys that something signs with.
+pub(crate) fn signing_keys(
+    reader: &Reader<'_>,
+    is_included: impl Fn(&str) -> bool,
+) -> store::Result<Vec<Key>> {
+    let issuers = store::issuers::all(reader)?;
+    let responders = store::responders::all(reader)?;
+    let mut found = Vec::new();
+    for key in store::keys::all(reader)? {
+        let own = issuers
+            .iter()
+            .filter(|one| one.key_fingerprint == key.fingerprint && one.state != "disabled");
+        let asked = responders
+            .iter()
+            .filter(|one| one.key_fingerprint == key.fingerprint);
+        let mut used_by: Vec<String> = own
+            .clone()
+            .map(|one| format!("ca {} {}", one.name, one.generation))
+            .collect();
+        let mut of: Vec<&IssuerRow> = own.collect();
+        for responder in asked {
+            for one in issuers.iter().filter(|one| one.id == responder.issuer_id) {
+                used_by.push(format!("responder of {} {}", one.name, one.generation));
+                of.push(one);
+            }
+        }
+        let Some(issuer) = of.first() else { continue };
+        let chain = Certificate::parse_all(&issuer.chain).unwrap_or_default();
+        let above = chain.iter().map(|one| one.subject().to_string());
+        let chain: Vec<String> = std::iter::once(issuer.subject.clone()).chain(above).collect();
+        found.push(Key {
+            fingerprint: hexadecimal(&key.fingerprint),
+            algorithm: key.algorithm.clone(),
+            spki: hexadecimal(&key.spki),
+            is_included: is_included(&key.backend),
+            token: key.backend,
+            label: key.label,
+            used_by,
+            chain,
+        });
+    }
+    Ok(found)
+}

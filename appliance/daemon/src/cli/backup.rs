@@ -1,0 +1,301 @@
+//! `chancery backup`: make a backup, look at one, verify one, and make the key that opens it. A private key or a passphrase comes from
+//! a file; never from the command line.
+
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+
+use anyhow::{Context as _, Result, bail};
+use clap::Subcommand;
+use serde_json::{Value, json};
+
+use super::progress::Teller;
+use super::{Output, Place, table};
+use crate::backup::manifest::Manifest;
+use crate::backup::unpack::Source;
+use crate::backup::write::{self, Made, Target};
+use crate::backup::{examine, keys};
+
+#[derive(Debug, clap::Args)]
+#[command(
+    args_conflicts_with_subcommands = true,
+    after_help = "Whoever has the private key of a recipient can restore the backup, and has every secret in it: keep that key away from \
+        this machine.\n\nExamples:\n  \
+        chancery backup keygen --to /media/safe/backup.key\n  \
+        chancery backup --recipient age1… --to /var/backups/chancery.age\n  \
+        chancery backup --recipients-file /etc/chancery/backup-recipients --to - | ssh elsewhere 'cat > chancery.age'\n  \
+        chancery backup verify /var/backups/chancery.age --identity /media/safe/backup.key"
+)]
+pub(crate) struct Args {
+    #[command(subcommand)]
+    command: Option<Command>,
+    #[command(flatten)]
+    make: Make,
+}
+
+/// What a backup is made of, and for whom.
+#[derive(Debug, clap::Args)]
+struct Make {
+    /// The file to make; `-` for standard output. One that is there is not overwritten.
+    #[arg(long, value_name = "FILE", required = true)]
+    to: Option<PathBuf>,
+    /// Who can open it: `age1…`, as `keygen` tells it. May be given several times.
+    #[arg(long = "recipient", value_name = "RECIPIENT")]
+    recipients: Vec<String>,
+    /// A file with a recipient a line. May be given several times.
+    #[arg(long = "recipients-file", value_name = "FILE")]
+    lists: Vec<PathBuf>,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Make a private key that opens backups; prints the recipient to make them for.
+    #[command(after_help = "Example: chancery backup keygen --to /media/safe/backup.key")]
+    Keygen {
+        /// The file for the private key; one that is there is not overwritten.
+        #[arg(long, value_name = "FILE")]
+        to: PathBuf,
+        /// Encrypt it by the passphrase in the first line of this file.
+        #[arg(long, value_name = "FILE")]
+        passphrase_file: Option<PathBuf>,
+    },
+    /// Tell what a backup has in it.
+    #[command(after_help = "Example: chancery backup inspect chancery.age --identity backup.key")]
+    Inspect {
+        #[command(flatten)]
+        opened: Opened,
+    },
+    /// Restore a backup into a folder that is thrown away, find every CA key and have it sign, check the store, the chains and the audit
+    /// log. Exit status 1 when something is wrong.
+    #[command(
+        after_help = "The keys are looked for where this machine's configuration says, and in the backup itself when it has them. \
+            Nothing of a running server is changed.\n\nExamples:\n  \
+            chancery backup verify chancery.age --identity backup.key\n  \
+            chancery backup verify chancery.age --identity backup.key --signing /etc/standby/signerd.toml"
+    )]
+    Verify {
+        #[command(flatten)]
+        opened: Opened,
+        /// The configuration of a signing process that has the keys, in place of the configured one; its modules are opened here.
+        #[arg(long, value_name = "FILE")]
+        signing: Option<PathBuf>,
+        /// Where to restore to for the time being; it takes as much room as the store.
+        #[arg(long, value_name = "DIR")]
+        work_dir: Option<PathBuf>,
+    },
+}
+
+/// A backup, and what opens it.
+#[derive(Debug, clap::Args)]
+pub(crate) struct Opened {
+    /// The backup; `-` for standard input.
+    #[arg(value_name = "FILE")]
+    file: PathBuf,
+    /// The file with the private key of a recipient. May be given several times.
+    #[arg(long = "identity", value_name = "FILE", required = true)]
+    identities: Vec<PathBuf>,
+    /// The file whose first line is the passphrase of an encrypted private key.
+    #[arg(long, value_name = "FILE")]
+    passphrase_file: Option<PathBuf>,
+}
+
+impl Opened {
+    pub(crate) fn source(self) -> Result<Source> {
+        Ok(Source {
+            identities: keys::identities(&self.identities, self.passphrase_file.as_deref())?,
+            file: self.file,
+        })
+    }
+}
+
+pub(crate) async fn run(place: &Place, args: Args) -> Result<ExitCode> {
+    match args.command {
+        None => create(place, args.make).await?,
+        Some(Command::Keygen { to, passphrase_file }) => {
+            keygen(place.output, &to, passphrase_file.as_deref())?;
+        }
+        Some(Command::Inspect { opened }) => inspect(place.output, opened).await?,
+        Some(Command::Verify {
+            opened,
+            signing,
+            work_dir,
+        }) => {
+            let wanted = examine::Wanted {
+                source: opened.source()?,
+                signing,
+                config: place.config.clone(),
+                work_dir,
+            };
+            return verify(place.output, wanted).await;
+        }
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+async fn create(place: &Place, wanted: Make) -> Result<()> {
+    let to = wanted.to.context("name the file to make by --to")?;
+    let is_output = to == Path::new("-");
+    if !is_output && to.exists() {
+        bail!("{} is there already: name another file", to.display());
+    }
+    let recipients = keys::recipients(&wanted.recipients, &wanted.lists)?;
+    let mut teller = Teller::new(place.output);
+    let told = Box::new(move |table, rows, of| {
+        teller.tell("backing up", table, rows, Some(of));
+        if rows == of {
+            teller.end();
+        }
+    });
+    let target = if is_output {
+        Target::Output
+    } else {
+        Target::File(to.clone())
+    };
+    let count = recipients.len();
+    let made = write::write(&place.config, target, recipients, told).await?;
+    if is_output {
+        return Ok(());
+    }
+    let mut told = summary(&made.manifest);
+    add(&mut told, "file", json!(to));
+    add(&mut told, "octets", json!(made.octets));
+    add(&mut told, "recipients", json!(count));
+    tell_one(place.output, &told, &made);
+    Ok(())
+}
+
+fn tell_one(output: Output, told: &Value, made: &Made) {
+    let rows = [
+        ("Backup", "/id"),
+        ("File", "/file"),
+        ("Octets", "/octets"),
+        ("Recipients", "/recipients"),
+        ("Taken at", "/taken_at"),
+        ("Rows", "/rows"),
+        ("Certificates", "/certificates"),
+        ("Files", "/files"),
+        ("Keys in it", "/keys_included"),
+        ("Keys not in it", "/keys_not_included"),
+    ];
+    table::one(output, told, &rows);
+    if output == Output::Table {
+        for what in &made.manifest.left_out {
+            eprintln!("left out: {what}");
+        }
+    }
+}
+
+/// A backup in a few words.
+fn summary(manifest: &Manifest) -> Value {
+    let header = &manifest.header;
+    let rows: u64 = manifest.tables.iter().map(|table| table.rows).sum();
+    let of = |name: &str| {
+        manifest
+            .tables
+            .iter()
+            .find(|table| table.name == name)
+            .map(|table| table.rows)
+    };
+    let (included, others): (Vec<_>, Vec<_>) = manifest.keys.iter().partition(|key| key.is_included);
+    json!({
+        "id": header.id, "taken_at": header.taken_at, "installation": header.installation, "epoch": header.epoch,
+        "version": header.version, "schema": header.schema, "rows": rows, "certificates": of("certificates"),
+        "revocations": of("revocations"), "audit_entries": manifest.audit.entries, "audit_head": manifest.audit.head,
+        "files": manifest.files.len(), "keys_included": included.len(), "keys_not_included": others.len(),
+        "left_out": manifest.left_out,
+    })
+}
+
+fn add(object: &mut Value, name: &str, value: Value) {
+    if let Some(object) = object.as_object_mut() {
+        object.insert(name.to_owned(), value);
+    }
+}
+
+fn keygen(output: Output, to: &Path, passphrase_file: Option<&Path>) -> Result<()> {
+    let recipient = keys::generate(to, passphrase_file)?;
+    let told = json!({ "recipient": recipient.to_string(), "file": to });
+    table::one(
+        output,
+        &told,
+        &[("Recipient", "/recipient"), ("Private key", "/file")],
+    );
+    Ok(())
+}
+
+async fn inspect(output: Output, opened: Opened) -> Result<()> {
+    let manifest = opened.source()?.inspect().await?;
+    if output == Output::Json {
+        table::json(&serde_json::to_value(&manifest)?);
+        return Ok(());
+    }
+    let rows = [
+        ("Backup", "/id"),
+        ("Taken at", "/taken_at"),
+        ("Installation", "/installation"),
+        ("Epoch", "/epoch"),
+        ("Made by version", "/version"),
+        ("Schema", "/schema"),
+        ("Rows", "/rows"),
+        ("Certificates", "/certificates"),
+        ("Revocations", "/revocations"),
+        ("Audit entries", "/audit_entries"),
+        ("Audit head", "/audit_head"),
+        ("Files", "/files"),
+    ];
+    table::one(output, &summary(&manifest), &rows);
+    let keys = serde_json::to_value(&manifest.keys)?;
+    let columns = [
+        ("USED BY", "/used_by"),
+        ("KIND", "/algorithm"),
+        ("TOKEN", "/token"),
+        ("LABEL", "/label"),
+        ("IN IT", "/is_included"),
+        ("FINGERPRINT", "/fingerprint"),
+    ];
+    table::list(output, &keys, &columns);
+    for what in &manifest.left_out {
+        super::say::say!("left out: {what}");
+    }
+    Ok(())
+}
+
+async fn verify(output: Output, wanted: examine::Wanted) -> Result<ExitCode> {
+    let mut teller = Teller::new(output);
+    let examined = examine::examine(wanted, &mut |stage, table, rows, of| {
+        teller.tell(stage, table, rows, of);
+    })
+    .await;
+    teller.end();
+    let examined = examined?;
+    let is_sound = examined.looks.iter().all(|look| look.problem.is_none());
+    if output == Output::Json {
+        let mut told = summary(&examined.manifest);
+        add(&mut told, "is_sound", json!(is_sound));
+        add(&mut told, "checks", serde_json::to_value(&examined.looks)?);
+        table::json(&told);
+    } else {
+        let rows: Vec<Value> = examined
+            .looks
+            .iter()
+            .map(|look| json!({ "check": look.check, "outcome": look.problem.as_deref().unwrap_or("yes") }))
+            .collect();
+        table::list(
+            output,
+            &rows.into(),
+            &[("CHECK", "/check"), ("OUTCOME", "/outcome")],
+        );
+    }
+    if is_sound {
+        return Ok(ExitCode::SUCCESS);
+    }
+    let wrong = examined
+        .looks
+        .iter()
+        .filter(|look| look.problem.is_some())
+        .count();
+    eprintln!(
+        "chancery: the backup is NOT sound: {wrong} of {} checks failed",
+        examined.looks.len()
+    );
+    Ok(ExitCode::FAILURE)
+}
