@@ -3,6 +3,7 @@
 mod api_token;
 mod audit;
 mod ca;
+mod ceremony;
 mod cert;
 mod client;
 mod completions;
@@ -83,6 +84,9 @@ enum Command {
     /// Certificate profiles.
     #[command(subcommand)]
     Profile(profile::Command),
+    /// Key ceremonies: plans, approvals, transcripts. Works without the server, on a machine of its own.
+    #[command(subcommand)]
+    Ceremony(Box<ceremony::Command>),
     /// Certificates.
     #[command(subcommand)]
     Cert(cert::Command),
@@ -123,6 +127,7 @@ pub(crate) fn run(cli: Cli) -> Result<ExitCode> {
         Command::Serve(args) => done(serve::run(&place.config, &args)),
         Command::Ca(command) => done(runtime("work")?.block_on(ca::run(&place, command))),
         Command::Profile(command) => done(runtime("work")?.block_on(profile::run(&place, command))),
+        Command::Ceremony(command) => runtime("work")?.block_on(ceremony::run(&place, *command)),
         Command::Cert(command) => done(runtime("work")?.block_on(cert::run(&place, command))),
         Command::Token(command) => token::run(&place, command),
         Command::ApiToken(command) => done(runtime("work")?.block_on(api_token::run(&place, command))),

@@ -16,6 +16,8 @@ mod harness;
 mod api;
 #[path = "e2e/bad_input.rs"]
 mod bad_input;
+#[path = "e2e/ceremony.rs"]
+mod ceremony;
 #[path = "e2e/cli.rs"]
 mod cli;
 #[path = "e2e/configuration.rs"]

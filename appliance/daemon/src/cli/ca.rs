@@ -117,6 +117,34 @@ pub(crate) enum Command {
         #[arg(long)]
         crl_shards: Option<u32>,
     },
+    /// Take note of a CA whose key is on another machine, such as an offline root: its certificate is published here, and so are the
+    /// CRLs that are imported for it.
+    #[command(
+        after_help = "Example: chancery ca import-offline offline-root 01-offline-root.pem --id 0198c5a2-7b1e-7c3d-9a54-3f0d6f1e2a10"
+    )]
+    ImportOffline {
+        /// Its name here.
+        name: String,
+        /// PEM: its certificate first, and those above it.
+        file: PathBuf,
+        /// Its identifier, which stands in its addresses, as the ceremony that made it told; a new one when left out.
+        #[arg(long, value_name = "UUID")]
+        id: Option<uuid::Uuid>,
+        /// Where its certificate is published, when that is not here.
+        #[arg(long, value_name = "URL")]
+        ca_url: Option<String>,
+        /// Where its CRL is published, when that is not here.
+        #[arg(long, value_name = "URL")]
+        crl_url: Option<String>,
+    },
+    /// Publish a CRL that an offline CA signed.
+    #[command(after_help = "Example: chancery ca import-crl offline-root 02-offline-root.crl.pem")]
+    ImportCrl {
+        /// Name or identifier.
+        ca: String,
+        /// PEM.
+        file: PathBuf,
+    },
     /// Give a CA a new key and certificate.
     #[command(after_help = "Example: chancery ca rollover issuing")]
     Rollover {
@@ -194,6 +222,29 @@ pub(crate) async fn run(place: &Place, command: Command) -> Result<()> {
             ]);
             api.post("/api/v1/issuers", &body).await?
         }
+        Command::ImportOffline {
+            name,
+            file,
+            id,
+            ca_url,
+            crl_url,
+        } => {
+            let body = fields(&[
+                ("kind", Some("offline".into())),
+                ("name", Some(name.into())),
+                ("certificates_pem", Some(super::read(&file)?.into())),
+                ("id", id.map(|id| id.to_string().into())),
+                ("ca_url", ca_url.map(Into::into)),
+                ("crl_url", crl_url.map(Into::into)),
+            ]);
+            api.post("/api/v1/issuers", &body).await?
+        }
+        Command::ImportCrl { ca, file } => {
+            let body = json!({ "crl_pem": super::read(&file)? });
+            let path = format!("/api/v1/issuers/{ca}/crl");
+            show_crl(place, &api.ask(Method::PUT, &path, Some(&body)).await?);
+            return Ok(());
+        }
         Command::Rollover { ca, key_algorithm } => {
             let body = fields(&[("key_algorithm", key_algorithm.map(Into::into))]);
             api.post(&format!("/api/v1/issuers/{ca}/rollover"), &body).await?
@@ -240,14 +291,18 @@ async fn publish(place: &Place, api: &Api, ca: &str) -> Result<()> {
     let crl = api
         .ask(Method::POST, &format!("/api/v1/issuers/{ca}/crl"), None)
         .await?;
+    show_crl(place, &crl);
+    Ok(())
+}
+
+fn show_crl(place: &Place, crl: &Value) {
     let rows = [
         ("Number", "/number"),
         ("Entries", "/entries"),
         ("This update", "/this_update"),
         ("Next update", "/next_update"),
     ];
-    table::one(place.output, &crl, &rows);
-    Ok(())
+    table::one(place.output, crl, &rows);
 }
 
 async fn create(
