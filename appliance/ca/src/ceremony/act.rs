@@ -58,13 +58,13 @@ impl Task<'_> {
         self.put_profile(authority, &by).await?;
         match self.step {
             Step::Root(step) => self.root(authority, &by, step).await,
-            Step::Intermediate(step) => match &step.key {
-                Some(key) => self.intermediate(authority, &by, step, key).await,
-                None => {
-                    let csr = self.known.input.clone().unwrap_or_default().into_bytes();
-                    self.certify(authority, &by, Possession::Csr(csr)).await
+            Step::Intermediate(step) => {
+                if let Some(key) = &step.key {
+                    return self.intermediate(authority, &by, step, key).await;
                 }
-            },
+                let csr = self.known.input.clone().unwrap_or_default().into_bytes();
+                self.certify(authority, &by, Possession::Csr(csr)).await
+            }
             Step::CrossSign(_) => {
                 let shown = self.known.input.clone().unwrap_or_default().into_bytes();
                 self.certify(authority, &by, Possession::SelfSigned(shown)).await

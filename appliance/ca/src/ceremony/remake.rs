@@ -92,7 +92,7 @@ impl Done<'_> {
             .subject
             .as_deref()
             .ok_or("the step names no subject")?;
-        let order = self.order(subject(text)?, own.public_key(), self.validity());
+        let order = order_of(subject(text)?, own.public_key(), self.validity());
         match self.statement.operation.as_str() {
             "root" | "rollover" => {
                 let view = IssuerView::self_signed(&profile, &order, self.new_algorithm()?)
@@ -147,22 +147,12 @@ impl Done<'_> {
             };
             (view, key, longest)
         };
-        let order = self.order(view.subject.clone(), &key, validity);
+        let order = order_of(view.subject.clone(), &key, validity);
         self.compare(&profile, &order, &view, link)
     }
 
     fn validity(&self) -> Option<Duration> {
         self.statement.validity.map(pki::profile::Lifetime::as_duration)
-    }
-
-    fn order(&self, subject: DistinguishedName, key: &PublicKey, validity: Option<Duration>) -> Order {
-        Order {
-            subject,
-            names: Vec::new(),
-            public_key: key.clone(),
-            validity,
-            ms_sid: None,
-        }
     }
 
     fn compare(
@@ -270,6 +260,17 @@ pub(super) fn certificate_of(output: &Output) -> Result<Certificate, String> {
             "{}: its digest, its serial or its key is another",
             output.file
         ))
+    }
+}
+
+/// The order of a CA certificate.
+fn order_of(subject: DistinguishedName, key: &PublicKey, validity: Option<Duration>) -> Order {
+    Order {
+        subject,
+        names: Vec::new(),
+        public_key: key.clone(),
+        validity,
+        ms_sid: None,
     }
 }
 

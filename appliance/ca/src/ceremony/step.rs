@@ -233,25 +233,24 @@ fn root(section: &mut Section<'_>) -> Option<RootStep> {
 fn intermediate(section: &mut Section<'_>) -> Option<IntermediateStep> {
     let (name, issuer, subject) = (name(section, "name"), name_of_issuer(section), subject(section));
     let csr = section.text("csr");
-    let key = match &csr {
-        None => Some(new_key(section)?),
-        Some(_) => {
-            for key in [
-                "key_algorithm",
-                "signature_algorithm",
-                "token",
-                "ca_url",
-                "crl_url",
-            ] {
-                if section.text(key).is_some() {
-                    section.wrong(
-                        key,
-                        "is for a key that is made here; this one comes with the request",
-                    );
-                }
+    let key = if csr.is_some() {
+        for key in [
+            "key_algorithm",
+            "signature_algorithm",
+            "token",
+            "ca_url",
+            "crl_url",
+        ] {
+            if section.text(key).is_some() {
+                section.wrong(
+                    key,
+                    "is for a key that is made here; this one comes with the request",
+                );
             }
-            None
         }
+        None
+    } else {
+        Some(new_key(section)?)
     };
     let (validity, profile) = (section.parsed("validity"), profile(section, "sub-ca"));
     let addresses = if csr.is_none() {

@@ -2,9 +2,11 @@
 
 use std::sync::atomic::Ordering;
 
-use ca::ceremony::{Approval, CeremonyError, Event, Folder, Outcome, Record, Role, Transcript, verify};
+use ca::ceremony::{Approval, CeremonyError, Event, Folder, Outcome, Plan, Record, Role, Transcript, verify};
 use ca::{CertRef, Clock, Filter};
 use pki::{Certificate, Crl, DigestAlgorithm};
+use proptest::prelude::any;
+use proptest::test_runner::{Config, TestRunner};
 
 use crate::bed::admin;
 use crate::hall::{Hall, out, put_transcript, transcript};
@@ -437,4 +439,35 @@ async fn an_approval_is_a_signature_over_a_line_of_text() {
     let transcript = Transcript::open(&Folder::of(&plan.0, None).transcript(), &plan.1).unwrap();
     assert_eq!(transcript.previous(), waiting.statement.previous);
     assert_eq!(Role::Crl, serde_json::from_str::<Role>("\"crl\"").unwrap());
+}
+
+/// Plans and transcripts come from other people's hands.
+#[tokio::test]
+async fn no_plan_and_no_transcript_makes_the_readers_panic() {
+    let hall = Hall::new();
+    csr(&hall);
+    let plan = hall.plan("plan.toml", &[ROOT, CRL, CSR].concat());
+    hall.run_to_the_end(&plan).await;
+    let (text, records) = (plan.1.text.clone(), transcript(&plan.0));
+    let mut runner = TestRunner::new(Config::with_cases(400));
+    let cases = (0..usize::MAX, 0..12_usize, ".{0,12}", any::<bool>());
+    let read = |(place, length, new, is_plan): (usize, usize, String, bool)| {
+        let old = if is_plan { &text } else { &records };
+        let mut begin = place % old.len();
+        while !old.is_char_boundary(begin) {
+            begin -= 1;
+        }
+        let rest: String = old[begin..].chars().skip(length).collect();
+        let changed = format!("{}{new}{rest}", &old[..begin]);
+        if is_plan {
+            if let Ok(plan) = Plan::parse(&changed) {
+                assert_eq!(plan.text, changed);
+            }
+        } else if let Ok(verdict) = verify(changed.as_bytes()) {
+            // Nothing but the last record can be another without being found out.
+            assert!(verdict.plan.hash == plan.1.hash || changed != records);
+        }
+        Ok(())
+    };
+    runner.run(&cases, read).unwrap();
 }

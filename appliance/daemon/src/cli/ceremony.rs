@@ -21,7 +21,7 @@ pub(crate) enum Command {
     /// Print a commented plan to begin with: root, intermediate, cross-sign, rollover or crl.
     #[command(after_help = "Example: chancery ceremony template root > root.toml")]
     Template {
-        /// Which.
+        /// PlanArgs.
         #[arg(value_parser = clap::builder::PossibleValuesParser::new(TEMPLATES))]
         name: String,
     },
@@ -39,7 +39,7 @@ pub(crate) enum Command {
     },
     /// Show the step that waits for approvals, and who has given one.
     #[command(after_help = "Example: chancery ceremony status root.toml")]
-    Status(Which),
+    Status(PlanArgs),
     /// Approve the step that waits, with the key of one of the plan's approvers.
     #[command(
         after_help = "What is approved is printed first. The folder of the ceremony is all that it takes: it may be done on another \
@@ -49,7 +49,7 @@ pub(crate) enum Command {
     )]
     Approve {
         #[command(flatten)]
-        which: Which,
+        which: PlanArgs,
         /// The step, by its number; approving fails when it is another one that waits.
         #[arg(long)]
         step: Option<usize>,
@@ -79,7 +79,7 @@ pub(crate) enum Command {
 
 /// The ceremony a command is about.
 #[derive(Debug, clap::Args)]
-pub(crate) struct Which {
+pub(crate) struct PlanArgs {
     /// The plan.
     plan: PathBuf,
     /// The folder of the ceremony; beside the plan and named after it when left out.
@@ -87,7 +87,7 @@ pub(crate) struct Which {
     folder: Option<PathBuf>,
 }
 
-impl Which {
+impl PlanArgs {
     fn open(&self) -> Result<(Plan, Folder)> {
         Ok((
             read_plan(&self.plan)?,
@@ -131,7 +131,7 @@ fn check(place: &Place, file: &Path) -> Result<ExitCode> {
     Ok(ExitCode::SUCCESS)
 }
 
-fn approve(place: &Place, which: &Which, step: Option<usize>, key: &key::Chosen) -> Result<ExitCode> {
+fn approve(place: &Place, which: &PlanArgs, step: Option<usize>, key: &key::Chosen) -> Result<ExitCode> {
     let (plan, folder) = which.open()?;
     let waiting = ceremony::waiting(&plan, &folder)?;
     if place.output == Output::Table {

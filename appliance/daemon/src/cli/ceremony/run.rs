@@ -11,7 +11,7 @@ use serde_json::json;
 use store::{Error, Location, Store, StoreConfig};
 use token::KeyRing;
 
-use super::{Which, tell};
+use super::{PlanArgs, tell};
 use crate::cli::say::say;
 use crate::cli::{Output, Place};
 use crate::compose;
@@ -22,7 +22,7 @@ use crate::files;
 #[derive(Debug, clap::Args)]
 pub(crate) struct Args {
     #[command(flatten)]
-    which: Which,
+    which: PlanArgs,
     /// Rehearse: the whole plan with keys in memory, without approvals; nothing is kept, and nothing of the machine is changed.
     #[arg(long)]
     dry_run: bool,
