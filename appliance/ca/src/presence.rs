@@ -29,6 +29,18 @@ impl Authority {
         Ok(())
     }
 
+    /// Says which program this server runs, for whoever upgrades the others.
+    pub(crate) async fn tell_program(&self) -> Result<()> {
+        let store = &self.inner().store;
+        if !store.is_shared() {
+            return Ok(());
+        }
+        let (node, schema) = (store.node(), store.known_schema());
+        let tell =
+            move |tx: &store::Tx<'_>| store::servers::tell(tx, node, env!("CARGO_PKG_VERSION"), schema);
+        Ok(store.write(tell).await?)
+    }
+
     /// Forgets changes that are too old for anybody; gives how many rows those were.
     pub async fn trim_changes(&self) -> Result<usize> {
         let kept = i64::try_from(KEPT.as_millis()).unwrap_or(i64::MAX);

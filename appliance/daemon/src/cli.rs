@@ -18,6 +18,7 @@ mod store;
 mod table;
 mod token;
 mod tour;
+mod upgrade;
 
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -107,6 +108,9 @@ enum Command {
     Config(config::Command),
     /// Issue, check, revoke and check again: a smoke test of a running server.
     Tour(tour::Args),
+    /// Upgrades: what this program would meet.
+    #[command(subcommand)]
+    Upgrade(upgrade::Command),
     /// Print shell completions.
     Completions(completions::Args),
     /// Write the manual pages into a folder.
@@ -134,6 +138,7 @@ pub(crate) fn run(cli: Cli) -> Result<ExitCode> {
         Command::Audit(command) => runtime("work")?.block_on(audit::run(&place, command)),
         Command::Store(command) => runtime("work")?.block_on(store::run(&place, command)),
         Command::Config(command) => done(config::run(&place, &command)),
+        Command::Upgrade(command) => upgrade::run(&place, &command),
         Command::Tour(args) => done(runtime("work")?.block_on(tour::run(&place, &args))),
         Command::Completions(args) => {
             completions::run(&args);

@@ -48,5 +48,7 @@ mod token;
 mod tour;
 #[path = "e2e/units.rs"]
 mod units;
+#[path = "e2e/upgrade.rs"]
+mod upgrade;
 #[path = "e2e/verify.rs"]
 mod verify;

@@ -25,6 +25,7 @@ pub mod orders;
 pub mod profiles;
 pub mod responders;
 pub mod revocations;
+pub mod servers;
 pub mod settings;
 pub mod statuses;
 pub mod tables;
@@ -34,7 +35,7 @@ mod writer;
 
 pub use check::{Finding, check};
 pub use copy::{Copied, Progress, Stage, copy};
-pub use db::{Credentials, Location, PostgresConfig, Reader, Store, StoreConfig, Tx};
+pub use db::{Credentials, Location, PendingMigration, PostgresConfig, Reader, Store, StoreConfig, Tx};
 pub use error::{Error, Result};
 pub use ocsp_answers::OcspAnswers;
 pub use value::{Row, Value};

@@ -26,3 +26,5 @@ mod readers;
 mod server;
 #[path = "several.rs"]
 mod several;
+#[path = "upgrade.rs"]
+mod upgrade;

@@ -28,3 +28,5 @@ mod open;
 mod readers;
 #[path = "several.rs"]
 mod several;
+#[path = "upgrade.rs"]
+mod upgrade;
