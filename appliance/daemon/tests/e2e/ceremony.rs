@@ -94,11 +94,8 @@ fn files(folder: &Path) -> BTreeMap<PathBuf, Vec<u8>> {
     found
 }
 
-#[test]
-fn e2e_ceremony_softhsm() {
-    let hall = Hall::new("--init-token");
-    let machine = &hall.machine;
-    // A third approver, with a key in a token of its own.
+/// A third approver, with a key in a token of its own: the words that name it, and the section of the plan.
+fn carol(machine: &Appliance) -> (Vec<String>, String) {
     for name in ["carols-pin", "carols-so-pin"] {
         judge("chmod", &["600", path(&machine.write(name, "12345678\n"))]);
     }
@@ -113,15 +110,15 @@ fn e2e_ceremony_softhsm() {
         token.as_slice(),
     ]
     .concat());
-    let section = machine.json(&[&["ceremony", "keygen", "carol"], token.as_slice()].concat());
-    let steps = section["plan_toml"].as_str().unwrap().to_owned() + &ROOT.replace("TOKEN", "hsm") + CRL;
-    let plan = hall.plan("plan.toml", "http://pki.example", &steps);
-    let checked = machine.json(&["ceremony", "check", path(&plan)]);
-    assert_eq!(checked["approvers"].as_array().unwrap().len(), 3);
+    let made = machine.json(&[&["ceremony", "keygen", "carol"], token.as_slice()].concat());
+    let section = made["plan_toml"].as_str().unwrap().to_owned();
+    (token.map(str::to_owned).to_vec(), section)
+}
 
-    // A rehearsal leaves token and store as they are, and nothing behind.
+/// A rehearsal leaves token and store as they are, and nothing behind.
+fn rehearse(machine: &Appliance, plan: &Path) {
     let before = [files(&machine.file("tokens")), files(&machine.state())];
-    let rehearsed = machine.ok(&["ceremony", "run", path(&plan), "--dry-run"]);
+    let rehearsed = machine.ok(&["ceremony", "run", path(plan), "--dry-run"]);
     assert!(
         rehearsed.contains("REHEARSAL") && rehearsed.contains("went through"),
         "{rehearsed}"
@@ -137,6 +134,19 @@ fn e2e_ceremony_softhsm() {
         assert_eq!(changed, Vec::<&PathBuf>::new());
     }
     assert!(!plan.with_extension("ceremony").exists());
+}
+
+#[test]
+fn e2e_ceremony_softhsm() {
+    let hall = Hall::new("--init-token");
+    let machine = &hall.machine;
+    let (token, section) = carol(machine);
+    let token: Vec<&str> = token.iter().map(String::as_str).collect();
+    let steps = section + &ROOT.replace("TOKEN", "hsm") + CRL;
+    let plan = hall.plan("plan.toml", "http://pki.example", &steps);
+    let checked = machine.json(&["ceremony", "check", path(&plan)]);
+    assert_eq!(checked["approvers"].as_array().unwrap().len(), 3);
+    rehearse(machine, &plan);
 
     let waits = machine.run(&["ceremony", "run", path(&plan)]);
     assert_eq!(waits.status.code(), Some(4), "{}", text(&waits));
@@ -185,18 +195,27 @@ fn e2e_ceremony_softhsm() {
         &["crl", "-in", path(&crl), "-CAfile", path(&root), "-noout"],
     );
     assert!(said.contains("verify OK"), "{said}");
+}
 
-    // What is wrong is told with what to do.
+#[test]
+fn what_is_wrong_with_a_plan_or_a_transcript_is_told() {
+    let hall = Hall::new("--software");
+    let machine = &hall.machine;
     let broken = machine.write("broken.toml", "version = 1\nthreshold = 0\ncolour = 1\n");
     let refused = machine.run(&["ceremony", "check", path(&broken)]);
     let said = text(&refused);
+    assert!(!refused.status.success(), "{said}");
     assert!(
-        !refused.status.success()
-            && said.contains("title: is missing")
-            && said.contains("colour: there is no"),
+        said.contains("title: is missing") && said.contains("colour: there is no"),
         "{said}"
     );
-    let whole = std::fs::read_to_string(folder.join("transcript.jsonl")).unwrap();
+    let plan = hall.plan(
+        "plan.toml",
+        "http://pki.example",
+        &ROOT.replace("TOKEN", "software"),
+    );
+    let sound = hall.finish(&plan).join("transcript.jsonl");
+    let whole = std::fs::read_to_string(&sound).unwrap();
     let forged = machine.write("forged.jsonl", &whole.replace("olga", "olaf"));
     let refused = machine.run(&["ceremony", "verify", path(&forged)]);
     assert_eq!(refused.status.code(), Some(1), "{}", text(&refused));
@@ -205,7 +224,6 @@ fn e2e_ceremony_softhsm() {
         "{}",
         text(&refused)
     );
-    let sound = folder.join("transcript.jsonl");
     let other = hall.plan("other.toml", "http://pki.example", CRL);
     let refused = machine.run(&["ceremony", "verify", path(&sound), "--plan", path(&other)]);
     assert!(
@@ -215,26 +233,8 @@ fn e2e_ceremony_softhsm() {
     );
 }
 
-/// An offline root, an online issuing CA, and judges of other houses over certificates, CRL and approvals.
-#[test]
-fn e2e_ceremony_openssl() {
-    let mut online = Appliance::init(Keys::Software);
-    online.serve();
-    let hall = Hall::new("--software");
-    let root = hall.plan(
-        "root.toml",
-        &online.public_url(),
-        &(ROOT.replace("TOKEN", "software") + CRL),
-    );
-    let made = hall.finish(&root);
-    let told = hall.verify(&made);
-    let id = told["steps"][0]["outputs"][0]["ca"]["id"].as_str().unwrap();
-    let (root_pem, crl) = (
-        made.join("out/01-offline-root.pem"),
-        made.join("out/02-offline-root.crl.pem"),
-    );
-
-    // The approvals of step 1, by openssl alone.
+/// The approvals of the first step, by openssl alone.
+fn approvals_hold(hall: &Hall, made: &Path) {
     for (name, key) in ["alice", "bob"].iter().zip(&hall.keys) {
         let approval = std::fs::read(made.join(format!("approvals/step-1-{name}.json"))).unwrap();
         let approval: Value = serde_json::from_slice(&approval).unwrap();
@@ -266,60 +266,21 @@ fn e2e_ceremony_openssl() {
         ];
         assert!(judge("openssl", &words).contains("Verified OK"));
     }
+}
 
-    online.ok(&[
-        "ca",
-        "import-offline",
-        "offline-root",
-        path(&root_pem),
-        "--id",
-        id,
-    ]);
-    let published = online.json(&["ca", "import-crl", "offline-root", path(&crl)]);
-    assert_eq!(published["number"], 1);
-    assert_eq!(online.json(&["ca", "show", "offline-root"])["state"], "offline");
-    online.ok(&[
-        "ca",
-        "subordinate",
-        "devices",
-        "--subject",
-        "CN=Devices,O=Example",
-        "--token",
-        "software",
-    ]);
-    hall.machine
-        .write("devices.csr", &online.ok(&["ca", "csr", "devices"]));
-    let step = "[[steps]]\ndo = \"intermediate\"\nname = \"devices\"\nissuer = \"offline-root\"\n\
-        subject = \"CN=Devices,O=Example\"\ncsr = \"devices.csr\"\n";
-    let devices = hall.finish(&hall.plan("devices.toml", &online.public_url(), step));
-    let chain = devices.join("out/01-devices.chain.pem");
-    online.ok(&["ca", "import", "devices", path(&chain)]);
-    let own = devices.join("out/01-devices.pem");
-
-    // From the address in the certificate.
-    let said = judge("openssl", &["x509", "-in", path(&own), "-noout", "-text"]);
-    let url = said
-        .lines()
-        .find_map(|line| line.trim().strip_prefix("URI:"))
-        .unwrap();
-    assert!(url.contains(id) && !said.contains("OCSP"), "{said}");
-    let fetched = online.file("fetched.crl");
+/// Fetches the CRL from the address in the certificate; its PEM file.
+fn fetch(online: &Appliance, url: &str) -> PathBuf {
+    let (fetched, pem) = (online.file("fetched.crl"), online.file("fetched.pem"));
     judge("curl", &["-sf", url, "-o", path(&fetched)]);
-    let pem = online.file("fetched.pem");
     judge(
         "openssl",
         &["crl", "-inform", "der", "-in", path(&fetched), "-out", path(&pem)],
     );
-    let checked = [
-        "verify",
-        "-crl_check",
-        "-CRLfile",
-        path(&pem),
-        "-CAfile",
-        path(&root_pem),
-        path(&own),
-    ];
-    assert!(judge("openssl", &checked).contains("OK"));
+    pem
+}
+
+/// A leaf of the new CA, before openssl and GnuTLS.
+fn a_leaf_holds(online: &Appliance, root: &Path, own: &Path, crl: &Path) {
     let csr = online.csr("pump", "/CN=pump-7", None);
     let issued = online.json(&[
         "cert",
@@ -336,24 +297,22 @@ fn e2e_ceremony_openssl() {
         &[
             "verify",
             "-CAfile",
-            path(&root_pem),
+            path(root),
             "-untrusted",
-            path(&own),
+            path(own),
             path(&leaf),
         ],
     );
-    let whole = online.write(
-        "whole.pem",
-        &[&leaf, &own]
-            .map(|file| std::fs::read_to_string(file).unwrap())
-            .concat(),
-    );
+    let whole = [leaf.as_path(), own]
+        .map(|file| std::fs::read_to_string(file).unwrap())
+        .concat();
+    let whole = online.write("whole.pem", &whole);
     judge(
         "certtool",
         &[
             "--verify",
             "--load-ca-certificate",
-            path(&root_pem),
+            path(root),
             "--infile",
             path(&whole),
         ],
@@ -363,11 +322,69 @@ fn e2e_ceremony_openssl() {
         &[
             "--verify-crl",
             "--load-ca-certificate",
-            path(&root_pem),
+            path(root),
             "--infile",
-            path(&pem),
+            path(crl),
         ],
     );
+}
+
+/// An offline root, an online issuing CA, and judges of other houses over certificates, CRL and approvals.
+#[test]
+fn e2e_ceremony_openssl() {
+    let mut online = Appliance::init(Keys::Software);
+    online.serve();
+    let hall = Hall::new("--software");
+    let plan = hall.plan(
+        "root.toml",
+        &online.public_url(),
+        &(ROOT.replace("TOKEN", "software") + CRL),
+    );
+    let made = hall.finish(&plan);
+    let told = hall.verify(&made);
+    let id = told["steps"][0]["outputs"][0]["ca"]["id"].as_str().unwrap();
+    let (root, crl) = (
+        made.join("out/01-offline-root.pem"),
+        made.join("out/02-offline-root.crl.pem"),
+    );
+    approvals_hold(&hall, &made);
+
+    online.ok(&["ca", "import-offline", "offline-root", path(&root), "--id", id]);
+    let published = online.json(&["ca", "import-crl", "offline-root", path(&crl)]);
+    assert_eq!(published["number"], 1);
+    assert_eq!(online.json(&["ca", "show", "offline-root"])["state"], "offline");
+    let subject = ["--subject", "CN=Devices,O=Example", "--token", "software"];
+    online.ok(&[&["ca", "subordinate", "devices"], subject.as_slice()].concat());
+    hall.machine
+        .write("devices.csr", &online.ok(&["ca", "csr", "devices"]));
+    let step = "[[steps]]\ndo = \"intermediate\"\nname = \"devices\"\nissuer = \"offline-root\"\n\
+        subject = \"CN=Devices,O=Example\"\ncsr = \"devices.csr\"\n";
+    let devices = hall.finish(&hall.plan("devices.toml", &online.public_url(), step));
+    online.ok(&[
+        "ca",
+        "import",
+        "devices",
+        path(&devices.join("out/01-devices.chain.pem")),
+    ]);
+    let own = devices.join("out/01-devices.pem");
+    let said = judge("openssl", &["x509", "-in", path(&own), "-noout", "-text"]);
+    let url = said
+        .lines()
+        .find_map(|line| line.trim().strip_prefix("URI:"))
+        .unwrap();
+    assert!(url.contains(id) && !said.contains("OCSP"), "{said}");
+    let pem = fetch(&online, url);
+    let checked = [
+        "verify",
+        "-crl_check",
+        "-CRLfile",
+        path(&pem),
+        "-CAfile",
+        path(&root),
+        path(&own),
+    ];
+    assert!(judge("openssl", &checked).contains("OK"));
+    a_leaf_holds(&online, &root, &own, &pem);
 
     // Revoked by the next plan.
     let serial = hall.verify(&devices)["steps"][0]["outputs"][0]["serial"]
@@ -387,11 +404,7 @@ fn e2e_ceremony_openssl() {
     ]);
     let stale = online.run(&["ca", "import-crl", "offline-root", path(&crl)]);
     assert!(text(&stale).contains("number 2 is published"), "{}", text(&stale));
-    judge("curl", &["-sf", url, "-o", path(&fetched)]);
-    judge(
-        "openssl",
-        &["crl", "-inform", "der", "-in", path(&fetched), "-out", path(&pem)],
-    );
+    fetch(&online, url);
     let refused = Command::new("openssl").args(checked).output().unwrap();
     assert!(
         text(&refused).contains("certificate revoked"),
@@ -465,6 +478,7 @@ fn killed_between_and_within_its_steps_a_ceremony_ends_as_if_it_had_not_been() {
         .iter()
         .map(|row| pki::Serial::from_unsigned(&row.serial).unwrap().to_string())
         .collect();
-    (signed.sort(), known.sort());
+    signed.sort();
+    known.sort();
     assert_eq!(signed, known);
 }

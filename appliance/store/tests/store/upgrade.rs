@@ -127,7 +127,7 @@ async fn who_is_at_work_on_it_is_seen() {
         |config| std::thread::scope(|scope| scope.spawn(|| Store::servers(config)).join().unwrap().unwrap());
     if store.is_shared() {
         assert_eq!(seen(&place.config), []);
-        let length = std::time::Duration::from_secs(60);
+        let length = std::time::Duration::from_mins(1);
         let schema = store.known_schema();
         let tell = store.write(move |tx| {
             store::leases::take(tx, &format!("node:{node}"), node, length)?;
