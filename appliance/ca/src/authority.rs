@@ -112,6 +112,7 @@ impl Authority {
             inner: Arc::new(inner),
         };
         authority.be_present().await?;
+        authority.tell_program().await?;
         authority.load_issuers().await?;
         authority.load_profiles().await?;
         authority.load_tokens().await?;

@@ -11,6 +11,7 @@ use crate::crl_plan::CrlPlan;
 use crate::error::{Error, Refusal, Result};
 use crate::generation::{Draft, Succession, algorithm_for, subject_of};
 use crate::issuer::{IssuerEntry, IssuerOrigin, check_name};
+use crate::offline::Offline;
 use crate::permit::{self, Permit, action};
 use crate::principal::Principal;
 
@@ -61,6 +62,25 @@ pub struct CreateIssuing {
 impl Authority {
     /// Makes a root. When this returns, it has its certificate, its first CRL and its OCSP responder.
     pub async fn create_root(&self, principal: &Principal, request: CreateRoot) -> Result<Arc<IssuerEntry>> {
+        self.create_root_as(principal, request, None).await
+    }
+
+    /// Makes a root that signs nothing by itself: it has its certificate when this returns, and neither a CRL nor a responder.
+    pub async fn create_offline_root(
+        &self,
+        principal: &Principal,
+        request: CreateRoot,
+        offline: Offline,
+    ) -> Result<Arc<IssuerEntry>> {
+        self.create_root_as(principal, request, Some(offline)).await
+    }
+
+    async fn create_root_as(
+        &self,
+        principal: &Principal,
+        request: CreateRoot,
+        offline: Option<Offline>,
+    ) -> Result<Arc<IssuerEntry>> {
         let permit = permit::to_manage_issuers(principal)?;
         let profile = self.authority_profile(request.profile.as_deref().unwrap_or("root"))?;
         let draft = Draft {
@@ -73,6 +93,7 @@ impl Authority {
             parent: None,
             profile: Some(profile.name.clone()),
             crl: request.crl,
+            offline,
         };
         self.to_the_end(|authority| async move {
             authority
@@ -87,6 +108,25 @@ impl Authority {
         &self,
         principal: &Principal,
         request: CreateIssuing,
+    ) -> Result<Arc<IssuerEntry>> {
+        self.create_issuing_as(principal, request, None).await
+    }
+
+    /// Makes one that signs nothing by itself, likewise.
+    pub async fn create_offline_issuing(
+        &self,
+        principal: &Principal,
+        request: CreateIssuing,
+        offline: Offline,
+    ) -> Result<Arc<IssuerEntry>> {
+        self.create_issuing_as(principal, request, Some(offline)).await
+    }
+
+    async fn create_issuing_as(
+        &self,
+        principal: &Principal,
+        request: CreateIssuing,
+        offline: Option<Offline>,
     ) -> Result<Arc<IssuerEntry>> {
         let permit = permit::to_manage_issuers(principal)?;
         let profile = self.authority_profile(request.profile.as_deref().unwrap_or("sub-ca"))?;
@@ -103,6 +143,7 @@ impl Authority {
             parent: Some(parent.entry().id),
             profile: Some(profile.name.clone()),
             crl: request.crl,
+            offline,
         };
         let make = |authority: Self| async move {
             let _one_at_a_time = authority.inner().issuer_changes.lock().await;

@@ -19,6 +19,7 @@ use crate::companion::{Activation, Companion};
 use crate::crl_plan::CrlPlan;
 use crate::error::{Error, Refusal, Result};
 use crate::issuer::{Issuer, IssuerEntry, IssuerOrigin, IssuerState};
+use crate::offline::Offline;
 use crate::permit::{Permit, action};
 use crate::registry::{StoredSettings, entry_from_rows};
 
@@ -34,6 +35,7 @@ pub(crate) struct Draft {
     pub(crate) parent: Option<Uuid>,
     pub(crate) profile: Option<String>,
     pub(crate) crl: CrlPlan,
+    pub(crate) offline: Option<Offline>,
 }
 
 /// Marks that a request is to be made for a foreign authority.
@@ -96,6 +98,7 @@ impl Authority {
             parent: draft.parent,
             profile: draft.profile,
             crl: draft.crl,
+            offline: draft.offline,
         };
         let row = IssuerRow {
             id,
@@ -221,6 +224,10 @@ impl Authority {
             Err(error) => self.settle_unfinished(&issuer, error).await?,
         };
         tracing::info!(id = %entry.id, name = entry.name, generation = entry.generation, "issuer is active");
+        if entry.offline.is_some() {
+            // It signs nothing that nobody decided on.
+            return Ok(entry);
+        }
         // Both are tried again by the jobs.
         if let Err(error) = self.publish_if_due(&issuer).await {
             tracing::warn!(%error, issuer = entry.name, "the first CRL is not published yet");

@@ -274,10 +274,10 @@ impl Authority {
                 );
             }
             let responder = issuer.responder.load();
-            if responder
+            let is_valid = responder
                 .as_ref()
-                .is_none_or(|one| !one.certificate.is_valid_at(now))
-            {
+                .is_some_and(|one| one.certificate.is_valid_at(now));
+            if entry.offline.is_none() && !is_valid {
                 problem(
                     "no_responder",
                     format!("there is no OCSP responder of the issuer {name}"),

@@ -115,6 +115,7 @@ impl Authority {
             parent: None,
             profile: None,
             crl,
+            offline: None,
         };
         let issuer = self
             .record_issuer(permit, id, generation, draft, row, None)

@@ -20,6 +20,7 @@ use uuid::Uuid;
 use crate::crl_plan::CrlPlan;
 use crate::crl_shard::CrlShards;
 use crate::error::{Error, Result};
+use crate::offline::Offline;
 use crate::responder::Responder;
 use crate::seal::Signing;
 use crate::status_index::{State, StatusIndex};
@@ -112,7 +113,7 @@ pub struct IssuerEntry {
     pub parent: Option<Uuid>,
     /// The address of its certificate in DER.
     pub ca_url: String,
-    /// The address of its OCSP responder.
+    /// The address of its OCSP responder; empty when it has none, because it is offline.
     pub ocsp_url: String,
     /// The address of its CRL; of one with several, what stands before the number of each.
     pub crl_url: String,
@@ -120,6 +121,8 @@ pub struct IssuerEntry {
     pub crl: CrlPlan,
     /// When it was made here.
     pub created_at: Timestamp,
+    /// Present when it signs nothing by itself.
+    pub offline: Option<Offline>,
     pub(crate) public_key: PublicKey,
     /// The profile its certificates are made by, when they are made here.
     pub(crate) profile: Option<String>,
@@ -171,6 +174,16 @@ impl IssuerEntry {
     /// Whether it signs CRLs and OCSP answers: it has a certificate and was not switched off.
     pub fn answers(&self) -> bool {
         self.certificate.is_some() && matches!(self.state, IssuerState::Active | IssuerState::Retired)
+    }
+
+    /// Whether it signs CRLs and OCSP answers by itself, on schedule and when it is asked.
+    pub(crate) fn acts_by_itself(&self) -> bool {
+        self.answers() && self.offline.is_none()
+    }
+
+    /// Whether its key is somewhere else, and what it signs is imported.
+    pub fn is_elsewhere(&self) -> bool {
+        self.offline.as_ref().is_some_and(|offline| offline.is_elsewhere)
     }
 
     /// The address of the CRL of a shard.
@@ -238,7 +251,10 @@ impl IssuerEntry {
     fn urls(&self) -> Urls {
         Urls {
             ca_issuers: vec![self.ca_url.clone()],
-            ocsp: vec![self.ocsp_url.clone()],
+            ocsp: Some(self.ocsp_url.clone())
+                .filter(|url| !url.is_empty())
+                .into_iter()
+                .collect(),
             crl: vec![self.crl_url.clone()],
         }
     }

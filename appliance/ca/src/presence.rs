@@ -33,6 +33,18 @@ impl Authority {
         Ok(())
     }
 
+    /// Says which program this server runs, for whoever upgrades the others.
+    pub(crate) async fn tell_program(&self) -> Result<()> {
+        let store = &self.inner().store;
+        if !store.is_shared() {
+            return Ok(());
+        }
+        let (node, schema) = (store.node(), store.known_schema());
+        let tell =
+            move |tx: &store::Tx<'_>| store::servers::tell(tx, node, env!("CARGO_PKG_VERSION"), schema);
+        Ok(store.write(tell).await?)
+    }
+
     /// Works on something while this server says, again and again, that it is there: for a program without the jobs of a server.
     pub async fn while_present<T>(&self, work: impl Future<Output = T>) -> T {
         let say = async || {

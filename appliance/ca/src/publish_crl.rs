@@ -6,6 +6,7 @@
 
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
+use std::time::Duration;
 
 use arc_swap::ArcSwapOption;
 use jiff::{SignedDuration, Timestamp};
@@ -83,12 +84,23 @@ impl Authority {
 
     /// Publishes a new CRL of an issuer (by identifier or name) now.
     pub async fn publish_crl(&self, principal: &Principal, issuer: &str) -> Result<Arc<PublishedCrl>> {
+        let lifetime = self.inner().settings.crl_lifetime;
+        self.publish_crl_for(principal, issuer, lifetime).await
+    }
+
+    /// The same, of a CRL that is good for this long.
+    pub async fn publish_crl_for(
+        &self,
+        principal: &Principal,
+        issuer: &str,
+        lifetime: Duration,
+    ) -> Result<Arc<PublishedCrl>> {
         let issuer = self.inner().registry.resolve(issuer)?;
         let permit = permit::to_publish(principal, &issuer.entry())?;
         self.to_the_end(|authority| async move {
             let mut published = Vec::new();
             for shard in issuer.shards.iter() {
-                published.push(authority.publish(&permit, &issuer, shard).await?);
+                published.push(authority.publish(&permit, &issuer, shard, lifetime).await?);
             }
             published
                 .into_iter()
@@ -144,7 +156,11 @@ impl Authority {
         let issuer = Arc::clone(issuer);
         let publish = self.to_the_end(|authority| async move {
             match issuer.shards.get(index) {
-                Some(shard) => authority.publish(&permit, &issuer, shard).await.map(|_| ()),
+                Some(shard) => {
+                    let lifetime = authority.inner().settings.crl_lifetime;
+                    let published = authority.publish(&permit, &issuer, shard, lifetime);
+                    published.await.map(|_| ())
+                }
                 None => Ok(()),
             }
             .inspect_err(|error| {
@@ -169,7 +185,7 @@ impl Authority {
             .certificate
             .as_ref()
             .is_none_or(|certificate| certificate.not_after() <= now);
-        if !entry.answers() || has_ended {
+        if !entry.acts_by_itself() || has_ended {
             return false;
         }
         let interval = self.inner().settings.crl_interval;
@@ -186,6 +202,7 @@ impl Authority {
         permit: &Permit<action::Publish>,
         issuer: &Issuer,
         shard: &CrlShard,
+        lifetime: Duration,
     ) -> Result<Arc<PublishedCrl>> {
         let _one_at_a_time = shard.publishing.lock().await;
         // What is revoked from here on makes the next CRL due; what was revoked before is in the entries already.
@@ -193,7 +210,7 @@ impl Authority {
         let duty = self.take_crl_duty(issuer, shard).await;
         let outcome = match duty {
             Ok((lease, number)) => {
-                let making = self.make_crl(permit, issuer, shard, (&lease, number));
+                let making = self.make_crl(permit, issuer, shard, (&lease, number), lifetime);
                 self.under(&lease, making).await
             }
             Err(error) => Err(error),
@@ -210,8 +227,16 @@ impl Authority {
         issuer: &Issuer,
         shard: &CrlShard,
         (lease, number): (&Lease, u64),
+        lifetime: Duration,
     ) -> Result<Arc<PublishedCrl>> {
         let entry = issuer.entry();
+        if entry.is_elsewhere() {
+            let message = format!(
+                "the key of the issuer {} is not here: import the CRL that it signed",
+                entry.name
+            );
+            return Err(Error::conflict("issuer_offline", message));
+        }
         let view = entry.view().filter(|_| entry.answers()).ok_or_else(|| {
             Error::conflict(
                 "issuer_not_active",
@@ -225,7 +250,6 @@ impl Authority {
         let previous = shard.crl.load_full();
         let snapshot = shard.snapshot(self.oldest_end(previous.as_deref(), now));
         let this_update = Timestamp::from_second(now.as_second()).unwrap_or(now);
-        let lifetime = self.inner().settings.crl_lifetime;
         let next_update = this_update.saturating_add(lifetime).map_err(Error::internal)?;
         let row = CrlRow {
             issuer_id: id,
@@ -345,7 +369,7 @@ impl Authority {
     }
 
     /// Records the lists and publishes them. `base` has the changes within, when the deltas to come stand on this full list.
-    async fn keep_crl(
+    pub(crate) async fn keep_crl(
         &self,
         permit: &Permit<action::Publish>,
         issuer: &Issuer,

@@ -17,6 +17,7 @@ use crate::clock::from_millis;
 use crate::crl_plan::CrlPlan;
 use crate::error::{Error, Result};
 use crate::issuer::{Issuer, IssuerEntry, IssuerOrigin, IssuerState};
+use crate::offline::Offline;
 use crate::status_index::State;
 
 /// What the store keeps of an issuer beyond its columns.
@@ -31,6 +32,8 @@ pub(crate) struct StoredSettings {
     pub(crate) profile: Option<String>,
     #[serde(default)]
     pub(crate) crl: CrlPlan,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) offline: Option<Offline>,
 }
 
 /// All issuers.
@@ -168,7 +171,10 @@ pub(crate) fn entry_from_rows(issuer: &IssuerRow, key: &KeyRow, base_url: &str) 
         .as_deref()
         .map(Certificate::from_der)
         .transpose();
-    let [ca_url, ocsp_url, crl_url] = public_urls(base_url, issuer.id);
+    let [ca_url, ocsp_url, crl_url] = match &settings.offline {
+        Some(offline) => offline.urls(base_url, issuer.id),
+        None => public_urls(base_url, issuer.id),
+    };
     Ok(IssuerEntry {
         id: issuer.id,
         name: issuer.name.clone(),
@@ -195,6 +201,7 @@ pub(crate) fn entry_from_rows(issuer: &IssuerRow, key: &KeyRow, base_url: &str) 
         public_key,
         profile: settings.profile,
         crl: settings.crl,
+        offline: settings.offline,
         certified: None,
     })
 }
@@ -231,6 +238,7 @@ mod tests {
             serde_json::from_str(r#"{"origin":"from-disk","token":"software"}"#).unwrap();
         assert_eq!((settings.origin, settings.parent), (IssuerOrigin::FromDisk, None));
         assert_eq!(settings.crl, CrlPlan::default());
+        assert_eq!(settings.offline, None);
     }
 
     #[test]

@@ -110,7 +110,7 @@ impl Authority {
             .as_ref()
             .is_none_or(|certificate| certificate.not_after() <= now);
         let current = issuer.responder.load_full();
-        if !entry.answers() || has_ended || current.as_ref().is_some_and(|one| !one.is_due(now)) {
+        if !entry.acts_by_itself() || has_ended || current.as_ref().is_some_and(|one| !one.is_due(now)) {
             return Ok(false);
         }
         let permit: Permit<action::Issue> = permit::of_duty("OCSP responder");

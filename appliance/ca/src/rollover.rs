@@ -15,6 +15,7 @@ use crate::companion::Companion;
 use crate::error::{Error, Result};
 use crate::generation::{Activated, CsrWanted, Draft, Succession, algorithm_for};
 use crate::issuer::{Issuer, IssuerEntry, IssuerOrigin, IssuerState};
+use crate::offline::Offline;
 use crate::permit::{self, Permit, action};
 use crate::principal::Principal;
 
@@ -38,10 +39,20 @@ impl Authority {
     /// issuing CA is certified by its parent; one with a foreign authority above it becomes pending with a new request,
     /// and its old generation goes on issuing until the certificate is imported.
     pub async fn rollover(&self, principal: &Principal, request: Rollover) -> Result<Arc<IssuerEntry>> {
+        self.roll_over_to(principal, request, Offline::default()).await
+    }
+
+    /// The same; the new generation of an offline CA has these addresses.
+    pub async fn roll_over_to(
+        &self,
+        principal: &Principal,
+        request: Rollover,
+        addresses: Offline,
+    ) -> Result<Arc<IssuerEntry>> {
         let permit = permit::to_manage_issuers(principal)?;
         let roll = |authority: Self| async move {
             let _one_at_a_time = authority.inner().issuer_changes.lock().await;
-            authority.roll_over(&permit, request).await
+            authority.roll_over(&permit, request, addresses).await
         };
         self.to_the_end(roll).await
     }
@@ -50,6 +61,7 @@ impl Authority {
         &self,
         permit: &Permit<action::ManageIssuers>,
         request: Rollover,
+        addresses: Offline,
     ) -> Result<Arc<IssuerEntry>> {
         let old = self.inner().registry.resolve(&request.issuer)?;
         let entry = old.entry();
@@ -69,7 +81,7 @@ impl Authority {
             );
             return Err(Error::conflict("rollover_pending", message));
         }
-        let draft = draft_after(&entry, &request)?;
+        let draft = draft_after(&entry, &request, addresses)?;
         let is_root = entry
             .certificate
             .as_ref()
@@ -210,7 +222,7 @@ impl Authority {
 }
 
 /// The next generation of a CA, with what the request changes.
-fn draft_after(entry: &IssuerEntry, request: &Rollover) -> Result<Draft> {
+fn draft_after(entry: &IssuerEntry, request: &Rollover, addresses: Offline) -> Result<Draft> {
     let certificate = entry
         .certificate
         .as_ref()
@@ -232,5 +244,7 @@ fn draft_after(entry: &IssuerEntry, request: &Rollover) -> Result<Draft> {
         parent: entry.parent,
         profile: entry.profile.clone(),
         crl: entry.crl,
+        // Its addresses are its own: another key signs another list.
+        offline: entry.offline.as_ref().map(|_| addresses),
     })
 }

@@ -8,7 +8,7 @@ mod daemon;
 mod fault;
 mod in_process;
 mod line;
-mod words;
+pub(crate) mod words;
 
 use std::path::Path;
 use std::sync::Arc;

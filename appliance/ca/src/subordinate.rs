@@ -60,6 +60,7 @@ impl Authority {
             parent: None,
             profile: None,
             crl: request.crl,
+            offline: None,
         };
         let make = |authority: Self| async move {
             let _one_at_a_time = authority.inner().issuer_changes.lock().await;

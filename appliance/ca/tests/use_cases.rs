@@ -12,6 +12,8 @@ mod bed;
 #[path = "support/request.rs"]
 mod request;
 
+#[path = "use_cases/ceremony.rs"]
+mod ceremony;
 #[path = "use_cases/clock.rs"]
 mod clock;
 #[path = "use_cases/create.rs"]
@@ -30,12 +32,16 @@ mod disk;
 mod faults;
 #[path = "use_cases/following.rs"]
 mod following;
+#[path = "use_cases/ceremony_hall.rs"]
+mod hall;
 #[path = "use_cases/issue.rs"]
 mod issue;
 #[path = "use_cases/metrics.rs"]
 mod metrics;
 #[path = "use_cases/ocsp.rs"]
 mod ocsp;
+#[path = "use_cases/offline.rs"]
+mod offline;
 #[path = "use_cases/permits.rs"]
 mod permits;
 #[path = "use_cases/priorities.rs"]

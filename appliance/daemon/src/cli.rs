@@ -4,6 +4,7 @@ mod api_token;
 mod audit;
 mod backup;
 mod ca;
+mod ceremony;
 mod cert;
 mod client;
 mod completions;
@@ -20,6 +21,7 @@ mod store;
 mod table;
 mod token;
 mod tour;
+mod upgrade;
 
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -87,6 +89,9 @@ enum Command {
     /// Certificate profiles.
     #[command(subcommand)]
     Profile(profile::Command),
+    /// Key ceremonies: plans, approvals, transcripts. Works without the server, on a machine of its own.
+    #[command(subcommand)]
+    Ceremony(Box<ceremony::Command>),
     /// Certificates.
     #[command(subcommand)]
     Cert(cert::Command),
@@ -112,6 +117,9 @@ enum Command {
     Config(config::Command),
     /// Issue, check, revoke and check again: a smoke test of a running server.
     Tour(tour::Args),
+    /// Upgrades: what this program would meet.
+    #[command(subcommand)]
+    Upgrade(upgrade::Command),
     /// Print shell completions.
     Completions(completions::Args),
     /// Write the manual pages into a folder.
@@ -132,6 +140,7 @@ pub(crate) fn run(cli: Cli) -> Result<ExitCode> {
         Command::Serve(args) => done(serve::run(&place.config, &args)),
         Command::Ca(command) => done(runtime("work")?.block_on(ca::run(&place, command))),
         Command::Profile(command) => done(runtime("work")?.block_on(profile::run(&place, command))),
+        Command::Ceremony(command) => runtime("work")?.block_on(ceremony::run(&place, *command)),
         Command::Cert(command) => done(runtime("work")?.block_on(cert::run(&place, command))),
         Command::Token(command) => token::run(&place, command),
         Command::ApiToken(command) => done(runtime("work")?.block_on(api_token::run(&place, command))),
@@ -140,6 +149,7 @@ pub(crate) fn run(cli: Cli) -> Result<ExitCode> {
         Command::Restore(args) => done(runtime("work")?.block_on(restore::run(&place, *args))),
         Command::Store(command) => runtime("work")?.block_on(store::run(&place, command)),
         Command::Config(command) => done(config::run(&place, &command)),
+        Command::Upgrade(command) => upgrade::run(&place, &command),
         Command::Tour(args) => done(runtime("work")?.block_on(tour::run(&place, &args))),
         Command::Completions(args) => {
             completions::run(&args);

@@ -20,6 +20,8 @@ mod backup;
 mod backup_bad_input;
 #[path = "e2e/bad_input.rs"]
 mod bad_input;
+#[path = "e2e/ceremony.rs"]
+mod ceremony;
 #[path = "e2e/cli.rs"]
 mod cli;
 #[path = "e2e/configuration.rs"]
@@ -54,5 +56,7 @@ mod token;
 mod tour;
 #[path = "e2e/units.rs"]
 mod units;
+#[path = "e2e/upgrade.rs"]
+mod upgrade;
 #[path = "e2e/verify.rs"]
 mod verify;

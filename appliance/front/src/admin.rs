@@ -11,6 +11,7 @@ pub(crate) mod fuzzing;
 mod issuer_body;
 pub(crate) mod issuers;
 pub(crate) mod keys;
+mod offline_body;
 pub(crate) mod orders;
 mod profile_schema;
 pub(crate) mod profiles;

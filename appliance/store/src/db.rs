@@ -3,6 +3,7 @@
 //! One connection writes, on a thread of its own; readers stand beside it, each with a snapshot that no write disturbs.
 
 mod postgres;
+mod rule;
 mod session;
 mod sqlite;
 mod transaction;
@@ -16,11 +17,13 @@ use uuid::Uuid;
 
 use crate::crl_files::CrlFiles;
 use crate::error::{Error, Result};
+use crate::servers::ServerSeen;
 use crate::writer::{AtWork, Counters, Writer};
 use postgres::Postgres;
 use sqlite::Sqlite;
 
 pub use postgres::{Credentials, PostgresConfig};
+pub use rule::PendingMigration;
 pub(crate) use session::{Transaction, Writing};
 pub use transaction::{Reader, Tx};
 
@@ -152,6 +155,37 @@ impl Store {
         match &config.location {
             Location::File(path) => sqlite::schema_versions(path),
             Location::Server(server) => Postgres::schema_versions(server),
+        }
+    }
+
+    /// The migrations that a schema of this version lacks.
+    pub fn pending_migrations(config: &StoreConfig, found: i64) -> Vec<PendingMigration> {
+        match &config.location {
+            Location::File(_) => sqlite::pending_migrations(found),
+            Location::Server(_) => Postgres::pending_migrations(found),
+        }
+    }
+
+    /// The servers that are at work on it now, whatever its schema; of a file, whether there is one.
+    pub fn servers(config: &StoreConfig) -> Result<Vec<ServerSeen>> {
+        match &config.location {
+            Location::File(path) => {
+                let one = || ServerSeen {
+                    node: Uuid::nil(),
+                    program: None,
+                    schema: None,
+                };
+                Ok(sqlite::is_in_use(path).then(one).into_iter().collect())
+            }
+            Location::Server(server) => Postgres::servers(server),
+        }
+    }
+
+    /// The version of the schema that this program knows.
+    pub fn known_schema(&self) -> i64 {
+        match self.inner.readers {
+            Readers::Sqlite(_) => sqlite::known_schema(),
+            Readers::Postgres(_) => Postgres::known_schema(),
         }
     }
 

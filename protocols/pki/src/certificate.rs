@@ -106,6 +106,12 @@ impl Certificate {
         &self.der
     }
 
+    /// The signed octets: the TBSCertificate.
+    pub fn tbs_der(&self) -> &[u8] {
+        // It was split when it was read.
+        Signed::split(&self.der).map_or(&[], |signed| signed.tbs)
+    }
+
     /// The certificate as a PEM block.
     pub fn pem(&self) -> String {
         pem::encode("CERTIFICATE", &self.der)

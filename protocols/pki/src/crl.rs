@@ -216,6 +216,12 @@ impl Crl {
         &self.der
     }
 
+    /// The signed octets: the TBSCertList.
+    pub fn tbs_der(&self) -> &[u8] {
+        // It was split when it was read.
+        Signed::split(&self.der).map_or(&[], |signed| signed.tbs)
+    }
+
     /// The CRL as a PEM block.
     pub fn pem(&self) -> String {
         pem::encode("X509 CRL", &self.der)

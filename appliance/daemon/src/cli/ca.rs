@@ -1,6 +1,6 @@
 //! `chancery ca`: make, import, roll over, publish.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use anyhow::Result;
 use clap::Subcommand;
@@ -34,6 +34,24 @@ pub(crate) struct NewCa {
     /// Make delta CRLs beside the full ones.
     #[arg(long)]
     delta_crls: bool,
+}
+
+/// A CA whose key is on another machine.
+#[derive(Debug, clap::Args)]
+pub(crate) struct OfflineCa {
+    /// Its name here.
+    name: String,
+    /// PEM: its certificate first, and those above it.
+    file: PathBuf,
+    /// Its identifier, which stands in its addresses, as the ceremony that made it told; a new one when left out.
+    #[arg(long, value_name = "UUID")]
+    id: Option<uuid::Uuid>,
+    /// Where its certificate is published, when that is not here.
+    #[arg(long, value_name = "URL")]
+    ca_url: Option<String>,
+    /// Where its CRL is published, when that is not here.
+    #[arg(long, value_name = "URL")]
+    crl_url: Option<String>,
 }
 
 #[derive(Debug, Subcommand)]
@@ -117,6 +135,20 @@ pub(crate) enum Command {
         #[arg(long)]
         crl_shards: Option<u32>,
     },
+    /// Take note of a CA whose key is on another machine, such as an offline root: its certificate is published here, and so are the
+    /// CRLs that are imported for it.
+    #[command(
+        after_help = "Example: chancery ca import-offline offline-root 01-offline-root.pem --id 0198c5a2-7b1e-7c3d-9a54-3f0d6f1e2a10"
+    )]
+    ImportOffline(OfflineCa),
+    /// Publish a CRL that an offline CA signed.
+    #[command(after_help = "Example: chancery ca import-crl offline-root 02-offline-root.crl.pem")]
+    ImportCrl {
+        /// Name or identifier.
+        ca: String,
+        /// PEM.
+        file: PathBuf,
+    },
     /// Give a CA a new key and certificate.
     #[command(after_help = "Example: chancery ca rollover issuing")]
     Rollover {
@@ -179,20 +211,13 @@ pub(crate) async fn run(place: &Place, command: Command) -> Result<()> {
             chain,
             crl_shards,
         } => {
-            let passphrase = passphrase_file
-                .map(|file| crate::files::first_line(&file))
-                .transpose()?;
-            let chain = chain.map(|file| super::read(&file)).transpose()?;
-            let body = fields(&[
-                ("kind", Some("from_disk".into())),
-                ("name", Some(name.into())),
-                ("certificate_pem", Some(super::read(&certificate)?.into())),
-                ("key_pem", Some(super::read(&key)?.into())),
-                ("key_passphrase", passphrase.map(Into::into)),
-                ("chain_pem", chain.map(Into::into)),
-                ("crl_shards", crl_shards.map(Into::into)),
-            ]);
-            api.post("/api/v1/issuers", &body).await?
+            let files = [&certificate, &key];
+            import_from_disk(&api, name, files, passphrase_file, chain, crl_shards).await?
+        }
+        Command::ImportOffline(offline) => import_offline(&api, offline).await?,
+        Command::ImportCrl { ca, file } => {
+            show_crl(place, &import_crl(&api, &ca, &file).await?);
+            return Ok(());
         }
         Command::Rollover { ca, key_algorithm } => {
             let body = fields(&[("key_algorithm", key_algorithm.map(Into::into))]);
@@ -240,14 +265,60 @@ async fn publish(place: &Place, api: &Api, ca: &str) -> Result<()> {
     let crl = api
         .ask(Method::POST, &format!("/api/v1/issuers/{ca}/crl"), None)
         .await?;
+    show_crl(place, &crl);
+    Ok(())
+}
+
+fn show_crl(place: &Place, crl: &Value) {
     let rows = [
         ("Number", "/number"),
         ("Entries", "/entries"),
         ("This update", "/this_update"),
         ("Next update", "/next_update"),
     ];
-    table::one(place.output, &crl, &rows);
-    Ok(())
+    table::one(place.output, crl, &rows);
+}
+
+async fn import_from_disk(
+    api: &Api,
+    name: String,
+    [certificate, key]: [&PathBuf; 2],
+    passphrase_file: Option<PathBuf>,
+    chain: Option<PathBuf>,
+    crl_shards: Option<u32>,
+) -> Result<Value> {
+    let passphrase = passphrase_file
+        .map(|file| crate::files::first_line(&file))
+        .transpose()?;
+    let chain = chain.map(|file| super::read(&file)).transpose()?;
+    let body = fields(&[
+        ("kind", Some("from_disk".into())),
+        ("name", Some(name.into())),
+        ("certificate_pem", Some(super::read(certificate)?.into())),
+        ("key_pem", Some(super::read(key)?.into())),
+        ("key_passphrase", passphrase.map(Into::into)),
+        ("chain_pem", chain.map(Into::into)),
+        ("crl_shards", crl_shards.map(Into::into)),
+    ]);
+    api.post("/api/v1/issuers", &body).await
+}
+
+async fn import_offline(api: &Api, offline: OfflineCa) -> Result<Value> {
+    let body = fields(&[
+        ("kind", Some("offline".into())),
+        ("name", Some(offline.name.into())),
+        ("certificates_pem", Some(super::read(&offline.file)?.into())),
+        ("id", offline.id.map(|id| id.to_string().into())),
+        ("ca_url", offline.ca_url.map(Into::into)),
+        ("crl_url", offline.crl_url.map(Into::into)),
+    ]);
+    api.post("/api/v1/issuers", &body).await
+}
+
+async fn import_crl(api: &Api, ca: &str, file: &Path) -> Result<Value> {
+    let body = json!({ "crl_pem": super::read(file)? });
+    let path = format!("/api/v1/issuers/{ca}/crl");
+    api.ask(Method::PUT, &path, Some(&body)).await
 }
 
 async fn create(

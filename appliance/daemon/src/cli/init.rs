@@ -28,6 +28,7 @@ use layout::Layout;
     after_help = "A second run does what is missing and changes nothing else; it wants the server stopped.\n\nExamples:\n  \
     chancery init --dir ./trial --software\n  \
     chancery init --dir /var/lib/chancery --init-token\n  \
+    chancery init --dir /media/ca --offline --init-token\n  \
     chancery init --dir /var/lib/chancery --module /opt/vendor/lib/pkcs11.so --token-label ca --pin-file /etc/chancery/pin\n  \
     chancery init --dir /var/lib/chancery --config-dir /etc/chancery --signer-socket /run/chancery-signerd/signerd.sock\n  \
     chancery init --dir /var/lib/chancery --store-url postgres://chancery@db.example/chancery \
@@ -102,6 +103,10 @@ pub(crate) struct Args {
     /// Print the admin token as well; it is in `admin.token` in any case.
     #[arg(long)]
     print_token: bool,
+    /// A machine for key ceremonies: the token, the configuration and an empty store, and no CA and no server's files.
+    /// `chancery ceremony run` makes the CAs.
+    #[arg(long, conflicts_with = "print_token")]
+    offline: bool,
     /// Only tell what would be done.
     #[arg(long)]
     dry_run: bool,
@@ -127,6 +132,12 @@ pub(crate) async fn run(output: Output, args: &Args) -> Result<()> {
         SignerMode::Spawn | SignerMode::InProcess => compose::signer_here(&config)?,
     };
     let authority = compose::authority(compose::settings(&config)?, opened, signer).await?;
+    if args.offline {
+        authority.drain().await;
+        let next = format!("chancery --config {} ceremony run PLAN", layout.config.display());
+        steps.tell("ready", &next, &format!("\nready: {next}"));
+        return Ok(());
+    }
     let by = Principal::local("init");
     // A ceremony may take longer than the other servers wait for one that is not heard of.
     let set_up = Box::pin(async {
@@ -167,6 +178,13 @@ fn set_up_config(args: &Args, steps: Steps, layout: &Layout) -> Result<Config> {
         steps.done("server", &format!("configured in {}", layout.config.display()));
     }
     Ok(Config::load(&layout.config)?)
+}
+
+fn is_there(store: &::store::StoreConfig) -> bool {
+    match &store.location {
+        ::store::Location::File(file) => file.exists(),
+        ::store::Location::Server(_) => false,
+    }
 }
 
 fn server_config(args: &Args, layout: &Layout) -> Result<Config> {
@@ -218,6 +236,14 @@ fn plan(args: &Args, steps: Steps, layout: &Layout) -> Result<()> {
         config.state_dir.clone_from(&layout.state);
         config
     };
+    if args.offline {
+        let store = known(
+            config.store_config().is_ok_and(|store| is_there(&store)),
+            "make".to_owned(),
+        );
+        steps.done("store", &store);
+        return Ok(());
+    }
     let names = store::known_authorities(&config)?;
     let make = |name: &str, subject: &str, algorithm| {
         known(

@@ -13,7 +13,8 @@ use token::inspect;
 
 use super::{Output, Place, table};
 use crate::files;
-use which::{Chosen, Which};
+use which::Chosen;
+pub(super) use which::Which;
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum Command {

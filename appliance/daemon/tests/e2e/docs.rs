@@ -8,7 +8,30 @@ use crate::harness::{Appliance, Keys, free_ports, text};
 
 #[test]
 fn e2e_docs_quick_start() {
-    let manual = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../docs/quick-start.md");
+    let said = run("quick-start.md", 6);
+    for word in ["host.pem: OK", "Response verify OK", "good", "revoked", "Sound"] {
+        assert!(said.contains(word), "{word}: {said}");
+    }
+}
+
+#[test]
+fn e2e_docs_ceremony() {
+    let said = run("operations/ceremony.md", 8);
+    for word in [
+        "the rehearsal went through",
+        "the transcript holds",
+        "the ceremony is finished",
+        "01-devices.pem: OK",
+    ] {
+        assert!(said.contains(word), "{word}: {said}");
+    }
+}
+
+/// Runs the blocks of commands of a page, of which there are so many at least; what they said.
+fn run(page: &str, least: usize) -> String {
+    let manual = Path::new(env!("CARGO_MANIFEST_DIR"))
+        .join("../../docs")
+        .join(page);
     let manual = std::fs::read_to_string(manual).unwrap();
     let blocks: Vec<&str> = manual
         .split("```sh\n")
@@ -16,7 +39,7 @@ fn e2e_docs_quick_start() {
         .map(|rest| rest.split("```").next().unwrap())
         .collect();
     assert!(
-        blocks.len() >= 6,
+        blocks.len() >= least,
         "the manual has {} blocks of commands",
         blocks.len()
     );
@@ -35,10 +58,7 @@ fn e2e_docs_quick_start() {
         .unwrap();
     let log = std::fs::read_to_string(folder.path().join("server.log")).unwrap_or_default();
     assert!(output.status.success(), "{}\n{log}", text(&output));
-    let said = text(&output);
-    for word in ["host.pem: OK", "Response verify OK", "good", "revoked", "Sound"] {
-        assert!(said.contains(word), "{word}: {said}");
-    }
+    text(&output)
 }
 
 /// The commands of a page, one after the other.

@@ -2,7 +2,9 @@
 
 use axum::extract::Query;
 use bytes::Bytes;
-use ca::{CertRef, CreateIssuing, CreateRoot, Filter, ImportFromDisk, NewApiToken, Subordinate};
+use ca::{
+    CertRef, CreateIssuing, CreateRoot, Filter, ImportFromDisk, ImportOffline, NewApiToken, Subordinate,
+};
 use http::Uri;
 use pki::profile::Profile;
 use serde::de::DeserializeOwned;
@@ -15,12 +17,13 @@ use super::certificate_body::{IssueBody, ListQuery, RenewBody, RevokeBody};
 use super::certificates::reference;
 use super::download::{DownloadQuery, Pkcs12Body};
 use super::issuer_body::{CreateBody, ImportBody, RolloverBody};
+use super::offline_body::ImportCrlBody;
 use crate::extract;
 
 /// Reads a body as the one with this number.
 pub fn body(number: u8, octets: &[u8]) {
     let certificate = || CertRef::Id(Uuid::nil());
-    match number % 10 {
+    match number % 11 {
         0 => read::<IssueBody>(octets, |body| drop(body.into_request())),
         1 => read::<RenewBody>(octets, |body| drop(body.into_request(certificate()))),
         2 => read::<RevokeBody>(octets, |body| {
@@ -35,8 +38,10 @@ pub fn body(number: u8, octets: &[u8]) {
             CreateBody::Issuing(body) => drop(CreateIssuing::from(body)),
             CreateBody::Subordinate(body) => drop(Subordinate::from(body)),
             CreateBody::FromDisk(body) => drop(ImportFromDisk::from(body)),
+            CreateBody::Offline(body) => drop(ImportOffline::from(body)),
         }),
         8 => read::<Profile>(octets, drop),
+        9 => read::<ImportCrlBody>(octets, drop),
         _ => {
             for (_, line) in batch::orders(&Bytes::copy_from_slice(octets)) {
                 read::<IssueBody>(&line, |body| drop(body.into_request()));

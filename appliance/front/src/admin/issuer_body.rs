@@ -13,6 +13,8 @@ use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 use uuid::Uuid;
 
+use super::offline_body::OfflineBody;
+
 /// A CA to be made or taken over.
 #[derive(Deserialize, ToSchema)]
 #[serde(tag = "kind", rename_all = "snake_case", deny_unknown_fields)]
@@ -25,6 +27,8 @@ pub(crate) enum CreateBody {
     Subordinate(SubordinateBody),
     /// A CA that exists as certificate and key.
     FromDisk(FromDiskBody),
+    /// A CA whose key is on another machine; its CRLs are imported.
+    Offline(OfflineBody),
 }
 
 /// A self-signed root.
@@ -170,7 +174,7 @@ pub(crate) struct IssuerBody {
     /// Shared by the generations of a CA.
     pub(super) name: String,
     pub(super) generation: u32,
-    /// `pending`, `active`, `retired`, `disabled`, or `revoked` by the CA above it.
+    /// `pending`, `active`, `retired`, `disabled`, `offline`, or `revoked` by the CA above it.
     pub(super) state: String,
     pub(super) revoked_at: Option<Timestamp>,
     pub(super) revocation_reason: Option<String>,
@@ -186,6 +190,7 @@ pub(crate) struct IssuerBody {
     pub(super) not_after: Option<Timestamp>,
     pub(super) created_at: Timestamp,
     pub(super) ca_url: String,
+    /// Empty for an offline one, which has no responder.
     pub(super) ocsp_url: String,
     /// The address of its CRL; with several, the number of the shard stands behind it.
     pub(super) crl_url: String,
@@ -342,7 +347,11 @@ impl IssuerBody {
             id: issuer.id,
             name: issuer.name.clone(),
             generation: issuer.generation,
-            state: revoked.map_or_else(|| issuer.state.to_string(), |_| "revoked".to_owned()),
+            state: match revoked {
+                Some(_) => "revoked".to_owned(),
+                None if issuer.is_elsewhere() => "offline".to_owned(),
+                None => issuer.state.to_string(),
+            },
             revoked_at: revoked.map(|(at, _)| at),
             revocation_reason: revoked.map(|(_, reason)| reason.to_string()),
             subject: issuer.subject.clone(),

@@ -14,6 +14,7 @@ use super::download::attachment;
 use super::issuer_body::{
     CreateBody, CrlBody, ImportBody, IssuerBody, IssuerList, PresignedBody, RolloverBody,
 };
+use super::offline_body::ImportCrlBody;
 use crate::api::App;
 use crate::auth::Caller;
 use crate::extract::{JsonBody, OptionalJson, Segment};
@@ -26,7 +27,7 @@ pub(crate) fn routes() -> OpenApiRouter<App> {
         .routes(routes!(csr))
         .routes(routes!(import))
         .routes(routes!(roll_over))
-        .routes(routes!(publish))
+        .routes(routes!(publish, import_crl))
         .routes(routes!(presign))
 }
 
@@ -57,6 +58,7 @@ async fn create(
         CreateBody::Issuing(body) => authority.create_issuing(&caller, body.into()).await?,
         CreateBody::Subordinate(body) => authority.subordinate_csr(&caller, body.into()).await?,
         CreateBody::FromDisk(body) => authority.import_from_disk(&caller, body.into()).await?,
+        CreateBody::Offline(body) => authority.import_offline(&caller, body.into()).await?,
     };
     Ok((StatusCode::CREATED, Json(IssuerBody::of(authority, &issuer))))
 }
@@ -154,6 +156,28 @@ async fn publish(
             .min()
             .unwrap_or(first.next_update),
         entries: crls.iter().map(|crl| crl.entries).sum(),
+    }))
+}
+
+/// Publish a CRL that an offline CA signed: its own, newer than the one that is published, and good now.
+#[utoipa::path(put, path = "/api/v1/issuers/{id}/crl", operation_id = "importCrl", tag = "issuers", request_body = ImportCrlBody,
+    params(("id" = String, Path, description = "Identifier or name")),
+    responses((status = 200, description = "The CRL", body = CrlBody)))]
+async fn import_crl(
+    State(app): State<App>,
+    Caller(caller): Caller,
+    Segment(id): Segment,
+    JsonBody(body): JsonBody<ImportCrlBody>,
+) -> Result<Json<CrlBody>, Problem> {
+    let crl = app
+        .authority
+        .import_crl(&caller, &id, body.crl_pem.as_bytes())
+        .await?;
+    Ok(Json(CrlBody {
+        number: crl.number,
+        this_update: crl.this_update,
+        next_update: crl.next_update,
+        entries: crl.entries,
     }))
 }
 

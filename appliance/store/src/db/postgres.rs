@@ -31,7 +31,10 @@ use uuid::Uuid;
 
 use super::Reading;
 use super::session::{Session, Writing};
+use crate::db::rule::PendingMigration;
+use crate::db::transaction::Reader;
 use crate::error::{Error, Result};
+use crate::servers::{self, ServerSeen};
 
 use identity::Identity;
 
@@ -107,6 +110,28 @@ impl Postgres {
     /// The version of the schema in a database, and that of this program.
     pub(crate) fn schema_versions(config: &PostgresConfig) -> Result<(i64, i64)> {
         Self::new(config, 1)?.read_elsewhere(schema::versions)
+    }
+
+    /// The migrations after a version.
+    pub(crate) fn pending_migrations(found: i64) -> Vec<PendingMigration> {
+        schema::pending(found)
+    }
+
+    /// The version that this program knows.
+    pub(crate) fn known_schema() -> i64 {
+        schema::known_version()
+    }
+
+    /// The servers that are there, whatever the schema.
+    pub(crate) fn servers(config: &PostgresConfig) -> Result<Vec<ServerSeen>> {
+        Self::new(config, 1)?.read_elsewhere(|session| {
+            let has_leases = schema::versions(session)?.0 >= servers::SINCE;
+            if has_leases {
+                servers::alive(&Reader::new(session))
+            } else {
+                Ok(Vec::new())
+            }
+        })
     }
 
     fn new(config: &PostgresConfig, readers: usize) -> Result<Self> {

@@ -9,6 +9,7 @@ use parking_lot::Mutex;
 use rusqlite::Connection;
 
 use super::session::{EachRow, Failed, Run, Session, Transaction, Writing};
+use crate::db::rule::PendingMigration;
 use crate::error::{Error, Result};
 use crate::retention::{Month, Removed};
 use crate::stats::Size;
@@ -74,6 +75,21 @@ impl Sqlite {
 /// The version of the schema in a file, and that of this program.
 pub(crate) fn schema_versions(path: &Path) -> Result<(i64, i64)> {
     open::versions(path)
+}
+
+/// The migrations after a version.
+pub(crate) fn pending_migrations(found: i64) -> Vec<PendingMigration> {
+    open::pending(found)
+}
+
+/// Whether a server has a file open for writing.
+pub(crate) fn is_in_use(path: &Path) -> bool {
+    open::is_in_use(path)
+}
+
+/// The version that this program knows.
+pub(crate) fn known_schema() -> i64 {
+    open::known_version()
 }
 
 /// The connection that writes.

@@ -22,11 +22,13 @@ mod lists;
 mod nouns;
 #[path = "readers.rs"]
 mod readers;
-#[path = "retention.rs"]
-mod retention;
 #[path = "restore.rs"]
 mod restore;
+#[path = "retention.rs"]
+mod retention;
 #[path = "server.rs"]
 mod server;
 #[path = "several.rs"]
 mod several;
+#[path = "upgrade.rs"]
+mod upgrade;

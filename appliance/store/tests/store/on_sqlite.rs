@@ -26,9 +26,11 @@ mod nouns;
 mod open;
 #[path = "readers.rs"]
 mod readers;
-#[path = "retention.rs"]
-mod retention;
 #[path = "restore.rs"]
 mod restore;
+#[path = "retention.rs"]
+mod retention;
 #[path = "several.rs"]
 mod several;
+#[path = "upgrade.rs"]
+mod upgrade;

@@ -27,11 +27,11 @@ pub(crate) struct Which {
 
 /// A token, and what it takes to log in.
 #[derive(Debug)]
-pub(super) struct Chosen {
-    pub(super) config: TokenConfig,
-    pub(super) pin: PinSource,
+pub(in crate::cli) struct Chosen {
+    pub(in crate::cli) config: TokenConfig,
+    pub(in crate::cli) pin: PinSource,
     /// Where it is remembered that it rejected a PIN.
-    pub(super) memory: Option<PathBuf>,
+    pub(in crate::cli) memory: Option<PathBuf>,
 }
 
 impl Which {
@@ -52,6 +52,20 @@ impl Which {
     /// Whether one token is named by hand, as those do who want to see its keys.
     pub(super) fn names_one(&self) -> bool {
         self.label.is_some()
+    }
+
+    /// Whether a token is named at all.
+    pub(in crate::cli) fn is_given(&self) -> bool {
+        self.token.is_some() || self.module.is_some()
+    }
+
+    /// The one token that is named.
+    pub(in crate::cli) fn one(&self, place: &Place) -> Result<Chosen> {
+        let mut tokens = self.tokens(place)?;
+        match (tokens.pop(), tokens.is_empty()) {
+            (Some(only), true) => Ok(only),
+            _ => bail!("several tokens are configured: name one with --token"),
+        }
     }
 
     /// The tokens, each with its PIN.

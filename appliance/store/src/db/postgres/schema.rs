@@ -7,6 +7,7 @@ use tokio_postgres::Client;
 
 use super::config::with_cause;
 use super::connect::answered;
+use crate::db::rule::{self, PendingMigration};
 use crate::db::session::Session;
 use crate::error::{Error, Result};
 
@@ -43,7 +44,9 @@ async fn migrate_alone(client: &mut Client) -> Result<()> {
         },
     );
     if found > known {
-        return Err(Error::NewerSchema { found, known });
+        // It is left as it is, when what was added since leaves this program what it uses.
+        let least = answered(client.query_opt(rule::ASK, &[])).await?;
+        return rule::admit(found, known, least.map(|row| row.get::<_, String>(0)).as_deref());
     }
     // One transaction for a schema and its place in the history.
     let runner = embedded::migrations::runner().set_grouped(true);
@@ -55,8 +58,15 @@ async fn migrate_alone(client: &mut Client) -> Result<()> {
 pub(super) fn require_current(session: &dyn Session) -> Result<()> {
     match versions(session)? {
         (0, _) => Err(Error::NoStore),
-        (found, known) if found > known => Err(Error::NewerSchema { found, known }),
         (found, known) if found < known => Err(Error::OlderSchema { found, known }),
+        (found, known) if found > known => {
+            let mut least = None;
+            session.query(rule::ASK, &[], &mut |row| {
+                least = Some(row.text(0)?);
+                Ok(ControlFlow::Break(()))
+            })?;
+            rule::admit(found, known, least.as_deref())
+        }
         _ => Ok(()),
     }
 }
@@ -77,6 +87,11 @@ pub(super) fn versions(session: &dyn Session) -> Result<(i64, i64)> {
         _ => number(VERSION, 0)?,
     };
     Ok((found, known_version()))
+}
+
+/// The migrations after a version.
+pub(super) fn pending(found: i64) -> Vec<PendingMigration> {
+    rule::pending(embedded::migrations::runner().get_migrations(), found)
 }
 
 fn of_another_program() -> Error {
@@ -103,7 +118,7 @@ fn unmigrated(version: i64, error: &refinery::Error) -> Error {
     }
 }
 
-fn known_version() -> i64 {
+pub(super) fn known_version() -> i64 {
     let known = embedded::migrations::runner();
     let versions = known.get_migrations().iter().map(|one| i64::from(one.version()));
     versions.max().unwrap_or(0)

@@ -11,6 +11,7 @@ use std::time::Duration;
 
 use rusqlite::{Connection, OpenFlags};
 
+use crate::db::rule::{self, PendingMigration};
 use crate::error::{Error, Result};
 
 mod embedded {
@@ -78,9 +79,8 @@ pub(crate) fn require_current_schema(connection: &Connection, path: &Path) -> Re
     identify(connection, path)?;
     let known = known_version();
     match stored_version(connection)? {
-        found if found > known => Err(Error::NewerSchema { found, known }),
         found if found < known => Err(Error::OlderSchema { found, known }),
-        _ => Ok(()),
+        found => rule::admit(found, known, least(connection)?.as_deref()),
     }
 }
 
@@ -132,6 +132,14 @@ fn lock(path: &Path) -> Result<File> {
     }
 }
 
+/// Whether somebody holds the lock beside a file.
+pub(crate) fn is_in_use(path: &Path) -> bool {
+    let mut name = path.as_os_str().to_owned();
+    name.push("-lock");
+    let lock = OpenOptions::new().read(true).open(PathBuf::from(name));
+    lock.is_ok_and(|lock| matches!(lock.try_lock(), Err(TryLockError::WouldBlock)))
+}
+
 fn make_private(path: &Path) -> Result<()> {
     let file = OpenOptions::new()
         .create(true)
@@ -165,7 +173,8 @@ fn identify(connection: &Connection, path: &Path) -> Result<()> {
 fn migrate(connection: &mut Connection, path: &Path) -> Result<()> {
     let (found, known) = (stored_version(connection)?, known_version());
     if found > known {
-        return Err(Error::NewerSchema { found, known });
+        // It is left as it is, when what was added since leaves this program what it uses.
+        return rule::admit(found, known, least(connection)?.as_deref());
     }
     // One transaction for a schema and its place in the history: else a kill between them leaves a store that cannot be opened.
     let outcome = embedded::migrations::runner().set_grouped(true).run(connection);
@@ -190,7 +199,7 @@ fn unmigrated(path: &Path, version: i64, error: &refinery::Error) -> Error {
     }
 }
 
-fn known_version() -> i64 {
+pub(crate) fn known_version() -> i64 {
     let known = embedded::migrations::runner();
     known
         .get_migrations()
@@ -198,6 +207,22 @@ fn known_version() -> i64 {
         .map(|one| i64::from(one.version()))
         .max()
         .unwrap_or(0)
+}
+
+/// The migrations after a version.
+pub(crate) fn pending(found: i64) -> Vec<PendingMigration> {
+    rule::pending(embedded::migrations::runner().get_migrations(), found)
+}
+
+/// What a schema says of the programs that may use it.
+fn least(connection: &Connection) -> Result<Option<String>> {
+    let settings = "SELECT count(*) FROM sqlite_master WHERE name = 'settings'";
+    if connection.query_row(settings, [], |row| row.get::<_, i64>(0))? == 0 {
+        return Ok(None);
+    }
+    let mut ask = connection.prepare(rule::ASK)?;
+    let mut rows = ask.query([])?;
+    Ok(rows.next()?.map(|row| row.get(0)).transpose()?)
 }
 
 /// The version of the schema in the file; 0 when it has none.

@@ -1,0 +1,268 @@
+//! Offline CAs: those that sign nothing by themselves, and those whose key is on another machine altogether.
+//!
+//! A CA of a key ceremony makes no CRL and no responder on its own; each of its signatures is a step that somebody decided on.
+//! The server of the network knows such a CA by its certificate and hands out the CRLs that it is given. It is recorded as a
+//! retired issuer, so that a program that knows nothing of this does not take it for one that issues.
+
+use std::sync::Arc;
+
+use jiff::Timestamp;
+use pki::{Certificate, Crl, DigestAlgorithm, SignatureAlgorithm};
+use serde::{Deserialize, Serialize};
+use serde_json::json;
+use store::crls::CrlRow;
+use store::issuers::IssuerRow;
+use uuid::Uuid;
+
+use crate::audit;
+use crate::authority::Authority;
+use crate::background;
+use crate::clock;
+use crate::crl_plan::CrlPlan;
+use crate::error::{Error, Refusal, Result};
+use crate::issuer::{Issuer, IssuerEntry, IssuerOrigin, IssuerState};
+use crate::permit::{self, Permit, action};
+use crate::principal::Principal;
+use crate::published_crl::{PublishedCrl, row_file_name};
+use crate::registry::{StoredSettings, bundle_to_stored, entry_from_rows, public_urls};
+use crate::responder::key_row;
+use crate::subordinate::bundle_of;
+
+/// Where the key of a CA is said to be that is not here.
+pub(crate) const ELSEWHERE: &str = "(offline)";
+
+/// A CA that signs nothing by itself.
+// stored: in the settings of an issuer
+#[derive(Clone, Debug, Default, Deserialize, Eq, PartialEq, Serialize)]
+pub struct Offline {
+    /// Whether its key is on another machine.
+    #[serde(default)]
+    pub is_elsewhere: bool,
+    /// Where its certificate is published; at the address of the server when absent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub ca_url: Option<String>,
+    /// Where its CRL is published, likewise.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub crl_url: Option<String>,
+}
+
+impl Offline {
+    /// Its addresses: certificate, OCSP (none), CRL.
+    pub(crate) fn urls(&self, base_url: &str, id: Uuid) -> [String; 3] {
+        let [ca, _, crl] = public_urls(base_url, id);
+        let own = |own: &Option<String>, server| own.clone().unwrap_or(server);
+        [own(&self.ca_url, ca), String::new(), own(&self.crl_url, crl)]
+    }
+}
+
+/// A CA whose key is on another machine.
+#[derive(Clone, Debug)]
+pub struct ImportOffline {
+    /// Its name here.
+    pub name: String,
+    /// Its certificate and those above it: PEM, PKCS#7 or one certificate in DER.
+    pub certificates: Vec<u8>,
+    /// Its identifier, which stands in its public addresses, as the ceremony that made it told; a new one when absent.
+    pub id: Option<Uuid>,
+    /// The address of its certificate, when that is not the one here.
+    pub ca_url: Option<String>,
+    /// The address of its CRL, when that is not the one here.
+    pub crl_url: Option<String>,
+}
+
+impl Authority {
+    /// Takes note of a CA whose key is on another machine. Its certificate is handed out from now on, and its CRLs when they are
+    /// imported.
+    pub async fn import_offline(
+        &self,
+        principal: &Principal,
+        request: ImportOffline,
+    ) -> Result<Arc<IssuerEntry>> {
+        let permit = permit::to_manage_issuers(principal)?;
+        let bundle = bundle_of(&request.certificates)?;
+        let first = bundle.first().map(|first| first.public_key().clone());
+        let key = first.ok_or_else(|| Error::internal("an empty bundle"))?;
+        let chain = self.checked_chain(&key, bundle)?;
+        let import = |authority: Self| async move {
+            let _one_at_a_time = authority.inner().issuer_changes.lock().await;
+            authority.check_name_is_free(&request.name)?;
+            authority.record_offline(&permit, request, chain).await
+        };
+        self.to_the_end(import).await
+    }
+
+    async fn record_offline(
+        &self,
+        permit: &Permit<action::ManageIssuers>,
+        request: ImportOffline,
+        chain: Vec<Certificate>,
+    ) -> Result<Arc<IssuerEntry>> {
+        let id = request.id.unwrap_or_else(clock::new_id);
+        if self.inner().registry.find(id).is_some() {
+            let message = format!("there is an issuer {id} already");
+            return Err(Error::conflict("issuer_exists", message));
+        }
+        let mut chain = chain.into_iter();
+        let own = chain.next().ok_or_else(|| Error::internal("an empty chain"))?;
+        let public_key = own.public_key();
+        let known = |issuer: &Arc<IssuerEntry>| issuer.key == public_key.fingerprint();
+        if let Some(known) = self.issuers().iter().find(|issuer| known(issuer)) {
+            let message = format!("the key of this certificate is that of the issuer {}", known.name);
+            return Err(Error::conflict("issuer_exists", message));
+        }
+        let (at, above) = (self.inner().clock.now(), chain.map(|one| one.der().to_vec()));
+        let label: String = request.name.chars().take(64).collect();
+        let key = key_row(ELSEWHERE, &label, public_key, at);
+        let settings = StoredSettings {
+            origin: if own.is_self_signed() {
+                IssuerOrigin::Root
+            } else {
+                IssuerOrigin::Subordinate
+            },
+            token: ELSEWHERE.to_owned(),
+            parent: None,
+            profile: None,
+            crl: CrlPlan::default(),
+            offline: Some(Offline {
+                is_elsewhere: true,
+                ca_url: request.ca_url,
+                crl_url: request.crl_url,
+            }),
+        };
+        let row = IssuerRow {
+            id,
+            generation: self.inner().registry.next_generation(&request.name).into(),
+            name: request.name,
+            state: IssuerState::Retired.to_string(),
+            subject: own.subject().to_string(),
+            key_fingerprint: key.fingerprint.clone(),
+            signature_algorithm: SignatureAlgorithm::default_for(public_key.algorithm()).to_string(),
+            certificate: Some(own.der().to_vec()),
+            csr: None,
+            chain: bundle_to_stored(&above.collect::<Vec<_>>()),
+            links: Vec::new(),
+            settings: serde_json::to_string(&settings).map_err(Error::internal)?,
+            created_at: at.as_millisecond(),
+        };
+        let entry = entry_from_rows(&row, &key, &self.inner().settings.base_url)?;
+        let details = json!({
+            "name": row.name, "subject": row.subject, "serial": own.serial().to_string(),
+            "key": audit::hexadecimal(&key.fingerprint), "not_after": own.not_after().to_string(),
+        });
+        let audited = audit::entry(
+            at,
+            permit.actor(),
+            "issuer.import_offline",
+            id,
+            audit::OK,
+            &details,
+        );
+        self.change(audited, move |tx| {
+            store::keys::insert(tx, &key)?;
+            store::issuers::insert(tx, &row)
+        })
+        .await?;
+        Ok(self.inner().registry.add(Issuer::new(entry)).entry())
+    }
+
+    /// Publishes a CRL that an offline CA signed, PEM or DER: it is the CA's own, newer than the one that is published, good now
+    /// and for everything the CA issued.
+    pub async fn import_crl(
+        &self,
+        principal: &Principal,
+        issuer: &str,
+        crl: &[u8],
+    ) -> Result<Arc<PublishedCrl>> {
+        let issuer = self.inner().registry.resolve(issuer)?;
+        let permit = permit::to_publish(principal, &issuer.entry())?;
+        let crl =
+            Crl::parse(crl).map_err(|fault| Refusal::of_requester("crl_malformed", fault.to_string()))?;
+        self.to_the_end(|authority| async move { authority.publish_foreign(&permit, &issuer, &crl).await })
+            .await
+    }
+
+    async fn publish_foreign(
+        &self,
+        permit: &Permit<action::Publish>,
+        issuer: &Issuer,
+        crl: &Crl,
+    ) -> Result<Arc<PublishedCrl>> {
+        let entry = issuer.entry();
+        if !entry.is_elsewhere() {
+            let message = format!("the issuer {} signs its CRLs here; publish one", entry.name);
+            return Err(Error::conflict("issuer_not_offline", message));
+        }
+        let shard = issuer
+            .shards
+            .iter()
+            .next()
+            .ok_or_else(|| Error::internal("an issuer without shards"))?;
+        let _one_at_a_time = shard.publishing.lock().await;
+        let published = shard.crl.load().as_ref().map(|crl| crl.number);
+        let (number, next_update) = check(&entry, crl, published, self.inner().clock.now())?;
+        let row = CrlRow {
+            issuer_id: entry.id,
+            shard: shard.index,
+            number,
+            base: None,
+            this_update: crl.this_update().as_millisecond(),
+            next_update: next_update.as_millisecond(),
+            entries: i64::try_from(crl.entries().count()).unwrap_or(i64::MAX),
+            changes: shard.changes(),
+            octets: crl.der().len() as u64,
+            digest: DigestAlgorithm::Sha256.digest(crl.der()),
+            der: None,
+        };
+        let (lease, _) = self.take_crl_duty(issuer, shard).await?;
+        let keep = async {
+            let (files, name) = (self.inner().store.crl_files(), row_file_name(&row));
+            let der = crl.der().to_vec();
+            let write = move || files.begin(&name, 0, [der.as_slice()])?.finish(&[], &[]);
+            let file = background::run(write).await??;
+            self.share_list(&row, &file).await?;
+            self.keep_crl(permit, issuer, shard, ((row, file), None), None, &lease)
+                .await
+        };
+        self.under(&lease, keep).await
+    }
+}
+
+/// Its number and the time of the next one, when it can be published.
+fn check(entry: &IssuerEntry, crl: &Crl, published: Option<u64>, now: Timestamp) -> Result<(u64, Timestamp)> {
+    let refused = |code, message: String| Error::from(Refusal::of_requester(code, message));
+    let own = entry
+        .certificate
+        .as_ref()
+        .ok_or_else(|| Error::internal("an offline issuer without a certificate"))?;
+    if crl.issuer() != own.subject() || crl.verify_signed_by(own.public_key()).is_err() {
+        let message = format!(
+            "the CRL is signed by {}, and not with the key of {}",
+            crl.issuer(),
+            entry.name
+        );
+        return Err(refused("crl_not_of_issuer", message));
+    }
+    if crl.delta_base().is_some() || crl.distribution_point().is_some() {
+        let message = "the CRL covers a part only; import one of everything the CA issued";
+        return Err(refused("crl_not_whole", message.to_owned()));
+    }
+    let (Some(number), Some(next_update)) = (crl.number(), crl.next_update()) else {
+        let message = "the CRL has no number, or no time of the next one (RFC 5280 §5.2.3, §5.1.2.5)";
+        return Err(refused("crl_without_number", message.to_owned()));
+    };
+    if published.is_some_and(|published| number <= published) {
+        let message = format!(
+            "number {} is published; this CRL has number {number}",
+            published.unwrap_or_default()
+        );
+        return Err(refused("crl_not_newer", message));
+    }
+    if crl.this_update() > now || next_update <= now {
+        let message = format!(
+            "the CRL is good from {} to {next_update}, and it is {now}",
+            crl.this_update()
+        );
+        return Err(refused("crl_not_valid", message));
+    }
+    Ok((number, next_update))
+}
