@@ -13,6 +13,7 @@ use tokio::sync::{Notify, Semaphore};
 use tokio_util::task::TaskTracker;
 
 use crate::api_tokens::StoredToken;
+use crate::audit_log::AuditState;
 use crate::certify::InFlight;
 use crate::clock::{Clock, ClockGuard, HIGH_WATER};
 use crate::error::{Error, Result};
@@ -61,6 +62,7 @@ pub(crate) struct Inner {
     pub(crate) issuer_changes: tokio::sync::Mutex<()>,
     /// One change of the profiles and tokens in memory at a time.
     pub(crate) table_changes: tokio::sync::Mutex<()>,
+    pub(crate) audit: AuditState,
     pub(crate) crl_nudge: Arc<Notify>,
     /// The last change of other servers that was taken over.
     pub(crate) followed: AtomicI64,
@@ -96,6 +98,7 @@ impl Authority {
             store_look: StoreLook::default(),
             issuer_changes: tokio::sync::Mutex::default(),
             table_changes: tokio::sync::Mutex::default(),
+            audit: AuditState::default(),
             crl_nudge: Arc::default(),
             followed: AtomicI64::new(followed),
             following: tokio::sync::Mutex::default(),

@@ -29,6 +29,9 @@ pub(crate) mod action {
     /// To accept a clock that was set back.
     #[derive(Debug)]
     pub(crate) enum AcceptClock {}
+    /// To begin the audit log anew.
+    #[derive(Debug)]
+    pub(crate) enum BeginAuditLogAnew {}
 }
 
 /// Proof that somebody may do `A`.
@@ -156,6 +159,11 @@ pub(crate) fn to_manage_tokens(principal: &Principal) -> Result<Permit<action::M
 
 /// May the caller accept the clock as it is?
 pub(crate) fn to_accept_clock(principal: &Principal) -> Result<Permit<action::AcceptClock>> {
+    of_admin(principal)
+}
+
+/// May the caller begin the audit log anew?
+pub(crate) fn to_begin_audit_log_anew(principal: &Principal) -> Result<Permit<action::BeginAuditLogAnew>> {
     of_admin(principal)
 }
 

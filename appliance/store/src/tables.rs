@@ -238,6 +238,21 @@ pub const TABLES: &[Table] = &[
         ],
         key: 1,
     },
+    Table {
+        name: "audit_tiles",
+        columns: &[("level", Int), ("place", Int), ("octets", Blob)],
+        key: 2,
+    },
+    Table {
+        name: "audit_checkpoints",
+        columns: &[("size", Int), ("at", Int), ("note", Text)],
+        key: 1,
+    },
+    Table {
+        name: "audit_exports",
+        columns: &[("name", Text), ("seq", Int), ("at", Int)],
+        key: 1,
+    },
 ];
 
 /// Tables whose rows mean something to servers at work alone, and are not carried over.

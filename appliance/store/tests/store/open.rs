@@ -140,7 +140,7 @@ fn a_newer_schema_is_not_touched() {
     let later = "INSERT INTO refinery_schema_history SELECT 99, 'later', applied_on, checksum FROM refinery_schema_history
         LIMIT 1";
     place.raw().execute(later, []).unwrap();
-    let expected = Error::NewerSchema { found: 99, known: 4 };
+    let expected = Error::NewerSchema { found: 99, known: 5 };
     assert_eq!(Store::open(&place.config).unwrap_err(), expected);
     assert_eq!(Store::open_read_only(&place.config).unwrap_err(), expected);
     assert!(expected.to_string().contains("use the newer program"));
@@ -202,7 +202,7 @@ fn an_older_schema_is_not_misread() {
         .execute("DELETE FROM refinery_schema_history", [])
         .unwrap();
     let error = Store::open_read_only(&place.config).unwrap_err();
-    assert_eq!(error, Error::OlderSchema { found: 0, known: 4 });
+    assert_eq!(error, Error::OlderSchema { found: 0, known: 5 });
 }
 
 #[tokio::test]

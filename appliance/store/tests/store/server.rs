@@ -282,9 +282,9 @@ async fn a_schema_of_another_time_is_not_touched() {
         Store::open_read_only(&place.config).unwrap_err(),
         Error::NewerSchema { found: 99, .. }
     ));
-    server.run("UPDATE refinery_schema_history SET version = 4, checksum = '1' WHERE version = 99");
+    server.run("UPDATE refinery_schema_history SET version = 5, checksum = '1' WHERE version = 99");
     refused(&place.config, "another build of this program");
-    server.run("DELETE FROM refinery_schema_history WHERE version = 4");
+    server.run("DELETE FROM refinery_schema_history WHERE version = 5");
     assert!(matches!(
         Store::open_read_only(&place.config).unwrap_err(),
         Error::OlderSchema { .. }
