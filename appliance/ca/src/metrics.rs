@@ -2,19 +2,21 @@
 //!
 //! Counters count where things happen; gauges are brought up to date when somebody looks.
 
+mod audit;
+
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
 use std::time::Duration;
 
-use jiff::Timestamp;
 use prometheus::{
-    GaugeVec, HistogramOpts, HistogramVec, IntCounter, IntCounterVec, IntGauge, IntGaugeVec, Opts, Registry,
-    TextEncoder,
+    Gauge, GaugeVec, HistogramOpts, HistogramVec, IntCounter, IntCounterVec, IntGauge, IntGaugeVec, Opts,
+    Registry, TextEncoder,
 };
+
+use audit::AuditMetrics;
 
 use crate::answer_ocsp::OcspAnswerKind;
 use crate::authority::Authority;
-use crate::clock::from_millis;
 use crate::presign_ocsp::Presigned;
 use crate::seal::Purpose;
 use crate::signer::SignFault;
@@ -54,11 +56,7 @@ pub struct Metrics {
     store_waiting: IntGauge,
     audit_entries: IntGauge,
     audit_seq: Arc<AtomicI64>,
-    audit_checkpoint: IntGauge,
-    audit_checkpoint_age: GaugeVec,
-    audit_alarm: IntGauge,
-    audit_export_lag: IntGaugeVec,
-    audit_export_failures: IntCounterVec,
+    audit: AuditMetrics,
     clock_behind: IntGauge,
 }
 
@@ -135,29 +133,7 @@ impl Metrics {
             store_waiting: make.gauge("store_waiting", "Jobs waiting for the store's writer")?,
             audit_entries: make.gauge("audit_entries", "Entries of the audit log")?,
             audit_seq: Arc::default(),
-            audit_checkpoint: make.gauge(
-                "audit_checkpoint_entries",
-                "Entries of the audit log under the last checkpoint",
-            )?,
-            audit_checkpoint_age: make.float_gauges(
-                "audit_checkpoint_age_seconds",
-                "Age of the last checkpoint of the audit log",
-                &[],
-            )?,
-            audit_alarm: make.gauge(
-                "audit_alarm",
-                "1 when the audit log was found to be tampered with",
-            )?,
-            audit_export_lag: make.gauges(
-                "audit_export_lag",
-                "Entries of the audit log that are still to be exported",
-                &["export"],
-            )?,
-            audit_export_failures: make.counters(
-                "audit_export_failures_total",
-                "Attempts to export entries of the audit log that failed",
-                &["export"],
-            )?,
+            audit: AuditMetrics::new(&make)?,
             clock_behind: make.gauge(
                 "clock_behind_seconds",
                 "How far the clock stands behind the latest time seen",
@@ -258,6 +234,10 @@ impl Maker<'_> {
         self.keep(IntGauge::with_opts(opts(name, help))?)
     }
 
+    fn float_gauge(&self, name: &str, help: &str) -> prometheus::Result<Gauge> {
+        self.keep(Gauge::with_opts(opts(name, help))?)
+    }
+
     fn gauges(&self, name: &str, help: &str, labels: &[&str]) -> prometheus::Result<IntGaugeVec> {
         self.keep(IntGaugeVec::new(opts(name, help), labels)?)
     }
@@ -347,30 +327,7 @@ impl Authority {
             raise(&metrics.ocsp_lost, answers.lost());
         }
         metrics.audit_entries.set(metrics.audit_entries());
-        self.update_audit_gauges(now);
+        metrics.audit.update(&inner.audit, now);
         metrics.clock_behind.set(gauge(inner.guard.behind(now).as_secs()));
-    }
-
-    fn update_audit_gauges(&self, now: Timestamp) {
-        let (metrics, state) = (&self.inner().metrics, &self.inner().audit);
-        metrics.audit_checkpoint.set(state.size.load(Ordering::Relaxed));
-        let signed_at = state.signed_at.load(Ordering::Relaxed);
-        if signed_at > 0 {
-            let age = now.duration_since(from_millis(signed_at));
-            metrics
-                .audit_checkpoint_age
-                .with_label_values(&[] as &[&str])
-                .set(age.as_secs_f64());
-        }
-        metrics.audit_alarm.set(i64::from(state.alarm.lock().is_some()));
-        for (name, lag) in state.exports.lags() {
-            metrics.audit_export_lag.with_label_values(&[&name]).set(lag);
-        }
-        for (name, failures) in state.exports.failures() {
-            raise(
-                &metrics.audit_export_failures.with_label_values(&[&name]),
-                failures,
-            );
-        }
     }
 }

@@ -14,6 +14,8 @@ mod harness;
 
 #[path = "e2e/api.rs"]
 mod api;
+#[path = "e2e/audit.rs"]
+mod audit;
 #[path = "e2e/bad_input.rs"]
 mod bad_input;
 #[path = "e2e/cli.rs"]

@@ -3,6 +3,9 @@
 //! A job is idempotent and takes no input but the authority's own state; it runs when the program starts, on a timer, and
 //! on a nudge where it has one. What it does is a use case of `ca`; here is only when.
 
+mod audit_checkpoint;
+mod audit_export;
+mod audit_trim;
 mod changes_trim;
 mod clock_mark;
 mod crl_schedule;
@@ -16,6 +19,7 @@ mod runner;
 mod tls_renewal;
 mod token_health;
 
+pub use audit_export::{AuditExport, Destination};
 pub use job::{Context, Hook, Hooks, Job, Run};
 pub use runner::{run, run_table};
 
@@ -31,4 +35,6 @@ pub static JOBS: &[Job] = &[
     ocsp_presign::JOB,
     tls_renewal::JOB,
     changes_trim::JOB,
+    audit_checkpoint::JOB,
+    audit_trim::JOB,
 ];

@@ -82,7 +82,7 @@ impl Tile {
         (0..TILE_LEVELS).filter_map(move |level| {
             let hashes = hashes_at(level, size);
             let width = u64::from(TILE_WIDTH);
-            (hashes % width > 0).then(|| Self::at(level, hashes / width, hashes))
+            (!hashes.is_multiple_of(width)).then(|| Self::at(level, hashes / width, hashes))
         })
     }
 

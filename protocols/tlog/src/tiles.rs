@@ -52,17 +52,17 @@ impl<E, F: FnMut(Tile) -> Result<Vec<u8>, E>> Tiles<F> {
 
     /// The octets of a tile of the tree.
     pub(crate) fn octets(&mut self, tile: Tile) -> Result<&[u8], TilesFault<E>> {
-        let place = match self.kept.iter().position(|(kept, _)| *kept == tile) {
-            Some(place) => place,
-            None => {
-                let octets = (self.fetch)(tile).map_err(TilesFault::Fetch)?;
-                tile.read(&octets).map_err(TilesFault::Tile)?;
-                if self.kept.len() >= KEPT {
-                    self.kept.remove(0);
-                }
-                self.kept.push((tile, octets));
-                self.kept.len() - 1
+        let known = self.kept.iter().position(|(kept, _)| *kept == tile);
+        let place = if let Some(place) = known {
+            place
+        } else {
+            let octets = (self.fetch)(tile).map_err(TilesFault::Fetch)?;
+            tile.read(&octets).map_err(TilesFault::Tile)?;
+            if self.kept.len() >= KEPT {
+                self.kept.remove(0);
             }
+            self.kept.push((tile, octets));
+            self.kept.len() - 1
         };
         let kept = self.kept.get(place);
         kept.map(|(_, octets)| octets.as_slice())

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use jiff::Timestamp;
 use store::Reader;
 use store::audit::{self, LoggedEntry};
 use store::audit_tree;
@@ -12,6 +13,7 @@ use super::look;
 use super::offline::Expected;
 use super::{AuditAlarm, AuditLog, Trouble, signed, unsigned};
 use crate::authority::Authority;
+use crate::clock::from_millis;
 use crate::error::Result;
 use crate::permit;
 use crate::principal::Principal;
@@ -26,9 +28,16 @@ pub struct AuditTree {
     /// The root there, in base64 as notes have it.
     pub root: String,
     /// When that was signed, epoch milliseconds.
-    pub at: i64,
+    at: i64,
     /// The checkpoint, a signed note.
     pub note: String,
+}
+
+impl AuditTree {
+    /// When the last checkpoint was signed; nothing before the first.
+    pub fn signed_at(&self) -> Option<Timestamp> {
+        (self.at > 0).then(|| from_millis(self.at))
+    }
 }
 
 /// How a look at all of it ended.

@@ -189,8 +189,8 @@ fn put(folder: &Path, path: TilePath, octets: &[u8]) -> std::result::Result<(), 
 }
 
 fn make_folder(path: &Path, mode: u32) -> std::result::Result<(), FilesFault> {
-    let made = fs::DirBuilder::new().recursive(true).mode(mode).create(path);
-    made.map_err(|source| FilesFault::Io {
+    let outcome = fs::DirBuilder::new().recursive(true).mode(mode).create(path);
+    outcome.map_err(|source| FilesFault::Io {
         path: path.to_owned(),
         source,
     })

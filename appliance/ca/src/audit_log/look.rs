@@ -199,6 +199,7 @@ pub(crate) fn bundle_octets(reader: &Reader<'_>, bundle: Bundle) -> Result<Vec<u
     if entries.len() == usize::from(width) {
         Ok(octets)
     } else {
-        Err(AuditAlarm::at(first + 1 + entries.len() as i64, "it is missing").into())
+        let there = i64::try_from(entries.len()).unwrap_or(i64::MAX);
+        Err(AuditAlarm::at(first.saturating_add(there).saturating_add(1), "it is missing").into())
     }
 }

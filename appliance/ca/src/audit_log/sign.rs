@@ -65,6 +65,15 @@ impl Authority {
         outcome
     }
 
+    /// Removes checkpoints that are neither new nor the first of their day; gives how many.
+    pub async fn trim_audit_checkpoints(&self) -> Result<usize> {
+        Ok(self
+            .inner()
+            .store
+            .write(store::audit_tree::trim_checkpoints)
+            .await?)
+    }
+
     async fn look_and_sign(&self) -> Result<bool> {
         let state = &self.inner().audit;
         let Some(log) = self.audit_log().await? else {
@@ -137,11 +146,11 @@ impl Authority {
             Err(Trouble::Store(error)) => return Err(error.into()),
         };
         let (head, at) = (step.head, self.inner().clock.now());
-        let note = self.sign_checkpoint(log, head, at).await?;
+        let checkpoint = self.sign_checkpoint(log, head, at).await?;
         let row = CheckpointRow {
             size: signed(head.size()),
             at: at.as_millisecond(),
-            note: note.to_string(),
+            note: checkpoint.to_string(),
         };
         let recorded = store
             .write(move |tx| record(tx, &lease, step.before, &step.tiles, &row))

@@ -146,7 +146,7 @@ impl Log {
             for logged in &entries {
                 let mut own = logged.clone();
                 if own.seq == seq {
-                    own.entry.actor = "nobody".to_owned();
+                    own.entry.actor = String::from("nobody");
                 }
                 own.hash = chained(&previous, &own);
                 previous.clone_from(&own.hash);
@@ -158,7 +158,7 @@ impl Log {
                     )?;
                 }
             }
-            let hex: String = previous.iter().map(|octet| format!("{octet:02x}")).collect();
+            let hex = hex(&previous);
             settings::put(tx, "audit.head", &format!("{} {hex}", entries.len()))
         });
         job.await.unwrap();
@@ -170,7 +170,7 @@ impl Log {
         let job = self.store.write(move |tx| {
             tx.execute("DELETE FROM audit WHERE seq > ?1", &[seq.into()])?;
             let last = audit::after(tx, seq - 1, 1)?.remove(0);
-            let hex: String = last.hash.iter().map(|octet| format!("{octet:02x}")).collect();
+            let hex = hex(&last.hash);
             settings::put(tx, "audit.head", &format!("{seq} {hex}"))
         });
         job.await.unwrap();
@@ -296,4 +296,10 @@ pub(crate) fn with(key: &NoteKey, old: &[&Note]) -> Expected {
         old: old.iter().map(|note| (*note).clone()).collect(),
         witnesses: Vec::new(),
     }
+}
+
+pub(crate) fn hex(octets: &[u8]) -> String {
+    octets
+        .iter()
+        .fold(String::new(), |text, octet| text + &format!("{octet:02x}"))
 }

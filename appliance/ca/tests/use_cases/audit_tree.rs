@@ -12,7 +12,7 @@ use token::KeyRing;
 use uuid::Uuid;
 
 use crate::bed::{START, admin, principal, server_request};
-use crate::log::{Log, with};
+use crate::log::{Log, hex, with};
 
 #[tokio::test]
 async fn entries_are_signed_and_proved() {
@@ -350,7 +350,7 @@ async fn a_log_signed_by_another_key_is_found_after_a_start_too() {
     let note = sign(&forger, &made, &own, &text);
     let spki = made.spki.clone();
     let job = log.store.write(move |tx| {
-        let hex: String = fingerprint.iter().map(|octet| format!("{octet:02x}")).collect();
+        let hex = hex(&fingerprint);
         settings::put(
             tx,
             "audit.log",
@@ -430,7 +430,7 @@ async fn a_server_remembers_by_its_files_what_was_signed() {
 async fn the_key_of_a_ca_signs_no_checkpoint() {
     let log = Log::new().await;
     let ca = log.authority.issuer("root").unwrap();
-    let hex: String = ca.key.0.iter().map(|octet| format!("{octet:02x}")).collect();
+    let hex = hex(&ca.key.0);
     let job = log.store.write(move |tx| {
         settings::put(
             tx,
