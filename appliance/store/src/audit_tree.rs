@@ -43,6 +43,12 @@ pub fn last_checkpoint(reader: &Reader<'_>) -> Result<Option<CheckpointRow>> {
     reader.first(&sql, &[], read)
 }
 
+/// The checkpoint of so many entries, if it is kept.
+pub fn checkpoint_of(reader: &Reader<'_>, size: i64) -> Result<Option<CheckpointRow>> {
+    let sql = format!("SELECT {COLUMNS} FROM audit_checkpoints WHERE size = ?1");
+    reader.first(&sql, &[size.into()], read)
+}
+
 /// All checkpoints that are kept, the oldest first.
 pub fn checkpoints(reader: &Reader<'_>) -> Result<Vec<CheckpointRow>> {
     let sql = format!("SELECT {COLUMNS} FROM audit_checkpoints ORDER BY size");

@@ -70,13 +70,18 @@ impl Authority {
         }
     }
 
-    /// Proves that the last checkpoint continues the one of so many entries.
-    pub async fn prove_audit_consistency(&self, principal: &Principal, old: i64) -> Result<String> {
+    /// Proves that the last checkpoint, or the one of `new` entries, continues the one of `old` entries.
+    pub async fn prove_audit_consistency(
+        &self,
+        principal: &Principal,
+        old: i64,
+        new: Option<i64>,
+    ) -> Result<String> {
         permit::check_reads_audit(principal)?;
         let read = self
             .inner()
             .store
-            .read(move |reader| Ok(prove_consistency(reader, old)));
+            .read(move |reader| Ok(prove_consistency(reader, old, new)));
         let text =
             found(read.await?)?.ok_or_else(|| Error::not_found("checkpoint of so many entries", old))?;
         Ok(text.to_string())
@@ -95,12 +100,16 @@ fn found<T>(outcome: std::result::Result<T, Trouble>) -> Result<T> {
     })
 }
 
-/// What was signed last: the log, the note and its head.
-fn newest(reader: &Reader<'_>) -> std::result::Result<Option<(Note, TreeHead)>, Trouble> {
-    let (Some(log), Some(row)) = (
-        AuditLog::read(reader)?,
-        store::audit_tree::last_checkpoint(reader)?,
-    ) else {
+/// What was signed last, or of so many entries: the note and its head.
+fn checkpoint(
+    reader: &Reader<'_>,
+    size: Option<i64>,
+) -> std::result::Result<Option<(Note, TreeHead)>, Trouble> {
+    let row = match size {
+        None => store::audit_tree::last_checkpoint(reader)?,
+        Some(size) => store::audit_tree::checkpoint_of(reader, size)?,
+    };
+    let (Some(log), Some(row)) = (AuditLog::read(reader)?, row) else {
         return Ok(None);
     };
     let head = look::signed_head(&log, &row)?;
@@ -118,7 +127,7 @@ fn prove(reader: &Reader<'_>, seq: i64) -> std::result::Result<Option<InclusionT
         .into_iter()
         .find(|logged| logged.seq == seq)
         .ok_or_else(absent)?;
-    let Some((checkpoint, head)) = newest(reader)? else {
+    let Some((note, head)) = checkpoint(reader, None)? else {
         return Ok(None);
     };
     let index = unsigned(seq - 1);
@@ -133,12 +142,16 @@ fn prove(reader: &Reader<'_>, seq: i64) -> std::result::Result<Option<InclusionT
         extra: Some(leaf::leaf(&logged)),
         index,
         proof,
-        checkpoint,
+        checkpoint: note,
     }))
 }
 
-fn prove_consistency(reader: &Reader<'_>, old: i64) -> std::result::Result<Option<ConsistencyText>, Trouble> {
-    let Some((checkpoint, head)) = newest(reader)? else {
+fn prove_consistency(
+    reader: &Reader<'_>,
+    old: i64,
+    new: Option<i64>,
+) -> std::result::Result<Option<ConsistencyText>, Trouble> {
+    let Some((note, head)) = checkpoint(reader, new)? else {
         return Ok(None);
     };
     if old < 0 || old > signed(head.size()) {
@@ -150,6 +163,6 @@ fn prove_consistency(reader: &Reader<'_>, old: i64) -> std::result::Result<Optio
     Ok(Some(ConsistencyText {
         old: unsigned(old),
         proof,
-        checkpoint,
+        checkpoint: note,
     }))
 }

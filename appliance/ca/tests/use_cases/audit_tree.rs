@@ -68,7 +68,7 @@ async fn entries_are_signed_and_proved() {
     let old = i64::try_from(Checkpoint::parse(first.unverified_text()).unwrap().head().size()).unwrap();
     let continues = log
         .authority
-        .prove_audit_consistency(&admin(), old)
+        .prove_audit_consistency(&admin(), old, None)
         .await
         .unwrap();
     assert!(
@@ -134,10 +134,23 @@ async fn a_proof_that_was_changed_proves_nothing() {
     );
     let continues = log
         .authority
-        .prove_audit_consistency(&admin(), 300)
+        .prove_audit_consistency(&admin(), 300, None)
         .await
         .unwrap();
     assert!(verify_audit_proof(continues.as_bytes(), &with(&key, &[&first])).is_ok());
+    let size = log.last().await;
+    log.append(1).await;
+    assert!(log.tend().await);
+    let to_before = log
+        .authority
+        .prove_audit_consistency(&admin(), 300, Some(size))
+        .await;
+    assert_eq!(to_before.unwrap(), continues, "the checkpoint that was asked for");
+    let never = log
+        .authority
+        .prove_audit_consistency(&admin(), 300, Some(301))
+        .await;
+    assert_eq!(never.unwrap_err().code(), "not_found");
     let changed = continues.replace("old 300", "old 299");
     assert!(verify_audit_proof(changed.as_bytes(), &with(&key, &[&first])).is_err());
     let absent = log

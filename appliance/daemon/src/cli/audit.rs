@@ -9,7 +9,7 @@ use std::process::ExitCode;
 use anyhow::{Context as _, Result};
 use clap::Subcommand;
 use serde_json::{Value, json};
-use tlog::{Checkpoint, Note};
+use tlog::{Checkpoint, InclusionText, Note};
 
 use super::client::{Api, escape};
 use super::say::{say, say_part};
@@ -94,15 +94,28 @@ pub(crate) async fn run(place: &Place, command: Command) -> Result<ExitCode> {
             consistency,
         } => {
             let api = Api::new(place)?;
+            let mut to = String::new();
             if let Some(entry) = entry {
                 let proof = api
                     .get(&format!("/api/v1/audit/proof?entry={}", escape(&entry)))
                     .await?;
                 put(place.output, &proof, "/proof", out.as_deref())?;
+                // Both proofs are about the same checkpoint, also while more are signed.
+                let text = proof
+                    .pointer("/proof")
+                    .and_then(Value::as_str)
+                    .unwrap_or_default();
+                let text = InclusionText::parse(text.as_bytes()).context("the server's proof")?;
+                to = format!(
+                    "&new={}",
+                    size_of(&text.checkpoint).context("the server's proof")?
+                );
             }
             if let (Some(old), Some(file)) = (old, consistency) {
-                let size = size_of(&old)?;
-                let proof = api.get(&format!("/api/v1/audit/consistency?old={size}")).await?;
+                let size = size_of(&read_note(&old)?).with_context(|| old.display().to_string())?;
+                let proof = api
+                    .get(&format!("/api/v1/audit/consistency?old={size}{to}"))
+                    .await?;
                 put(place.output, &proof, "/proof", Some(&file))?;
             }
         }
@@ -169,9 +182,8 @@ fn read_note(file: &Path) -> Result<Note> {
     Note::parse(&octets).with_context(|| format!("{} is not a checkpoint", file.display()))
 }
 
-/// The size that a checkpoint in a file speaks of; who signed it is looked at when a proof is verified.
-fn size_of(file: &Path) -> Result<u64> {
-    let checkpoint = Checkpoint::parse(read_note(file)?.unverified_text());
-    let checkpoint = checkpoint.with_context(|| format!("{} is not a checkpoint", file.display()))?;
+/// The size that a checkpoint speaks of; who signed it is looked at when a proof is verified.
+fn size_of(note: &Note) -> Result<u64> {
+    let checkpoint = Checkpoint::parse(note.unverified_text()).context("not a checkpoint")?;
     Ok(checkpoint.head().size())
 }

@@ -130,6 +130,8 @@ pub(crate) struct ProofBody {
 pub(crate) struct ConsistencyQuery {
     /// How many entries the older checkpoint speaks of.
     old: i64,
+    /// And the newer one; the last one when absent.
+    new: Option<i64>,
 }
 
 /// A proof that the log continues an older checkpoint.
@@ -256,14 +258,17 @@ async fn prove(
 #[utoipa::path(get, path = "/api/v1/audit/consistency", operation_id = "proveAuditConsistency", tag = "administration",
     params(ConsistencyQuery),
     responses((status = 200, description = "The proof", body = ConsistencyBody),
-        (status = 404, description = "The log never was so long", body = crate::problem::ErrorBody),
+        (status = 404, description = "There is no such checkpoint", body = crate::problem::ErrorBody),
         (status = 409, description = "The log was tampered with (`audit_alarm`)", body = crate::problem::ErrorBody)))]
 async fn prove_consistency(
     State(app): State<App>,
     Caller(caller): Caller,
     QueryOf(query): QueryOf<ConsistencyQuery>,
 ) -> Result<Json<ConsistencyBody>, Problem> {
-    let proof = app.authority.prove_audit_consistency(&caller, query.old).await?;
+    let proof = app
+        .authority
+        .prove_audit_consistency(&caller, query.old, query.new)
+        .await?;
     Ok(Json(ConsistencyBody { proof }))
 }
 

@@ -55,6 +55,9 @@ async fn the_newest_checkpoint_is_found_and_may_get_another_note() {
         Some(cosigned)
     );
     assert_eq!(store.read(audit_tree::checkpoints).await.unwrap().len(), 2);
+    let of = |size| store.read(move |reader| audit_tree::checkpoint_of(reader, size));
+    assert_eq!(of(9).await.unwrap(), Some(checkpoint(9, 10)));
+    assert_eq!(of(10).await.unwrap(), None);
 }
 
 /// The first of each day stays, and the newest thousand.
