@@ -21,6 +21,11 @@ const DEBIAN: &[(&str, &str)] = &[
     ("/usr/bin/pgrep", "procps"),
     ("/usr/share/doc/postgresql-15", "postgresql-15"),
     ("/usr/bin/systemd-analyze", "systemd"),
+    ("/usr/sbin/rsyslogd", "rsyslog"),
+    (
+        "/usr/lib/x86_64-linux-gnu/rsyslog/lmnsd_ossl.so",
+        "rsyslog-openssl",
+    ),
     ("/usr/bin/valgrind", "valgrind"),
     ("/usr/bin/cc", "gcc"),
     ("/usr/bin/c++", "g++"),

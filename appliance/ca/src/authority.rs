@@ -12,6 +12,7 @@ use tokio_util::task::TaskTracker;
 use uuid::Uuid;
 
 use crate::api_tokens::StoredToken;
+use crate::audit_log::AuditState;
 use crate::certify::InFlight;
 use crate::clock::{Clock, ClockGuard, HIGH_WATER, since_start};
 use crate::error::{Error, Result};
@@ -60,6 +61,7 @@ pub(crate) struct Inner {
     pub(crate) issuer_changes: tokio::sync::Mutex<()>,
     /// One change of the profiles and tokens in memory at a time.
     pub(crate) table_changes: tokio::sync::Mutex<()>,
+    pub(crate) audit: AuditState,
     pub(crate) crl_nudge: Arc<Notify>,
     /// How far this server is with the changes of others.
     pub(crate) following: Following,
@@ -98,6 +100,7 @@ impl Authority {
             store_look: StoreLook::default(),
             issuer_changes: tokio::sync::Mutex::default(),
             table_changes: tokio::sync::Mutex::default(),
+            audit: AuditState::default(),
             crl_nudge: Arc::default(),
             following: Following::from(mark, asked_at),
             tasks: TaskTracker::new(),

@@ -20,7 +20,8 @@ use crate::signer::{SignFault, key_ref};
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub struct HealthProblem {
     /// Stable code: `clock_set_back`, `signer_unavailable`, `hsm_unavailable`, `hsm_warning`, `store_full`, `store_unavailable`, `crl_expired`,
-    /// `no_responder`, `issuer_revoked`, `changes_behind`, `changes_stuck`, `changes_unknown`.
+    /// `no_responder`, `issuer_revoked`, `changes_behind`, `changes_stuck`, `changes_unknown`, `audit_alarm`, `audit_checkpoint_late`,
+    /// `audit_files`, `audit_export_stuck`.
     pub code: &'static str,
     /// One sentence for the operator.
     pub message: String,
@@ -103,6 +104,7 @@ impl Authority {
             problems.push(HealthProblem::fatal("clock_set_back", message));
         }
         problems.extend(self.issuer_problems(now));
+        problems.extend(self.audit_problems(now));
         problems.sort_by_key(|problem| !problem.is_fatal);
         Health {
             is_ready: !problems.iter().any(|problem| problem.is_fatal),
@@ -283,6 +285,52 @@ impl Authority {
                     format!("there is no OCSP responder of the issuer {name}"),
                 );
             }
+        }
+        problems
+    }
+}
+
+/// How long entries may wait for a checkpoint that cannot be signed before that is told.
+const LATE: Duration = Duration::from_mins(1);
+
+impl Authority {
+    /// None of them keeps the authority from issuing: entries are written, and signed when that is possible again.
+    fn audit_problems(&self, now: Timestamp) -> Vec<HealthProblem> {
+        let state = &self.inner().audit;
+        let mut problems = Vec::new();
+        let mut problem = |code, message| {
+            problems.push(HealthProblem {
+                code,
+                message,
+                is_fatal: false,
+            });
+        };
+        if let Some(alarm) = state.alarm.lock().as_ref() {
+            problem(
+                "audit_alarm",
+                format!("the audit log was tampered with, no checkpoint is signed: {alarm}"),
+            );
+        }
+        let waiting = state.waiting.lock().clone();
+        if let Some((since, why)) = waiting
+            && now.duration_since(since).unsigned_abs() >= LATE
+        {
+            problem(
+                "audit_checkpoint_late",
+                format!("entries of the audit log wait for a checkpoint since {since}: {why}"),
+            );
+        }
+        if let Some(fault) = state.files_fault.lock().as_ref() {
+            problem(
+                "audit_files",
+                format!("the files of the audit log cannot be written: {fault}"),
+            );
+        }
+        for (name, why) in state.exports.stuck(now) {
+            problem(
+                "audit_export_stuck",
+                format!("the audit export {name} makes no way: {why}"),
+            );
         }
         problems
     }

@@ -3,6 +3,7 @@
 use pki::KeyFingerprint;
 use signer_wire::KeyRecord;
 
+use crate::audit_log::AuditLog;
 use crate::authority::Authority;
 use crate::error::Result;
 use crate::issuer::Issuer;
@@ -26,7 +27,7 @@ pub struct KeyEntry {
     pub sensitive: bool,
     /// Whether it was made in the token.
     pub local: bool,
-    /// What uses it: `issuer NAME GENERATION` or `responder of NAME GENERATION`.
+    /// What uses it: `issuer NAME GENERATION`, `responder of NAME GENERATION` or `audit log`.
     pub used_by: Vec<String>,
 }
 
@@ -36,12 +37,19 @@ impl Authority {
         permit::check_reads_system(principal)?;
         let records = self.inner().signer.list().await?;
         let issuers = self.inner().registry.all();
+        let audit = self.inner().store.read(AuditLog::read).await?;
         let entry = |record: KeyRecord| {
             let fingerprint = KeyFingerprint(*record.key.as_bytes());
             KeyEntry {
                 used_by: issuers
                     .iter()
                     .flat_map(|issuer| uses(issuer, fingerprint))
+                    .chain(
+                        audit
+                            .iter()
+                            .filter(|log| log.fingerprint == fingerprint)
+                            .map(|_| "audit log".to_owned()),
+                    )
                     .collect(),
                 fingerprint,
                 label: record.label,

@@ -2,11 +2,13 @@
 //!
 //! This is the one place where permission, policy, the signer and the store meet. It knows no HTTP and no SQL: edges turn
 //! their requests into the request types here and render what comes back, the store offers rows. Every certificate, CRL
-//! and OCSP answer is linted before the signer sees it, and verified with the public key before anybody else does.
+//! and OCSP answer is linted before the signer sees it, and verified with the public key before anybody else does. Checkpoints of the audit log
+//! have a key of their own.
 
 mod answer_ocsp;
 mod api_tokens;
 mod audit;
+mod audit_log;
 mod authority;
 mod background;
 mod begin_epoch;
@@ -67,6 +69,10 @@ mod verified_requests;
 pub use answer_ocsp::{Freshness, OcspAnswer, OcspAnswerKind};
 pub use api_tokens::{ApiToken, NewApiToken, NewSecret};
 pub use audit::{AuditRecord, AuditVerdict};
+pub use audit_log::{
+    AuditAlarm, AuditExportPage, AuditLine, AuditProof, AuditTree, AuditTreeVerdict, Expected, FilesVerdict,
+    OfflineFault, examine_audit_tree, verify_audit_files, verify_audit_proof,
+};
 pub use authority::Authority;
 pub use begin_epoch::{ExportFault, ExportedLog, NewEpoch, Restored, begin_epoch, check_export};
 pub use certificates::{CertRef, CertificateEntry, CertificatePage, CertificateStatus, Filter};

@@ -2,6 +2,7 @@
 //!
 //! Counters count where things happen; gauges are brought up to date when somebody looks.
 
+mod audit;
 mod store;
 mod tokens;
 
@@ -13,6 +14,8 @@ use prometheus::{
     Gauge, GaugeVec, HistogramOpts, HistogramVec, IntCounter, IntCounterVec, IntGauge, IntGaugeVec, Opts,
     Registry, TextEncoder,
 };
+
+use audit::AuditMetrics;
 
 use crate::answer_ocsp::OcspAnswerKind;
 use crate::authority::Authority;
@@ -59,6 +62,7 @@ pub struct Metrics {
     store_waiting: IntGauge,
     audit_entries: IntGauge,
     audit_seq: Arc<AtomicI64>,
+    audit: AuditMetrics,
     clock_behind: IntGauge,
 }
 
@@ -166,6 +170,7 @@ impl Metrics {
             store_waiting: make.gauge("store_waiting", "Jobs waiting for the store's writer")?,
             audit_entries: make.gauge("audit_entries", "Entries of the audit log")?,
             audit_seq: Arc::default(),
+            audit: AuditMetrics::new(&make)?,
             clock_behind: make.gauge(
                 "clock_behind_seconds",
                 "How far the clock stands behind the latest time seen",
@@ -368,6 +373,7 @@ impl Authority {
         metrics.changes.lag.set(inner.following.lag().as_secs_f64());
         metrics.changes.stuck.set(gauge(stuck as u64));
         raise(&metrics.changes.unknown, unknown);
+        metrics.audit.update(&inner.audit, now);
         metrics.clock_behind.set(gauge(inner.guard.behind(now).as_secs()));
     }
 }

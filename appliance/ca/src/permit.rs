@@ -32,6 +32,9 @@ pub(crate) mod action {
     /// To remove what is old enough.
     #[derive(Debug)]
     pub(crate) enum Retain {}
+    /// To begin the audit log anew.
+    #[derive(Debug)]
+    pub(crate) enum BeginAuditLogAnew {}
 }
 
 /// Proof that somebody may do `A`.
@@ -159,6 +162,11 @@ pub(crate) fn to_manage_tokens(principal: &Principal) -> Result<Permit<action::M
 
 /// May the caller accept the clock as it is?
 pub(crate) fn to_accept_clock(principal: &Principal) -> Result<Permit<action::AcceptClock>> {
+    of_admin(principal)
+}
+
+/// May the caller begin the audit log anew?
+pub(crate) fn to_begin_audit_log_anew(principal: &Principal) -> Result<Permit<action::BeginAuditLogAnew>> {
     of_admin(principal)
 }
 

@@ -53,6 +53,7 @@ pub(crate) enum Purpose {
     Crl,
     Ocsp,
     OcspAhead,
+    Audit,
 }
 
 impl Purpose {
@@ -62,15 +63,17 @@ impl Purpose {
             Self::Crl => "crl",
             Self::Ocsp => "ocsp",
             Self::OcspAhead => "ocsp_presign",
+            Self::Audit => "audit",
         }
     }
 
-    fn priority(self) -> Priority {
+    pub(crate) fn priority(self) -> Priority {
         match self {
             Self::Certificate => Priority::Issuance,
             Self::Crl => Priority::Revocation,
             Self::Ocsp => Priority::OcspOnDemand,
             Self::OcspAhead => Priority::PreSigning,
+            Self::Audit => Priority::Audit,
         }
     }
 }

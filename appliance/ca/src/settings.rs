@@ -30,6 +30,12 @@ pub struct Settings {
     /// Where signed OCSP answers are kept for later starts and beyond what memory holds; nowhere when absent. What is in it
     /// can be lost at any time without harm.
     pub ocsp_folder: Option<PathBuf>,
+    /// How often the audit log is looked after: how long an entry may wait for a checkpoint.
+    pub audit_interval: Duration,
+    /// Where the audit log is written out as files; nowhere when absent.
+    pub audit_folder: Option<PathBuf>,
+    /// The token for the key of the audit log; where the keys of the CAs are when absent.
+    pub audit_token: Option<String>,
     /// How long a signature may take before the request is given up.
     pub sign_deadline: Duration,
     /// Keys that are not certified, beyond those that are known here to be weak.
@@ -56,6 +62,9 @@ impl Settings {
             ocsp_cache_entries: 100_000,
             ocsp_on_demand: 1024,
             ocsp_folder: None,
+            audit_interval: Duration::from_secs(5),
+            audit_folder: None,
+            audit_token: None,
             sign_deadline: Duration::from_secs(10),
             blocklists: Vec::new(),
             retention: Retention::for_ever(),

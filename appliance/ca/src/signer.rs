@@ -1,6 +1,7 @@
 //! The signer: the signing service behind its socket, or the same keys in this process.
 //!
-//! Only this crate can have something signed, and only what was linted (`seal.rs`) or is a request for a CA of its own.
+//! Only this crate can have something signed, and only what was linted (`seal.rs`), is a request for a CA of its own, or a checkpoint
+//! of the audit log, for which no other key is used.
 //! To look at keys and at the health of the tokens is open to programs.
 
 mod connection;

@@ -9,9 +9,13 @@
 
 #[path = "support/bed.rs"]
 mod bed;
+#[path = "support/log.rs"]
+mod log;
 #[path = "support/request.rs"]
 mod request;
 
+#[path = "use_cases/audit_tree.rs"]
+mod audit_tree;
 #[path = "use_cases/ceremony.rs"]
 mod ceremony;
 #[path = "use_cases/clock.rs"]

@@ -1,5 +1,6 @@
 //! The parts of the server, built from the configuration.
 
+mod audit_exports;
 mod store_access;
 
 use std::path::Path;
@@ -13,6 +14,8 @@ use store::Store;
 use token::KeyRing;
 
 use crate::config::{Config, ConfigError, SignerMode};
+
+pub(crate) use audit_exports::audit_exports;
 
 /// Opens the store for writing.
 pub(crate) async fn store(config: &Config) -> Result<Store> {
@@ -56,6 +59,9 @@ pub(crate) fn settings(config: &Config) -> Result<Settings, ConfigError> {
         blocklists: config.read_blocklists()?,
         retention: retention(config),
         store_lag: Duration::from_secs(u64::from(config.store.lag_seconds)),
+        audit_interval: Duration::from_secs(u64::from(config.audit.checkpoint_seconds)),
+        audit_folder: Some(config.path(&config.audit.folder)),
+        audit_token: config.audit.token.clone(),
         ..Settings::new(&config.public.base_url)
     })
 }

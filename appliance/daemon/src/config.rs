@@ -1,5 +1,6 @@
 //! `chancery.toml`: what belongs to the machine. What belongs to the PKI is in the store.
 
+mod audit;
 mod blocklists;
 mod check;
 mod nearest;
@@ -13,6 +14,7 @@ use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
 
+pub(crate) use audit::{Audit, Export, ExportKind};
 pub(crate) use read::ConfigError;
 pub(crate) use reference::{CHANGES_AT_RUN_TIME, Reference};
 pub(crate) use store::Store;
@@ -47,6 +49,9 @@ pub(crate) struct Config {
     /// The log.
     #[serde(default)]
     pub(crate) log: Log,
+    /// The audit log.
+    #[serde(default)]
+    pub(crate) audit: Audit,
     /// OCSP answers.
     #[serde(default)]
     pub(crate) ocsp: Ocsp,
@@ -312,6 +317,7 @@ impl Config {
             signer: Signer::default(),
             keys: Keys::default(),
             log: Log::default(),
+            audit: Audit::default(),
             ocsp: Ocsp::default(),
             lifetimes: Lifetimes::default(),
             retention: Retention::default(),

@@ -26,6 +26,7 @@ use crate::supervise::Supervised;
 pub(crate) async fn serve(path: &Path, with_parent: bool, public: Handle) -> Result<()> {
     let config = Config::load(path)?;
     let settings = compose::settings(&config)?;
+    let audit_exports = compose::audit_exports(&config)?;
     let level = log::start(&config.log)?;
     descriptors::make_room(config.limits.connections);
     let mut signals = Signals::new(with_parent)?;
@@ -42,6 +43,7 @@ pub(crate) async fn serve(path: &Path, with_parent: bool, public: Handle) -> Res
     let mut work = JoinSet::new();
     let hooks = jobs::Hooks {
         tls_renewal: Some(tls_renewal(&live)),
+        audit_exports,
     };
     work.spawn(jobs::run(authority.clone(), hooks, stop.clone()));
     work.spawn(follow(authority.clone(), stop.clone()));

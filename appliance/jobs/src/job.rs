@@ -9,6 +9,8 @@ use std::time::Duration;
 use ca::Authority;
 use tokio::sync::Notify;
 
+use crate::audit_export::AuditExport;
+
 /// A duty under way. The text of an error is logged by the runner.
 pub type Run = Pin<Box<dyn Future<Output = Result<(), String>> + Send>>;
 
@@ -20,12 +22,15 @@ pub type Hook = Arc<dyn Fn() -> Run + Send + Sync>;
 pub struct Hooks {
     /// Looks whether the appliance's own TLS certificate is due, and renews it.
     pub tls_renewal: Option<Hook>,
+    /// Where entries of the audit log are sent.
+    pub audit_exports: Vec<Arc<AuditExport>>,
 }
 
 impl fmt::Debug for Hooks {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Hooks")
             .field("tls_renewal", &self.tls_renewal.is_some())
+            .field("audit_exports", &self.audit_exports)
             .finish()
     }
 }

@@ -3,6 +3,9 @@
 //! A job is idempotent and takes no input but the authority's own state; it runs when the program starts, on a timer, and
 //! on a nudge where it has one. What it does is a use case of `ca`; here is only when.
 
+mod audit_checkpoint;
+mod audit_export;
+mod audit_trim;
 mod changes_trim;
 mod clock_mark;
 mod crl_schedule;
@@ -18,6 +21,7 @@ mod store_size;
 mod tls_renewal;
 mod token_health;
 
+pub use audit_export::{AuditExport, Destination};
 pub use job::{Context, Hook, Hooks, Job, Run};
 pub use runner::{run, run_table};
 
@@ -35,4 +39,6 @@ pub static JOBS: &[Job] = &[
     changes_trim::JOB,
     retention::JOB,
     store_size::JOB,
+    audit_checkpoint::JOB,
+    audit_trim::JOB,
 ];

@@ -8,6 +8,7 @@ use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
 use crate::JOBS;
+use crate::audit_export::AuditExport;
 use crate::job::{Context, Hooks, Job};
 
 /// The pause after a first failure; it doubles with each further one, up to the job's own interval.
@@ -24,7 +25,26 @@ pub async fn run_table(table: &[Job], context: Context, cancel: CancellationToke
     for job in table {
         tasks.spawn(supervise(*job, context.clone(), cancel.clone()));
     }
+    for export in &context.hooks.audit_exports {
+        tasks.spawn(keep_exporting(
+            Arc::clone(export),
+            context.clone(),
+            cancel.clone(),
+        ));
+    }
     while tasks.join_next().await.is_some() {}
+}
+
+/// An export runs until the end; one that breaks off is begun again.
+async fn keep_exporting(export: Arc<AuditExport>, context: Context, cancel: CancellationToken) {
+    while !cancel.is_cancelled() {
+        let (export, context, until) = (Arc::clone(&export), context.clone(), cancel.clone());
+        let run = async move { export.run(&context.authority, &until).await };
+        if let Err(panic) = tokio::spawn(run).await {
+            tracing::error!(%panic, "an audit export broke off and is begun again");
+            tokio::time::sleep(RETRY).await;
+        }
+    }
 }
 
 async fn supervise(job: Job, context: Context, cancel: CancellationToken) {

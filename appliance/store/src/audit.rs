@@ -4,9 +4,12 @@
 //! length before it as 8 octets, big-endian: `chancery audit 1`; the hash of the entry before (empty for the first); `seq` and
 //! `at` as 8 octets each, big-endian; actor, action, object, outcome and details in UTF-8.
 //!
+//! The chain gives each transaction a head for the price of one hash. What an auditor checks is the Merkle tree over the entries
+//! (`audit_tree.rs`), whose heads are signed.
+//!
 //! Triggers refuse updates, deletions and insertions anywhere but at the end. Who can drop triggers can rewrite, and then the
 //! chain shows where; who cuts the end off is found by the head, which is kept apart. Who rewrites every hash to the end and
-//! the head too is found only by a head noted elsewhere: [`Verdict::Sound`] carries what to note.
+//! the head too is found by the signed tree, or by a head noted elsewhere: [`Verdict::Sound`] carries what to note.
 
 use std::ops::ControlFlow;
 
@@ -106,6 +109,13 @@ pub fn append(tx: &Tx<'_>, entry: &AuditEntry) -> Result<i64> {
 pub fn after(reader: &Reader<'_>, seq: i64, limit: u32) -> Result<Vec<LoggedEntry>> {
     let sql = format!("SELECT {COLUMNS} FROM audit WHERE seq > ?1 ORDER BY seq LIMIT ?2");
     reader.all(&sql, &[seq.into(), i64::from(limit).into()], read)
+}
+
+/// The number of the first entry about an object.
+pub fn first_about(reader: &Reader<'_>, object: &str) -> Result<Option<i64>> {
+    let sql = "SELECT min(seq) FROM audit WHERE object = ?1";
+    let found = reader.first(sql, &[object.into()], |row| row.opt_int(0))?;
+    Ok(found.flatten())
 }
 
 /// The number of the last entry; 0 when there is none.

@@ -8,6 +8,7 @@
 //! and a migration leaves the schema usable for the program version before it.
 
 pub mod audit;
+pub mod audit_tree;
 pub mod certificates;
 pub mod changes;
 mod check;

@@ -255,6 +255,24 @@ pub const TABLES: &[Table] = &[
         key: 1,
         month: None,
     },
+    Table {
+        name: "audit_tiles",
+        columns: &[("level", Int), ("place", Int), ("octets", Blob)],
+        key: 2,
+        month: None,
+    },
+    Table {
+        name: "audit_checkpoints",
+        columns: &[("size", Int), ("at", Int), ("note", Text)],
+        key: 1,
+        month: None,
+    },
+    Table {
+        name: "audit_exports",
+        columns: &[("name", Text), ("seq", Int), ("at", Int)],
+        key: 1,
+        month: None,
+    },
 ];
 
 /// Tables whose rows mean something to servers at work alone, and are not carried over.

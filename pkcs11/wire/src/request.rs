@@ -21,15 +21,18 @@ pub enum Priority {
     OcspOnDemand,
     /// OCSP responses made ahead of time.
     PreSigning,
+    /// Checkpoints of the audit log, which nobody waits for.
+    Audit,
 }
 
 impl Priority {
     /// Every priority, the most urgent first; the place in this list is its number on the wire.
-    pub const ALL: [Self; 4] = [
+    pub const ALL: [Self; 5] = [
         Self::Revocation,
         Self::Issuance,
         Self::OcspOnDemand,
         Self::PreSigning,
+        Self::Audit,
     ];
 
     /// Its place in [`Priority::ALL`].
@@ -39,6 +42,7 @@ impl Priority {
             Self::Issuance => 1,
             Self::OcspOnDemand => 2,
             Self::PreSigning => 3,
+            Self::Audit => 4,
         }
     }
 
@@ -61,6 +65,7 @@ impl fmt::Display for Priority {
             Self::Issuance => "issuance",
             Self::OcspOnDemand => "ocsp_on_demand",
             Self::PreSigning => "pre_signing",
+            Self::Audit => "audit",
         })
     }
 }

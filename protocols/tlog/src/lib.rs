@@ -2,13 +2,13 @@
 //! C2SP.
 //!
 //! Octets and values in, octets and values out: no clock, randomness, socket, file or signer lives here. Who
-//! writes a log uses [`Frontier`] and [`Tile::grown`], makes proofs with [`inclusion_proof`] and
+//! writes a log uses [`Growth`], makes proofs with [`inclusion_proof`] and
 //! [`consistency_proof`] over [`Tiles`], and signs a [`Checkpoint`] by way of [`NoteKey::message`] and
 //! [`NoteKey::signature`]. Who audits it reads [`Note::parse`], [`Note::verify`], [`Checkpoint::parse`],
 //! [`verify_inclusion`] and [`verify_consistency`].
 //!
-//! The formats are c2sp.org/tlog-tiles, c2sp.org/tlog-checkpoint@v1.0.0, c2sp.org/signed-note@v1.0.0 and
-//! c2sp.org/tlog-cosignature. Left out on purpose: pruning, and the ML-DSA-44 cosignatures of subtrees.
+//! The formats are c2sp.org/tlog-tiles, c2sp.org/tlog-checkpoint@v1.0.0, c2sp.org/signed-note@v1.0.0,
+//! c2sp.org/tlog-cosignature and c2sp.org/tlog-proof. Left out on purpose: pruning, and the ML-DSA-44 cosignatures of subtrees.
 
 #![cfg_attr(
     test,
@@ -25,6 +25,7 @@
 mod bundle;
 mod checkpoint;
 mod frontier;
+mod growth;
 mod hash;
 mod head;
 mod key_name;
@@ -33,6 +34,7 @@ mod note;
 mod note_key;
 mod note_signature;
 mod proof;
+mod proof_text;
 mod signature_kind;
 mod tile;
 mod tile_path;
@@ -43,6 +45,7 @@ mod vectors;
 pub use bundle::{Bundle, BundleFault, EntryTooLong, MAX_BUNDLE_LEN, MAX_ENTRY_LEN, write_entry};
 pub use checkpoint::{Checkpoint, CheckpointFault};
 pub use frontier::Frontier;
+pub use growth::Growth;
 pub use hash::{HASH_LEN, Hash, NoHash};
 pub use head::{HeadFault, MAX_TREE_SIZE, TreeHead};
 pub use key_name::{KeyName, KeyNameFault};
@@ -53,6 +56,7 @@ pub use note_signature::NoteSignature;
 pub use proof::{
     BadProof, MAX_PROOF_LEN, consistency_proof, inclusion_proof, verify_consistency, verify_inclusion,
 };
+pub use proof_text::{ConsistencyText, InclusionText, MAX_PROOF_TEXT_LEN, ProofTextFault};
 pub use signature_kind::{KeyId, SignatureKind};
 pub use tile::{TILE_WIDTH, Tile, TileFault, TileHashes};
 pub use tile_path::{PathFault, TilePath};

@@ -12,7 +12,7 @@ use crate::node::Node;
 /// Hashes of a full tile.
 pub const TILE_WIDTH: u16 = 256;
 /// Levels of the tree that a tile stands for.
-const TILE_HEIGHT: u8 = 8;
+pub(crate) const TILE_HEIGHT: u8 = 8;
 /// Levels of tiles of a tree of [`MAX_TREE_SIZE`].
 const TILE_LEVELS: u8 = 8;
 
@@ -75,6 +75,22 @@ impl Tile {
         let width = u64::from(TILE_WIDTH);
         let end = if old < new { new.div_ceil(width) } else { 0 };
         (old / width..end).map(move |index| Self::at(level, index, new))
+    }
+
+    /// The tiles of a tree of this size that are not full yet, the lowest level first.
+    pub(crate) fn open(size: u64) -> impl Iterator<Item = Self> {
+        (0..TILE_LEVELS).filter_map(move |level| {
+            let hashes = hashes_at(level, size);
+            let width = u64::from(TILE_WIDTH);
+            (!hashes.is_multiple_of(width)).then(|| Self::at(level, hashes / width, hashes))
+        })
+    }
+
+    /// The tile that a tree of `size` leaves has at a place; nothing when it has none there.
+    pub fn of_tree(level: u8, index: u64, size: u64) -> Option<Self> {
+        let hashes = hashes_at(level, size);
+        let first = index.checked_mul(TILE_WIDTH.into())?;
+        (level < TILE_LEVELS && first < hashes).then(|| Self::at(level, index, hashes))
     }
 
     /// The tile of a level with so many hashes, more than are left of the tile.

@@ -47,16 +47,26 @@ impl<E, F: FnMut(Tile) -> Result<Vec<u8>, E>> Tiles<F> {
     /// The hash of a node: what proofs and [`Frontier::read`] ask for.
     pub fn node(&mut self, node: Node) -> Result<Hash, TilesFault<E>> {
         let tile = Tile::containing(node, self.size).ok_or(TilesFault::OutOfTree)?;
-        if let Some((_, octets)) = self.kept.iter().find(|(kept, _)| *kept == tile) {
-            return hash_in(tile, octets, node);
-        }
-        let octets = (self.fetch)(tile).map_err(TilesFault::Fetch)?;
-        let hash = hash_in(tile, &octets, node)?;
-        if self.kept.len() >= KEPT {
-            self.kept.remove(0);
-        }
-        self.kept.push((tile, octets));
-        Ok(hash)
+        hash_in(tile, self.octets(tile)?, node)
+    }
+
+    /// The octets of a tile of the tree.
+    pub(crate) fn octets(&mut self, tile: Tile) -> Result<&[u8], TilesFault<E>> {
+        let known = self.kept.iter().position(|(kept, _)| *kept == tile);
+        let place = if let Some(place) = known {
+            place
+        } else {
+            let octets = (self.fetch)(tile).map_err(TilesFault::Fetch)?;
+            tile.read(&octets).map_err(TilesFault::Tile)?;
+            if self.kept.len() >= KEPT {
+                self.kept.remove(0);
+            }
+            self.kept.push((tile, octets));
+            self.kept.len() - 1
+        };
+        let kept = self.kept.get(place);
+        kept.map(|(_, octets)| octets.as_slice())
+            .ok_or(TilesFault::OutOfTree)
     }
 
     /// The frontier of the tree, and with it its root.

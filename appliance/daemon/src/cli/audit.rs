@@ -1,18 +1,20 @@
-//! `chancery audit`: read the log, verify it (through the server, or the file itself).
+//! `chancery audit`: read the log, verify it (through the server, in the store itself, or with files alone), prove what is in it.
 
-use std::fmt::Write as _;
-use std::path::PathBuf;
+mod verify;
+mod witness;
+
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
-use anyhow::Result;
+use anyhow::{Context as _, Result};
 use clap::Subcommand;
 use serde_json::{Value, json};
-use store::audit::Verdict;
-use store::{Store, StoreConfig};
+use tlog::{Checkpoint, InclusionText, Note};
 
-use super::client::Api;
-use super::{Place, table};
-use crate::config::Config;
+use super::client::{Api, escape};
+use super::say::{say, say_part};
+use super::{Output, Place, table};
+use crate::files::{self, Readers};
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum Command {
@@ -24,91 +26,164 @@ pub(crate) enum Command {
         lines: u32,
     },
     /// Check that no entry was changed, removed or put in between. Exit status 1 when one was.
+    Verify(verify::Args),
+    /// Print the verifier key of the log: what checkpoints and proofs are verified with, to be noted elsewhere.
+    #[command(after_help = "Example: chancery audit key > audit.vkey")]
+    Key,
+    /// Print the last signed checkpoint, to be kept elsewhere.
+    #[command(after_help = "Example: chancery audit checkpoint --out checkpoint-2030-01")]
+    Checkpoint {
+        /// Write it to this file.
+        #[arg(long, value_name = "FILE")]
+        out: Option<PathBuf>,
+    },
+    /// Prove that an entry is in the log, with a file that is verified without this server.
     #[command(
-        after_help = "Examples:\n  chancery audit verify\n  chancery audit verify --offline\n  chancery audit verify --store /var/lib/chancery/chancery.db"
+        after_help = "Examples:\n  chancery audit prove 17 --out entry-17.tlog-proof\n  \
+        chancery audit prove 17 --out entry-17.tlog-proof --old checkpoint-2030-01 --consistency since-2030-01"
     )]
-    Verify {
-        /// Check the store of the configuration itself, beside a running server or without one.
+    Prove {
+        /// The number of an entry (chancery audit tail), or the object that the first one is about, such as the identifier of a
+        /// certificate.
+        #[arg(value_name = "ENTRY", required_unless_present = "consistency")]
+        entry: Option<String>,
+        /// Write the proof to this file; otherwise it is printed.
+        #[arg(long, value_name = "FILE")]
+        out: Option<PathBuf>,
+        /// An older checkpoint that was kept.
+        #[arg(long, value_name = "CHECKPOINT", requires = "consistency")]
+        old: Option<PathBuf>,
+        /// Write the proof that the log continues the older checkpoint to this file.
+        #[arg(long, value_name = "FILE", requires = "old")]
+        consistency: Option<PathBuf>,
+    },
+    /// Cosign checkpoints as a witness: somewhere else than the log is, and only what continues what was cosigned before.
+    Witness(witness::Args),
+    /// Begin the log anew with another key, after a loss that cannot be made good: a database that was restored to an earlier
+    /// time, or tampered with. What was signed before stays signed; auditors have to take the new key.
+    #[command(
+        after_help = "Example: chancery audit begin-anew --reason 'restored from the backup of May 3rd'"
+    )]
+    BeginAnew {
+        /// Why: it stands in the log.
         #[arg(long)]
-        offline: bool,
-        /// The same for this SQLite file.
-        #[arg(long, value_name = "FILE", conflicts_with = "offline")]
-        store: Option<PathBuf>,
+        reason: String,
     },
 }
 
 pub(crate) async fn run(place: &Place, command: Command) -> Result<ExitCode> {
     match command {
-        Command::Tail { lines } => {
-            let api = Api::new(place)?;
-            let newest = api
-                .get("/api/v1/status")
-                .await?
-                .pointer("/audit_entries")
-                .and_then(Value::as_i64)
-                .unwrap_or(0);
-            let after = (newest - i64::from(lines)).max(0);
-            let list = api
-                .get(&format!(
-                    "/api/v1/audit?after={after}&limit={}",
-                    lines.clamp(1, 1000)
-                ))
-                .await?;
-            let columns = [
-                ("SEQ", "/seq"),
-                ("AT", "/at"),
-                ("BY", "/actor"),
-                ("ACTION", "/action"),
-                ("OBJECT", "/object"),
-                ("OUTCOME", "/outcome"),
-            ];
-            table::list(
-                place.output,
-                list.pointer("/items").unwrap_or(&Value::Null),
-                &columns,
-            );
-            Ok(ExitCode::SUCCESS)
+        Command::Tail { lines } => tail(place, lines).await?,
+        Command::Verify(args) => return verify::run(place, &args).await,
+        Command::Key => {
+            let answer = Api::new(place)?.get("/api/v1/audit/key").await?;
+            match (place.output, answer.pointer("/key").and_then(Value::as_str)) {
+                (Output::Json, _) => table::json(&answer),
+                (Output::Table, Some(key)) => say!("{key}"),
+                (Output::Table, None) => anyhow::bail!("there is no key yet: it is made with the first CA"),
+            }
         }
-        Command::Verify { offline, store } => {
-            let verdict = match (store, offline) {
-                (Some(file), _) => look(StoreConfig::new(file)).await?,
-                (None, true) => look(Config::load(&place.config)?.store_config()?).await?,
-                (None, false) => Api::new(place)?.get("/api/v1/audit/verify").await?,
-            };
-            let rows = [
-                ("Sound", "/sound"),
-                ("Entries", "/entries"),
-                ("Head", "/head"),
-                ("Broken at", "/broken_at"),
-                ("Problem", "/problem"),
-            ];
-            table::one(place.output, &verdict, &rows);
-            let is_sound = verdict
-                .pointer("/sound")
-                .and_then(Value::as_bool)
-                .unwrap_or(false);
-            Ok(if is_sound {
-                ExitCode::SUCCESS
-            } else {
-                ExitCode::FAILURE
-            })
+        Command::Checkpoint { out } => {
+            let answer = Api::new(place)?.get("/api/v1/audit/checkpoint").await?;
+            put(place.output, &answer, "/checkpoint", out.as_deref())?;
+        }
+        Command::Prove {
+            entry,
+            out,
+            old,
+            consistency,
+        } => {
+            let api = Api::new(place)?;
+            let mut to = String::new();
+            if let Some(entry) = entry {
+                let proof = api
+                    .get(&format!("/api/v1/audit/proof?entry={}", escape(&entry)))
+                    .await?;
+                put(place.output, &proof, "/proof", out.as_deref())?;
+                // Both proofs are about the same checkpoint, also while more are signed.
+                let text = proof
+                    .pointer("/proof")
+                    .and_then(Value::as_str)
+                    .unwrap_or_default();
+                let text = InclusionText::parse(text.as_bytes()).context("the server's proof")?;
+                to = format!(
+                    "&new={}",
+                    size_of(&text.checkpoint).context("the server's proof")?
+                );
+            }
+            if let (Some(old), Some(file)) = (old, consistency) {
+                let size = size_of(&read_note(&old)?).with_context(|| old.display().to_string())?;
+                let proof = api
+                    .get(&format!("/api/v1/audit/consistency?old={size}{to}"))
+                    .await?;
+                put(place.output, &proof, "/proof", Some(&file))?;
+            }
+        }
+        Command::Witness(args) => witness::run(place.output, &args)?,
+        Command::BeginAnew { reason } => {
+            let body = json!({ "reason": reason });
+            Api::new(place)?.post("/api/v1/audit/begin-anew", &body).await?;
+            say!(
+                "the next checkpoint is one of a new log: `chancery audit key` prints its key in a few seconds"
+            );
         }
     }
+    Ok(ExitCode::SUCCESS)
 }
 
-async fn look(config: StoreConfig) -> Result<Value> {
-    let store = Store::open_read_only(&config)?;
-    Ok(match store.read(store::audit::verify).await? {
-        Verdict::Sound { entries, head } => {
-            let head: String = head.iter().fold(String::new(), |mut text, octet| {
-                // Writing to a String cannot fail.
-                let _ = write!(text, "{octet:02x}");
-                text
-            });
-            json!({ "sound": true, "entries": entries, "head": head, "broken_at": null, "problem": null })
-        }
-        Verdict::Broken { seq, what } => {
-            json!({ "sound": false, "entries": seq - 1, "head": null, "broken_at": seq, "problem": what })
-        }
-    })
+async fn tail(place: &Place, lines: u32) -> Result<()> {
+    let api = Api::new(place)?;
+    let newest = api
+        .get("/api/v1/status")
+        .await?
+        .pointer("/audit_entries")
+        .and_then(Value::as_i64)
+        .unwrap_or(0);
+    let after = (newest - i64::from(lines)).max(0);
+    let list = api
+        .get(&format!(
+            "/api/v1/audit?after={after}&limit={}",
+            lines.clamp(1, 1000)
+        ))
+        .await?;
+    let columns = [
+        ("SEQ", "/seq"),
+        ("AT", "/at"),
+        ("BY", "/actor"),
+        ("ACTION", "/action"),
+        ("OBJECT", "/object"),
+        ("OUTCOME", "/outcome"),
+    ];
+    table::list(
+        place.output,
+        list.pointer("/items").unwrap_or(&Value::Null),
+        &columns,
+    );
+    Ok(())
+}
+
+/// Writes a text of an answer to a file, or prints it; as JSON the whole answer.
+fn put(output: Output, answer: &Value, pointer: &str, file: Option<&Path>) -> Result<()> {
+    let text = answer
+        .pointer(pointer)
+        .and_then(Value::as_str)
+        .unwrap_or_default();
+    match (file, output) {
+        (Some(file), _) => files::write(file, text.as_bytes(), Readers::All)?,
+        (None, Output::Json) => table::json(answer),
+        (None, Output::Table) => say_part!("{text}"),
+    }
+    Ok(())
+}
+
+/// A file that holds a signed note.
+fn read_note(file: &Path) -> Result<Note> {
+    let octets = std::fs::read(file).with_context(|| format!("{} cannot be read", file.display()))?;
+    Note::parse(&octets).with_context(|| format!("{} is not a checkpoint", file.display()))
+}
+
+/// The size that a checkpoint speaks of; who signed it is looked at when a proof is verified.
+fn size_of(note: &Note) -> Result<u64> {
+    let checkpoint = Checkpoint::parse(note.unverified_text()).context("not a checkpoint")?;
+    Ok(checkpoint.head().size())
 }

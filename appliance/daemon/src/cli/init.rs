@@ -142,6 +142,7 @@ pub(crate) async fn run(output: Output, args: &Args) -> Result<()> {
     // A ceremony may take longer than the other servers wait for one that is not heard of.
     let set_up = Box::pin(async {
         authorities::set_up(args, steps, &authority, &by).await?;
+        authorities::audit_key(args, steps, &authority).await?;
         authorities::server_certificate(steps, &config, &authority).await?;
         authorities::bundle(steps, &config, &authority)?;
         authorities::admin_token(steps, &config, &authority, &by).await
@@ -255,6 +256,13 @@ fn plan(args: &Args, steps: Steps, layout: &Layout) -> Result<()> {
     steps.done(
         "issuing CA",
         &make(ISSUING, &args.issuing_subject, args.issuing_algorithm),
+    );
+    steps.done(
+        "audit log",
+        &known(
+            config.path(&config.audit.folder).exists(),
+            "make its key and sign it".to_owned(),
+        ),
     );
     let certificate = layout.state.join("tls/server.pem");
     steps.done(

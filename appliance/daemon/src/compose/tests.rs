@@ -39,6 +39,16 @@ fn what_goes_when_and_where_it_is_archived() {
 }
 
 #[test]
+fn the_audit_log_is_signed_and_written_as_it_is_said() {
+    let mut config = config("[audit]\ncheckpoint_seconds = 9\nfolder = \"log\"\ntoken = \"hsm\"");
+    config.state_dir = "/state".into();
+    let settings = settings(&config).unwrap();
+    assert_eq!(settings.audit_interval, Duration::from_secs(9));
+    assert_eq!(settings.audit_folder.as_deref(), Some(Path::new("/state/log")));
+    assert_eq!(settings.audit_token.as_deref(), Some("hsm"));
+}
+
+#[test]
 fn signing_ahead_can_be_left_out_and_signing_on_demand_be_bounded() {
     let settings = settings(&config("[ocsp]\nsign_ahead = false\non_demand = 7")).unwrap();
     assert!(!settings.ocsp_sign_ahead);

@@ -30,6 +30,9 @@ impl Config {
             "log.level",
             "a filter such as `info` or `info,front=debug`",
         );
+        for (key, what) in self.audit.problems() {
+            problems.when(true, &key, what);
+        }
         self.ocsp.check(&mut problems);
         self.lifetimes.check(&mut problems);
         self.limits.check(&mut problems);

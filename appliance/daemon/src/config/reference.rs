@@ -104,6 +104,51 @@ pub(super) const TEXTS: &[(&str, &str)] = &[
     ("log.format", "`text` or `json`."),
     ("log.level", "A filter such as `info` or `info,front=debug`."),
     (
+        "audit.checkpoint_seconds",
+        "Seconds an entry of the audit log may wait for a signed checkpoint; also how often the log is looked after.",
+    ),
+    (
+        "audit.folder",
+        "Where the audit log is written out as files: `checkpoint`, `tile/…`. Everybody may read them but the entries.",
+    ),
+    (
+        "audit.token",
+        "The token that the key of the audit log is made in, by its name in `signerd.toml`; the one of the first CA when left out.",
+    ),
+    (
+        "audit.exports",
+        "Where entries of the audit log are sent, each a section `[[audit.exports]]`.",
+    ),
+    (
+        "audit.exports[].name",
+        "The name by which it goes on where it was; letters, digits, `-`, `_`, `.`.",
+    ),
+    (
+        "audit.exports[].kind",
+        "`file`, `syslog` (RFC 5424 by TLS) or `webhook`.",
+    ),
+    (
+        "audit.exports[].path",
+        "Of a file: its path. It is made anew after it was renamed or removed.",
+    ),
+    ("audit.exports[].address", "Of a syslog server: host and port."),
+    (
+        "audit.exports[].url",
+        "Of a webhook: its address, `https://…`; plain `http` only to a loopback address.",
+    ),
+    (
+        "audit.exports[].tls_roots",
+        "Authorities (PEM) that may certify the syslog server or the webhook.",
+    ),
+    (
+        "audit.exports[].tls_identity",
+        "Certificate, chain and key (PEM, in one file) that the syslog server knows this server by.",
+    ),
+    (
+        "audit.exports[].secret_file",
+        "The file whose first line is the secret that signs what is posted; only its owner and group may read it.",
+    ),
+    (
         "ocsp.sign_ahead",
         "Whether OCSP answers about what is revoked are signed before anybody asks, every hour those that will be due. Without it \
          they are signed at the first question: for an HSM that is slow, or paid for by the signature.",
@@ -171,6 +216,16 @@ pub(super) const OPTIONAL: &[&str] = &[
     "store.tls_roots",
     "store.tls_identity",
     "signer.program",
+    "audit.token",
+    "audit.exports",
+    "audit.exports[].name",
+    "audit.exports[].kind",
+    "audit.exports[].path",
+    "audit.exports[].address",
+    "audit.exports[].url",
+    "audit.exports[].tls_roots",
+    "audit.exports[].tls_identity",
+    "audit.exports[].secret_file",
 ];
 
 /// Keys of `chancery.toml` that SIGHUP changes; the others want a new start.

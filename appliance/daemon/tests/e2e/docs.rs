@@ -118,3 +118,43 @@ fn e2e_docs_backup_and_restore() {
     let listed = appliance.json(&["cert", "list", "--name", "later.test"]);
     assert_eq!(listed[0]["status"], "valid", "{listed}");
 }
+
+/// What an auditor does, on the log of a server that runs.
+#[test]
+fn e2e_docs_audit() {
+    let manual = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../docs/audit.md");
+    let manual = std::fs::read_to_string(manual).unwrap();
+    let blocks: Vec<&str> = manual
+        .split("```sh\n")
+        .skip(1)
+        .map(|rest| rest.split("```").next().unwrap())
+        .collect();
+    assert_eq!(blocks.len(), 6, "blocks of commands in the manual");
+    let appliance = Appliance::start(Keys::Software);
+    let state = appliance.state().display().to_string();
+    let script = format!("set -euo pipefail\n{}", blocks.concat()).replace("/var/lib/chancery", &state);
+    let folder = tempfile::tempdir().unwrap();
+    let programs = Path::new(env!("CARGO_BIN_EXE_chancery")).parent().unwrap();
+    let path = format!("{}:{}", programs.display(), std::env::var("PATH").unwrap());
+    let output = Command::new("bash")
+        .args(["-c", &script])
+        .current_dir(folder.path())
+        .env("PATH", path)
+        .env("CHANCERY_CONFIG", appliance.config())
+        .output()
+        .unwrap();
+    assert!(
+        output.status.success(),
+        "{}\n{}",
+        text(&output),
+        appliance.log_text()
+    );
+    let said = text(&output);
+    for word in [
+        "Sound            true",
+        "Continues        true",
+        "witness witness.example+",
+    ] {
+        assert!(said.contains(word), "{word}: {said}");
+    }
+}

@@ -1,9 +1,10 @@
-//! The audit log: read and verify.
+//! The audit log: read, verify, prove.
 #![expect(unused_qualifications, reason = "the macro of utoipa writes them")]
 
 use axum::Json;
 use axum::extract::State;
-use ca::AuditVerdict;
+use ca::{AuditTree, AuditTreeVerdict, AuditVerdict};
+use http::StatusCode;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
@@ -13,11 +14,18 @@ use utoipa_axum::routes;
 
 use crate::api::App;
 use crate::auth::Caller;
-use crate::extract::QueryOf;
+use crate::extract::{JsonBody, QueryOf};
 use crate::problem::Problem;
 
 pub(crate) fn routes() -> OpenApiRouter<App> {
-    OpenApiRouter::new().routes(routes!(list)).routes(routes!(verify))
+    OpenApiRouter::new()
+        .routes(routes!(list))
+        .routes(routes!(verify))
+        .routes(routes!(key))
+        .routes(routes!(checkpoint))
+        .routes(routes!(prove))
+        .routes(routes!(prove_consistency))
+        .routes(routes!(begin_anew))
 }
 
 #[derive(Debug, Deserialize, IntoParams)]
@@ -68,6 +76,77 @@ pub(crate) struct VerdictBody {
     broken_at: Option<i64>,
     /// What is wrong with it.
     problem: Option<String>,
+    /// What is signed of it; null before there is a key, and when something is wrong.
+    tree: Option<TreeBody>,
+}
+
+/// The log as it was signed.
+#[derive(Debug, Serialize, ToSchema)]
+pub(crate) struct TreeBody {
+    /// The verifier key (c2sp.org/signed-note): compare it with the one that was noted.
+    key: String,
+    /// Entries under the last checkpoint.
+    size: i64,
+    /// The root there, in base64.
+    root: String,
+    /// When that was signed; null before the first.
+    signed_at: Option<Timestamp>,
+}
+
+/// The key of the log.
+#[derive(Debug, Serialize, ToSchema)]
+pub(crate) struct AuditKeyBody {
+    /// The verifier key (c2sp.org/signed-note); null before there is one.
+    key: Option<String>,
+}
+
+/// The last checkpoint.
+#[derive(Debug, Serialize, ToSchema)]
+pub(crate) struct CheckpointBody {
+    /// A signed note (c2sp.org/tlog-checkpoint).
+    checkpoint: String,
+}
+
+#[derive(Debug, Deserialize, IntoParams)]
+#[serde(deny_unknown_fields)]
+#[into_params(parameter_in = Query)]
+pub(crate) struct ProofQuery {
+    /// The number of an entry, or the object that the first one is about: the identifier of a certificate, for example.
+    entry: String,
+}
+
+/// A proof about an entry.
+#[derive(Debug, Serialize, ToSchema)]
+pub(crate) struct ProofBody {
+    /// The number of the entry.
+    seq: i64,
+    /// The proof with the entry and the checkpoint (c2sp.org/tlog-proof), as it is kept in a file.
+    proof: String,
+}
+
+#[derive(Debug, Deserialize, IntoParams)]
+#[serde(deny_unknown_fields)]
+#[into_params(parameter_in = Query)]
+pub(crate) struct ConsistencyQuery {
+    /// How many entries the older checkpoint speaks of.
+    old: i64,
+    /// And the newer one; the last one when absent.
+    new: Option<i64>,
+}
+
+/// A proof that the log continues an older checkpoint.
+#[derive(Debug, Serialize, ToSchema)]
+pub(crate) struct ConsistencyBody {
+    /// The proof with the newer checkpoint (the body of `add-checkpoint`, c2sp.org/tlog-witness).
+    proof: String,
+}
+
+/// Why the log is begun anew.
+#[derive(Debug, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct BeginAnewBody {
+    /// It stands in the log for auditors.
+    reason: String,
 }
 
 /// Read the audit log, oldest first.
@@ -98,24 +177,109 @@ async fn list(
     }))
 }
 
-/// Check the hash chain of the whole log.
+/// Check the whole log: the hash chain, and the tree with its tiles and checkpoints.
 #[utoipa::path(get, path = "/api/v1/audit/verify", operation_id = "verifyAuditLog", tag = "administration",
     responses((status = 200, description = "How the check ended", body = VerdictBody)))]
 async fn verify(State(app): State<App>, Caller(caller): Caller) -> Result<Json<VerdictBody>, Problem> {
-    Ok(Json(match app.authority.audit_verify(&caller).await? {
-        AuditVerdict::Sound { entries, head } => VerdictBody {
-            sound: true,
-            entries,
-            head: Some(head),
-            broken_at: None,
-            problem: None,
-        },
-        AuditVerdict::Broken { seq, what } => VerdictBody {
-            sound: false,
-            entries: seq - 1,
-            head: None,
-            broken_at: Some(seq),
-            problem: Some(what),
-        },
+    let broken = |seq: Option<i64>, what: String| VerdictBody {
+        sound: false,
+        entries: seq.map_or(0, |seq| seq - 1),
+        head: None,
+        broken_at: seq,
+        problem: Some(what),
+        tree: None,
+    };
+    let (entries, head) = match app.authority.audit_verify(&caller).await? {
+        AuditVerdict::Sound { entries, head } => (entries, head),
+        AuditVerdict::Broken { seq, what } => return Ok(Json(broken(Some(seq), what))),
+    };
+    let tree = match app.authority.audit_tree(&caller).await? {
+        AuditTreeVerdict::Broken(alarm) => return Ok(Json(broken(alarm.seq, alarm.what))),
+        AuditTreeVerdict::Sound(tree) => Some(tree.into()),
+        AuditTreeVerdict::Absent => None,
+    };
+    Ok(Json(VerdictBody {
+        sound: true,
+        entries,
+        head: Some(head),
+        broken_at: None,
+        problem: None,
+        tree,
     }))
+}
+
+impl From<AuditTree> for TreeBody {
+    fn from(tree: AuditTree) -> Self {
+        Self {
+            signed_at: tree.signed_at(),
+            key: tree.key,
+            size: tree.size,
+            root: tree.root,
+        }
+    }
+}
+
+/// Show the key that signs the log.
+#[utoipa::path(get, path = "/api/v1/audit/key", operation_id = "showAuditKey", tag = "administration",
+    responses((status = 200, description = "The verifier key", body = AuditKeyBody)))]
+async fn key(State(app): State<App>, Caller(caller): Caller) -> Result<Json<AuditKeyBody>, Problem> {
+    let key = app.authority.audit_key(&caller).await?;
+    Ok(Json(AuditKeyBody { key }))
+}
+
+/// Show the last checkpoint of the log.
+#[utoipa::path(get, path = "/api/v1/audit/checkpoint", operation_id = "showAuditCheckpoint", tag = "administration",
+    responses((status = 200, description = "The signed note", body = CheckpointBody),
+        (status = 409, description = "There is none yet (`audit_not_signed`)", body = crate::problem::ErrorBody)))]
+async fn checkpoint(State(app): State<App>, Caller(caller): Caller) -> Result<Json<CheckpointBody>, Problem> {
+    let checkpoint = app.authority.audit_checkpoint(&caller).await?;
+    Ok(Json(CheckpointBody { checkpoint }))
+}
+
+/// Prove that an entry is in the log.
+#[utoipa::path(get, path = "/api/v1/audit/proof", operation_id = "proveAuditEntry", tag = "administration", params(ProofQuery),
+    responses((status = 200, description = "The proof", body = ProofBody),
+        (status = 404, description = "There is no such entry", body = crate::problem::ErrorBody),
+        (status = 409, description = "No checkpoint has it yet (`audit_not_signed`), or the log was tampered with (`audit_alarm`)",
+            body = crate::problem::ErrorBody)))]
+async fn prove(
+    State(app): State<App>,
+    Caller(caller): Caller,
+    QueryOf(query): QueryOf<ProofQuery>,
+) -> Result<Json<ProofBody>, Problem> {
+    let proof = app.authority.prove_audit_entry(&caller, &query.entry).await?;
+    Ok(Json(ProofBody {
+        seq: proof.seq,
+        proof: proof.text,
+    }))
+}
+
+/// Prove that the log continues an older checkpoint.
+#[utoipa::path(get, path = "/api/v1/audit/consistency", operation_id = "proveAuditConsistency", tag = "administration",
+    params(ConsistencyQuery),
+    responses((status = 200, description = "The proof", body = ConsistencyBody),
+        (status = 404, description = "There is no such checkpoint", body = crate::problem::ErrorBody),
+        (status = 409, description = "The log was tampered with (`audit_alarm`)", body = crate::problem::ErrorBody)))]
+async fn prove_consistency(
+    State(app): State<App>,
+    Caller(caller): Caller,
+    QueryOf(query): QueryOf<ConsistencyQuery>,
+) -> Result<Json<ConsistencyBody>, Problem> {
+    let proof = app
+        .authority
+        .prove_audit_consistency(&caller, query.old, query.new)
+        .await?;
+    Ok(Json(ConsistencyBody { proof }))
+}
+
+/// Begin the log anew, with another key, after a loss that cannot be made good.
+#[utoipa::path(post, path = "/api/v1/audit/begin-anew", operation_id = "beginAuditLogAnew", tag = "administration",
+    request_body = BeginAnewBody, responses((status = 204, description = "The next checkpoint is one of a new log")))]
+async fn begin_anew(
+    State(app): State<App>,
+    Caller(caller): Caller,
+    JsonBody(body): JsonBody<BeginAnewBody>,
+) -> Result<StatusCode, Problem> {
+    app.authority.begin_audit_log_anew(&caller, &body.reason).await?;
+    Ok(StatusCode::NO_CONTENT)
 }

@@ -51,6 +51,56 @@ async fn every_change_has_its_entry_and_the_chain_is_sound() {
 }
 
 #[tokio::test]
+async fn entries_are_proved_to_auditors_alone() {
+    let house = House::open().await;
+    let (admin, auditor) = (house.admin().await, house.api("aud", Role::Auditor).await);
+    let operator = house.api("op", Role::Operator).await;
+    assert_eq!(auditor.get_ok("/api/v1/audit/key").await["key"], json!(null));
+    house.authority.tend_audit_log_now().await.unwrap();
+    let key = auditor.get_ok("/api/v1/audit/key").await["key"].clone();
+    assert!(key.as_str().unwrap().contains("/audit/"), "{key}");
+    let old = auditor.get_ok("/api/v1/audit/verify").await["tree"]["size"]
+        .as_i64()
+        .unwrap();
+    let issued = admin.enrol("host.example").await;
+    house.authority.tend_audit_log_now().await.unwrap();
+    let note = auditor.get_ok("/api/v1/audit/checkpoint").await["checkpoint"].clone();
+    let note = note.as_str().unwrap();
+    let proof = auditor.get_ok("/api/v1/audit/proof?entry=1").await;
+    assert_eq!(proof["seq"], 1);
+    assert!(proof["proof"].as_str().unwrap().ends_with(note), "{proof}");
+    let id = issued["id"].as_str().unwrap();
+    let about = auditor.get_ok(&format!("/api/v1/audit/proof?entry={id}")).await;
+    assert!(about["seq"].as_i64().unwrap() > old, "{about}");
+    let continues = auditor
+        .get_ok(&format!("/api/v1/audit/consistency?old={old}"))
+        .await;
+    assert!(
+        continues["proof"]
+            .as_str()
+            .unwrap()
+            .starts_with(&format!("old {old}\n")),
+        "{continues}"
+    );
+    for path in [
+        "audit/key",
+        "audit/checkpoint",
+        "audit/proof?entry=1",
+        "audit/consistency?old=1",
+        "audit/verify",
+    ] {
+        let answer = operator.get(&format!("/api/v1/{path}")).await;
+        assert_eq!(answer.status, 403, "{path}");
+    }
+    let anew = |reason: &'static str| admin.post("/api/v1/audit/begin-anew", json!({ "reason": reason }));
+    assert_eq!(anew("").await.status, 400);
+    assert_eq!(anew("a test").await.status, 204);
+    assert_eq!(auditor.get("/api/v1/audit/checkpoint").await.status, 409);
+    house.authority.tend_audit_log_now().await.unwrap();
+    assert_ne!(auditor.get_ok("/api/v1/audit/key").await["key"], key);
+}
+
+#[tokio::test]
 async fn the_keys_are_listed_with_their_use() {
     let house = House::open().await;
     let keys = house.admin().await.get_ok("/api/v1/keys").await;

@@ -4,6 +4,8 @@ pub(crate) const ON_SERVER: bool = true;
 
 #[path = "audit.rs"]
 mod audit;
+#[path = "audit_tree.rs"]
+mod audit_tree;
 #[path = "check.rs"]
 mod check;
 #[path = "copy.rs"]

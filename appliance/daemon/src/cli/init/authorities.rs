@@ -69,6 +69,22 @@ pub(super) async fn set_up(args: &Args, steps: Steps, authority: &Authority, by:
     Ok(())
 }
 
+/// The key of the audit log, and its first checkpoint.
+pub(super) async fn audit_key(args: &Args, steps: Steps, authority: &Authority) -> Result<()> {
+    let made = authority.make_audit_log(Some(token::name(args))).await;
+    let key = made.context("making the key of the audit log")?;
+    authority
+        .tend_audit_log_now()
+        .await
+        .context("signing the audit log")?;
+    let how = key.map_or_else(
+        || "is made by another server".to_owned(),
+        |key| format!("signed; note its verifier key for auditors: {key}"),
+    );
+    steps.done("audit log", &how);
+    Ok(())
+}
+
 /// The server's own certificate.
 pub(super) async fn server_certificate(steps: Steps, config: &Config, authority: &Authority) -> Result<()> {
     let renewed = TlsFiles::new(config)
