@@ -45,15 +45,15 @@ mod armed {
             })
         };
         if let Some(points) = POINTS.get_or_init(read) {
-            points.pass(name());
+            points.pass(&name());
         }
     }
 
     impl Points {
-        fn pass(&self, name: String) {
+        fn pass(&self, name: &str) {
             // Held to the end, so that the book has the passages in their order, and none after the last.
             let mut passed = self.passed.lock();
-            let times = passed.entry(name.clone()).or_default();
+            let times = passed.entry(name.to_owned()).or_default();
             *times += 1;
             let passage = format!("{name} #{times}");
             if let Some(book) = &self.book {
@@ -159,17 +159,17 @@ mod armed {
 #[cfg(not(debug_assertions))]
 mod disarmed {
     /// Nothing.
-    #[inline(always)]
+    #[inline]
     pub fn pass(_: impl FnOnce() -> String) {}
 
     #[derive(Debug, Default)]
     pub(crate) struct Touched;
 
     impl Touched {
-        #[inline(always)]
+        #[inline]
         pub(crate) fn note(&self, _: &str) {}
 
-        #[inline(always)]
+        #[inline]
         pub(crate) fn note_table(&self, _: &str) {}
     }
 
@@ -177,19 +177,19 @@ mod disarmed {
     pub(crate) struct Commit;
 
     impl Commit {
-        #[inline(always)]
+        #[inline]
         pub(crate) fn begin(&mut self) {}
 
-        #[inline(always)]
+        #[inline]
         pub(crate) fn keeps(&mut self, _: &Touched) {}
 
-        #[inline(always)]
+        #[inline]
         pub(crate) fn undoes(_: &Touched) {}
 
-        #[inline(always)]
+        #[inline]
         pub(crate) fn before(&self) {}
 
-        #[inline(always)]
+        #[inline]
         pub(crate) fn after(&self) {}
     }
 }
