@@ -51,6 +51,11 @@ pub(crate) struct Appliance {
 impl Appliance {
     /// Initialises one; nothing runs yet.
     pub(crate) fn init(plan: Plan) -> Result<Self> {
+        Self::init_on(plan, None)
+    }
+
+    /// The same on a database of PostgreSQL.
+    pub(crate) fn init_on(plan: Plan, store_url: Option<&str>) -> Result<Self> {
         let dir = TempDir::new()?;
         let tokens = dir.path().join("tokens");
         std::fs::create_dir(&tokens)?;
@@ -83,6 +88,9 @@ impl Appliance {
         ]);
         for (option, port) in ["--api", "--public", "--metrics"].into_iter().zip(ports) {
             init.arg(option).arg(format!("127.0.0.1:{port}"));
+        }
+        if let Some(url) = store_url {
+            init.args(["--store-url", url]);
         }
         let made = init
             .arg("--dir")
@@ -153,6 +161,14 @@ impl Appliance {
         }
         self.server = Some(server);
         Ok(begun.elapsed())
+    }
+
+    /// Kills the server, as a crash would end it.
+    pub(crate) fn kill(&mut self) -> Result<()> {
+        let mut server = self.server.take().context("the server runs")?;
+        server.kill()?;
+        server.wait()?;
+        Ok(())
     }
 
     /// Tells the server to stop and waits for its end.

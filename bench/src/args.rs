@@ -27,7 +27,7 @@ use crate::target::Remote;
         --ca-bundle ca-bundle.pem"
 )]
 pub(crate) struct Cli {
-    /// What to measure; everything but `crl`, `start`, `overload` and `contract` when nothing is named.
+    /// What to measure; everything but `crl`, `start`, `start-after-kill`, `overload` and `contract` when nothing is named.
     pub(crate) scenarios: Vec<Scenario>,
     /// Also write the figures as JSON.
     #[arg(long, value_name = "FILE")]
@@ -53,7 +53,7 @@ pub(crate) struct Cli {
     /// Of the contract only these parts.
     #[arg(long, value_name = "PART")]
     pub(crate) only: Vec<Part>,
-    /// Certificates in the store for `start` and the contract.
+    /// Certificates in the store for `start`, `start-after-kill` and the contract.
     #[arg(long, value_name = "NUMBER")]
     pub(crate) certificates: Option<u64>,
     /// Revocations in the store for the cost of a revocation.
@@ -83,6 +83,9 @@ pub(crate) struct Cli {
     /// The profile there.
     #[arg(long, default_value = "tls-server")]
     pub(crate) profile: String,
+    /// An empty database of PostgreSQL that `start-after-kill` fills, in place of an SQLite file.
+    #[arg(long, value_name = "URL")]
+    store_url: Option<String>,
     /// OpenBao's program; `bao` on the search path when left out.
     #[arg(long, value_name = "FILE")]
     openbao: Option<PathBuf>,
@@ -118,6 +121,8 @@ pub(crate) enum Scenario {
     Start,
     /// A backup of up to a million certificates beside the running server, its verification and its restore.
     Backup,
+    /// The same after the server was killed while it issued.
+    StartAfterKill,
     /// Good requests at full load in a crowd of bad clients: those rows of the contract.
     Overload,
     /// Every row of the performance contract.
@@ -153,12 +158,13 @@ impl Cli {
             Scenario::Crl,
             Scenario::Start,
             Scenario::Backup,
+            Scenario::StartAfterKill,
             Scenario::Overload,
             Scenario::Contract,
         ];
         ensure!(
             !self.wanted().iter().any(|wanted| on_its_own.contains(wanted)),
-            "sign, crl, start, backup, overload and contract make appliances of their own: leave out --server"
+            "sign, crl, start, start-after-kill, backup, overload and contract make appliances of their own: leave out --server"
         );
         Ok(Some(Remote {
             server: server.clone(),
@@ -197,6 +203,7 @@ impl Cli {
             },
             openbao: self.openbao.clone(),
             simulated_hsm: self.simulated_hsm.clone(),
+            store_url: self.store_url.clone(),
             begun,
             report: Report::new(begun),
         }

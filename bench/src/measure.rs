@@ -15,7 +15,12 @@ pub(crate) async fn run(cli: &Cli, run: &mut Run) -> Result<Option<Contract>> {
     let is_special = |scenario: &Scenario| {
         matches!(
             scenario,
-            Scenario::Crl | Scenario::Start | Scenario::Backup | Scenario::Overload | Scenario::Contract
+            Scenario::Crl
+                | Scenario::Start
+                | Scenario::StartAfterKill
+                | Scenario::Backup
+                | Scenario::Overload
+                | Scenario::Contract
         )
     };
     let remote = cli.remote()?;
@@ -41,6 +46,7 @@ pub(crate) async fn run(cli: &Cli, run: &mut Run) -> Result<Option<Contract>> {
             Scenario::Crl => scenario::crl::run(run).await?,
             Scenario::Start => scenario::start::run(run).await?,
             Scenario::Backup => scenario::backup::run(run).await?,
+            Scenario::StartAfterKill => scenario::start_after_kill::run(run).await?,
             Scenario::Overload => contract = Some(Contract::measure(run, &[Part::Overload]).await),
             Scenario::Contract => contract = Some(Contract::measure(run, &cli.only).await),
         }

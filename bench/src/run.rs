@@ -56,6 +56,8 @@ pub(crate) struct Run {
     pub(crate) openbao: Option<PathBuf>,
     /// The module of the simulated HSM.
     pub(crate) simulated_hsm: Option<PathBuf>,
+    /// A database of PostgreSQL for what starts with many certificates.
+    pub(crate) store_url: Option<String>,
     /// When it began.
     pub(crate) begun: Timestamp,
     pub(crate) report: Report,

@@ -9,6 +9,7 @@ pub(crate) mod renew;
 pub(crate) mod revoke;
 pub(crate) mod sign;
 pub(crate) mod start;
+pub(crate) mod start_after_kill;
 
 use anyhow::{Result, ensure};
 

@@ -39,7 +39,12 @@ pub(crate) fn serial(of: u64, number: u64, is_revoked: bool) -> Serial {
 
 /// Writes it for the issuer of this name.
 pub(crate) async fn write(database: &Path, issuer: &str, seed: Seed, now: Timestamp) -> Result<()> {
-    let store = Store::open(&StoreConfig::new(database))?;
+    write_into(&StoreConfig::new(database), issuer, seed, now).await
+}
+
+/// The same into any store.
+pub(crate) async fn write_into(config: &StoreConfig, issuer: &str, seed: Seed, now: Timestamp) -> Result<()> {
+    let store = Store::open(config)?;
     let issuers = store.read(store::issuers::all).await?;
     let found = issuers
         .into_iter()

@@ -20,6 +20,7 @@ use pki::{KeyAlgorithm, KeyFingerprint, MessageDigest, SignatureAlgorithm};
 use signer_wire::{
     Backend, Digest, Generate, Import, Input, KeyRecord, Priority, SecretBytes, ServiceStatus, Sign,
 };
+use store::crash_point;
 use token::KeyRing;
 use zeroize::Zeroizing;
 
@@ -108,10 +109,13 @@ impl Signer {
             input,
         };
         let _counted = Counted::one(&self.waiting);
-        match &self.place {
+        crash_point::pass(|| format!("before signature: {priority}"));
+        let outcome = match &self.place {
             Place::Daemon(daemon) => daemon.sign(item, priority, deadline).await,
             Place::InProcess(here) => here.sign(item, priority, deadline).await,
-        }
+        };
+        crash_point::pass(|| format!("after signature: {priority}"));
+        outcome
     }
 
     /// Makes a key in a token; `software` names the software backend.
@@ -127,10 +131,13 @@ impl Signer {
             Backend::Token(token.to_owned())
         };
         let (label, kind) = (label.to_owned(), words::key_kind(algorithm));
-        match &self.place {
+        crash_point::pass(|| "before a key is made".to_owned());
+        let outcome = match &self.place {
             Place::Daemon(daemon) => daemon.generate(Generate { label, kind, backend }).await,
             Place::InProcess(here) => here.generate(backend, label, kind).await,
-        }
+        };
+        crash_point::pass(|| "after a key is made".to_owned());
+        outcome
     }
 
     /// Takes a private key (DER PKCS#8) over into the software backend.

@@ -1,11 +1,13 @@
 //! Writing files so that a reader sees the old contents or the new, never half of them.
 
+use std::borrow::Cow;
 use std::fs::{self, OpenOptions};
 use std::io::{self, Write as _};
 use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context as _, Result};
+use store::crash_point;
 
 /// Who may read a file.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -40,7 +42,11 @@ pub(crate) fn write(path: &Path, contents: &[u8], readers: Readers) -> Result<()
             .open(&beside)?;
         fresh.write_all(contents)?;
         fresh.sync_all()?;
-        fs::rename(&beside, &file)
+        let point = |when: &str| crash_point::pass(|| format!("file {}: {when} its name", name_of(&file)));
+        point("before");
+        fs::rename(&beside, &file)?;
+        point("after");
+        Ok(())
     };
     put().with_context(|| format!("writing {}", path.display()))
 }
@@ -74,8 +80,11 @@ fn replaceable(path: &Path) -> io::Result<Option<PathBuf>> {
 
 /// A name beside a file that nobody else chooses.
 fn beside(file: &Path, what: &str) -> PathBuf {
-    let name = file.file_name().unwrap_or_default().to_string_lossy();
-    file.with_file_name(format!(".{name}.chancery-{what}"))
+    file.with_file_name(format!(".{}.chancery-{what}", name_of(file)))
+}
+
+fn name_of(file: &Path) -> Cow<'_, str> {
+    file.file_name().unwrap_or_default().to_string_lossy()
 }
 
 /// Makes a folder that only its owner may enter, unless it is there.

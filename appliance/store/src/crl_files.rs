@@ -13,6 +13,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use flate2::Compression;
 use flate2::write::GzEncoder;
 
+use crate::crash_point;
 use crate::error::{Error, Result};
 
 /// The folder.
@@ -52,6 +53,7 @@ impl CrlFiles {
             let mut file = private(&path)?;
             file.seek(SeekFrom::Start(offset))?;
             write_all(&mut file, pieces)?;
+            crash_point::pass(|| "CRL file: written in part".to_owned());
             file.sync_data()?;
             Ok(UnfinishedFile {
                 file,
@@ -127,6 +129,7 @@ impl CrlFiles {
 
     /// Takes a file away; one that is gone is no matter.
     pub fn remove(&self, name: &str) -> Result<()> {
+        crash_point::pass(|| "CRL file: before it is taken away".to_owned());
         match std::fs::remove_file(self.folder.join(name)) {
             Err(error) if error.kind() != ErrorKind::NotFound => Err(refused(&error)),
             _ => Ok(()),
@@ -183,7 +186,9 @@ impl UnfinishedFile {
             self.file.seek(SeekFrom::End(0))?;
             self.file.write_all(behind)?;
             self.file.sync_all()?;
+            crash_point::pass(|| "CRL file: before its name".to_owned());
             std::fs::rename(&self.path, self.folder.join(&self.name))?;
+            crash_point::pass(|| "CRL file: after its name".to_owned());
             File::open(&self.folder)?.sync_all()?;
             self.file.metadata().map(|data| data.len())
         };

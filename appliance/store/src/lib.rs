@@ -13,6 +13,7 @@ pub mod certificates;
 pub mod changes;
 mod check;
 mod copy;
+pub mod crash_point;
 pub mod crl_files;
 pub mod crls;
 mod db;

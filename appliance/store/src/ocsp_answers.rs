@@ -13,6 +13,7 @@ use std::time::{Duration, Instant};
 
 use parking_lot::Mutex;
 
+use crate::crash_point;
 use crate::error::{Error, Result};
 
 /// What is known of the answers, apart from them.
@@ -195,6 +196,7 @@ fn write_all(db: &sled::Db, waiting: &Receiver<Write>, lost: &AtomicU64) {
         for write in std::iter::once(first).chain(waiting.try_iter()) {
             match write {
                 Write::Put(key, value) => {
+                    crash_point::pass(|| "OCSP answer: before it is kept".to_owned());
                     if db.insert(key, value).is_err() {
                         lost.fetch_add(1, Ordering::Relaxed);
                     }

@@ -15,6 +15,7 @@ use std::time::{Duration, Instant};
 
 use tokio::sync::{mpsc, oneshot};
 
+use crate::crash_point::Commit;
 use crate::db::{Transaction, Tx, Writing};
 use crate::error::{Error, Result};
 use crate::settings;
@@ -269,39 +270,56 @@ fn serve(
 
 /// Runs the jobs in one transaction; gives how many of them it keeps.
 fn commit(database: &mut dyn Writing, jobs: &mut [Box<dyn Job>]) -> Result<u64> {
-    if let Some(kept) = database.transaction(&mut |transaction| run_plainly(transaction, jobs))? {
-        return Ok(kept);
-    }
-    let kept = database.transaction(&mut |transaction| run_each(transaction, jobs).map(Some))?;
-    Ok(kept.unwrap_or_default())
+    let mut point = Commit::default();
+    let kept = match database.transaction(&mut |transaction| run_plainly(transaction, jobs, &mut point))? {
+        Some(kept) => kept,
+        None => database
+            .transaction(&mut |transaction| run_each(transaction, jobs, &mut point).map(Some))?
+            .unwrap_or_default(),
+    };
+    point.after();
+    Ok(kept)
 }
 
 /// Runs the jobs one after the other; nothing when one failed and has changed something, so that all must be undone.
-fn run_plainly(transaction: &dyn Transaction, jobs: &mut [Box<dyn Job>]) -> Result<Option<u64>> {
+fn run_plainly(
+    transaction: &dyn Transaction,
+    jobs: &mut [Box<dyn Job>],
+    point: &mut Commit,
+) -> Result<Option<u64>> {
     let tx = Tx::new(transaction);
     let mut kept = 0;
+    point.begin();
     for job in jobs {
         let (before, told) = (tx.changes(), tx.told());
         match job.run(&tx) {
             outcome if transaction.is_lost() => return Err(lost(outcome)),
             Ok(()) => kept += 1,
-            Err(_) if tx.changes() == before => tx.untell(told),
+            Err(_) if tx.changes() == before => {
+                Commit::undoes(tx.touched());
+                tx.untell(told);
+            }
             Err(_) => return Ok(None),
         }
+        point.keeps(tx.touched());
     }
     let finished = settings::finish(&tx).and_then(|()| tx.announce());
     match finished.and_then(|()| transaction.settle()) {
         outcome if transaction.is_lost() => Err(lost(outcome)),
-        Ok(()) => Ok(Some(kept)),
+        Ok(()) => {
+            point.before();
+            Ok(Some(kept))
+        }
         // Whose statement it was shows when each has a part of its own.
         Err(_) => Ok(None),
     }
 }
 
 /// Runs each job in a part of its own; gives how many are kept.
-fn run_each(transaction: &dyn Transaction, jobs: &mut [Box<dyn Job>]) -> Result<u64> {
+fn run_each(transaction: &dyn Transaction, jobs: &mut [Box<dyn Job>], point: &mut Commit) -> Result<u64> {
     let tx = Tx::new(transaction);
     let mut kept = 0;
+    point.begin();
     for job in jobs {
         let told = tx.told();
         transaction.begin_part()?;
@@ -314,12 +332,15 @@ fn run_each(transaction: &dyn Transaction, jobs: &mut [Box<dyn Job>]) -> Result<
             job.refuse(error);
             tx.forget_kept();
             tx.untell(told);
+            Commit::undoes(tx.touched());
         }
+        point.keeps(tx.touched());
         transaction.end_part(outcome.is_ok())?;
         kept += u64::from(outcome.is_ok());
     }
     tx.announce()?;
     transaction.settle()?;
+    point.before();
     Ok(kept)
 }
 

@@ -4,6 +4,7 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, Result, ensure};
 use pki::Serial;
+use store::{Credentials, PostgresConfig, StoreConfig};
 
 use crate::appliance::{Appliance, Plan};
 use crate::cpu::{self, Meter};
@@ -50,12 +51,24 @@ pub(crate) struct Started {
 impl House {
     /// Seeds it; nothing runs yet.
     pub(crate) async fn seeded(run: &Run, certificates: u64) -> Result<Self> {
-        let appliance = Appliance::init(Plan::default())?;
+        Self::seeded_on(run, certificates, None).await
+    }
+
+    /// The same in a database of PostgreSQL, which must be empty.
+    pub(crate) async fn seeded_on(run: &Run, certificates: u64, url: Option<&str>) -> Result<Self> {
+        let appliance = Appliance::init_on(Plan::default(), url)?;
         let seed = Seed {
             certificates,
             ..Seed::default()
         };
-        seed::write(&appliance.state().join("chancery.db"), "issuing", seed, run.begun).await?;
+        let store = match url {
+            None => StoreConfig::new(appliance.state().join("chancery.db")),
+            Some(url) => {
+                let server = PostgresConfig::new(url, &Credentials::default())?;
+                StoreConfig::on_server(server, appliance.state())
+            }
+        };
+        seed::write_into(&store, "issuing", seed, run.begun).await?;
         Ok(Self {
             appliance,
             certificates,
@@ -64,6 +77,14 @@ impl House {
 
     /// Starts it.
     pub(crate) async fn serve(&mut self) -> Result<Started> {
+        let ready = self.serve_until_it_answers().await?;
+        tokio::time::sleep(SETTLING).await;
+        let memory = cpu::memory(self.appliance.pid()?)?;
+        Ok(Started { ready, memory })
+    }
+
+    /// Starts it; how long that took, until a signed answer about the last certificate.
+    pub(crate) async fn serve_until_it_answers(&mut self) -> Result<Duration> {
         let begun = Instant::now();
         self.appliance.serve().await?;
         let target = Target::own(&self.appliance)?;
@@ -82,10 +103,7 @@ impl House {
             );
             tokio::time::sleep(Duration::from_millis(20)).await;
         }
-        let ready = begun.elapsed();
-        tokio::time::sleep(SETTLING).await;
-        let memory = cpu::memory(self.appliance.pid()?)?;
-        Ok(Started { ready, memory })
+        Ok(begun.elapsed())
     }
 
     /// Serials of so many of its certificates, spread over all of them.

@@ -74,6 +74,29 @@ impl Api {
             .unwrap()
     }
 
+    /// The status and the octets behind an address of the public listener; nothing when none came.
+    pub(crate) fn fetch(&self, url: &str) -> Option<(u16, Vec<u8>)> {
+        self.runtime.block_on(async {
+            let answer = self.http.get(url).send().await.ok()?;
+            let status = answer.status().as_u16();
+            Some((status, answer.bytes().await.ok()?.to_vec()))
+        })
+    }
+
+    /// The status and the text of an answer; nothing when none came, or not all of it.
+    pub(crate) fn try_post_text(&self, path: &str, body: &[u8]) -> Option<(u16, String)> {
+        let request = self.http.post(format!("{}/{path}", self.url)).body(body.to_vec());
+        self.runtime.block_on(async {
+            let answer = request.bearer_auth(&self.token).send().await.ok()?;
+            Some((answer.status().as_u16(), answer.text().await.ok()?))
+        })
+    }
+
+    /// What the API answers; nothing when none came.
+    pub(crate) fn try_get(&self, path: &str) -> Option<(u16, Value)> {
+        self.answer(self.http.get(format!("{}/{path}", self.url)))
+    }
+
     fn answer(&self, request: reqwest::RequestBuilder) -> Option<(u16, Value)> {
         self.runtime.block_on(async {
             let answer = request.bearer_auth(&self.token).send().await.ok()?;

@@ -1,6 +1,19 @@
 //! Processes killed while certificates are issued and answers signed ahead: nothing handed out is lost, nothing signed is
 //! unaccounted for, and what is kept says what the store says.
 
+#[path = "crash/client.rs"]
+mod client;
+#[path = "crash/ground.rs"]
+mod ground;
+#[path = "crash/kills.rs"]
+mod kills;
+#[path = "crash/points.rs"]
+mod points;
+#[path = "crash/use_case.rs"]
+mod use_case;
+#[path = "crash/verdict.rs"]
+mod verdict;
+
 use std::collections::BTreeSet;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};

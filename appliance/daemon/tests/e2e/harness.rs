@@ -3,7 +3,8 @@
 use std::io::{Read as _, Write as _};
 use std::net::{Ipv4Addr, TcpListener, TcpStream};
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command, Output, Stdio};
+use std::process::{Child, Command, ExitStatus, Output, Stdio};
+use std::sync::Mutex;
 use std::sync::atomic::{AtomicU16, Ordering};
 use std::time::{Duration, Instant};
 
@@ -26,6 +27,8 @@ pub(crate) struct Appliance {
     ports: [u16; 3],
     config: PathBuf,
     server: Option<Child>,
+    /// Whether its ports are lent.
+    gives_back: bool,
 }
 
 impl Appliance {
@@ -50,6 +53,39 @@ impl Appliance {
             dir,
             ports: free_ports(),
             server: None,
+            gives_back: false,
+        }
+    }
+
+    /// A copy of a folder that was made by another one which does not run, with ports of its own.
+    pub(crate) fn copy_of(folder: &Path) -> Self {
+        // In memory, where there is a place for it: a process that is killed has handed its writes to the kernel.
+        let memory = Path::new("/dev/shm");
+        let place = if memory.is_dir() {
+            memory.to_owned()
+        } else {
+            std::env::temp_dir()
+        };
+        let dir = TempDir::new_in(place).unwrap();
+        let from = format!("{}/.", folder.display());
+        judge("cp", &["-a", &from, dir.path().to_str().unwrap()]);
+        let config = dir.path().join("state/chancery.toml");
+        let (text, ports) = (std::fs::read_to_string(&config).unwrap(), lent_ports());
+        let mut text: toml::Table = text.parse().unwrap();
+        for (section, port) in ["api", "public", "metrics"].into_iter().zip(ports) {
+            text[section]["listen"] = format!("127.0.0.1:{port}").into();
+        }
+        std::fs::write(&config, text.to_string()).unwrap();
+        let tokens = dir.path().join("softhsm2.conf");
+        let text = std::fs::read_to_string(&tokens).unwrap();
+        let own = text.replace(folder.to_str().unwrap(), dir.path().to_str().unwrap());
+        std::fs::write(&tokens, own).unwrap();
+        Self {
+            config,
+            dir,
+            ports,
+            server: None,
+            gives_back: true,
         }
     }
 
@@ -119,7 +155,30 @@ impl Appliance {
         self.start_server(command);
     }
 
-    fn start_server(&mut self, mut command: Command) {
+    /// Starts the server with these variables in its environment, and waits until it listens or has ended; whether it listens.
+    pub(crate) fn try_serve(&mut self, environment: &[(&str, &str)]) -> bool {
+        let config = self.config();
+        let mut command = self.command(&["--config", config.to_str().unwrap(), "serve"]);
+        command.envs(environment.iter().copied()).stdin(Stdio::null());
+        self.spawn_server(command);
+        self.wait_until_it_listens().is_ok()
+    }
+
+    /// Whether the server has ended by itself.
+    pub(crate) fn has_ended(&mut self) -> bool {
+        self.server
+            .as_mut()
+            .is_none_or(|server| server.try_wait().unwrap().is_some())
+    }
+
+    fn start_server(&mut self, command: Command) {
+        self.spawn_server(command);
+        if let Err(ended) = self.wait_until_it_listens() {
+            panic!("the server ended: {ended}\n{}", self.log_text());
+        }
+    }
+
+    fn spawn_server(&mut self, mut command: Command) {
         let log = std::fs::OpenOptions::new()
             .create(true)
             .append(true)
@@ -127,18 +186,19 @@ impl Appliance {
             .unwrap();
         command.stdout(Stdio::null()).stderr(log);
         self.server = Some(command.spawn().unwrap());
+    }
+
+    /// Waits until it listens; how it ended when it did that before.
+    fn wait_until_it_listens(&mut self) -> Result<(), ExitStatus> {
         let since = Instant::now();
         while !self
             .ports
             .iter()
             .all(|port| TcpStream::connect((Ipv4Addr::LOCALHOST, *port)).is_ok())
         {
-            let ended = self.server.as_mut().unwrap().try_wait().unwrap();
-            assert!(
-                ended.is_none(),
-                "the server ended: {ended:?}\n{}",
-                self.log_text()
-            );
+            if let Some(ended) = self.server.as_mut().unwrap().try_wait().unwrap() {
+                return Err(ended);
+            }
             assert!(
                 since.elapsed() < Duration::from_mins(1),
                 "the server does not listen:\n{}",
@@ -146,6 +206,7 @@ impl Appliance {
             );
             std::thread::sleep(Duration::from_millis(20));
         }
+        Ok(())
     }
 
     /// A command of `chancery` with the soft HSM of this appliance.
@@ -357,15 +418,16 @@ impl Appliance {
 
     /// The process of the signing program: the server's only child.
     pub(crate) fn signerd_pid(&self) -> u32 {
+        self.find_signerd().expect("one signing process")
+    }
+
+    /// The same, when there is one.
+    pub(crate) fn find_signerd(&self) -> Option<u32> {
         let output = Command::new("pgrep")
             .args(["-P", &self.pid().to_string(), "-f", "chancery-signerd"])
             .output()
             .unwrap();
-        String::from_utf8(output.stdout)
-            .unwrap()
-            .trim()
-            .parse()
-            .expect("one signing process")
+        String::from_utf8(output.stdout).unwrap().trim().parse().ok()
     }
 
     /// Sends a signal to the server.
@@ -380,7 +442,7 @@ impl Appliance {
     }
 
     /// Waits for the server's end.
-    pub(crate) fn wait(&mut self) -> std::process::ExitStatus {
+    pub(crate) fn wait(&mut self) -> ExitStatus {
         self.server.take().unwrap().wait().unwrap()
     }
 }
@@ -397,6 +459,9 @@ impl Drop for Appliance {
                 std::thread::sleep(Duration::from_millis(20));
             }
         }
+        if self.gives_back {
+            LENT.lock().unwrap().push(self.ports);
+        }
     }
 }
 
@@ -411,6 +476,26 @@ pub(crate) fn softhsm() -> String {
         .find(|path| Path::new(path).exists())
         .expect("softhsm2 is needed")
         .to_string()
+}
+
+/// Ports that appliances have given back.
+static LENT: Mutex<Vec<[u16; 3]>> = Mutex::new(Vec::new());
+
+/// Ports for one of hundreds of appliances, which gives them back: those below the others, in a place of this process.
+fn lent_ports() -> [u16; 3] {
+    static TAKEN: AtomicU16 = AtomicU16::new(0);
+    if let Some(ports) = LENT.lock().unwrap().pop() {
+        return ports;
+    }
+    let first = 10_000 + u16::try_from(std::process::id() % 40).unwrap() * 48;
+    let free = || loop {
+        let place = TAKEN.fetch_add(1, Ordering::Relaxed);
+        assert!(place < 48, "too many appliances at the same time");
+        if TcpListener::bind((Ipv4Addr::LOCALHOST, first + place)).is_ok() {
+            return first + place;
+        }
+    };
+    [free(), free(), free()]
 }
 
 /// Sends a signal to a process.

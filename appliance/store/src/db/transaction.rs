@@ -7,6 +7,7 @@ use std::ops::{ControlFlow, Deref};
 
 use super::session::{Failed, Session, Transaction};
 use crate::changes::{Change, Told};
+use crate::crash_point::Touched;
 use crate::error::{Error, Result};
 use crate::retention::{Month, Removed};
 use crate::stats::Size;
@@ -127,6 +128,7 @@ pub struct Tx<'a> {
     kept_anew: Cell<u64>,
     /// What other servers have to know.
     told: RefCell<Vec<Told>>,
+    touched: Touched,
 }
 
 impl<'a> Tx<'a> {
@@ -136,7 +138,13 @@ impl<'a> Tx<'a> {
             transaction,
             kept_anew: Cell::new(0),
             told: RefCell::default(),
+            touched: Touched::default(),
         }
+    }
+
+    /// What was changed since somebody looked, where that is written down.
+    pub(crate) fn touched(&self) -> &Touched {
+        &self.touched
     }
 
     /// Keeps the value of a key for the jobs after this one; `is_written` says that the database has it.
@@ -215,22 +223,26 @@ impl<'a> Tx<'a> {
 
     /// Runs a statement and gives the number of rows it changed.
     pub fn execute(&self, sql: &str, values: &[Value<'_>]) -> Result<usize> {
+        self.touched.note(sql);
         self.transaction.execute(sql, values)
     }
 
     /// Runs a statement whose outcome nobody looks at. It may fail later, and the job with it.
     pub fn execute_later(&self, sql: &str, values: &[Value<'_>]) -> Result<()> {
+        self.touched.note(sql);
         self.transaction.execute_later(sql, values, |error| error)
     }
 
     /// The same for a statement that must change something; otherwise `failed` is given [`Error::Absent`] and makes the error.
     pub(crate) fn change_one_later(&self, sql: &str, values: &[Value<'_>], failed: Failed) -> Result<()> {
+        self.touched.note(sql);
         self.transaction.change_one_later(sql, values, failed)
     }
 
     /// Inserts one row into a table without unique columns besides its key, whose triggers refuse before anything is changed:
     /// such an insert needs no journal to undo its part. It may fail later, and `failed` says what that means.
     pub(crate) fn append(&self, row: &str, values: &[Value<'_>], failed: Failed) -> Result<()> {
+        self.touched.note_table(row);
         self.transaction.append(row, values, failed)
     }
 
@@ -251,6 +263,7 @@ impl<'a> Tx<'a> {
 
     /// Inserts many rows of a table.
     pub(crate) fn insert_rows(&self, table: &Table, rows: &[Values]) -> Result<()> {
+        self.touched.note_table(table.name);
         self.transaction.insert_rows(table, rows)
     }
 
