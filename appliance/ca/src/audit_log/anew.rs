@@ -4,6 +4,8 @@
 //! What was signed is not contradicted: the new log has a key and a name of its own, its first leaves are all entries there are, and
 //! one of them says who began it, why, and where the log before had got. Auditors take the new key only with that explanation.
 
+use std::path::PathBuf;
+
 use serde_json::json;
 
 use super::{ACCEPTED, AuditLog, LOG};
@@ -45,21 +47,27 @@ impl Authority {
             audit::OK,
             &details,
         );
-        self.set_files_aside()?;
-        self.change(entry, move |tx| {
+        let moved = self.set_files_aside()?;
+        let changed = self.change(entry, move |tx| {
             store::audit_tree::clear(tx)?;
             tx.execute("DELETE FROM settings WHERE key = ?1", &[LOG.into()])?;
             store::settings::put(tx, ACCEPTED, &last.to_string())
-        })
-        .await?;
+        });
+        if let Err(error) = changed.await {
+            if let Some((folder, aside)) = moved {
+                // They go on reminding this server of what it has seen.
+                let _ = std::fs::rename(aside, folder);
+            }
+            return Err(error);
+        }
         state.log.store(None);
         *state.seen.lock() = None;
         state.conclude(None);
         Ok(())
     }
 
-    /// Moves the files of the log before out of the way.
-    fn set_files_aside(&self) -> Result<()> {
+    /// Moves the files of the log before out of the way; gives from where and to where.
+    fn set_files_aside(&self) -> Result<Option<(PathBuf, PathBuf)>> {
         let Some(folder) = self
             .inner()
             .settings
@@ -67,13 +75,14 @@ impl Authority {
             .as_deref()
             .filter(|folder| folder.exists())
         else {
-            return Ok(());
+            return Ok(None);
         };
         let mut aside = folder.as_os_str().to_owned();
         aside.push(format!(".until-{}", self.inner().clock.now().as_second()));
         std::fs::rename(folder, &aside).map_err(|error| {
             let message = format!("the files of the log before cannot be moved aside: {error}");
             Error::conflict("audit_files", message)
-        })
+        })?;
+        Ok(Some((folder.to_owned(), aside.into())))
     }
 }

@@ -380,6 +380,41 @@ async fn a_server_that_lost_its_duty_publishes_nothing() {
     );
 }
 
+/// A server that stops before a checkpoint is signed finds, when it wakes up, that another one has signed, and adds nothing.
+#[tokio::test(flavor = "multi_thread")]
+#[expect(
+    clippy::await_holding_lock,
+    reason = "the lock is what keeps the signature waiting"
+)]
+async fn a_server_that_lost_its_duty_signs_no_checkpoint_of_the_audit_log() {
+    let pair = Pair::ready().await;
+    assert!(pair.one.tend_audit_log_now().await.unwrap());
+    issue(&pair.one, "host.example").await;
+    let held = pair.hsm.hold.lock();
+    let asleep = pair.one.clone();
+    let asleep = tokio::spawn(async move { asleep.tend_audit_log_now().await });
+    // It waits for the signature, with the duty in its hand.
+    while !pair.one.metrics_text().contains("chancery_signer_waiting 1") {
+        tokio::time::sleep(Duration::from_millis(10)).await;
+    }
+    pair.database
+        .run("UPDATE leases SET until = 1 WHERE name = 'audit'");
+    assert!(pair.other.tend_audit_log_now().await.unwrap());
+    let newest = "SELECT size, note FROM audit_checkpoints ORDER BY size DESC LIMIT 1";
+    let signed = pair.database.run(newest);
+    drop(held);
+    assert!(!asleep.await.unwrap().unwrap());
+    assert_eq!(pair.database.run(newest), signed);
+    for server in [&pair.one, &pair.other] {
+        server.tend_audit_log_now().await.unwrap();
+        let problems = server.health().await.problems;
+        assert!(
+            problems.iter().all(|problem| problem.code != "audit_alarm"),
+            "{problems:?}"
+        );
+    }
+}
+
 /// What a dead server was about to sign is settled by another; a server that only seemed dead hands nothing out.
 #[tokio::test(flavor = "multi_thread")]
 #[expect(

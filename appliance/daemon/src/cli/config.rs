@@ -6,6 +6,7 @@ use serde_json::json;
 
 use super::{Output, Place, table};
 use crate::cli::say::{say, say_part};
+use crate::compose;
 use crate::config::{Config, ConfigError, Reference, SignerMode};
 
 #[derive(Debug, Subcommand)]
@@ -50,6 +51,7 @@ fn check(place: &Place) -> Result<()> {
         }
     }
     config.read_blocklists()?;
+    compose::audit_exports(&config)?;
     Ok(())
 }
 

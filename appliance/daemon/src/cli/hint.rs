@@ -56,6 +56,12 @@ pub(super) fn for_code(code: &str) -> Option<&'static str> {
             "see what the tokens can do: chancery token list; a CA from disk wants a [software] section in signerd.toml"
         }
         "hsm_full" => "make room in the token, or name another with --token",
+        "audit_not_signed" => "wait a few seconds (audit.checkpoint_seconds) and ask again",
+        "audit_alarm" => {
+            "find out what was changed: chancery audit verify --offline; then restore the store, or see `chancery audit begin-anew \
+             --help`"
+        }
+        "audit_files" => "move the folder audit.folder away by hand, then try again",
         "store_full" => "make room on the disk of the state folder; nothing was changed",
         "clock_set_back" => {
             "set the clock right; if the earlier time was the wrong one: chancery ca accept-clock"

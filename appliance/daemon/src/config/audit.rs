@@ -1,6 +1,6 @@
 //! `[audit]`: the checkpoints of the audit log, its files, and where its entries are sent.
 
-use std::net::IpAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::path::PathBuf;
 
 use serde::{Deserialize, Serialize};
@@ -151,12 +151,10 @@ impl Export {
 
 /// `http://` to an address of this machine.
 fn is_plain_loopback(url: &str) -> bool {
-    let parsed = reqwest::Url::parse(url).ok().filter(|url| url.scheme() == "http");
-    let host = parsed
-        .as_ref()
-        .and_then(reqwest::Url::host_str)
-        .unwrap_or_default();
-    let address = host.trim_matches(['[', ']']).parse::<IpAddr>();
+    let rest = url.strip_prefix("http://").unwrap_or_default();
+    let authority = rest.split(['/', '?', '#']).next().unwrap_or_default();
+    let with_port = authority.parse::<SocketAddr>().map(|address| address.ip());
+    let address = with_port.or_else(|_| authority.trim_matches(['[', ']']).parse::<IpAddr>());
     address.is_ok_and(|address| address.is_loopback())
 }
 
@@ -212,6 +210,7 @@ mod tests {
         assert_eq!(webhook("url = \"https://siem/\""), ["tls_roots"]);
         assert_eq!(webhook("url = \"http://127.0.0.1:8000/\""), none);
         assert_eq!(webhook("url = \"http://siem/\""), ["url"]);
+        assert_eq!(webhook("url = \"http://127.0.0.1@siem/\""), ["url"]);
         assert_eq!(of("kind = \"webhook\"\nurl = \"http://[::1]/\""), ["secret_file"]);
         let two = "[[exports]]\nname = \"a\"\nkind = \"file\"\npath = \"x\"\n".repeat(2);
         assert_eq!(

@@ -384,6 +384,16 @@ fn e2e_audit_openssl_of_somebody_else() {
             "name = \"siem\"\nkind = \"syslog\"\naddress = \"localhost:{port}\"\ntls_roots = \"{dir}/ca.pem\""
         ),
     );
+    appliance.ok(&["config", "check"]);
+    appliance.edit(&format!("{dir}/ca.pem"), &format!("{dir}/none.pem"));
+    let refused = appliance.run(&["config", "check"]);
+    assert!(!refused.status.success());
+    assert!(
+        text(&refused).contains("audit.exports[siem]"),
+        "{}",
+        text(&refused)
+    );
+    appliance.edit(&format!("{dir}/none.pem"), &format!("{dir}/ca.pem"));
     appliance.serve();
     appliance.wait_for_log("entries of the audit log cannot be exported");
     assert!(
