@@ -14,8 +14,8 @@ use store::revocations::RevocationRow;
 use store::{Store, StoreConfig};
 use uuid::Uuid;
 
-/// Rows in one transaction.
-const CHUNK: u64 = 20_000;
+/// Rows in one transaction, which a busy PostgreSQL must answer within its deadline.
+const CHUNK: u64 = 4_000;
 /// A year and a little: the seeded certificates end after every measurement.
 const LIFE: SignedDuration = SignedDuration::from_hours(400 * 24);
 
