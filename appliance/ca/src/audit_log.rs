@@ -32,6 +32,7 @@ use tlog::{Checkpoint, KeyName, Note, NoteKey, SignatureKind, TreeHead};
 
 use crate::audit::hexadecimal;
 
+pub(crate) use anew::forget;
 pub use examine::{AuditTree, AuditTreeVerdict, examine_audit_tree};
 pub(crate) use export::ExportStates;
 pub use export::{AuditExportPage, AuditLine};

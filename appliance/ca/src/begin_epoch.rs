@@ -100,8 +100,11 @@ pub fn begin_epoch(tx: &Tx<'_>, restored: &Restored) -> store::Result<NewEpoch> 
             store::epoch::pass_over(tx, issuer.id, shard, jump, seen)?;
         }
     }
+    // Nobody knows what was signed of the log after the backup: what is signed from here on is of another one, with its own key.
+    let audit_log = crate::audit_log::forget(tx)?;
     let details = json!({
         "backup": restored.backup, "taken_at": restored.taken_at.to_string(), "with_log": restored.log.is_some(), "did": done,
+        "audit_log": audit_log,
     });
     let entry = audit::entry(
         restored.now,

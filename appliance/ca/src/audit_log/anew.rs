@@ -7,6 +7,7 @@
 use std::path::PathBuf;
 
 use serde_json::json;
+use store::Tx;
 
 use super::{ACCEPTED, AuditLog, LOG};
 use crate::audit;
@@ -14,6 +15,18 @@ use crate::authority::Authority;
 use crate::error::{Error, Result};
 use crate::permit::{self, Permit, action};
 use crate::principal::Principal;
+
+/// Lets the store forget which log it is, so that the next server makes another one; gives what the log before was, for the entry
+/// that says so.
+pub(crate) fn forget(tx: &Tx<'_>) -> store::Result<serde_json::Value> {
+    let before = AuditLog::read(tx).ok().flatten();
+    let last = store::audit_tree::last_checkpoint(tx)?;
+    store::audit_tree::clear(tx)?;
+    tx.execute("DELETE FROM settings WHERE key = ?1", &[LOG.into()])?;
+    Ok(json!({
+        "key_before": before.map(|log| log.key.to_string()), "entries_signed_before": last.map(|checkpoint| checkpoint.size),
+    }))
+}
 
 impl Authority {
     /// Begins the log anew. The files of the log before are moved beside their folder; on other servers of the same store that is
@@ -49,8 +62,7 @@ impl Authority {
         );
         let moved = self.set_files_aside()?;
         let changed = self.change(entry, move |tx| {
-            store::audit_tree::clear(tx)?;
-            tx.execute("DELETE FROM settings WHERE key = ?1", &[LOG.into()])?;
+            forget(tx)?;
             store::settings::put(tx, ACCEPTED, &last.to_string())
         });
         if let Err(error) = changed.await {

@@ -76,6 +76,8 @@ impl Collected {
         collected
             .skipped
             .extend(NOT_CARRIED.iter().map(|name| config.state_dir.join(name)));
+        // The log of a restored store is another one: its files are made anew.
+        collected.skipped.insert(config.path(&config.audit.folder));
         collected.add(&config_file);
         let own = &config.store;
         let named = [&own.password_file, &own.tls_roots, &own.tls_identity];

@@ -190,6 +190,53 @@ fn e2e_runbook_node_loss() {
     assert_eq!(said.matches("OCSP says revoked").count(), 2, "{said}");
 }
 
+#[test]
+fn e2e_runbook_database_loss_on_a_file() {
+    let mut appliance = Appliance::start(Keys::SoftHsm);
+    let (key, backup, export) = (
+        appliance.file("key"),
+        appliance.file("one.age"),
+        appliance.file("audit.jsonl"),
+    );
+    let name = |file: &Path| file.to_str().unwrap().to_owned();
+    appliance.ok(&["backup", "keygen", "--to", &name(&key)]);
+    let recipient = fs::read_to_string(&key).unwrap();
+    let recipient = recipient
+        .split_whitespace()
+        .find(|word| word.starts_with("age1"))
+        .unwrap();
+    appliance.ok(&["backup", "--recipient", recipient, "--to", &name(&backup)]);
+    let revoked = appliance.issue("after", "tls-server", "/CN=after.test", Some("DNS:after.test"));
+    let revoked = serial(&revoked);
+    appliance.ok(&["cert", "revoke", &revoked, "--reason", "superseded"]);
+    let log = appliance.json(&["audit", "tail", "--lines", "1000"]);
+    fs::write(&export, log.to_string()).unwrap();
+    // The disk eats the file.
+    let database = fs::OpenOptions::new()
+        .write(true)
+        .open(appliance.state().join("chancery.db"))
+        .unwrap();
+    database.set_len(20_000).unwrap();
+    drop(database);
+
+    let state = appliance.state();
+    let variables = [
+        ("STATE", state.to_str().unwrap()),
+        ("BACKUP", &name(&backup)),
+        ("KEY", &name(&key)),
+        ("EXPORT", &name(&export)),
+    ];
+    let said = follow("database-loss.md", 2, &mut appliance, None, &variables);
+    assert!(said.contains("the store is not whole"), "{said}");
+    assert!(said.contains("OCSP says revoked"), "{said}");
+    appliance.serve();
+    let log = appliance.json(&["audit", "tail", "--lines", "1000"]);
+    assert!(
+        log.to_string().contains(&revoked),
+        "what was revoked after the backup: {log}"
+    );
+}
+
 /// A folder for another server with the same token.
 fn beside(owner: &Appliance) -> Appliance {
     let other = Appliance::empty();
