@@ -218,7 +218,9 @@ mod tests {
         [b"chancery audit 1".as_slice(), before, &seq, &at]
             .into_iter()
             .for_each(&mut field);
-        texts.into_iter().for_each(|text| field(text.as_bytes()));
+        for text in texts {
+            field(text.as_bytes());
+        }
         aws_lc_rs::digest::digest(&aws_lc_rs::digest::SHA256, &octets)
             .as_ref()
             .to_vec()
@@ -278,7 +280,9 @@ mod tests {
         late.check_against(&[], 2).unwrap();
         let whole = ExportedLog::read(text(&[0, 1]).as_bytes()).unwrap();
         let mut other = log.clone();
-        other.iter_mut().for_each(|one| one.hash = vec![7; 32]);
+        for one in &mut other {
+            one.hash = vec![7; 32];
+        }
         assert!(matches!(
             whole.check_against(&other, 4),
             Err(ExportFault::Other(1))
