@@ -125,9 +125,16 @@ impl States {
     }
 }
 
-/// The beats of a server's heart: the first comes at its start, the others by the clock, whatever it does.
+/// The beats of a server's heart: the first comes at its start, the others by the clock, whatever it does. Checkpoints of the audit
+/// log are among them.
 fn is_pulse(place: &str) -> bool {
-    place.contains("commit: settings #") || place.contains("commit: leases #")
+    let beats = [
+        "commit: settings #",
+        "commit: leases #",
+        "audit_tiles",
+        "signature: audit #",
+    ];
+    beats.iter().any(|beat| place.contains(beat))
 }
 
 /// Whether a passage is one of the first of its place.
