@@ -16,8 +16,9 @@ use super::use_case::{ALL, Begins, UseCase};
 use super::verdict::{self, Left, Snapshot};
 use crate::harness::Keys;
 
-/// Runs at the same time: most of the time they wait for processes to start.
+/// Runs at the same time: most of the time they wait for processes to start, and on a database until a dead server is taken for dead.
 const WORKERS: usize = 4;
+const WORKERS_ON_SERVER: usize = 6;
 /// Runs that may miss their place.
 const ATTEMPTS: u32 = 3;
 
@@ -186,7 +187,7 @@ fn places_of(states: &States, case: &UseCase) -> Vec<String> {
 }
 
 /// Use cases by their names, on one ground; all of them when none is named.
-fn kill_everywhere(unstarted: Ground, cases: &[&str]) {
+fn kill_everywhere(unstarted: Ground, workers: usize, cases: &[&str]) {
     let states = States::make(unstarted);
     let only = std::env::var("CHANCERY_CRASH_ONLY").ok();
     let is_wanted = |case: &&UseCase| {
@@ -201,7 +202,7 @@ fn kill_everywhere(unstarted: Ground, cases: &[&str]) {
     let (since, runs) = (Instant::now(), Mutex::new(runs));
     let missed: Mutex<Vec<String>> = Mutex::default();
     std::thread::scope(|scope| {
-        for _ in 0..WORKERS {
+        for _ in 0..workers {
             scope.spawn(|| {
                 loop {
                     let next = runs.lock().unwrap().pop_front();
@@ -222,18 +223,18 @@ fn kill_everywhere(unstarted: Ground, cases: &[&str]) {
 
 #[test]
 fn e2e_crash_points_sqlite() {
-    kill_everywhere(Ground::aged(None), &[]);
+    kill_everywhere(Ground::aged(None), WORKERS, &[]);
 }
 
 #[test]
 fn e2e_crash_points_postgres() {
-    let server: Server = Arc::new(RwLock::new(Postgres::start()));
-    kill_everywhere(Ground::aged(Some(&server)), &[]);
+    let server: Server = Arc::new(RwLock::new(Postgres::start_with(&["max_connections=300"])));
+    kill_everywhere(Ground::aged(Some(&server)), WORKERS_ON_SERVER, &[]);
 }
 
 /// The same with keys in a token, where keys are made and used.
 #[test]
 fn e2e_crash_points_softhsm() {
     let cases = ["issue", "replace a responder", "roll an issuing CA over"];
-    kill_everywhere(Ground::fresh(None, Keys::SoftHsm), &cases);
+    kill_everywhere(Ground::fresh(None, Keys::SoftHsm), WORKERS, &cases);
 }
