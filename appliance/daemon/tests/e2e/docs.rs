@@ -2,6 +2,7 @@
 
 use std::path::Path;
 use std::process::Command;
+use std::time::{Duration, Instant};
 
 use crate::backup::{export, started};
 use crate::harness::{Appliance, Keys, free_ports, text};
@@ -119,6 +120,25 @@ fn e2e_docs_backup_and_restore() {
     assert_eq!(listed[0]["status"], "valid", "{listed}");
 }
 
+/// Waits until a server has come to rest and all it logged is in the files of the audit log, which follow by a moment.
+fn wait_until_written_out(appliance: &Appliance) {
+    let checkpoint = appliance.state().join("audit-log/checkpoint");
+    let since = Instant::now();
+    let mut times = 0;
+    while times < 3 {
+        assert!(
+            since.elapsed() < Duration::from_mins(1),
+            "{}",
+            appliance.log_text()
+        );
+        let last = appliance.json(&["audit", "tail", "--lines", "1"])[0]["seq"].to_string();
+        let written = std::fs::read_to_string(&checkpoint).unwrap_or_default();
+        let is_all = written.lines().nth(1) == Some(&last);
+        times = if is_all { times + 1 } else { 0 };
+        std::thread::sleep(Duration::from_millis(200));
+    }
+}
+
 /// What an auditor does, on the log of a server that runs.
 #[test]
 fn e2e_docs_audit() {
@@ -131,6 +151,7 @@ fn e2e_docs_audit() {
         .collect();
     assert_eq!(blocks.len(), 6, "blocks of commands in the manual");
     let appliance = Appliance::start(Keys::Software);
+    wait_until_written_out(&appliance);
     let state = appliance.state().display().to_string();
     let script = format!("set -euo pipefail\n{}", blocks.concat()).replace("/var/lib/chancery", &state);
     let folder = tempfile::tempdir().unwrap();
