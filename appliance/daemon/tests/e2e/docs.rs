@@ -30,6 +30,27 @@ fn e2e_docs_ceremony() {
 
 /// Runs the blocks of commands of a page, of which there are so many at least; what they said.
 fn run(page: &str, least: usize) -> String {
+    let mut script = format!(
+        "set -euo pipefail\ntrap 'kill %1' EXIT\n{}",
+        commands(page, least)
+    );
+    for (port, free) in ["8440", "8441", "8442"].into_iter().zip(free_ports()) {
+        script = script.replace(&format!("127.0.0.1:{port}"), &format!("127.0.0.1:{free}"));
+    }
+    let folder = tempfile::tempdir().unwrap();
+    let output = Command::new("bash")
+        .args(["-c", &script])
+        .current_dir(folder.path())
+        .env("PATH", path())
+        .output()
+        .unwrap();
+    let log = std::fs::read_to_string(folder.path().join("server.log")).unwrap_or_default();
+    assert!(output.status.success(), "{}\n{log}", text(&output));
+    text(&output)
+}
+
+/// The commands of a page of the manual, which has so many blocks of them at least, one after the other.
+pub(crate) fn commands(page: &str, least: usize) -> String {
     let manual = Path::new(env!("CARGO_MANIFEST_DIR"))
         .join("../../docs")
         .join(page);
@@ -41,51 +62,25 @@ fn run(page: &str, least: usize) -> String {
         .collect();
     assert!(
         blocks.len() >= least,
-        "the manual has {} blocks of commands",
+        "{page} has {} blocks of commands",
         blocks.len()
     );
-    let mut script = format!("set -euo pipefail\ntrap 'kill %1' EXIT\n{}", blocks.concat());
-    for (port, free) in ["8440", "8441", "8442"].into_iter().zip(free_ports()) {
-        script = script.replace(&format!("127.0.0.1:{port}"), &format!("127.0.0.1:{free}"));
-    }
-    let folder = tempfile::tempdir().unwrap();
-    let programs = Path::new(env!("CARGO_BIN_EXE_chancery")).parent().unwrap();
-    let path = format!("{}:{}", programs.display(), std::env::var("PATH").unwrap());
-    let output = Command::new("bash")
-        .args(["-c", &script])
-        .current_dir(folder.path())
-        .env("PATH", path)
-        .output()
-        .unwrap();
-    let log = std::fs::read_to_string(folder.path().join("server.log")).unwrap_or_default();
-    assert!(output.status.success(), "{}\n{log}", text(&output));
-    text(&output)
+    blocks.concat()
 }
 
-/// The commands of a page, one after the other.
-fn commands(page: &str) -> String {
-    let page = Path::new(env!("CARGO_MANIFEST_DIR"))
-        .join("../../docs")
-        .join(page);
-    let page = std::fs::read_to_string(page).unwrap();
-    let blocks = page
-        .split("```sh\n")
-        .skip(1)
-        .map(|rest| rest.split("```").next().unwrap());
-    let script: String = blocks.collect();
-    assert!(script.lines().count() >= 4, "{script}");
-    format!("set -euo pipefail\n{script}")
+/// The path on which the programs of this build come first.
+pub(crate) fn path() -> String {
+    let programs = Path::new(env!("CARGO_BIN_EXE_chancery")).parent().unwrap();
+    format!("{}:{}", programs.display(), std::env::var("PATH").unwrap())
 }
 
 /// Runs the commands of a page as an operator of this appliance would.
-fn follow(appliance: &Appliance, page: &str) -> String {
-    let programs = Path::new(env!("CARGO_BIN_EXE_chancery")).parent().unwrap();
-    let path = format!("{}:{}", programs.display(), std::env::var("PATH").unwrap());
+fn follow(appliance: &Appliance, page: &str, least: usize) -> String {
     let output = Command::new("bash")
-        .args(["-c", &commands(page)])
+        .args(["-c", &format!("set -euo pipefail\n{}", commands(page, least))])
         .current_dir(appliance.dir.path())
         .envs([
-            ("PATH", path.as_str()),
+            ("PATH", path().as_str()),
             ("KEY", "backup.key"),
             ("RECIPIENTS", "recipients"),
             ("BACKUP", "one.age"),
@@ -103,14 +98,14 @@ fn follow(appliance: &Appliance, page: &str) -> String {
 #[test]
 fn e2e_docs_backup_and_restore() {
     let mut appliance = started(Keys::SoftHsm);
-    let said = follow(&appliance, "operations/backup.md");
+    let said = follow(&appliance, "operations/backup.md", 4);
     assert!(said.contains("signs through the signing process"), "{said}");
     appliance.issue("later", "tls-server", "/CN=later.test", Some("DNS:later.test"));
     export(&appliance, "audit.jsonl");
     appliance.signal("KILL");
     appliance.wait();
     std::fs::remove_dir_all(appliance.state()).unwrap();
-    let said = follow(&appliance, "operations/restore.md");
+    let said = follow(&appliance, "operations/restore.md", 4);
     assert!(
         said.contains("Taken in again   1") && said.contains("Sound            true"),
         "{said}"
@@ -142,25 +137,16 @@ fn wait_until_written_out(appliance: &Appliance) {
 /// What an auditor does, on the log of a server that runs.
 #[test]
 fn e2e_docs_audit() {
-    let manual = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../docs/audit.md");
-    let manual = std::fs::read_to_string(manual).unwrap();
-    let blocks: Vec<&str> = manual
-        .split("```sh\n")
-        .skip(1)
-        .map(|rest| rest.split("```").next().unwrap())
-        .collect();
-    assert_eq!(blocks.len(), 6, "blocks of commands in the manual");
     let appliance = Appliance::start(Keys::Software);
     wait_until_written_out(&appliance);
     let state = appliance.state().display().to_string();
-    let script = format!("set -euo pipefail\n{}", blocks.concat()).replace("/var/lib/chancery", &state);
+    let script =
+        format!("set -euo pipefail\n{}", commands("audit.md", 6)).replace("/var/lib/chancery", &state);
     let folder = tempfile::tempdir().unwrap();
-    let programs = Path::new(env!("CARGO_BIN_EXE_chancery")).parent().unwrap();
-    let path = format!("{}:{}", programs.display(), std::env::var("PATH").unwrap());
     let output = Command::new("bash")
         .args(["-c", &script])
         .current_dir(folder.path())
-        .env("PATH", path)
+        .env("PATH", path())
         .env("CHANCERY_CONFIG", appliance.config())
         .output()
         .unwrap();

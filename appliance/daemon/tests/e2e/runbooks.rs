@@ -8,6 +8,7 @@ use std::process::Command;
 
 use store_bed::Postgres;
 
+use crate::docs::{commands, path};
 use crate::harness::{Appliance, Keys, judge, softhsm, text};
 
 /// Starts and stops the server of `CHANCERY_CONFIG`, whose address is in `STAND_IN_READY`.
@@ -35,7 +36,7 @@ case "$1" in
 esac
 "#;
 
-/// Runs the blocks of commands of a page, of which there are so many; what they said. `started` is the server that is started or
+/// Runs the blocks of commands of a page, of which there are so many at least; what they said. `started` is the server that is started or
 /// stopped in them, if that is another one.
 fn follow(
     page: &str,
@@ -44,20 +45,12 @@ fn follow(
     started: Option<&Appliance>,
     variables: &[(&str, &str)],
 ) -> String {
-    let manual = Path::new(env!("CARGO_MANIFEST_DIR"))
-        .join("../../docs/operations")
-        .join(page);
-    let manual = fs::read_to_string(manual).unwrap();
-    let commands: Vec<&str> = manual
-        .split("```sh\n")
-        .skip(1)
-        .map(|rest| rest.split("```").next().unwrap())
-        .collect();
-    assert_eq!(commands.len(), blocks, "the blocks of {page}");
+    let page = format!("operations/{page}");
+    let commands = commands(&page, blocks);
     for (name, _) in variables {
         assert!(
-            manual.contains(&format!("| `{name}` |")),
-            "{page} does not name {name}"
+            commands.contains(&format!("${name}")),
+            "{page} does not use {name}"
         );
     }
     let stand_in = appliance.file("stand-in");
@@ -72,20 +65,13 @@ fn follow(
         None
     };
     let script = format!(
-        "set -euo pipefail\ntrap '[ -e \"$STAND_IN/pid\" ] && systemctl stop chancery' EXIT\n{}",
-        commands.concat()
+        "set -euo pipefail\ntrap '[ -e \"$STAND_IN/pid\" ] && systemctl stop chancery' EXIT\n{commands}"
     );
-    let programs = Path::new(env!("CARGO_BIN_EXE_chancery")).parent().unwrap();
-    let path = [
-        stand_in.to_str().unwrap(),
-        programs.to_str().unwrap(),
-        &std::env::var("PATH").unwrap(),
-    ];
     let mut command = Command::new("bash");
     command
         .args(["-c", &script])
         .current_dir(appliance.state())
-        .env("PATH", path.join(":"))
+        .env("PATH", format!("{}:{}", stand_in.display(), path()))
         .env("SOFTHSM2_CONF", appliance.file("softhsm2.conf"))
         .env("CHANCERY_CONFIG", appliance.config())
         .env("STAND_IN", &stand_in)

@@ -119,6 +119,22 @@ fn nothing(client: &mut Client<'_>) -> Option<()> {
     first_leaf(client).map(drop)
 }
 
+/// What a rollover passes, of whatever CA.
+const ROLLOVER: &[&str] = &[
+    "issuers keys audit",
+    "certificates issuers audit",
+    "a key is made",
+    "keys audit",
+    "certificates responders audit",
+    "intents",
+    "signature issuance",
+    "certificates intents orders audit",
+    "crl_shards leases",
+    "signature revocation",
+    "CRL file its name",
+    "published_crls leases audit",
+];
+
 /// All of them.
 pub(super) const ALL: &[UseCase] = &[
     UseCase {
@@ -210,39 +226,13 @@ pub(super) const ALL: &[UseCase] = &[
         name: "roll an issuing CA over",
         begins: Begins::AtRest,
         play: roll_over_issuing,
-        passes: &[
-            "issuers keys audit",
-            "certificates issuers audit",
-            "a key is made",
-            "keys audit",
-            "certificates responders audit",
-            "intents",
-            "signature issuance",
-            "certificates intents orders audit",
-            "crl_shards leases",
-            "signature revocation",
-            "CRL file its name",
-            "published_crls leases audit",
-        ],
+        passes: ROLLOVER,
     },
     UseCase {
         name: "roll a root over",
         begins: Begins::AtRest,
         play: roll_over_root,
-        passes: &[
-            "issuers keys audit",
-            "certificates issuers audit",
-            "a key is made",
-            "keys audit",
-            "certificates responders audit",
-            "intents",
-            "signature issuance",
-            "certificates intents orders audit",
-            "crl_shards leases",
-            "signature revocation",
-            "CRL file its name",
-            "published_crls leases audit",
-        ],
+        passes: ROLLOVER,
     },
     UseCase {
         name: "make an issuing CA",
