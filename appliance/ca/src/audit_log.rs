@@ -104,6 +104,11 @@ struct StoredLog {
     key: String,
 }
 
+/// The key that signs the checkpoints of a store's audit log; none before the first server has made it.
+pub fn audit_log_key(reader: &Reader<'_>) -> store::Result<Option<KeyFingerprint>> {
+    Ok(AuditLog::read(reader)?.map(|log| log.fingerprint))
+}
+
 impl AuditLog {
     /// A log by the name of its origin and its key.
     pub(crate) fn new(origin: &str, key: PublicKey) -> Result<Self, String> {

@@ -62,7 +62,7 @@ pub(crate) struct Manifest {
     pub(crate) tables: Vec<TableSum>,
     /// The end of the audit log.
     pub(crate) audit: AuditEnd,
-    /// The keys that the CAs and their responders sign with.
+    /// The keys that the CAs, their responders and the audit log sign with.
     pub(crate) keys: Vec<Key>,
     /// The files.
     pub(crate) files: Vec<File>,
@@ -91,9 +91,9 @@ pub(crate) struct Key {
     /// The token that holds it, by its name in `signerd.toml`, and its label there.
     pub(crate) token: String,
     pub(crate) label: String,
-    /// What signs with it: `ca NAME GENERATION` or `responder of NAME GENERATION`.
+    /// What signs with it: `ca NAME GENERATION`, `responder of NAME GENERATION` or `audit log`.
     pub(crate) used_by: Vec<String>,
-    /// The subjects from the certificate of its CA up to the root.
+    /// The subjects from the certificate of its CA up to the root; none for a key of the audit log.
     pub(crate) chain: Vec<String>,
     /// Whether the key itself is in the backup.
     pub(crate) is_included: bool,

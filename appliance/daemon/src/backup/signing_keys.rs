@@ -1,5 +1,5 @@
-//! The keys that the CAs and their responders sign with, as a manifest names them: by these they are found again after a restore, in
-//! whatever token they are. Keys that nothing signs with any more are left out.
+//! The keys that the CAs, their responders and the audit log sign with, as a manifest names them: by these they are found again after a
+//! restore, in whatever token they are. Keys that nothing signs with any more are left out.
 
 use pki::Certificate;
 use store::Reader;
@@ -15,6 +15,7 @@ pub(crate) fn signing_keys(
 ) -> store::Result<Vec<Key>> {
     let issuers = store::issuers::all(reader)?;
     let responders = store::responders::all(reader)?;
+    let audit_log = ca::audit_log_key(reader)?;
     let mut found = Vec::new();
     for key in store::keys::all(reader)? {
         let own = issuers
@@ -34,10 +35,12 @@ pub(crate) fn signing_keys(
                 of.push(one);
             }
         }
-        let Some(issuer) = of.first() else { continue };
-        let chain = Certificate::parse_all(&issuer.chain).unwrap_or_default();
-        let above = chain.iter().map(|one| one.subject().to_string());
-        let chain: Vec<String> = std::iter::once(issuer.subject.clone()).chain(above).collect();
+        if audit_log.is_some_and(|own| own.0.as_slice() == key.fingerprint) {
+            used_by.push("audit log".to_owned());
+        }
+        if used_by.is_empty() {
+            continue;
+        }
         found.push(Key {
             fingerprint: hexadecimal(&key.fingerprint),
             algorithm: key.algorithm.clone(),
@@ -46,8 +49,14 @@ pub(crate) fn signing_keys(
             token: key.backend,
             label: key.label,
             used_by,
-            chain,
+            chain: of.first().map(|issuer| chain(issuer)).unwrap_or_default(),
         });
     }
     Ok(found)
+}
+
+fn chain(issuer: &IssuerRow) -> Vec<String> {
+    let chain = Certificate::parse_all(&issuer.chain).unwrap_or_default();
+    let above = chain.iter().map(|one| one.subject().to_string());
+    std::iter::once(issuer.subject.clone()).chain(above).collect()
 }

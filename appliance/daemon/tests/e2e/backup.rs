@@ -517,7 +517,8 @@ fn e2e_backup_age_and_tar_open_what_is_made_and_their_keys_are_taken() {
         key.to_str().unwrap(),
     ]);
     let keys = inspected["keys"].as_array().unwrap();
-    assert_eq!(keys.len(), 4, "{inspected}");
+    assert_eq!(keys.len(), 5, "{inspected}");
+    assert!(keys.iter().any(|key| key["used_by"] == json!(["audit log"])));
     let issuing = keys
         .iter()
         .find(|key| key["used_by"][0] == "ca issuing 1")

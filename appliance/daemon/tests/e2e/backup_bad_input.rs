@@ -341,7 +341,7 @@ fn e2e_backup_softhsm_a_key_that_is_missing_is_found_out() {
     assert_eq!(told["is_sound"], false);
     let checks = told["checks"].as_array().unwrap();
     let bad: Vec<_> = checks.iter().filter(|one| !one["problem"].is_null()).collect();
-    assert_eq!(bad.len(), 4, "{told}");
+    assert_eq!(bad.len(), 5, "{told}");
     assert!(
         bad.iter()
             .all(|one| one["problem"].as_str().unwrap().contains("--signing")),
