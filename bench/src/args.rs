@@ -83,9 +83,12 @@ pub(crate) struct Cli {
     /// The profile there.
     #[arg(long, default_value = "tls-server")]
     pub(crate) profile: String,
-    /// An empty database of PostgreSQL that `start-after-kill` fills, in place of an SQLite file.
+    /// An empty database of PostgreSQL that `start-after-kill` and `backup` fill, in place of an SQLite file.
     #[arg(long, value_name = "URL")]
     store_url: Option<String>,
+    /// Another that `backup` restores into.
+    #[arg(long, value_name = "URL")]
+    restore_store_url: Option<String>,
     /// OpenBao's program; `bao` on the search path when left out.
     #[arg(long, value_name = "FILE")]
     openbao: Option<PathBuf>,
@@ -204,6 +207,7 @@ impl Cli {
             openbao: self.openbao.clone(),
             simulated_hsm: self.simulated_hsm.clone(),
             store_url: self.store_url.clone(),
+            restore_store_url: self.restore_store_url.clone(),
             begun,
             report: Report::new(begun),
         }

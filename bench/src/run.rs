@@ -58,6 +58,8 @@ pub(crate) struct Run {
     pub(crate) simulated_hsm: Option<PathBuf>,
     /// A database of PostgreSQL for what starts with many certificates.
     pub(crate) store_url: Option<String>,
+    /// Another for what is restored.
+    pub(crate) restore_store_url: Option<String>,
     /// When it began.
     pub(crate) begun: Timestamp,
     pub(crate) report: Report,

@@ -11,13 +11,15 @@ use jiff::{SignedDuration, Timestamp};
 use pki::Serial;
 use store::certificates::CertificateRow;
 use store::revocations::RevocationRow;
-use store::{Store, StoreConfig};
+use store::{Credentials, PostgresConfig, Store, StoreConfig};
 use uuid::Uuid;
+
+use crate::appliance::Appliance;
 
 /// Rows in one transaction.
 const CHUNK: u64 = 20_000;
 /// The same on PostgreSQL, which ends a transaction in which nothing happens while so many rows are put together.
-const SHARED_CHUNK: u64 = 500;
+pub(crate) const SHARED_CHUNK: u64 = 500;
 /// A year and a little: the seeded certificates end after every measurement.
 const LIFE: SignedDuration = SignedDuration::from_hours(400 * 24);
 
@@ -37,6 +39,15 @@ pub(crate) fn serial(of: u64, number: u64, is_revoked: bool) -> Serial {
     // A multiplication scatters what is behind, so that nothing can be read from a neighbour.
     let behind = number.wrapping_mul(0x9e37_79b9_7f4a_7c15);
     Serial::from_random((u128::from(kind << 61 | place) << 64 | u128::from(behind)).to_be_bytes())
+}
+
+/// Where an appliance keeps its certificates: in its own file, or in a database of PostgreSQL.
+pub(crate) fn store_of(appliance: &Appliance, url: Option<&str>) -> Result<StoreConfig> {
+    let Some(url) = url else {
+        return Ok(StoreConfig::new(appliance.state().join("chancery.db")));
+    };
+    let server = PostgresConfig::new(url, &Credentials::default())?;
+    Ok(StoreConfig::on_server(server, appliance.state()))
 }
 
 /// Writes it for the issuer of this name.

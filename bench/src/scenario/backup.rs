@@ -34,8 +34,9 @@ const REVOKED: u64 = 50;
 /// Measures all three.
 pub(crate) async fn run(run: &mut Run) -> Result<()> {
     let certificates = run.sizes.certificates.min(MOST);
-    let mut appliance = Appliance::init(Plan::default())?;
-    fill(&appliance.state().join("chancery.db"), certificates, run.begun).await?;
+    let mut appliance = Appliance::init_on(Plan::default(), run.store_url.as_deref())?;
+    let store = seed::store_of(&appliance, run.store_url.as_deref())?;
+    fill(&store, certificates, run.begun).await?;
     let (key, file) = (appliance.folder().join("key"), appliance.folder().join("one.age"));
     let recipient = keygen(&appliance, &key)?;
     appliance.serve().await?;
@@ -63,6 +64,8 @@ pub(crate) async fn run(run: &mut Run) -> Result<()> {
     restore
         .args(["--accept-lost-revocations", &at, "--dir"])
         .arg(appliance.folder().join("again"));
+    let into = run.restore_store_url.as_deref();
+    restore.args(["--store-url", into.unwrap_or("sqlite:chancery.db")]);
     add(run, "restore, compared", certificates, &mut restore, &file)
 }
 
@@ -117,8 +120,13 @@ struct Model {
     end: i64,
 }
 
-async fn fill(database: &Path, certificates: u64, now: Timestamp) -> Result<()> {
-    let store = Store::open(&StoreConfig::new(database))?;
+async fn fill(config: &StoreConfig, certificates: u64, now: Timestamp) -> Result<()> {
+    let store = Store::open(config)?;
+    let chunk = if store.is_shared() {
+        seed::SHARED_CHUNK
+    } else {
+        CHUNK
+    };
     let read = store.read(|reader| {
         let filter = store::certificates::Filter {
             profile: Some("tls-server".to_owned()),
@@ -138,8 +146,8 @@ async fn fill(database: &Path, certificates: u64, now: Timestamp) -> Result<()> 
         now: now.as_millisecond(),
         end: found.not_after,
     };
-    for start in (0..certificates).step_by(usize::try_from(CHUNK)?) {
-        let (numbers, model) = (start..certificates.min(start + CHUNK), model.clone());
+    for start in (0..certificates).step_by(usize::try_from(chunk)?) {
+        let (numbers, model) = (start..certificates.min(start + chunk), model.clone());
         let job = move |tx: &store::Tx<'_>| {
             numbers
                 .clone()

@@ -4,7 +4,6 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, Result, ensure};
 use pki::Serial;
-use store::{Credentials, PostgresConfig, StoreConfig};
 
 use crate::appliance::{Appliance, Plan};
 use crate::cpu::{self, Meter};
@@ -61,14 +60,7 @@ impl House {
             certificates,
             ..Seed::default()
         };
-        let store = match url {
-            None => StoreConfig::new(appliance.state().join("chancery.db")),
-            Some(url) => {
-                let server = PostgresConfig::new(url, &Credentials::default())?;
-                StoreConfig::on_server(server, appliance.state())
-            }
-        };
-        seed::write_into(&store, "issuing", seed, run.begun).await?;
+        seed::write_into(&seed::store_of(&appliance, url)?, "issuing", seed, run.begun).await?;
         Ok(Self {
             appliance,
             certificates,
