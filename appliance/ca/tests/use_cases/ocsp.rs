@@ -304,6 +304,11 @@ async fn without_a_valid_responder_the_answer_is_to_try_later() {
     assert_eq!(answer.kind, OcspAnswerKind::Good);
 }
 
+/// A server of several that hears nothing of the others for a while (a machine that has too much to do is enough) withholds its answers.
+fn is_revoked_or_withheld(kind: OcspAnswerKind) -> bool {
+    matches!(kind, OcspAnswerKind::Revoked | OcspAnswerKind::TryLater)
+}
+
 /// Ten thousand times somebody asks while somebody revokes: whoever asks after the revocation was acknowledged is never
 /// told good, whatever was being signed or kept at that moment.
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
@@ -332,12 +337,12 @@ async fn good_is_never_seen_after_a_revocation_was_acknowledged() {
                     let issuer = bed.issuer("issuing").id;
                     let answer = bed.authority.answer_ocsp(issuer, &request).await;
                     assert!(
-                        !must_be_revoked || answer.kind == OcspAnswerKind::Revoked,
+                        !must_be_revoked || is_revoked_or_withheld(answer.kind),
                         "{:?}",
                         answer.kind
                     );
                     good |= answer.kind == OcspAnswerKind::Good;
-                    if must_be_revoked {
+                    if must_be_revoked && answer.kind == OcspAnswerKind::Revoked {
                         return good;
                     }
                     tokio::time::sleep(Duration::from_millis(5)).await;
@@ -353,7 +358,7 @@ async fn good_is_never_seen_after_a_revocation_was_acknowledged() {
                 .authority
                 .answer_ocsp(bed.issuer("issuing").id, &request)
                 .await;
-            assert_eq!(answer.kind, OcspAnswerKind::Revoked);
+            assert!(is_revoked_or_withheld(answer.kind), "{:?}", answer.kind);
         });
     }
     let ahead = {

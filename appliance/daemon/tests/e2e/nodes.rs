@@ -258,6 +258,10 @@ fn e2e_store_postgres_three_nodes_under_load() {
         nodes.nodes[number].wait();
         load.wait_for_more(60, &nodes);
         let wait = load.longest_wait_since(killed_at);
+        eprintln!(
+            "the longest wait after a server was killed: {} ms",
+            wait.as_millis()
+        );
         assert!(wait < FAILOVER, "{wait:?}");
         nodes.nodes[number].serve();
         load.wait_for_more(20, &nodes);
@@ -284,6 +288,7 @@ fn e2e_store_postgres_three_nodes_under_load() {
     assert!(question.ask(2).contains(": good"));
     nodes.nodes[0].ok(&["cert", "revoke", &serial, "--reason", "superseded"]);
     let word = nodes.wait_until_revoked(&question);
+    eprintln!("until all knew of a revocation: {} ms", word.as_millis());
     assert!(word < WORD, "{word:?}");
     let serials = load.stop();
     let serials: Vec<String> = serials.into_iter().filter(|one| *one != serial).collect();
