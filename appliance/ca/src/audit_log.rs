@@ -33,7 +33,7 @@ use tlog::{Checkpoint, KeyName, Note, NoteKey, SignatureKind, TreeHead};
 use crate::audit::hexadecimal;
 
 pub(crate) use anew::forget;
-pub use examine::{AuditTree, AuditTreeVerdict, examine_audit_tree};
+pub use examine::{AuditTree, AuditTreeVerdict, check_audit_tree, examine_audit_tree};
 pub(crate) use export::ExportStates;
 pub use export::{AuditExportPage, AuditLine};
 pub use offline::{Expected, FilesVerdict, OfflineFault, verify_audit_files, verify_audit_proof};

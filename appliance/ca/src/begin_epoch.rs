@@ -21,6 +21,7 @@ pub use export::{ExportFault, ExportedLog};
 use lost::Again;
 
 use crate::audit;
+use crate::audit_log::{AuditTreeVerdict, Expected, examine_audit_tree};
 use crate::clock::HIGH_WATER;
 use crate::permit::{self, Permit, action};
 use crate::registry::StoredSettings;
@@ -44,6 +45,8 @@ pub struct Restored {
     pub log: Option<ExportedLog>,
     /// Certificates of the time after the backup.
     pub certificates: Vec<Certificate>,
+    /// Whether somebody accepts that the audit log of the backup is not what was signed.
+    pub accepts_audit_alarm: bool,
 }
 
 /// What was done.
@@ -51,6 +54,9 @@ pub struct Restored {
 pub struct NewEpoch {
     /// Its number.
     pub epoch: i64,
+    /// How the audit log of the backup was not what was signed, when somebody accepted that.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub audit_alarm: Option<String>,
     /// Entries of the audit log that follow on those of the backup, word for word.
     pub log_continued: u64,
     /// Certificates that were taken in again.
@@ -77,7 +83,10 @@ pub fn check_export(reader: &Reader<'_>, log: &ExportedLog) -> store::Result<Res
 /// Begins the epoch. To be called on what a backup had, once.
 pub fn begin_epoch(tx: &Tx<'_>, restored: &Restored) -> store::Result<NewEpoch> {
     let permit: Permit<action::Revoke> = permit::of_duty("restore");
-    let mut done = NewEpoch::default();
+    let mut done = NewEpoch {
+        audit_alarm: audit_alarm(tx, restored)?,
+        ..NewEpoch::default()
+    };
     let mut again = Again::new(tx, restored, permit.actor(), &mut done);
     if let Some(log) = &restored.log {
         again.follow(log)?;
@@ -117,4 +126,16 @@ pub fn begin_epoch(tx: &Tx<'_>, restored: &Restored) -> store::Result<NewEpoch> 
     store::settings::raise(tx, HIGH_WATER, entry.at)?;
     store::audit::append(tx, &entry)?;
     Ok(done)
+}
+
+/// The new log is of what is there, and signed: somebody who cut the old one must not come to a clean log that way.
+fn audit_alarm(reader: &Reader<'_>, restored: &Restored) -> store::Result<Option<String>> {
+    match examine_audit_tree(reader, &Expected::default())? {
+        AuditTreeVerdict::Broken(alarm) if restored.accepts_audit_alarm => Ok(Some(alarm.to_string())),
+        AuditTreeVerdict::Broken(alarm) => Err(store::Error::Rejected(format!(
+            "the audit log of the backup is not what was signed ({alarm}): somebody changed the store before it was backed up. Take an \
+             older backup, or accept it by --accept-audit-alarm, which the audit log will tell; nothing was changed"
+        ))),
+        AuditTreeVerdict::Sound(_) | AuditTreeVerdict::Absent => Ok(None),
+    }
 }

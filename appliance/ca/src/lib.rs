@@ -71,7 +71,8 @@ pub use api_tokens::{ApiToken, NewApiToken, NewSecret};
 pub use audit::{AuditRecord, AuditVerdict};
 pub use audit_log::{
     AuditAlarm, AuditExportPage, AuditLine, AuditProof, AuditTree, AuditTreeVerdict, Expected, FilesVerdict,
-    OfflineFault, audit_log_key, examine_audit_tree, verify_audit_files, verify_audit_proof,
+    OfflineFault, audit_log_key, check_audit_tree, examine_audit_tree, verify_audit_files,
+    verify_audit_proof,
 };
 pub use authority::Authority;
 pub use begin_epoch::{ExportFault, ExportedLog, NewEpoch, Restored, begin_epoch, check_export};

@@ -18,6 +18,8 @@ mod api;
 mod audit;
 #[path = "e2e/backup.rs"]
 mod backup;
+#[path = "e2e/backup_audit.rs"]
+mod backup_audit;
 #[path = "e2e/backup_bad_input.rs"]
 mod backup_bad_input;
 #[path = "e2e/bad_input.rs"]

@@ -3,9 +3,9 @@
 use std::collections::BTreeMap;
 
 use jiff::Timestamp;
-use store::Reader;
 use store::audit::{self, LoggedEntry};
 use store::audit_tree;
+use store::{Finding, Reader};
 use tlog::{Growth, Hash, Tile, TilePath, TreeHead};
 
 use super::leaf::leaf_hash;
@@ -74,6 +74,20 @@ pub fn examine_audit_tree(reader: &Reader<'_>, expected: &Expected) -> store::Re
         Err(Trouble::Alarm(alarm)) => Ok(AuditTreeVerdict::Broken(alarm)),
         Err(Trouble::Store(error)) => Err(error),
     }
+}
+
+/// The same beside the checks of the store itself.
+pub fn check_audit_tree(reader: &Reader<'_>) -> store::Result<Finding> {
+    let problem = match examine_audit_tree(reader, &Expected::default())? {
+        AuditTreeVerdict::Broken(alarm) => Some(format!(
+            "{alarm}; `chancery audit verify --offline` says more, and docs/audit.md what to do"
+        )),
+        AuditTreeVerdict::Sound(_) | AuditTreeVerdict::Absent => None,
+    };
+    Ok(Finding {
+        what: "the audit log is what was signed",
+        problem,
+    })
 }
 
 fn examine(reader: &Reader<'_>, expected: &Expected) -> std::result::Result<Option<AuditTree>, Trouble> {

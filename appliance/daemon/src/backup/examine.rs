@@ -15,8 +15,8 @@ use ca::{Clock, Signer};
 use jiff::Timestamp;
 use pki::{Certificate, PublicKey};
 use serde::Serialize;
-use store::Store;
 use store::issuers::IssuerRow;
+use store::{Finding, Store};
 use tempfile::TempDir;
 use token::KeyRing;
 
@@ -89,12 +89,8 @@ pub(crate) async fn examine(wanted: Wanted, told: &mut Told<'_>) -> Result<Exami
     store::restore::complete(&store).await?;
     let mut looks = Vec::new();
     told("looking at", "the store", 0, None);
-    for finding in store.read(store::check).await? {
-        looks.push(Look {
-            check: format!("store: {}", finding.what),
-            problem: finding.problem,
-        });
-    }
+    looks.extend(store.read(store::check).await?.into_iter().map(look));
+    looks.push(look(store.read(ca::check_audit_tree).await?));
     looks.push(audit_look(&unpacked, &store).await?);
     let issuers = store.read(store::issuers::all).await?;
     let now = Clock::system().now();
@@ -109,6 +105,13 @@ pub(crate) async fn examine(wanted: Wanted, told: &mut Told<'_>) -> Result<Exami
         manifest: unpacked.manifest,
         looks,
     })
+}
+
+fn look(finding: Finding) -> Look {
+    Look {
+        check: format!("store: {}", finding.what),
+        problem: finding.problem,
+    }
 }
 
 async fn audit_look(unpacked: &Unpacked, store: &Store) -> Result<Look> {

@@ -38,6 +38,8 @@ pub(crate) struct Wanted {
     pub(crate) certificates: Vec<Certificate>,
     /// The time of the backup whose loss of later revocations is accepted.
     pub(crate) accepts_loss_since: Option<Timestamp>,
+    /// Whether it is accepted that the audit log of the backup is not what was signed.
+    pub(crate) accepts_audit_alarm: bool,
     pub(crate) replaces: bool,
 }
 
@@ -112,6 +114,7 @@ async fn run(wanted: Wanted, now: Timestamp, known: &mut Option<Place>, told: &m
         log,
         certificates,
         accepts_loss_since,
+        accepts_audit_alarm,
         replaces,
     } = wanted;
     let decide = |header: &Header| {
@@ -130,7 +133,15 @@ async fn run(wanted: Wanted, now: Timestamp, known: &mut Option<Place>, told: &m
             .context("opening the store to restore into: is its disk full?")
     };
     let unpacked = source.unpack(decide, open, told).await?;
-    let (epoch, warnings) = begin_epoch(&unpacked, log, certificates, now).await?;
+    let restored = Restored {
+        backup: unpacked.manifest.header.id.to_string(),
+        taken_at: unpacked.manifest.header.taken_at,
+        now,
+        log,
+        certificates,
+        accepts_audit_alarm,
+    };
+    let (epoch, warnings) = begin_epoch(&unpacked, restored).await?;
     let Unpacked {
         manifest,
         restore,
@@ -162,16 +173,11 @@ async fn run(wanted: Wanted, now: Timestamp, known: &mut Option<Place>, told: &m
 }
 
 /// Begins the new epoch, and looks whether the store is whole.
-async fn begin_epoch(
-    unpacked: &Unpacked,
-    log: Option<ExportedLog>,
-    certificates: Vec<Certificate>,
-    now: Timestamp,
-) -> Result<(Option<NewEpoch>, Vec<String>)> {
-    let (store, header) = (unpacked.restore.store(), &unpacked.manifest.header);
+async fn begin_epoch(unpacked: &Unpacked, restored: Restored) -> Result<(Option<NewEpoch>, Vec<String>)> {
+    let store = unpacked.restore.store();
     let mut warnings = Vec::new();
     // The head of the log is among the settings, which come with the change below.
-    if let Some(log) = log.clone() {
+    if let Some(log) = restored.log.clone() {
         let proven = log.is_proven();
         let checked = store.read(move |reader| ca::check_export(reader, &log)).await?;
         checked.context("nothing was changed")?;
@@ -183,17 +189,18 @@ async fn begin_epoch(
             );
         }
     }
-    let restored = Restored {
-        backup: header.id.to_string(),
-        taken_at: header.taken_at,
-        now,
-        log,
-        certificates,
-    };
     let epoch = unpacked
         .restore
         .settle(move |tx| ca::begin_epoch(tx, &restored))
         .await?;
+    if let Some(alarm) = epoch
+        .as_ref()
+        .and_then(|epoch: &NewEpoch| epoch.audit_alarm.as_ref())
+    {
+        warnings.push(format!(
+            "the audit log of the backup was not what was signed: {alarm}"
+        ));
+    }
     for finding in store.read(store::check).await? {
         let Some(problem) = finding.problem else { continue };
         if problem.contains("postgresql.conf") {

@@ -47,6 +47,9 @@ pub(crate) struct Args {
     /// Accept that what was revoked after the backup is good again; the time is that of the backup.
     #[arg(long, value_name = "TIME", conflicts_with = "audit_export")]
     accept_lost_revocations: Option<Timestamp>,
+    /// Accept that the audit log of the backup is not what was signed; the log that begins then tells so.
+    #[arg(long)]
+    accept_audit_alarm: bool,
     /// Take the place of what is there, which is kept under another name.
     #[arg(long)]
     replace: bool,
@@ -76,6 +79,7 @@ pub(crate) async fn run(place: &Place, args: Args) -> Result<()> {
         log,
         certificates,
         accepts_loss_since: args.accept_lost_revocations,
+        accepts_audit_alarm: args.accept_audit_alarm,
         replaces: args.replace,
     };
     if args.dry_run {

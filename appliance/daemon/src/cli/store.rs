@@ -81,7 +81,8 @@ fn migrate(output: Output, config: &StoreConfig, dry_run: bool) -> Result<ExitCo
 
 async fn check(output: Output, config: &StoreConfig) -> Result<ExitCode> {
     let store = Store::open_read_only(config)?;
-    let found = store.read_long(store::check).await?;
+    let mut found = store.read_long(store::check).await?;
+    found.push(store.read_long(ca::check_audit_tree).await?);
     let is_whole = found.iter().all(|finding| finding.problem.is_none());
     let rows: Vec<Value> = found.iter().map(row).collect();
     table::list(

@@ -49,7 +49,7 @@ fn wait_until(what: &str, is_true: impl Fn() -> bool) {
 }
 
 /// Waits until everything that is logged is signed; the size of the checkpoint.
-fn signed(appliance: &Appliance) -> u64 {
+pub(crate) fn signed(appliance: &Appliance) -> u64 {
     let verdict = || appliance.json(&["audit", "verify"]);
     wait_until("no checkpoint has everything", || {
         let verdict = verdict();
