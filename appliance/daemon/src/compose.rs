@@ -7,7 +7,7 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
-use anyhow::{Context as _, Result};
+use anyhow::{Context as _, Result, bail};
 use ca::{Authority, Clock, Retention, Settings, Signer};
 use front::{FrontSettings, Limits};
 use store::Store;
@@ -16,9 +16,42 @@ use token::KeyRing;
 use crate::config::{Config, ConfigError, SignerMode};
 
 pub(crate) use audit_exports::audit_exports;
+pub(crate) use store_access::NODE_LOCK;
 
-/// Opens the store for writing.
+/// Opens the store for writing. One that is lost is not made anew: an empty one in its place would know nothing of what was issued.
 pub(crate) async fn store(config: &Config) -> Result<Store> {
+    if is_empty(config).await? {
+        bail!(
+            "there is no store at {}: correct store.url, restore a backup (`chancery restore`), or make a new installation by \
+             `chancery init`",
+            config.store.url
+        );
+    }
+    open_store(config).await
+}
+
+/// The same for whoever sets a server up: it is made when there is none, unless the folder had one.
+pub(crate) async fn new_store(config: &Config) -> Result<Store> {
+    let roots = config.path(Path::new("ca-bundle.pem"));
+    if roots.exists() && is_empty(config).await? {
+        bail!(
+            "the store at {} is gone, and {} is of the CAs in it: correct store.url, restore a backup (`chancery restore`), or name \
+             another folder for a new installation",
+            config.store.url,
+            roots.display()
+        );
+    }
+    open_store(config).await
+}
+
+async fn is_empty(config: &Config) -> Result<bool> {
+    let store = config.store_config()?;
+    let versions = tokio::task::spawn_blocking(move || Store::schema_versions(&store)).await?;
+    let (found, _) = versions.context("opening the store")?;
+    Ok(found == 0)
+}
+
+async fn open_store(config: &Config) -> Result<Store> {
     let mut store = config.store_config()?;
     config.hold_node(&mut store)?;
     Store::open_whole(&store).await.context("opening the store")

@@ -10,6 +10,7 @@ mod compose;
 mod config;
 mod descriptors;
 mod files;
+mod interrupt;
 mod live;
 mod log;
 mod run;

@@ -40,6 +40,8 @@ mod hsm_faults;
 mod init;
 #[path = "e2e/lint.rs"]
 mod lint;
+#[path = "e2e/lost_store.rs"]
+mod lost_store;
 #[path = "e2e/ml_dsa.rs"]
 mod ml_dsa;
 #[path = "e2e/nodes.rs"]

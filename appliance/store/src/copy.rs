@@ -53,7 +53,7 @@ pub struct Copied {
 }
 
 /// Whether a store waits for a copy into it to be finished.
-pub(crate) fn is_unfinished(reader: &Reader<'_>) -> Result<bool> {
+pub fn is_unfinished(reader: &Reader<'_>) -> Result<bool> {
     Ok(settings::find(reader, UNFINISHED)?.is_some())
 }
 

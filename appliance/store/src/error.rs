@@ -77,10 +77,17 @@ pub enum Error {
         known: i64,
     },
     /// The database is there and empty.
-    #[error("the database is empty: `chancery init` or `chancery store migrate` makes a store in it")]
+    #[error(
+        "there is no store yet, only an empty place for it: `chancery init` or `chancery store migrate` makes one, and `chancery restore` \
+        brings a lost one back"
+    )]
     NoStore,
     /// The file is there but was not made by this program.
-    #[error("{} is not a Chancery store ({reason}): correct the store's path, or move the file away", path.display())]
+    #[error(
+        "{} is not a Chancery store ({reason}): correct the store's path; if it was the store once, it is damaged: restore it from a \
+        backup",
+        path.display()
+    )]
     NotAStore {
         /// The file.
         path: PathBuf,

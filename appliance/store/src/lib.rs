@@ -42,7 +42,7 @@ mod value;
 mod writer;
 
 pub use check::{Finding, check};
-pub use copy::{Copied, Progress, Stage, copy};
+pub use copy::{Copied, Progress, Stage, copy, is_unfinished as is_copy_unfinished};
 pub use db::{Credentials, Location, PendingMigration, PostgresConfig, Reader, Store, StoreConfig, Tx};
 pub use error::{Error, Result};
 pub use ocsp_answers::OcspAnswers;

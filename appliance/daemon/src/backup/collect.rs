@@ -3,7 +3,7 @@
 //! Left out is what can be made again (lists, OCSP answers), what must not be there twice (which server this is), and other backups.
 
 use std::collections::BTreeSet;
-use std::io::Read as _;
+use std::io::{Read as _, Seek as _, SeekFrom};
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context as _, Result};
@@ -17,6 +17,8 @@ use crate::config::Config;
 const NOT_CARRIED: &[&str] = &["crls", "ocsp-answers", "node"];
 /// The beginning of backups and of encrypted keys.
 const AGE: &[u8] = b"age-encryption.org/";
+/// Where an SQLite file says whose it is.
+const SQLITE_ID: u64 = 68;
 /// How deep folders are gone into.
 const DEEPEST: usize = 16;
 
@@ -122,20 +124,31 @@ impl Collected {
                 }
             }
         }
-        for folder in soft_token::folders(&signing.tokens) {
-            let below = PathBuf::from(folder.file_name().unwrap_or_default());
-            self.later.push((Role::Token, folder, below));
-        }
-        let has_folders = self.later.iter().any(|(role, ..)| *role == Role::Token);
         for token in &signing.tokens {
-            if has_folders && soft_token::is_soft(token) {
-                self.soft_tokens.push(token.name.clone());
-            } else {
-                let what = format!(
-                    "the keys in the token `{}`: secure them by its vendor's means",
-                    token.name
-                );
-                self.left_out.push(what);
+            self.look_at_token(token);
+        }
+    }
+
+    fn look_at_token(&mut self, token: &token::TokenConfig) {
+        let name = &token.name;
+        if !soft_token::is_soft(token) {
+            let what = format!("the keys in the token `{name}`: secure them by its vendor's means");
+            self.left_out.push(what);
+            return;
+        }
+        let folders = soft_token::folders(token);
+        if folders.is_empty() {
+            let what = format!(
+                "the keys in the token `{name}`: SoftHSM2 has no folder of it here; SOFTHSM2_CONF names its configuration"
+            );
+            self.left_out.push(what);
+            return;
+        }
+        self.soft_tokens.push(name.clone());
+        for folder in folders {
+            let below = PathBuf::from(folder.file_name().unwrap_or_default());
+            if !self.later.iter().any(|(.., other)| *other == below) {
+                self.later.push((Role::Token, folder, below));
             }
         }
     }
@@ -193,7 +206,7 @@ impl Collected {
             let entry = entry?;
             let (file, below) = (entry.path(), below.join(entry.file_name()));
             let kind = entry.file_type()?;
-            if self.skipped.contains(&file) || is_passing(&file) {
+            if self.skipped.contains(&file) || is_passing(&file) || is_of_other_store(&file) {
                 continue;
             }
             if kind.is_dir() && depth < DEEPEST {
@@ -214,7 +227,27 @@ fn is_passing(file: &Path) -> bool {
 }
 
 fn is_age(file: &Path) -> bool {
-    let mut begins = [0; AGE.len()];
-    let read = std::fs::File::open(file).and_then(|mut file| file.read_exact(&mut begins));
-    read.is_ok() && begins == AGE
+    begins(file, 0, AGE)
+}
+
+/// A store in a file that is not the one at work, as one that was copied to PostgreSQL, and what SQLite keeps beside it.
+fn is_of_other_store(file: &Path) -> bool {
+    let name = file.to_string_lossy();
+    let ends = ["-wal", "-shm", "-lock", "-journal"];
+    let store = ends
+        .iter()
+        .find_map(|end| name.strip_suffix(end))
+        .unwrap_or(&name);
+    begins(Path::new(store), SQLITE_ID, b"CHNC")
+}
+
+fn begins(file: &Path, at: u64, with: &[u8]) -> bool {
+    let read = || {
+        let mut file = std::fs::File::open(file)?;
+        file.seek(SeekFrom::Start(at))?;
+        let mut found = vec![0; with.len()];
+        file.read_exact(&mut found)?;
+        Ok::<_, std::io::Error>(found)
+    };
+    read().is_ok_and(|found| found == with)
 }

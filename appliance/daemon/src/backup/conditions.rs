@@ -1,7 +1,7 @@
 //! What must hold before a backup is restored, and what is said otherwise.
 
 use std::fs::{File, TryLockError};
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use anyhow::{Result, anyhow, bail};
 use jiff::Timestamp;
@@ -9,6 +9,7 @@ use store::{Location, Store, StoreConfig};
 
 use super::manifest::Header;
 use super::place::Place;
+use crate::compose::NODE_LOCK;
 use crate::config::Config;
 
 /// The schema of the backup must be this program's.
@@ -52,8 +53,9 @@ pub(super) fn check_loss(header: &Header, accepted: Option<Timestamp>) -> Result
     }
 }
 
-/// Into an empty place; into another only when that was asked for, it is of the same installation and nobody uses it.
-pub(super) fn check_target(place: &Place, header: &Header, replaces: bool) -> Result<()> {
+/// Into an empty place; into another only when that was asked for, it is of the same installation and nobody uses it. What is given is
+/// to be held for as long as it is to stay so: no server starts there meanwhile.
+pub(super) fn check_target(place: &Place, header: &Header, replaces: bool) -> Result<Vec<File>> {
     if !place.is_taken()? {
         if place.config_file().exists() && place.configuration != place.state && !replaces {
             bail!(
@@ -61,7 +63,7 @@ pub(super) fn check_target(place: &Place, header: &Header, replaces: bool) -> Re
                 place.config_file().display()
             );
         }
-        return Ok(());
+        return Ok(Vec::new());
     }
     let (state, old) = (place.state.display(), place.config_file());
     let there = Config::load(&old)
@@ -69,17 +71,13 @@ pub(super) fn check_target(place: &Place, header: &Header, replaces: bool) -> Re
         .and_then(|config| config.store_config().ok());
     let Some(config) = there else {
         if replaces {
-            return Ok(());
+            return Ok(Vec::new());
         }
         bail!(
             "{state} is not empty: name another folder by --dir, or let --replace keep what is there under another name"
         );
     };
-    if let Location::File(path) = &config.location
-        && is_locked(path)
-    {
-        bail!("the server of {state} is running: stop it first");
-    }
+    let held = hold(place, &config)?;
     let look = std::thread::scope(|scope| {
         let look = || {
             let store = Store::open_read_only(&config)?;
@@ -87,6 +85,7 @@ pub(super) fn check_target(place: &Place, header: &Header, replaces: bool) -> Re
                 Ok((
                     store::restore::unfinished(reader)?.is_some(),
                     store::epoch::installation(reader)?,
+                    store::issuers::all(reader)?.is_empty(),
                 ))
             })
         };
@@ -94,23 +93,53 @@ pub(super) fn check_target(place: &Place, header: &Header, replaces: bool) -> Re
     });
     match look.map_err(|_| anyhow!("the look at the store that is there broke off"))? {
         // A restore that broke off is begun again.
-        Ok((true, _)) => Ok(()),
-        Ok((false, installation)) if installation != header.installation => bail!(
+        Ok((true, ..)) => Ok(held),
+        // One without a CA is none that anybody would miss.
+        Ok((false, installation, false)) if installation != header.installation => bail!(
             "{state} is another installation ({installation}) than the backup's ({}): restore into another folder by --dir",
             header.installation
         ),
-        _ if replaces => Ok(()),
+        _ if replaces => Ok(held),
         _ => bail!(
             "{state} is not empty: name another folder by --dir, or let --replace keep what is there under another name"
         ),
     }
 }
 
-fn is_locked(store: &Path) -> bool {
-    let mut name = store.as_os_str().to_owned();
-    name.push("-lock");
-    let lock = File::open(PathBuf::from(name));
-    lock.is_ok_and(|lock| matches!(lock.try_lock(), Err(TryLockError::WouldBlock)))
+/// Takes what a server of this folder takes.
+fn hold(place: &Place, config: &StoreConfig) -> Result<Vec<File>> {
+    let mut names = vec![place.state.join(NODE_LOCK)];
+    if let Location::File(path) = &config.location {
+        let mut name = path.as_os_str().to_owned();
+        name.push("-lock");
+        names.push(PathBuf::from(name));
+    }
+    let mut held = Vec::new();
+    for name in names {
+        let Ok(lock) = File::open(&name) else { continue };
+        match lock.try_lock() {
+            Ok(()) => held.push(lock),
+            Err(TryLockError::WouldBlock) => {
+                bail!(
+                    "the server of {} is running: stop it first",
+                    place.state.display()
+                )
+            }
+            Err(TryLockError::Error(error)) => return Err(error.into()),
+        }
+    }
+    // A database that is gone has nobody at work on it.
+    let servers = std::thread::scope(|scope| scope.spawn(|| Store::servers(config)).join());
+    if let (Location::Server(server), Ok(Ok(servers))) = (&config.location, servers)
+        && !servers.is_empty()
+    {
+        bail!(
+            "{} servers are at work on {server}, the database of {}: stop all of them first",
+            servers.len(),
+            place.state.display()
+        );
+    }
+    Ok(held)
 }
 
 #[cfg(test)]

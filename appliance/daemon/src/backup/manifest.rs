@@ -136,6 +136,22 @@ pub(crate) struct File {
     pub(crate) digest: String,
 }
 
+impl Places {
+    /// Whether no name in it leads out of the folder that it belongs to.
+    pub(crate) fn is_inside(&self) -> bool {
+        let is_whole = |path: &Path| {
+            let mut parts = path.components();
+            parts.next() == Some(Component::RootDir) && parts.all(|part| matches!(part, Component::Normal(_)))
+        };
+        let mut name = Path::new(&self.config).components();
+        is_whole(&self.state)
+            && is_whole(&self.configuration)
+            && matches!(name.next(), Some(Component::Normal(_)))
+            && name.next().is_none()
+            && self.signing.as_ref().is_none_or(FileName::is_inside)
+    }
+}
+
 impl Role {
     const ALL: [Self; 4] = [Self::State, Self::Configuration, Self::Elsewhere, Self::Token];
 }
@@ -172,9 +188,16 @@ impl FileName {
         }
         let role = parts.next()?.as_os_str().to_str()?;
         let role = Role::ALL.into_iter().find(|one| one.to_string() == role)?;
-        let path = parts.as_path();
-        let is_inside = path.components().all(|part| matches!(part, Component::Normal(_)));
-        (is_inside && path.file_name().is_some()).then(|| Self::new(role, path))
+        let name = Self::new(role, parts.as_path());
+        name.is_inside().then_some(name)
+    }
+
+    fn is_inside(&self) -> bool {
+        let is_inside = self
+            .path
+            .components()
+            .all(|part| matches!(part, Component::Normal(_)));
+        is_inside && self.path.file_name().is_some()
     }
 }
 
@@ -198,6 +221,33 @@ mod tests {
             "files/token/a/../b",
         ] {
             assert_eq!(FileName::from_archive(Path::new(path)), None, "{path}");
+        }
+    }
+
+    #[test]
+    fn a_place_leads_nowhere_else() {
+        let places = |state: &str, config: &str, signing: &str| Places {
+            state: state.into(),
+            configuration: "/etc/chancery".into(),
+            config: config.to_owned(),
+            signing: Some(FileName::new(Role::Elsewhere, Path::new(signing))),
+        };
+        assert!(places("/var/lib/chancery", "chancery.toml", "srv/signerd.toml").is_inside());
+        for (state, config, signing) in [
+            ("/var/../etc", "chancery.toml", "signerd.toml"),
+            ("var", "chancery.toml", "signerd.toml"),
+            ("/var", "../chancery.toml", "signerd.toml"),
+            ("/var", "/etc/passwd", "signerd.toml"),
+            ("/var", "a/chancery.toml", "signerd.toml"),
+            ("/var", "", "signerd.toml"),
+            ("/var", "chancery.toml", "../signerd.toml"),
+            ("/var", "chancery.toml", "/etc/signerd.toml"),
+            ("/var", "chancery.toml", ""),
+        ] {
+            assert!(
+                !places(state, config, signing).is_inside(),
+                "{state} {config} {signing}"
+            );
         }
     }
 }

@@ -15,10 +15,10 @@ use tokio::sync::{mpsc, oneshot};
 use super::manifest::{FORMAT, File, FileName, HEADER, Header, MANIFEST, Manifest, TABLES};
 use super::write::hexadecimal;
 
-/// No piece of a table is longer: those that are written end soon after four MiB.
-const MOST_PIECE: u64 = 1 << 30;
+/// No piece of a table is longer: those that are written end soon after four MiB. Many times as much is needed for its rows.
+const MOST_PIECE: u64 = 32 << 20;
 /// No header or manifest is longer.
-const MOST_TEXT: u64 = 256 << 20;
+const MOST_TEXT: u64 = 64 << 20;
 const BUFFER: usize = 1 << 20;
 
 /// What was read.
@@ -123,8 +123,7 @@ fn read_entries<R: Read>(archive: &mut Archive<R>, items: &mpsc::Sender<Item>) -
                 .unwrap_or(Path::new(""))
                 .to_string_lossy()
                 .into_owned();
-            let mut octets = Vec::with_capacity(usize::try_from(entry.size().min(MOST_PIECE))?);
-            entry.take(MOST_PIECE).read_to_end(&mut octets)?;
+            let octets = bounded(&mut entry, MOST_PIECE)?;
             if items.blocking_send(Item::Piece { table, octets }).is_err() {
                 return Ok(None);
             }
@@ -143,9 +142,16 @@ fn read_entries<R: Read>(archive: &mut Archive<R>, items: &mpsc::Sender<Item>) -
 }
 
 fn text(entry: &mut impl Read) -> Result<Vec<u8>> {
-    let mut text = Vec::new();
-    entry.take(MOST_TEXT).read_to_end(&mut text)?;
-    Ok(text)
+    bounded(entry, MOST_TEXT)
+}
+
+fn bounded(entry: &mut impl Read, most: u64) -> Result<Vec<u8>> {
+    let mut octets = Vec::new();
+    let read = entry.take(most + 1).read_to_end(&mut octets)?;
+    if read as u64 > most {
+        bail!("a part of it is longer than {most} octets");
+    }
+    Ok(octets)
 }
 
 /// The version of the form comes first: what a newer one has besides is not known here.
@@ -162,7 +168,11 @@ fn read_header(text: &[u8]) -> Result<Header> {
             form.format, form.version
         )));
     }
-    Ok(serde_json::from_slice(text)?)
+    let header: Header = serde_json::from_slice(text)?;
+    if !header.places.is_inside() {
+        bail!("its header names places outside their folders");
+    }
+    Ok(header)
 }
 
 fn take_file<R: Read>(entry: &mut Entry<'_, R>, name: FileName, into: Option<&Path>) -> Result<File> {

@@ -22,6 +22,7 @@ use super::unpack::{Source, Told, Unpacked, staged_config};
 use crate::cli::StoreArgs;
 use crate::config::Config;
 use crate::files::{self, Readers};
+use crate::interrupt;
 
 /// How long the store that was closed may take to be free.
 const PATIENCE: Duration = Duration::from_secs(20);
@@ -117,6 +118,7 @@ async fn run(wanted: Wanted, now: Timestamp, known: &mut Option<Place>, told: &m
         accepts_audit_alarm,
         replaces,
     } = wanted;
+    let mut held = Vec::new();
     let decide = |header: &Header| {
         check_schema(header)?;
         check_time(header, now)?;
@@ -124,13 +126,18 @@ async fn run(wanted: Wanted, now: Timestamp, known: &mut Option<Place>, told: &m
             check_loss(header, accepts_loss_since)?;
         }
         let place = Place::new(&header.places, state.as_deref(), configuration.as_deref())?;
-        check_target(&place, header, replaces)?;
+        held = check_target(&place, header, replaces)?;
         *known = Some(place.clone());
         Ok(place)
     };
     let open = |place: &Place| {
-        Store::open(&store_config(place, &store)?)
-            .context("opening the store to restore into: is its disk full?")
+        Store::open(&store_config(place, &store)?).map_err(|error| {
+            let what = "opening the store to restore into";
+            // SQLite does not tell a disk that is full from one that fails.
+            let is_disk = matches!(error, store::Error::Io(_) | store::Error::Full);
+            let end = if is_disk { ": is its disk full?" } else { "" };
+            anyhow::Error::from(error).context(format!("{what}{end}"))
+        })
     };
     let unpacked = source.unpack(decide, open, told).await?;
     let restored = Restored {
@@ -149,8 +156,10 @@ async fn run(wanted: Wanted, now: Timestamp, known: &mut Option<Place>, told: &m
     } = unpacked;
     drop(restore);
     write_configuration(&place, &store)?;
+    interrupt::check()?;
     let when = now.strftime("%Y%m%dT%H%M%SZ").to_string();
     let old_state = place.switch(&when)?;
+    drop(held);
     // From here on only what is in the backup, and only as copies, is among what was made ready.
     let names: Vec<FileName> = manifest.files.iter().map(|file| file.name.clone()).collect();
     let put = place.put_outside(&names, replaces, &when)?;
@@ -177,7 +186,8 @@ async fn begin_epoch(unpacked: &Unpacked, restored: Restored) -> Result<(Option<
     let store = unpacked.restore.store();
     let mut warnings = Vec::new();
     // The head of the log is among the settings, which come with the change below.
-    if let Some(log) = restored.log.clone() {
+    // One that broke off after that has the entries already.
+    if let Some(log) = restored.log.clone().filter(|_| !unpacked.restore.is_loaded()) {
         let proven = log.is_proven();
         let checked = store.read(move |reader| ca::check_export(reader, &log)).await?;
         checked.context("nothing was changed")?;

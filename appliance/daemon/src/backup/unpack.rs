@@ -11,6 +11,7 @@ use super::manifest::{Header, Manifest};
 use super::place::Place;
 use super::read::{self, Item};
 use crate::config::Config;
+use crate::interrupt;
 
 /// Pieces that wait for the store.
 const WAITING: usize = 3;
@@ -98,6 +99,7 @@ async fn take(
     let mut restore: Option<Restore> = None;
     let mut at = (String::new(), 0);
     while let Some(item) = items.recv().await {
+        interrupt::check()?;
         let filled = match (&mut restore, waiting.take()) {
             (Some(restore), _) => restore,
             (None, Some(open)) => {

@@ -26,6 +26,7 @@ use super::keys::random;
 use super::manifest::{AuditEnd, FORMAT, File, HEADER, Header, Key, MANIFEST, Manifest, TABLES};
 use super::signing_keys::signing_keys;
 use crate::config::Config;
+use crate::interrupt;
 
 /// Pieces of the store that wait for the thread that writes.
 const WAITING: usize = 3;
@@ -77,7 +78,13 @@ pub(crate) async fn write(
 ) -> Result<Made> {
     let config = Config::load(config_file)?;
     let store_config = config.store_config()?;
-    let (_, schema) = Store::schema_versions(&store_config)?;
+    let (found, schema) = Store::schema_versions(&store_config)?;
+    if found > schema {
+        bail!(
+            "the store has schema version {found}, this program knows {schema} and would leave out what is new: make the backup with \
+             the newer program"
+        );
+    }
     let store = Store::open_read_only(&store_config).context("opening the store")?;
     let collected = Collected::look(config_file, &config, &store_config)?;
     let of = store.read(|reader| {
@@ -91,6 +98,9 @@ pub(crate) async fn write(
     let (unfinished, installation, epoch) = of.await?;
     if let Some(unfinished) = unfinished {
         bail!("this is no store to be backed up: {unfinished}");
+    }
+    if store.read(store::is_copy_unfinished).await? {
+        bail!("this is no store to be backed up: a copy into it broke off; run `chancery store copy` again");
     }
     // To the second, because people write it; earlier rather than later.
     let taken_at = Timestamp::from_second(Clock::system().now().as_second())?;
@@ -113,11 +123,16 @@ pub(crate) async fn write(
     let written = tokio::task::spawn_blocking(move || writing.join()).await?;
     let made = written.map_err(|_| anyhow!("the thread that writes the backup broke off"))?;
     match (made, fed) {
-        // What stopped the feeding, if the writing did not.
-        (Ok(_), Err(error)) => Err(error),
+        // What stopped the feeding, unless that was the end of the writing.
+        (_, Err(error)) if !error.is::<Gone>() => Err(error),
         (made, _) => made,
     }
 }
+
+/// The other side does not take anything any more, and knows why.
+#[derive(Debug, thiserror::Error)]
+#[error("the backup could not be written")]
+struct Gone;
 
 /// Hands out the parts. When the other side is gone, it says why.
 async fn feed(
@@ -127,7 +142,7 @@ async fn feed(
     send: SyncSender<Part>,
     mut told: Told<'static>,
 ) -> Result<()> {
-    let gone = || anyhow!("the backup could not be written");
+    let gone = || Gone;
     send.send(Part::Header(Box::new(header.clone())))
         .map_err(|_| gone())?;
     send.send(Part::Files(collected.first.clone()))
@@ -142,8 +157,10 @@ async fn feed(
             }
             rows.1 += piece.rows;
             told(rows.0, rows.1, rows.2);
-            let outcome = pieces.send(Part::Piece(piece));
-            outcome.map_err(|_| store::Error::Io("the backup could not be written".to_owned()))
+            if interrupt::is_asked() || pieces.send(Part::Piece(piece)).is_err() {
+                return Err(store::Error::Closed);
+            }
+            Ok(())
         })?;
         let is_included = |token: &str| match token {
             "software" => software,
@@ -151,7 +168,13 @@ async fn feed(
         };
         Ok((tables, audit_end(reader)?, signing_keys(reader, is_included)?))
     });
-    let (tables, audit, keys) = read.await?;
+    let (tables, audit, keys) = match read.await {
+        Err(store::Error::Closed) => {
+            interrupt::check()?;
+            return Err(gone().into());
+        }
+        read => read?,
+    };
     let rest = collected.rest()?;
     send.send(Part::Files(rest)).map_err(|_| gone())?;
     let end = End {
@@ -161,7 +184,8 @@ async fn feed(
         keys,
         left_out: collected.left_out,
     };
-    send.send(Part::End(Box::new(end))).map_err(|_| gone())
+    send.send(Part::End(Box::new(end))).map_err(|_| gone())?;
+    Ok(())
 }
 
 fn count(reader: &Reader<'_>, name: &str) -> store::Result<u64> {

@@ -14,6 +14,7 @@ use crate::backup::manifest::Manifest;
 use crate::backup::unpack::Source;
 use crate::backup::write::{self, Made, Target};
 use crate::backup::{examine, keys};
+use crate::interrupt;
 
 #[derive(Debug, clap::Args)]
 #[command(
@@ -108,6 +109,7 @@ impl Opened {
 }
 
 pub(crate) async fn run(place: &Place, args: Args) -> Result<ExitCode> {
+    interrupt::listen()?;
     match args.command {
         None => create(place, args.make).await?,
         Some(Command::Keygen { to, passphrase_file }) => {

@@ -124,7 +124,7 @@ pub(crate) async fn run(output: Output, args: &Args) -> Result<()> {
         token::set_up(args, steps, &layout)?;
     }
     let config = set_up_config(args, steps, &layout)?;
-    let opened = compose::store(&config)
+    let opened = compose::new_store(&config)
         .await
         .context("is `chancery serve` running with this folder? stop it first")?;
     let signer = match config.signer.mode {

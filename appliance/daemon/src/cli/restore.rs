@@ -15,6 +15,7 @@ use super::progress::Teller;
 use super::{Output, Place, StoreArgs, table};
 use crate::backup::manifest::Header;
 use crate::backup::restore::{self, Done, Wanted};
+use crate::interrupt;
 
 #[derive(Debug, clap::Args)]
 #[command(
@@ -85,6 +86,7 @@ pub(crate) async fn run(place: &Place, args: Args) -> Result<()> {
     if args.dry_run {
         return dry_run(place.output, wanted).await;
     }
+    interrupt::listen()?;
     let mut teller = Teller::new(place.output);
     let done = restore::restore(wanted, &mut |stage, table, rows, of| {
         teller.tell(stage, table, rows, of);

@@ -17,7 +17,7 @@ use crate::files::{self, Readers};
 /// The file in the state folder that says which server this is.
 const NODE: &str = "node";
 /// The file that a server has locked which is at work with the folder.
-const LOCK: &str = "node.lock";
+pub(crate) const NODE_LOCK: &str = "node.lock";
 
 impl Config {
     /// What the store needs to be opened. Reads the files of secrets and certificates that are named.
@@ -78,7 +78,7 @@ impl Config {
     }
 
     fn lock(&self) -> Result<File> {
-        let path = self.path(Path::new(LOCK));
+        let path = self.path(Path::new(NODE_LOCK));
         let reading = || format!("opening {}", path.display());
         let file = File::options()
             .create(true)

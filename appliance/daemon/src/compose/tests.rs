@@ -112,8 +112,15 @@ async fn the_store_is_where_it_is_said_to_be_and_no_larger() {
     let folder = tempfile::tempdir().unwrap();
     let mut config = config("[store]\nurl = \"sqlite:here.db\"\nmax_pages = 256");
     config.state_dir = folder.path().to_owned();
-    let opened = store(&config).await.unwrap();
+    let lost = format!("{:#}", store(&config).await.unwrap_err());
+    assert!(
+        lost.contains("sqlite:here.db") && lost.contains("chancery restore"),
+        "{lost}"
+    );
+    assert!(!folder.path().join("here.db").exists());
+    drop(new_store(&config).await.unwrap());
     assert!(folder.path().join("here.db").exists());
+    let opened = store(&config).await.unwrap();
     let fill = |tx: &store::Tx<'_>| store::settings::put(tx, "filler", &"x".repeat(2 * 1024 * 1024));
     assert!(matches!(opened.write(fill).await, Err(store::Error::Full)));
 }

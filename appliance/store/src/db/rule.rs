@@ -12,6 +12,8 @@ use crate::error::{Error, Result};
 pub(super) const LEAST: &str = "schema.least_program";
 /// Asks for it.
 pub(super) const ASK: &str = "SELECT value FROM settings WHERE key = 'schema.least_program'";
+/// Asks for what was applied.
+pub(super) const HISTORY: &str = "SELECT version, checksum FROM refinery_schema_history ORDER BY version";
 /// The last version made before the rule; whoever opens a store must know all of these.
 #[cfg(test)]
 const BEFORE: i64 = 7;
@@ -35,6 +37,33 @@ pub(super) fn admit(found: i64, known: i64, least: Option<&str>) -> Result<()> {
     } else {
         Err(Error::NewerSchema { found, known })
     }
+}
+
+/// What was applied, by version and checksum, must be what this program has under these versions.
+pub(super) fn compare(migrations: &[Migration], applied: &[(i64, String)]) -> Result<()> {
+    let is_other = |(version, checksum): &&(i64, String)| {
+        let known = migrations.iter().find(|one| i64::from(one.version()) == *version);
+        known.is_some_and(|one| one.checksum().to_string() != *checksum)
+    };
+    match applied.iter().find(is_other) {
+        Some((version, _)) => Err(diverged(&format!("V{version} is another one"))),
+        None => Ok(()),
+    }
+}
+
+/// Another build made the schema.
+pub(super) fn diverged(what: &dyn std::fmt::Display) -> Error {
+    Error::Rejected(format!(
+        "its schema is that of another build of this program ({what}): use that program, or restore a backup into a new store"
+    ))
+}
+
+/// A migration failed, and nothing of it was kept.
+pub(super) fn unmigrated(version: i64, what: &str) -> Error {
+    Error::Rejected(format!(
+        "its schema could not be brought to version {version}, and was left as it was ({what}): something made or removed parts of it. \
+         Start the program that made it again, or restore a backup into a new store"
+    ))
 }
 
 /// The migrations after a version.

@@ -157,13 +157,15 @@ fn the_schema_of_another_build_is_not_touched() {
         .execute("UPDATE refinery_schema_history SET checksum = '1'", [])
         .unwrap();
     let error = Store::open(&place.config).unwrap_err();
-    let Error::NotAStore { reason, .. } = error else {
+    let Error::Rejected(reason) = error else {
         panic!("{error:?}")
     };
     assert!(
-        reason.starts_with("its schema is that of another build"),
+        reason.contains("of another build") && reason.contains("use that program, or restore a backup"),
         "{reason}"
     );
+    let looked = Store::schema_versions(&place.config).unwrap_err();
+    assert!(matches!(looked, Error::Rejected(_)), "{looked:?}");
 }
 
 #[tokio::test]
@@ -190,7 +192,11 @@ async fn regress_0002_a_schema_and_its_history_are_written_together() {
             checksum VARCHAR(255));
         CREATE TRIGGER stop BEFORE INSERT ON refinery_schema_history BEGIN SELECT RAISE(ABORT, 'stopped'); END";
     place.raw().execute_batch(stop).unwrap();
-    assert!(Store::open(&place.config).is_err());
+    let error = Store::open(&place.config).map(drop).unwrap_err().to_string();
+    assert!(
+        error.contains("was left as it was (") && error.contains("restore a backup"),
+        "{error}"
+    );
     place.raw().execute_batch("DROP TRIGGER stop").unwrap();
     put(&place.open(), "k", "v").await.unwrap().unwrap();
 }
@@ -253,9 +259,35 @@ fn a_damaged_store_is_said_to_be_damaged() {
     std::fs::write(place.file(), octets).unwrap();
     let error = Store::open(&place.config).map(drop).unwrap_err();
     assert!(
-        matches!(error, Error::Corrupt(_) | Error::NotAStore { .. }),
+        error.to_string().ends_with("restore it from a backup"),
         "{error:?}"
     );
+}
+
+/// What is cut off or overwritten is told as damage, with the way back; an empty file is none yet.
+#[test]
+fn what_is_wrong_with_a_file_is_told_with_what_helps() {
+    let place = Place::new();
+    drop(place.open());
+    let whole = std::fs::read(place.file()).unwrap();
+    let half = whole.get(..whole.len() / 2).unwrap().to_vec();
+    let mut beginning = whole.clone();
+    beginning[..100].fill(b'x');
+    for octets in [half, beginning] {
+        std::fs::write(place.file(), octets).unwrap();
+        for error in [
+            Store::open(&place.config).map(drop).unwrap_err(),
+            Store::open_read_only(&place.config).map(drop).unwrap_err(),
+        ] {
+            let told = error.to_string();
+            assert!(told.contains("restore it from a backup"), "{told}");
+            assert!(!told.contains("move the file away"), "{told}");
+        }
+    }
+    std::fs::write(place.file(), b"").unwrap();
+    let error = Store::open_read_only(&place.config).map(drop).unwrap_err();
+    assert_eq!(error, Error::NoStore);
+    assert_eq!(Store::schema_versions(&place.config).unwrap().0, 0);
 }
 
 #[tokio::test]

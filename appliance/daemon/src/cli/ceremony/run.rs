@@ -42,7 +42,7 @@ pub(super) async fn run(place: &Place, args: &Args) -> Result<ExitCode> {
         .context("a ceremony needs the configuration of its machine: `chancery init --offline` makes one")?;
     let operator = args.operator.clone().unwrap_or_else(user);
     let mut ceremony = Ceremony::open(plan.clone(), &beside, folder, &operator)?;
-    let opened = compose::store(&config)
+    let opened = compose::new_store(&config)
         .await
         .context("is another program at work with this configuration? stop it first")?;
     let signer = match config.signer.mode {

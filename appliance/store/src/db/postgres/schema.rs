@@ -86,6 +86,14 @@ pub(super) fn versions(session: &dyn Session) -> Result<(i64, i64)> {
         (0, _) => return Err(of_another_program()),
         _ => number(VERSION, 0)?,
     };
+    if found > 0 {
+        let mut applied = Vec::new();
+        session.query(rule::HISTORY, &[], &mut |row| {
+            applied.push((row.int(0)?, row.text(1)?));
+            Ok(ControlFlow::Continue(()))
+        })?;
+        rule::compare(embedded::migrations::runner().get_migrations(), &applied)?;
+    }
     Ok((found, known_version()))
 }
 
@@ -101,9 +109,7 @@ fn of_another_program() -> Error {
 fn unmigrated(version: i64, error: &refinery::Error) -> Error {
     use refinery::error::Kind;
     if let Kind::DivergentVersion(..) | Kind::MissingVersion(_) = error.kind() {
-        return Error::Rejected(format!(
-            "its schema is that of another build of this program: {error}"
-        ));
+        return rule::diverged(error);
     }
     let text = with_cause(error);
     match std::error::Error::source(error).and_then(|cause| cause.downcast_ref::<tokio_postgres::Error>()) {
@@ -112,9 +118,7 @@ fn unmigrated(version: i64, error: &refinery::Error) -> Error {
             Error::Rejected(format!("{text}: let the user of store.url own the database"))
         }
         Some(cause) if cause.is_closed() => Error::Unreachable(text),
-        _ => Error::Internal(format!(
-            "the schema could not be brought to version {version}: {text}"
-        )),
+        _ => rule::unmigrated(version, &text),
     }
 }
 

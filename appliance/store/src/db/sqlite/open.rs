@@ -32,7 +32,9 @@ pub(crate) fn for_writing(path: &Path, max_pages: Option<u32>) -> Result<(Connec
     let lock = lock(path)?;
     make_private(path)?;
     let mut connection = connect(path, OpenFlags::SQLITE_OPEN_READ_WRITE, 16)?;
-    identify(&connection, path)?;
+    if !is_marked(&connection, path)? {
+        connection.execute_batch(&format!("PRAGMA application_id = {APPLICATION_ID}"))?;
+    }
     let mode: String = connection.query_row("PRAGMA journal_mode = WAL", [], |row| row.get(0))?;
     if mode != "wal" {
         let reason = "its file system does not allow write-ahead logging: put the store on a local disk";
@@ -52,14 +54,18 @@ pub(crate) fn for_writing(path: &Path, max_pages: Option<u32>) -> Result<(Connec
     if let Some(pages) = max_pages {
         connection.query_row(&format!("PRAGMA max_page_count = {pages}"), [], |_| Ok(()))?;
     }
-    migrate(&mut connection, path)?;
+    migrate(&mut connection)?;
     Ok((connection, lock))
 }
 
 /// A connection that cannot write.
 pub(crate) fn for_reading(path: &Path) -> Result<Connection> {
-    if let Err(error) = File::open(path) {
-        return Err(explain(path, &error));
+    // The file is only looked at: a descriptor that is opened and closed here would take from this process every lock that SQLite
+    // has on it (POSIX), and another program that opened it then would take the write-ahead log away beneath the server.
+    match std::fs::metadata(path) {
+        Ok(about) if about.is_dir() => return Err(explain(path, &ErrorKind::IsADirectory.into())),
+        Ok(_) => {}
+        Err(error) => return Err(explain(path, &error)),
     }
     connect(path, OpenFlags::SQLITE_OPEN_READ_ONLY, 4)
 }
@@ -70,13 +76,22 @@ pub(crate) fn versions(path: &Path) -> Result<(i64, i64)> {
         return Ok((0, known_version()));
     }
     let connection = for_reading(path)?;
-    identify(&connection, path)?;
-    Ok((stored_version(&connection)?, known_version()))
+    is_marked(&connection, path)?;
+    let found = stored_version(&connection)?;
+    if found > 0 {
+        let mut ask = connection.prepare(rule::HISTORY)?;
+        let applied = ask.query_map([], |row| Ok((row.get(0)?, row.get(1)?)))?;
+        let applied: Vec<(i64, String)> = applied.collect::<rusqlite::Result<_>>()?;
+        rule::compare(embedded::migrations::runner().get_migrations(), &applied)?;
+    }
+    Ok((found, known_version()))
 }
 
 /// Refuses a schema that is not exactly this program's.
 pub(crate) fn require_current_schema(connection: &Connection, path: &Path) -> Result<()> {
-    identify(connection, path)?;
+    if !is_marked(connection, path)? {
+        return Err(Error::NoStore);
+    }
     let known = known_version();
     match stored_version(connection)? {
         found if found < known => Err(Error::OlderSchema { found, known }),
@@ -98,8 +113,9 @@ fn connect(path: &Path, flags: OpenFlags, cache_mebibytes: u32) -> Result<Connec
 
 /// What SQLite's refusal of a file means while we are opening it. It reads the file at the first question, not before.
 fn refused(path: &Path, error: rusqlite::Error) -> Error {
+    let is_none = error.sqlite_error_code() == Some(rusqlite::ErrorCode::NotADatabase);
     match Error::from(error) {
-        Error::Corrupt(reason) => Error::NotAStore {
+        Error::Corrupt(reason) if is_none => Error::NotAStore {
             path: path.to_owned(),
             reason,
         },
@@ -151,8 +167,8 @@ fn make_private(path: &Path) -> Result<()> {
     file.map(drop).map_err(|error| explain(path, &error))
 }
 
-/// Marks a fresh file as ours, and refuses one that is not.
-fn identify(connection: &Connection, path: &Path) -> Result<()> {
+/// Whether a file is marked as ours; one that is empty is not yet. Any other is refused.
+fn is_marked(connection: &Connection, path: &Path) -> Result<bool> {
     let ask = |sql| {
         connection
             .query_row(sql, [], |row| row.get::<_, i64>(0))
@@ -161,8 +177,8 @@ fn identify(connection: &Connection, path: &Path) -> Result<()> {
     let tables = ask("SELECT count(*) FROM sqlite_master")?;
     let id = ask("PRAGMA application_id")?;
     match (tables, id) {
-        (_, APPLICATION_ID) => Ok(()),
-        (0, 0) => Ok(connection.execute_batch(&format!("PRAGMA application_id = {APPLICATION_ID}"))?),
+        (_, APPLICATION_ID) => Ok(true),
+        (0, 0) => Ok(false),
         _ => Err(Error::NotAStore {
             path: path.to_owned(),
             reason: "the SQLite database of another program".to_owned(),
@@ -170,7 +186,7 @@ fn identify(connection: &Connection, path: &Path) -> Result<()> {
     }
 }
 
-fn migrate(connection: &mut Connection, path: &Path) -> Result<()> {
+fn migrate(connection: &mut Connection) -> Result<()> {
     let (found, known) = (stored_version(connection)?, known_version());
     if found > known {
         // It is left as it is, when what was added since leaves this program what it uses.
@@ -178,24 +194,18 @@ fn migrate(connection: &mut Connection, path: &Path) -> Result<()> {
     }
     // One transaction for a schema and its place in the history: else a kill between them leaves a store that cannot be opened.
     let outcome = embedded::migrations::runner().set_grouped(true).run(connection);
-    outcome.map(drop).map_err(|error| unmigrated(path, known, &error))
+    outcome.map(drop).map_err(|error| unmigrated(known, &error))
 }
 
-fn unmigrated(path: &Path, version: i64, error: &refinery::Error) -> Error {
+fn unmigrated(version: i64, error: &refinery::Error) -> Error {
     use refinery::error::Kind;
     if let Kind::DivergentVersion(..) | Kind::MissingVersion(_) = error.kind() {
-        let reason = format!("its schema is that of another build of this program: {error}");
-        return Error::NotAStore {
-            path: path.to_owned(),
-            reason,
-        };
+        return rule::diverged(error);
     }
     let cause = std::error::Error::source(error).and_then(|cause| cause.downcast_ref::<rusqlite::Error>());
     match cause.and_then(rusqlite::Error::sqlite_error_code) {
         Some(rusqlite::ErrorCode::DiskFull) => Error::Full,
-        _ => Error::Internal(format!(
-            "the schema could not be brought to version {version}: {error}"
-        )),
+        _ => rule::unmigrated(version, &error.to_string()),
     }
 }
 
@@ -296,7 +306,7 @@ mod tests {
             "INSERT INTO crls VALUES (x'00112233445566778899aabbccddeeff', 4, 1, 2, 3, x'30');
             INSERT INTO crls VALUES (x'00112233445566778899aabbccddeeff', 7, 10, 20, 30, x'3000');",
         )?;
-        migrate(&mut connection, Path::new("/"))?;
+        migrate(&mut connection)?;
         let open = super::super::Open(&connection);
         let reader = crate::Reader::new(&open);
         let rows = crate::crls::newest(&reader)?;
@@ -323,7 +333,7 @@ mod tests {
             INSERT INTO intents VALUES
                 (x'00112233445566778899aabbccddeeff', x'07', x'0000000000000000000000000000000a', x'00', 9, 5);",
         )?;
-        migrate(&mut connection, Path::new("/"))?;
+        migrate(&mut connection)?;
         let open = super::super::Open(&connection);
         let reader = crate::Reader::new(&open);
         let intents = crate::intents::all(&reader)?;
