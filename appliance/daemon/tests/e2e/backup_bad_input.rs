@@ -29,7 +29,7 @@ fn contents(folder: &Path) -> Vec<(PathBuf, Vec<u8>)> {
     found
 }
 
-fn stopped(keys: Keys) -> (Appliance, PathBuf, PathBuf, String) {
+pub(crate) fn stopped(keys: Keys) -> (Appliance, PathBuf, PathBuf, String) {
     let mut appliance = started(keys);
     let (key, recipient) = key(&appliance, "key");
     appliance.issue("one", "tls-server", "/CN=one.test", Some("DNS:one.test"));
@@ -41,7 +41,7 @@ fn stopped(keys: Keys) -> (Appliance, PathBuf, PathBuf, String) {
 }
 
 /// The backup opened, changed by a shell command in its folder, and closed again by age.
-fn tampered(appliance: &Appliance, file: &Path, key: &Path, change: &str) -> PathBuf {
+pub(crate) fn tampered(appliance: &Appliance, file: &Path, key: &Path, change: &str) -> PathBuf {
     let script = format!(
         "set -e; rm -rf unpacked; mkdir unpacked; age -d -i {key} {file} | tar -xz -C unpacked; cd unpacked; {change}; \
          tar -czf - header.json $(find files -type f) $(find tables -type f | sort -t/ -k3) manifest.json | age -r $(age-keygen -y {key}) > ../tampered.age",
