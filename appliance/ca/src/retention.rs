@@ -6,6 +6,7 @@
 //! starts again, and then as such that were never issued.
 
 mod archive;
+mod steady;
 
 use std::path::PathBuf;
 use std::time::Duration;
@@ -84,10 +85,18 @@ impl Authority {
         let settings = &self.inner().settings.retention;
         let now = self.inner().clock.now();
         self.inner().guard.admit(now)?;
+        let lease_of_look = lease.cloned();
         let before = |kept: Duration| {
             let kept = i64::try_from(kept.as_millis()).unwrap_or(i64::MAX);
             now.as_millisecond().saturating_sub(kept)
         };
+        let seen = self.inner().store.write(move |tx| {
+            hold(tx, lease_of_look.as_ref())?;
+            steady::look(tx, now)
+        });
+        if !seen.await?.is_reached() {
+            return Ok(Retained::default());
+        }
         let permit = permit::of_duty("retention");
         let mut retained = Retained::default();
         if let Some(kept) = settings.orders {

@@ -14,6 +14,16 @@ use crate::bed::{BASE_URL, Bed, admin, certificate, server_request};
 
 const DAY: Duration = Duration::from_hours(24);
 
+/// How long nothing goes after the clock has leapt.
+const A_DAY: SignedDuration = SignedDuration::from_hours(24);
+
+/// What goes when the clock has gone steadily for a day.
+async fn retain(bed: &Bed) -> Retained {
+    bed.authority.retain().await.unwrap();
+    bed.advance(A_DAY);
+    bed.authority.retain().await.unwrap()
+}
+
 async fn bed(archive: &Path) -> Bed {
     let retention = Retention {
         certificates: Some(30 * DAY),
@@ -67,18 +77,20 @@ async fn a_certificate_goes_into_the_archive_when_its_month_is_old_enough() {
     };
     bed.authority.revoke(&admin(), revoke).await.unwrap();
     let end = certificate(&gone).not_after();
-    assert_eq!(bed.authority.retain().await.unwrap(), Retained::default());
+    assert_eq!(retain(&bed).await, Retained::default());
     assert!(files(&archive).is_empty());
 
     // Both ended in one month; when it is over for as long as it is kept, and not before.
     let now = bed.clock.now();
     bed.advance(end.duration_since(now) + SignedDuration::from_hours(24 * 29));
     // The responders' certificates live shorter.
-    bed.authority.retain().await.unwrap();
+    retain(&bed).await;
     assert_eq!(ids(&bed).await, [revoked.id, gone.id]);
     bed.advance(SignedDuration::from_hours(24 * 33));
     let young = bed.server("young.example").await;
-    let retained = bed.authority.retain().await.unwrap();
+    // The clock has leapt: nothing goes for a day.
+    assert_eq!(bed.authority.retain().await.unwrap(), Retained::default());
+    let retained = retain(&bed).await;
     assert_eq!(retained.certificates, 2);
     assert_eq!(ids(&bed).await, [young.id]);
 
@@ -134,6 +146,8 @@ async fn what_cannot_be_archived_is_not_removed() {
     let bed = bed(&archive).await;
     let ended = bed.server("ended.example").await;
     bed.advance(SignedDuration::from_hours(24 * 900));
+    assert_eq!(bed.authority.retain().await.unwrap(), Retained::default());
+    bed.advance(A_DAY);
     let error = bed.authority.retain().await.unwrap_err().to_string();
     assert!(
         error.contains("nothing was removed") && error.contains("retention.archive"),
@@ -179,8 +193,8 @@ async fn orders_in_vain_go_after_their_time() {
     let mut order = server_request("refused.example");
     order.profile = "nothing-of-the-kind".to_owned();
     bed.authority.issue(&admin(), order).await.unwrap_err();
-    bed.advance(SignedDuration::from_hours(24 * 9));
-    assert_eq!(bed.authority.retain().await.unwrap().orders, 0);
+    bed.advance(SignedDuration::from_hours(24 * 8));
+    assert_eq!(retain(&bed).await.orders, 0);
     bed.advance(SignedDuration::from_hours(24 * 2));
     let retained = bed.authority.retain().await.unwrap();
     assert!(retained.orders >= 1 && retained.certificates == 0, "{retained:?}");
