@@ -62,7 +62,9 @@ pub(super) fn for_code(code: &str) -> Option<&'static str> {
              --help`"
         }
         "audit_files" => "move the folder audit.folder away by hand, then try again",
-        "store_full" => "make room on the disk of the state folder; nothing was changed",
+        "store_full" => {
+            "make room on the disk of the store (the state folder, or the database server); nothing was changed"
+        }
         "clock_set_back" => {
             "set the clock right; if the earlier time was the wrong one: chancery ca accept-clock"
         }

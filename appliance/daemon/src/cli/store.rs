@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
-use anyhow::{Context as _, Result};
+use anyhow::{Context as _, Result, bail};
 use clap::Subcommand;
 use serde_json::{Value, json};
 use store::{Finding, Location, Progress, Stage, Store, StoreConfig};
@@ -127,6 +127,12 @@ fn row(finding: &Finding) -> Value {
 
 async fn copy(output: Output, from: &StoreConfig, to: &Path) -> Result<ExitCode> {
     let to = Config::load(to)?.store_config()?;
+    if place_of(from) == place_of(&to) {
+        bail!(
+            "both configurations name one store, {}: let [store] of --to name the other one",
+            place_of(from)
+        );
+    }
     let source = Store::open_whole(from)
         .await
         .context("opening the source: is its server running? stop it first")?;

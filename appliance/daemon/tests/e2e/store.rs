@@ -50,6 +50,9 @@ fn e2e_store_postgres_takes_over_what_was_in_a_file() {
     let copy = ["store", "copy", "--to", moved.to_str().unwrap()];
     let refused = appliance.run(&copy);
     assert!(text(&refused).contains("stop it first"), "{}", text(&refused));
+    let own = appliance.config();
+    let refused = appliance.run(&["store", "copy", "--to", own.to_str().unwrap()]);
+    assert!(text(&refused).contains("name one store"), "{}", text(&refused));
     appliance.signal("TERM");
     appliance.wait();
 
