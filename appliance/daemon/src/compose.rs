@@ -2,6 +2,7 @@
 
 mod audit_exports;
 mod store_access;
+mod witnesses;
 
 use std::path::Path;
 use std::sync::Arc;
@@ -16,6 +17,7 @@ use token::KeyRing;
 use crate::config::{Config, ConfigError, SignerMode};
 
 pub(crate) use audit_exports::audit_exports;
+pub(crate) use witnesses::{audit_witnesses, check_witness, witness};
 
 /// Opens the store for writing.
 pub(crate) async fn store(config: &Config) -> Result<Store> {
