@@ -107,6 +107,6 @@ pub use signer::{SignFault, Signer};
 pub use subordinate::{ImportChain, Subordinate};
 pub use tls_certificate::TlsCertificate;
 pub use witness::{
-    AddCheckpointFault, SeenFault, SeenFile, TLOG_SIZE, WatchedLog, WitnessFault, WitnessKey,
+    AddCheckpointFault, CosignFault, SeenFault, SeenFile, TLOG_SIZE, WatchedLog, WitnessFault, WitnessKey,
     WitnessKeyFault, WitnessRefusal, WitnessSettings,
 };

@@ -25,7 +25,7 @@ use crate::health::HealthProblem;
 use crate::permit;
 use crate::principal::Principal;
 
-pub use key::{WitnessKey, WitnessKeyFault};
+pub use key::{CosignFault, WitnessKey, WitnessKeyFault};
 pub use seen::{SeenFault, SeenFile};
 pub use tlog::{TLOG_SIZE, WitnessRefusal};
 

@@ -9,6 +9,7 @@ use tlog::{ConsistencyText, Note, NoteKey};
 
 use crate::bed::{admin, principal};
 use crate::log::{Log, with};
+use crate::several::Pair;
 
 /// A server that watches logs.
 struct Watching {
@@ -78,10 +79,14 @@ async fn body(log: &Log, old: i64) -> String {
     proved.await.unwrap()
 }
 
-/// Asks as the job does; how often it had to, and what is wrong at the end.
 async fn ask(log: &Log, witness: &Watching) -> (u32, Result<(), String>) {
+    ask_for(&log.authority, witness).await
+}
+
+/// Asks as the job does; how often it had to, and what is wrong at the end.
+async fn ask_for(log: &Authority, witness: &Watching) -> (u32, Result<(), String>) {
     for questions in 0..4 {
-        let request = log.authority.audit_witness_request(&witness.key).await.unwrap();
+        let request = log.audit_witness_request(&witness.key).await.unwrap();
         let Some(request) = request else {
             return (questions, Ok(()));
         };
@@ -91,9 +96,7 @@ async fn ask(log: &Log, witness: &Watching) -> (u32, Result<(), String>) {
             Err(AddCheckpointFault::Refused(refusal)) => (refusal.status(), refusal.to_string()),
             Err(fault) => (503, fault.to_string()),
         };
-        let concluded = log
-            .authority
-            .audit_witness_answered(request, status, answer.as_bytes());
+        let concluded = log.audit_witness_answered(request, status, answer.as_bytes());
         if let Err(why) = concluded.await.unwrap() {
             return (questions + 1, Err(why));
         }
@@ -459,6 +462,67 @@ async fn a_witness_that_is_away_is_told_after_minutes_and_delays_nothing() {
     assert!(log.tend().await, "checkpoints are signed as before");
     assert_eq!(ask(&log, &witness).await, (1, Ok(())));
     assert!(late().await.is_none());
+}
+
+/// The witness has remembered it, and nobody has heard of that.
+#[tokio::test]
+async fn an_answer_that_was_lost_is_given_again() {
+    let log = Log::signed(300).await;
+    let witness = Watching::of(&log).await;
+    let request = log.authority.audit_witness_request(&witness.key).await;
+    witness.asked(&request.unwrap().unwrap().body).await.unwrap();
+    log.append(3).await;
+    assert!(log.tend().await);
+    assert_eq!(
+        ask(&log, &witness).await,
+        (2, Ok(())),
+        "the first is told from where to ask"
+    );
+    // Likewise at the same size, and without anything new: after a start it is asked once, to be sure.
+    let log = log.restarted().await;
+    assert_eq!(ask(&log, &witness).await, (1, Ok(())));
+    let request = asked_anew(&log, &witness).await;
+    witness.asked(&request.body).await.unwrap();
+    log.authority.audit_witness_failed(request, "cut off").await;
+    assert_eq!(ask(&log, &witness).await, (2, Ok(())));
+    assert!(is_cosigned(&log, &witness.key).await);
+}
+
+/// One server has the signature; all that share its store have it, in their files as well.
+#[tokio::test]
+async fn servers_of_one_store_share_what_was_cosigned() {
+    let pair = Pair::ready().await;
+    let folder = tempfile::tempdir().unwrap();
+    let settings = ca::Settings {
+        audit_folder: Some(folder.path().join("audit-log")),
+        ..ca::Settings::new(crate::bed::BASE_URL)
+    };
+    let (another, _) = pair.another(settings).await;
+    while pair.one.tend_audit_log_now().await.unwrap() {}
+    let key: NoteKey = pair
+        .one
+        .audit_key(&admin())
+        .await
+        .unwrap()
+        .unwrap()
+        .parse()
+        .unwrap();
+    let witness = Watching::new(std::slice::from_ref(&key)).await;
+    another.tend_audit_log_now().await.unwrap();
+    let expected = ca::Expected {
+        witnesses: vec![witness.key.clone()],
+        ..with(&key, &[])
+    };
+    let files = folder.path().join("audit-log");
+    assert!(ca::verify_audit_files(&files, &expected).is_err());
+    assert_eq!(ask_for(&pair.one, &witness).await, (1, Ok(())));
+    another.tend_audit_log_now().await.unwrap();
+    ca::verify_audit_files(&files, &expected).unwrap();
+    let note = pair.other.audit_checkpoint(&admin()).await.unwrap();
+    assert!(note.contains("witness.example"), "{note}");
+    // Each asks once after its start, for itself.
+    assert_eq!(ask_for(&pair.other, &witness).await, (1, Ok(())));
+    assert_eq!(ask_for(&pair.other, &witness).await, (0, Ok(())));
 }
 
 /// One server asks at a time.

@@ -6,6 +6,7 @@ use std::path::PathBuf;
 use serde_json::Value;
 
 use crate::audit::{offline, signed, wait_until};
+use crate::backup;
 use crate::harness::{Appliance, Keys, judge, text};
 
 /// A server with a log, and another one that watches it.
@@ -94,8 +95,10 @@ impl Pair {
 
     /// The file of what the witness has seen.
     fn state(&self) -> PathBuf {
-        let mut files = std::fs::read_dir(self.witness.state().join("witness")).unwrap();
-        files.next().unwrap().unwrap().path()
+        let files = std::fs::read_dir(self.witness.state().join("witness")).unwrap();
+        let mut files = files.map(|file| file.unwrap().path());
+        // A kill leaves one behind that never got its name.
+        files.find(|file| file.extension().is_none()).unwrap()
     }
 }
 
@@ -195,6 +198,27 @@ fn e2e_witness_chancery() {
     assert!(pair.witness.log_text().contains("must take another key"));
 }
 
+/// Killed before it has remembered a checkpoint it knows nothing of it; killed after that it has cosigned it, and says so again.
+#[test]
+fn e2e_witness_chancery_that_is_killed() {
+    let mut pair = Pair::start();
+    let mut size = pair.wait_until_cosigned();
+    for place in ["before", "after"] {
+        stop(&mut pair.witness);
+        let at = format!("witness: {place} its file has its name #1");
+        assert!(pair.witness.try_serve(&[("CHANCERY_CRASH_AT", &at)]));
+        pair.issue(place);
+        pair.witness.wait();
+        let remembered = std::fs::read_to_string(pair.state()).unwrap();
+        let remembered: u64 = remembered.lines().nth(1).unwrap().parse().unwrap();
+        assert_eq!(remembered > size, place == "after", "{remembered}");
+        pair.witness.serve();
+        let next = pair.wait_until_cosigned();
+        assert!(next > size);
+        size = next;
+    }
+}
+
 /// The database and the files are brought back to an earlier time: within the server nobody can tell.
 #[test]
 fn e2e_witness_chancery_of_a_log_that_was_brought_back_in_a_file() {
@@ -248,4 +272,37 @@ fn e2e_witness_chancery_of_a_log_that_was_brought_back_in_a_file() {
     assert_eq!(pair.seen(), further, "nothing of it was cosigned");
     let alarm = "chancery_audit_witness_alarm{witness=\"witness.example\"} 1";
     assert!(pair.log.metrics().contains(alarm));
+}
+
+/// What it has seen since the backup it has forgotten, so it must not sign as the one it was.
+#[test]
+fn e2e_witness_chancery_that_was_restored_is_another_in_a_file() {
+    let mut pair = Pair::start();
+    pair.wait_until_cosigned();
+    let (key, recipient) = backup::key(&pair.witness, "backup.key");
+    let file = backup::backup(&pair.witness, &recipient, "one.age");
+    let words = [
+        "backup",
+        "inspect",
+        file.to_str().unwrap(),
+        "--identity",
+        key.to_str().unwrap(),
+    ];
+    let left_out = pair.witness.json(&words)["left_out"].to_string();
+    assert!(
+        left_out.contains("witness.pem") && left_out.contains("another witness"),
+        "{left_out}"
+    );
+    let taken = backup::taken_at(&pair.witness, &file, &key);
+    stop(&mut pair.witness);
+    std::fs::remove_dir_all(pair.witness.state()).unwrap();
+    let restored = backup::restore(&pair.witness, &file, &key, &["--accept-lost-revocations", &taken]);
+    backup::restored(&restored);
+    assert!(!pair.witness.state().join("witness").exists());
+    pair.witness.serve();
+    let now = pair.witness.ok(&["audit", "witness-key"]);
+    assert_ne!(now.trim(), pair.witness_key);
+    pair.issue("one");
+    pair.log.wait_for_log("a witness contradicts the audit log");
+    assert!(ready(&pair.log).contains("look whether `key` is its verifier key"));
 }
