@@ -198,6 +198,36 @@ fn e2e_witness_chancery() {
     assert!(pair.witness.log_text().contains("must take another key"));
 }
 
+/// A log of somebody else, with an Ed25519 key of openssl, tree and proofs of its own making, and every question there is.
+#[test]
+fn e2e_witness_python_and_openssl() {
+    let mut witness = Appliance::init(Keys::Software);
+    let script = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("tests/judges/tlog_client.py");
+    let (script, folder) = (script.to_str().unwrap(), witness.dir.path().display().to_string());
+    let key = judge("python3", &[script, "key", &folder]);
+    append(
+        &witness,
+        &format!(
+            "[audit.witness]\nname = \"witness.example/w1\"\nkey_file = \"witness.pem\"\nfolder = \"seen\"\nlogs = [\"{}\"]",
+            key.trim()
+        ),
+    );
+    witness.serve();
+    let (url, own) = (witness.api_url(), witness.ok(&["audit", "witness-key"]));
+    let roots = witness.state().join("ca-bundle.pem").display().to_string();
+    let words = [
+        script,
+        "witness",
+        &folder,
+        &format!("{url}/audit/witness"),
+        &roots,
+        own.trim(),
+    ];
+    let said = judge("python3", &words);
+    assert!(said.contains("the witness keeps to the protocol"), "{said}");
+    assert!(witness.state().join("seen").is_dir());
+}
+
 /// Killed before it has remembered a checkpoint it knows nothing of it; killed after that it has cosigned it, and says so again.
 #[test]
 fn e2e_witness_chancery_that_is_killed() {
