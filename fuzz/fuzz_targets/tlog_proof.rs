@@ -1,4 +1,4 @@
-//! Proofs as files: what is read is written the same.
+//! Proofs as files, and the size in the answer of a witness: what is read is written the same.
 
 #![no_main]
 
@@ -11,5 +11,8 @@ fuzz_target!(|input: &[u8]| {
     }
     if let Ok(proof) = ConsistencyText::parse(input) {
         assert_eq!(proof.to_string().as_bytes(), input);
+    }
+    if let Some(size) = tlog::read_size(input) {
+        assert_eq!(format!("{size}\n").as_bytes(), input);
     }
 });

@@ -4,9 +4,11 @@
 //! at a time has takes new entries into the tree and has a checkpoint signed (`sign.rs`). Before that it looks whether the tree
 //! still is the one that was signed last, and whether the entries still are its leaves (`look.rs`); when not, nothing is signed, and
 //! the health of every server says which entry it is. Each server writes the log out as files besides (`files.rs`), whose
-//! checkpoint also reminds it of what was signed when somebody changes the database.
+//! checkpoint also reminds it of what was signed when somebody changes the database. Witnesses put their signatures under a checkpoint
+//! when they have answered (`cosign.rs`); nothing waits for them.
 
 mod anew;
+mod cosign;
 mod examine;
 mod export;
 mod files;
@@ -31,8 +33,11 @@ use store::{Reader, Tx};
 use tlog::{Checkpoint, KeyName, Note, NoteKey, SignatureKind, TreeHead};
 
 use crate::audit::hexadecimal;
+use crate::witness::Witness;
 
 pub(crate) use anew::forget;
+pub use cosign::AuditWitnessRequest;
+pub(crate) use cosign::WitnessStates;
 pub use examine::{AuditTree, AuditTreeVerdict, check_audit_tree, examine_audit_tree};
 pub(crate) use export::ExportStates;
 pub use export::{AuditExportPage, AuditLine};
@@ -189,6 +194,10 @@ pub(crate) struct AuditState {
     /// When the log was looked after; one at a time.
     pub(crate) tended: tokio::sync::Mutex<Option<Instant>>,
     pub(crate) exports: ExportStates,
+    /// Those that cosign this log.
+    pub(crate) witnesses: WitnessStates,
+    /// What makes this server a witness of other logs.
+    pub(crate) witness: ArcSwapOption<Witness>,
 }
 
 /// Alarms and faults that were told, to be told once.

@@ -21,7 +21,7 @@ use crate::signer::{SignFault, key_ref};
 pub struct HealthProblem {
     /// Stable code: `clock_set_back`, `signer_unavailable`, `hsm_unavailable`, `hsm_warning`, `store_full`, `store_unavailable`, `crl_expired`,
     /// `no_responder`, `issuer_revoked`, `changes_behind`, `changes_stuck`, `changes_unknown`, `audit_alarm`, `audit_checkpoint_late`,
-    /// `audit_files`, `audit_export_stuck`.
+    /// `audit_files`, `audit_export_stuck`, `audit_witness_alarm`, `audit_witness_late`, `audit_witness_state`.
     pub code: &'static str,
     /// One sentence for the operator.
     pub message: String,
@@ -332,6 +332,21 @@ impl Authority {
                 format!("the audit export {name} makes no way: {why}"),
             );
         }
+        for (name, what) in state.witnesses.alarms() {
+            if let Some(what) = what {
+                problem(
+                    "audit_witness_alarm",
+                    format!("the witness {name} contradicts the audit log: {what}"),
+                );
+            }
+        }
+        for (name, why) in state.witnesses.late(now) {
+            problem(
+                "audit_witness_late",
+                format!("the witness {name} does not cosign the audit log: {why}"),
+            );
+        }
+        problems.extend(self.witness_problems());
         problems
     }
 }

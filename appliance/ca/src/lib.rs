@@ -65,14 +65,15 @@ mod templates;
 mod tls_certificate;
 mod turns;
 mod verified_requests;
+mod witness;
 
 pub use answer_ocsp::{Freshness, OcspAnswer, OcspAnswerKind};
 pub use api_tokens::{ApiToken, NewApiToken, NewSecret};
 pub use audit::{AuditRecord, AuditVerdict};
 pub use audit_log::{
-    AuditAlarm, AuditExportPage, AuditLine, AuditProof, AuditTree, AuditTreeVerdict, Expected, FilesVerdict,
-    OfflineFault, audit_log_key, check_audit_tree, examine_audit_tree, verify_audit_files,
-    verify_audit_proof,
+    AuditAlarm, AuditExportPage, AuditLine, AuditProof, AuditTree, AuditTreeVerdict, AuditWitnessRequest,
+    Expected, FilesVerdict, OfflineFault, audit_log_key, check_audit_tree, examine_audit_tree,
+    verify_audit_files, verify_audit_proof,
 };
 pub use authority::Authority;
 pub use begin_epoch::{ExportFault, ExportedLog, NewEpoch, Restored, begin_epoch, check_export};
@@ -105,3 +106,7 @@ pub use settings::Settings;
 pub use signer::{SignFault, Signer};
 pub use subordinate::{ImportChain, Subordinate};
 pub use tls_certificate::TlsCertificate;
+pub use witness::{
+    AddCheckpointFault, CosignFault, SeenFault, SeenFile, TLOG_SIZE, WatchedLog, WitnessFault, WitnessKey,
+    WitnessKeyFault, WitnessRefusal, WitnessSettings,
+};

@@ -70,3 +70,5 @@ mod subordinate;
 mod tokens;
 #[path = "use_cases/two_tokens.rs"]
 mod two_tokens;
+#[path = "use_cases/witness.rs"]
+mod witness;

@@ -8,6 +8,7 @@ mod read;
 mod reference;
 mod signing;
 mod store;
+mod witness;
 
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
@@ -18,6 +19,7 @@ pub(crate) use audit::{Audit, Export, ExportKind};
 pub(crate) use read::ConfigError;
 pub(crate) use reference::{CHANGES_AT_RUN_TIME, Reference};
 pub(crate) use store::Store;
+pub(crate) use witness::Cosigner;
 
 /// The configuration as it is written.
 #[derive(Clone, Debug, Deserialize, Serialize, PartialEq)]

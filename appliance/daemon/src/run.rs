@@ -3,7 +3,7 @@
 use std::path::Path;
 use std::sync::Arc;
 
-use anyhow::{Result, anyhow};
+use anyhow::{Context as _, Result, anyhow};
 use ca::Authority;
 use front::Front;
 use tokio::runtime::Handle;
@@ -27,6 +27,8 @@ pub(crate) async fn serve(path: &Path, with_parent: bool, public: Handle) -> Res
     let config = Config::load(path)?;
     let settings = compose::settings(&config)?;
     let audit_exports = compose::audit_exports(&config)?;
+    let audit_witnesses = compose::audit_witnesses(&config)?;
+    let witness = compose::witness(&config)?;
     let level = log::start(&config.log)?;
     descriptors::make_room(config.limits.connections);
     let mut signals = Signals::new(with_parent)?;
@@ -34,6 +36,10 @@ pub(crate) async fn serve(path: &Path, with_parent: bool, public: Handle) -> Res
     let signing = Supervised::start(&config).await?;
     let authority = compose::authority(settings, store, compose::signer(&config)?).await?;
     report_orphans(&authority);
+    if let Some(witness) = witness {
+        let key = authority.be_a_witness(&witness).context("audit.witness")?;
+        tracing::info!(%key, "this server is a witness; give its key to those whose logs it watches");
+    }
     let front = compose::front(&config);
     let live = Arc::new(Live::start(path, config, level, authority.clone()).await?);
     let front = Front::bind(front, authority.clone(), live.identity(), public)?;
@@ -44,6 +50,7 @@ pub(crate) async fn serve(path: &Path, with_parent: bool, public: Handle) -> Res
     let hooks = jobs::Hooks {
         tls_renewal: Some(tls_renewal(&live)),
         audit_exports,
+        audit_witnesses,
     };
     work.spawn(jobs::run(authority.clone(), hooks, stop.clone()));
     work.spawn(follow(authority.clone(), stop.clone()));

@@ -68,3 +68,5 @@ mod units;
 mod upgrade;
 #[path = "e2e/verify.rs"]
 mod verify;
+#[path = "e2e/witness.rs"]
+mod witness;

@@ -16,3 +16,4 @@ pub(crate) mod orders;
 mod profile_schema;
 pub(crate) mod profiles;
 pub(crate) mod status;
+pub(crate) mod witness;

@@ -57,6 +57,7 @@ fn routes() -> OpenApiRouter<App> {
         .merge(admin::api_tokens::routes())
         .merge(admin::keys::routes())
         .merge(admin::audit::routes())
+        .merge(admin::witness::routes())
         .merge(admin::status::routes())
         .routes(routes!(document))
 }

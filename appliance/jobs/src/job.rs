@@ -10,6 +10,7 @@ use ca::Authority;
 use tokio::sync::Notify;
 
 use crate::audit_export::AuditExport;
+use crate::audit_witness::AuditWitness;
 
 /// A duty under way. The text of an error is logged by the runner.
 pub type Run = Pin<Box<dyn Future<Output = Result<(), String>> + Send>>;
@@ -24,6 +25,8 @@ pub struct Hooks {
     pub tls_renewal: Option<Hook>,
     /// Where entries of the audit log are sent.
     pub audit_exports: Vec<Arc<AuditExport>>,
+    /// Who cosigns the audit log.
+    pub audit_witnesses: Vec<Arc<AuditWitness>>,
 }
 
 impl fmt::Debug for Hooks {
@@ -31,6 +34,7 @@ impl fmt::Debug for Hooks {
         f.debug_struct("Hooks")
             .field("tls_renewal", &self.tls_renewal.is_some())
             .field("audit_exports", &self.audit_exports)
+            .field("audit_witnesses", &self.audit_witnesses)
             .finish()
     }
 }

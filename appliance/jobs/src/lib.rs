@@ -6,6 +6,7 @@
 mod audit_checkpoint;
 mod audit_export;
 mod audit_trim;
+mod audit_witness;
 mod changes_trim;
 mod clock_mark;
 mod crl_schedule;
@@ -20,8 +21,10 @@ mod runner;
 mod store_size;
 mod tls_renewal;
 mod token_health;
+mod web_client;
 
 pub use audit_export::{AuditExport, Destination};
+pub use audit_witness::AuditWitness;
 pub use job::{Context, Hook, Hooks, Job, Run};
 pub use runner::{run, run_table};
 

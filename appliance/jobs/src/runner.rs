@@ -9,6 +9,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::JOBS;
 use crate::audit_export::AuditExport;
+use crate::audit_witness::AuditWitness;
 use crate::job::{Context, Hooks, Job};
 
 /// The pause after a first failure; it doubles with each further one, up to the job's own interval.
@@ -32,6 +33,9 @@ pub async fn run_table(table: &[Job], context: Context, cancel: CancellationToke
             cancel.clone(),
         ));
     }
+    for witness in &context.hooks.audit_witnesses {
+        tasks.spawn(keep_asking(Arc::clone(witness), context.clone(), cancel.clone()));
+    }
     while tasks.join_next().await.is_some() {}
 }
 
@@ -42,6 +46,18 @@ async fn keep_exporting(export: Arc<AuditExport>, context: Context, cancel: Canc
         let run = async move { export.run(&context.authority, &until).await };
         if let Err(panic) = tokio::spawn(run).await {
             tracing::error!(%panic, "an audit export broke off and is begun again");
+            tokio::time::sleep(RETRY).await;
+        }
+    }
+}
+
+/// A witness is asked until the end, likewise.
+async fn keep_asking(witness: Arc<AuditWitness>, context: Context, cancel: CancellationToken) {
+    while !cancel.is_cancelled() {
+        let (witness, context, until) = (Arc::clone(&witness), context.clone(), cancel.clone());
+        let run = async move { witness.run(&context.authority, &until).await };
+        if let Err(panic) = tokio::spawn(run).await {
+            tracing::error!(%panic, "asking a witness broke off and is begun again");
             tokio::time::sleep(RETRY).await;
         }
     }

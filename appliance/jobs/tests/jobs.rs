@@ -140,6 +140,7 @@ async fn at_the_start_everything_due_is_done() {
     let cancel = CancellationToken::new();
     let hooks = Hooks {
         audit_exports: Vec::new(),
+        audit_witnesses: Vec::new(),
         tls_renewal: Some(hook),
     };
     let running = tokio::spawn(jobs::run(authority.clone(), hooks, cancel.clone()));

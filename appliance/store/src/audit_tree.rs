@@ -55,6 +55,12 @@ pub fn checkpoints(reader: &Reader<'_>) -> Result<Vec<CheckpointRow>> {
     reader.all(&sql, &[], read)
 }
 
+/// The newest checkpoints, at most so many, the newest first.
+pub fn newest_checkpoints(reader: &Reader<'_>, most: u32) -> Result<Vec<CheckpointRow>> {
+    let sql = format!("SELECT {COLUMNS} FROM audit_checkpoints ORDER BY size DESC LIMIT ?1");
+    reader.all(&sql, &[i64::from(most).into()], read)
+}
+
 /// Records a checkpoint, or another note of the same size.
 pub fn put_checkpoint(tx: &Tx<'_>, checkpoint: &CheckpointRow) -> Result<()> {
     let sql = format!(

@@ -5,10 +5,10 @@
 //! writes a log uses [`Growth`], makes proofs with [`inclusion_proof`] and
 //! [`consistency_proof`] over [`Tiles`], and signs a [`Checkpoint`] by way of [`NoteKey::message`] and
 //! [`NoteKey::signature`]. Who audits it reads [`Note::parse`], [`Note::verify`], [`Checkpoint::parse`],
-//! [`verify_inclusion`] and [`verify_consistency`].
+//! [`verify_inclusion`] and [`verify_consistency`]. A witness decides by [`witnessed`] and [`continued`].
 //!
 //! The formats are c2sp.org/tlog-tiles, c2sp.org/tlog-checkpoint@v1.0.0, c2sp.org/signed-note@v1.0.0,
-//! c2sp.org/tlog-cosignature and c2sp.org/tlog-proof. Left out on purpose: pruning, and the ML-DSA-44 cosignatures of subtrees.
+//! c2sp.org/tlog-cosignature, c2sp.org/tlog-witness and c2sp.org/tlog-proof. Left out on purpose: pruning, and the ML-DSA-44 cosignatures of subtrees.
 
 #![cfg_attr(
     test,
@@ -41,6 +41,7 @@ mod tile_path;
 mod tiles;
 #[cfg(test)]
 mod vectors;
+mod witness;
 
 pub use bundle::{Bundle, BundleFault, EntryTooLong, MAX_BUNDLE_LEN, MAX_ENTRY_LEN, write_entry};
 pub use checkpoint::{Checkpoint, CheckpointFault};
@@ -61,3 +62,6 @@ pub use signature_kind::{KeyId, SignatureKind};
 pub use tile::{TILE_WIDTH, Tile, TileFault, TileHashes};
 pub use tile_path::{PathFault, TilePath};
 pub use tiles::{Tiles, TilesFault};
+pub use witness::{
+    NotCosigned, TLOG_SIZE, WitnessRefusal, continued, cosignature, read_size, unverified_origin, witnessed,
+};

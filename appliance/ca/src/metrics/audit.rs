@@ -1,4 +1,4 @@
-//! Metrics of the audit log: its checkpoints, its alarm, its exports.
+//! Metrics of the audit log: its checkpoints, its alarm, its exports, its witnesses.
 
 use std::sync::atomic::Ordering;
 
@@ -17,6 +17,9 @@ pub(super) struct AuditMetrics {
     alarm: IntGauge,
     export_lag: IntGaugeVec,
     export_failures: IntCounterVec,
+    witness_lag: IntGaugeVec,
+    witness_failures: IntCounterVec,
+    witness_alarm: IntGaugeVec,
 }
 
 impl AuditMetrics {
@@ -44,6 +47,21 @@ impl AuditMetrics {
                 "Attempts to export entries of the audit log that failed",
                 &["export"],
             )?,
+            witness_lag: make.gauges(
+                "audit_witness_lag",
+                "Entries of the audit log that are signed and not cosigned by the witness",
+                &["witness"],
+            )?,
+            witness_failures: make.counters(
+                "audit_witness_failures_total",
+                "Attempts to have a checkpoint cosigned that failed",
+                &["witness"],
+            )?,
+            witness_alarm: make.gauges(
+                "audit_witness_alarm",
+                "1 when what the witness says contradicts the audit log",
+                &["witness"],
+            )?,
         })
     }
 
@@ -60,6 +78,16 @@ impl AuditMetrics {
         }
         for (name, failures) in state.exports.failures() {
             raise(&self.export_failures.with_label_values(&[&name]), failures);
+        }
+        for (name, lag) in state.witnesses.lags() {
+            self.witness_lag.with_label_values(&[&name]).set(lag);
+        }
+        for (name, failures) in state.witnesses.failures() {
+            raise(&self.witness_failures.with_label_values(&[&name]), failures);
+        }
+        for (name, alarm) in state.witnesses.alarms() {
+            let is_on = i64::from(alarm.is_some());
+            self.witness_alarm.with_label_values(&[&name]).set(is_on);
         }
     }
 }

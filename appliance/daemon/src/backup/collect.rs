@@ -80,10 +80,13 @@ impl Collected {
             .extend(NOT_CARRIED.iter().map(|name| config.state_dir.join(name)));
         // The log of a restored store is another one: its files are made anew.
         collected.skipped.insert(config.path(&config.audit.folder));
+        collected.leave_out_witness(config);
         collected.add(&config_file);
         let own = &config.store;
         let named = [&own.password_file, &own.tls_roots, &own.tls_identity];
-        for file in named.into_iter().flatten().chain(&config.keys.blocklists) {
+        let witnesses = config.audit.witnesses.iter();
+        let named = named.into_iter().chain(witnesses.map(|one| &one.tls_roots));
+        for file in named.flatten().chain(&config.keys.blocklists) {
             collected.add(&config.path(file));
         }
         collected.look_at_signing(&signing_file);
@@ -91,6 +94,19 @@ impl Collected {
             .later
             .push((Role::State, config.state_dir.clone(), PathBuf::new()));
         Ok(collected)
+    }
+
+    /// A witness that was restored has forgotten what it saw since, and must not sign as the one it was.
+    fn leave_out_witness(&mut self, config: &Config) {
+        let Some(own) = &config.audit.witness else {
+            return;
+        };
+        let (key, folder) = (config.path(&own.key_file), config.path(&own.folder));
+        self.left_out.push(format!(
+            "the key of this server as a witness ({}) and what it has seen: restored, it is another witness with a new key",
+            key.display()
+        ));
+        self.skipped.extend([key, folder]);
     }
 
     fn look_at_signing(&mut self, file: &Path) {

@@ -59,6 +59,9 @@ pub(crate) enum Command {
     },
     /// Cosign checkpoints as a witness: somewhere else than the log is, and only what continues what was cosigned before.
     Witness(witness::Args),
+    /// Print the verifier key of this server as a witness: what servers whose logs it watches, and their auditors, are given.
+    #[command(after_help = "Example: chancery audit witness-key > witness.vkey")]
+    WitnessKey,
     /// Begin the log anew with another key, after a loss that cannot be made good: a database that was restored to an earlier
     /// time, or tampered with. What was signed before stays signed; auditors have to take the new key.
     #[command(
@@ -120,6 +123,13 @@ pub(crate) async fn run(place: &Place, command: Command) -> Result<ExitCode> {
             }
         }
         Command::Witness(args) => witness::run(place.output, &args)?,
+        Command::WitnessKey => {
+            let answer = Api::new(place)?.get("/api/v1/audit/witness").await?;
+            put(place.output, &answer, "/key", None)?;
+            if place.output == Output::Table {
+                say!("");
+            }
+        }
         Command::BeginAnew { reason } => {
             let body = json!({ "reason": reason });
             Api::new(place)?.post("/api/v1/audit/begin-anew", &body).await?;

@@ -52,6 +52,8 @@ fn check(place: &Place) -> Result<()> {
     }
     config.read_blocklists()?;
     compose::audit_exports(&config)?;
+    compose::audit_witnesses(&config)?;
+    compose::check_witness(&config)?;
     Ok(())
 }
 

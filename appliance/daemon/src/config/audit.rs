@@ -1,9 +1,11 @@
-//! `[audit]`: the checkpoints of the audit log, its files, and where its entries are sent.
+//! `[audit]`: the checkpoints of the audit log, its files, where its entries are sent, and who witnesses it.
 
 use std::net::{IpAddr, SocketAddr};
 use std::path::PathBuf;
 
 use serde::{Deserialize, Serialize};
+
+use super::witness::{Cosigner, Witness};
 
 /// `[audit]`
 #[derive(Clone, Debug, Deserialize, Serialize, PartialEq)]
@@ -18,6 +20,11 @@ pub(crate) struct Audit {
     /// Where its entries are sent. Not written when there are none, so that a section can be added to what `init` wrote.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub(crate) exports: Vec<Export>,
+    /// Who cosigns its checkpoints.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub(crate) witnesses: Vec<Cosigner>,
+    /// What makes this server a witness of other logs.
+    pub(crate) witness: Option<Witness>,
 }
 
 /// `[[audit.exports]]`
@@ -61,13 +68,26 @@ impl Default for Audit {
             folder: "audit-log".into(),
             token: None,
             exports: Vec::new(),
+            witnesses: Vec::new(),
+            witness: None,
         }
     }
 }
 
 impl Audit {
     /// What is wrong, each with its key.
-    pub(super) fn problems(&self) -> Vec<(String, &'static str)> {
+    pub(super) fn problems(&self) -> Vec<(String, String)> {
+        let mut problems: Vec<(String, String)> = self
+            .own_problems()
+            .into_iter()
+            .map(|(key, what)| (key, what.to_owned()))
+            .collect();
+        problems.extend(Cosigner::problems(&self.witnesses));
+        problems.extend(self.witness.iter().flat_map(Witness::problems));
+        problems
+    }
+
+    fn own_problems(&self) -> Vec<(String, &'static str)> {
         let mut problems = Vec::new();
         if !(1..=3600).contains(&self.checkpoint_seconds) {
             problems.push(("audit.checkpoint_seconds".to_owned(), "1 to 3600"));
@@ -150,7 +170,7 @@ impl Export {
 }
 
 /// `http://` to an address of this machine.
-fn is_plain_loopback(url: &str) -> bool {
+pub(super) fn is_plain_loopback(url: &str) -> bool {
     let rest = url.strip_prefix("http://").unwrap_or_default();
     let authority = rest.split(['/', '?', '#']).next().unwrap_or_default();
     let with_port = authority.parse::<SocketAddr>().map(|address| address.ip());

@@ -31,7 +31,7 @@ impl Config {
             "a filter such as `info` or `info,front=debug`",
         );
         for (key, what) in self.audit.problems() {
-            problems.when(true, &key, what);
+            problems.when(true, &key, &what);
         }
         self.ocsp.check(&mut problems);
         self.lifetimes.check(&mut problems);

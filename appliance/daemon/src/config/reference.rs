@@ -149,6 +149,43 @@ pub(super) const TEXTS: &[(&str, &str)] = &[
         "The file whose first line is the secret that signs what is posted; only its owner and group may read it.",
     ),
     (
+        "audit.witnesses",
+        "Who cosigns the checkpoints of the audit log (c2sp.org/tlog-witness), each a section `[[audit.witnesses]]`.",
+    ),
+    (
+        "audit.witnesses[].url",
+        "The prefix of the witness's addresses, `https://…`; plain `http` only to a loopback address. Of another Chancery: its API and \
+         `/audit/witness`.",
+    ),
+    (
+        "audit.witnesses[].key",
+        "Its verifier key: what `chancery audit witness-key` prints there. Its name is that of the witness in messages and metrics.",
+    ),
+    (
+        "audit.witnesses[].tls_roots",
+        "Authorities (PEM) that may certify the witness.",
+    ),
+    (
+        "audit.witness",
+        "Makes this server a witness of other logs, at `/audit/witness` of its API; without it there is nothing at that address.",
+    ),
+    (
+        "audit.witness.name",
+        "The name it signs under, such as `witness.example`: no spaces and no `+`.",
+    ),
+    (
+        "audit.witness.key_file",
+        "The file of its key (Ed25519, PKCS#8 in PEM), made when it is not there. It is in no backup: a witness that was restored is another.",
+    ),
+    (
+        "audit.witness.folder",
+        "Where it keeps what it has seen, a file for each log; `witness` in the state folder when left out.",
+    ),
+    (
+        "audit.witness.logs",
+        "The verifier keys of the logs it watches: what `chancery audit key` prints on their servers.",
+    ),
+    (
         "ocsp.sign_ahead",
         "Whether OCSP answers about what is revoked are signed before anybody asks, every hour those that will be due. Without it \
          they are signed at the first question: for an HSM that is slow, or paid for by the signature.",
@@ -226,6 +263,15 @@ pub(super) const OPTIONAL: &[&str] = &[
     "audit.exports[].tls_roots",
     "audit.exports[].tls_identity",
     "audit.exports[].secret_file",
+    "audit.witnesses",
+    "audit.witnesses[].url",
+    "audit.witnesses[].key",
+    "audit.witnesses[].tls_roots",
+    "audit.witness",
+    "audit.witness.name",
+    "audit.witness.key_file",
+    "audit.witness.folder",
+    "audit.witness.logs",
 ];
 
 /// Keys of `chancery.toml` that SIGHUP changes; the others want a new start.

@@ -40,7 +40,7 @@ impl Drop for Program {
     }
 }
 
-fn wait_until(what: &str, is_true: impl Fn() -> bool) {
+pub(crate) fn wait_until(what: &str, is_true: impl Fn() -> bool) {
     let since = Instant::now();
     while !is_true() {
         assert!(since.elapsed() < Duration::from_secs(40), "{what}");
@@ -60,7 +60,7 @@ pub(crate) fn signed(appliance: &Appliance) -> u64 {
 }
 
 /// Runs the verifier in a folder where there is neither configuration nor store.
-fn offline(appliance: &Appliance, words: &[&str]) -> (bool, Value) {
+pub(crate) fn offline(appliance: &Appliance, words: &[&str]) -> (bool, Value) {
     let empty = tempfile::tempdir().unwrap();
     let mut all = vec![
         "--config",

@@ -134,14 +134,43 @@ fn wait_until_written_out(appliance: &Appliance) {
     }
 }
 
+/// A server whose log is witnessed, by itself, as far as the commands of the page can tell.
+fn witnessed() -> Appliance {
+    let mut appliance = Appliance::start(Keys::Software);
+    let key = appliance.ok(&["audit", "key"]);
+    let again = |appliance: &mut Appliance, section: &str| {
+        let text = std::fs::read_to_string(appliance.config()).unwrap();
+        std::fs::write(appliance.config(), format!("{text}\n{section}\n")).unwrap();
+        appliance.signal("TERM");
+        appliance.wait();
+        appliance.serve();
+    };
+    let own = format!(
+        "[audit.witness]\nname = \"network.example\"\nkey_file = \"witness.pem\"\nlogs = [\"{}\"]",
+        key.trim()
+    );
+    again(&mut appliance, &own);
+    let (key, url) = (appliance.ok(&["audit", "witness-key"]), appliance.api_url());
+    let other = format!(
+        "[[audit.witnesses]]\nurl = \"{url}/audit/witness\"\nkey = \"{}\"\ntls_roots = \"ca-bundle.pem\"",
+        key.trim()
+    );
+    again(&mut appliance, &other);
+    appliance
+}
+
 /// What an auditor does, on the log of a server that runs.
 #[test]
 fn e2e_docs_audit() {
-    let appliance = Appliance::start(Keys::Software);
+    let appliance = witnessed();
     wait_until_written_out(&appliance);
+    crate::audit::wait_until("it is not cosigned", || {
+        let checkpoint = appliance.state().join("audit-log/checkpoint");
+        std::fs::read_to_string(checkpoint).is_ok_and(|note| note.contains("\u{2014} network.example "))
+    });
     let state = appliance.state().display().to_string();
     let script =
-        format!("set -euo pipefail\n{}", commands("audit.md", 6)).replace("/var/lib/chancery", &state);
+        format!("set -euo pipefail\n{}", commands("audit.md", 8)).replace("/var/lib/chancery", &state);
     let folder = tempfile::tempdir().unwrap();
     let output = Command::new("bash")
         .args(["-c", &script])

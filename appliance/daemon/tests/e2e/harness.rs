@@ -539,10 +539,10 @@ pub(crate) fn text(output: &Output) -> String {
 }
 
 /// Ports that are free now. They lie below those that the system hands out to clients, and each test process looks in a
-/// place of its own, so that none is taken before its listener opens.
+/// place of its own, with room for three servers, so that none is taken before its listener opens.
 pub(crate) fn free_ports() -> [u16; 3] {
     static TAKEN: AtomicU16 = AtomicU16::new(0);
-    let first = 12_000 + u16::try_from(std::process::id() % 4_000).unwrap() * 5;
+    let first = 12_000 + u16::try_from(std::process::id() % 2_000).unwrap() * 10;
     let free = || loop {
         let port = first + TAKEN.fetch_add(1, Ordering::Relaxed);
         if TcpListener::bind((Ipv4Addr::LOCALHOST, port)).is_ok() {

@@ -28,3 +28,4 @@ mod public;
 mod public_ocsp;
 mod tls;
 mod wire;
+mod witness;

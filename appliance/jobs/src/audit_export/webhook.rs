@@ -4,16 +4,15 @@
 //! receiver knows who sent it and can refuse what is old. An answer of 2xx is the receipt; nothing is followed elsewhere.
 
 use std::fmt::Write as _;
-use std::time::Duration;
 
 use aws_lc_rs::hmac;
 use ca::AuditLine;
 use jiff::Timestamp;
-use reqwest::redirect::Policy;
-use reqwest::{Certificate, Client, Url};
+use reqwest::{Client, Url};
 use secrecy::{ExposeSecret as _, SecretString};
 
 use super::joined;
+use crate::web_client::{self, chain};
 
 const SIGNATURE: &str = "chancery-signature";
 
@@ -27,19 +26,9 @@ pub(super) struct WebhookExport {
 impl WebhookExport {
     pub(super) fn new(url: &str, roots: Option<&[u8]>, secret: SecretString) -> Result<Self, String> {
         let url = Url::parse(url).map_err(|error| format!("url: {error}"))?;
-        let mut builder = Client::builder()
-            .redirect(Policy::none())
-            .no_proxy()
-            .connect_timeout(Duration::from_secs(10));
-        if let Some(roots) = roots {
-            let roots = Certificate::from_pem_bundle(roots).map_err(|error| format!("tls_roots: {error}"))?;
-            builder = builder.tls_certs_only(roots);
-        } else {
-            builder = builder.tls_certs_only([]);
-        }
         Ok(Self {
             url,
-            client: builder.build().map_err(|error| error.to_string())?,
+            client: web_client::client(roots)?,
             secret,
         })
     }
@@ -76,17 +65,6 @@ fn signature(secret: &[u8], seconds: i64, body: &[u8]) -> String {
     for octet in context.sign().as_ref() {
         // Writing to a String cannot fail.
         let _ = write!(text, "{octet:02x}");
-    }
-    text
-}
-
-/// An error with what it is due to.
-fn chain(error: &dyn std::error::Error) -> String {
-    let mut text = error.to_string();
-    let mut cause = error.source();
-    while let Some(one) = cause {
-        let _ = write!(text, ": {one}");
-        cause = one.source();
     }
     text
 }

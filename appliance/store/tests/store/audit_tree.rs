@@ -58,6 +58,10 @@ async fn the_newest_checkpoint_is_found_and_may_get_another_note() {
     let of = |size| store.read(move |reader| audit_tree::checkpoint_of(reader, size));
     assert_eq!(of(9).await.unwrap(), Some(checkpoint(9, 10)));
     assert_eq!(of(10).await.unwrap(), None);
+    let newest = |most| store.read(move |reader| audit_tree::newest_checkpoints(reader, most));
+    let sizes = |rows: Vec<CheckpointRow>| rows.iter().map(|row| row.size).collect::<Vec<_>>();
+    assert_eq!(sizes(newest(1).await.unwrap()), [100]);
+    assert_eq!(sizes(newest(9).await.unwrap()), [100, 9]);
 }
 
 /// The first of each day stays, and the newest thousand.

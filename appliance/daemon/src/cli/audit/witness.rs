@@ -1,17 +1,15 @@
 //! `chancery audit witness`: cosigns the checkpoints of a log that is elsewhere.
 //!
 //! It works with files alone: a folder of the log (a copy, or one that is mounted), or a proof of consistency that somebody brings. The
-//! file of its state is what it is a witness by: it never cosigns what does not continue the checkpoint in it.
+//! file of its state is what it is a witness by: it never cosigns what does not continue the checkpoint in it. Key, state and signature
+//! are those of a server that is asked over the network (`ca::Witness…`).
 
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context as _, Result, bail};
-use aws_lc_rs::rand::SystemRandom;
-use aws_lc_rs::signature::{Ed25519KeyPair, KeyPair as _};
-use ca::{Clock, Expected};
-use pki::PublicKey;
+use ca::{Clock, Expected, SeenFile, WitnessKey};
 use serde_json::json;
-use tlog::{ConsistencyText, KeyName, Note, NoteKey, SignatureKind};
+use tlog::{ConsistencyText, Note, NoteKey};
 
 use super::read_note;
 use crate::cli::say::{say, say_part};
@@ -53,18 +51,24 @@ pub(super) fn run(output: Output, args: &Args) -> Result<()> {
         .trim()
         .parse()
         .context("--log-key is no verifier key")?;
-    let pair = key_pair(&args.key)?;
-    let witness = witness_key(&args.name, &pair)?;
-    let before = args.state.exists().then(|| read_note(&args.state)).transpose()?;
+    let key = WitnessKey::open_or_make(&args.name, &args.key)?;
+    let witness = key.verifier();
+    let state = SeenFile::new(&args.state);
+    let seen = state.read(log.name().as_str(), witness)?;
+    let before = seen.map(|_| read_note(&args.state)).transpose()?;
     let expected = Expected {
         key: Some(log),
         old: before.clone().into_iter().collect(),
         witnesses: Vec::new(),
     };
     let note = newest(&args.files, &expected)?;
-    let cosigned = cosign(note, &witness, &pair)?;
+    let cosigned = if note.verify(std::slice::from_ref(witness)).is_ok() {
+        note
+    } else {
+        key.cosign(note, Clock::system().now())?.0
+    };
     // First it is remembered, then it is given away.
-    files::write(&args.state, cosigned.to_string().as_bytes(), Readers::All)?;
+    state.write(&cosigned)?;
     match (&args.out, output) {
         (Some(file), _) => files::write(file, cosigned.to_string().as_bytes(), Readers::All)?,
         (None, Output::Table) => say_part!("{cosigned}"),
@@ -98,46 +102,4 @@ fn newest(path: &Path, expected: &Expected) -> Result<Note> {
     }
     ca::verify_audit_proof(&octets, expected)?;
     Ok(proof.checkpoint)
-}
-
-fn cosign(mut note: Note, witness: &NoteKey, pair: &Ed25519KeyPair) -> Result<Note> {
-    let keys = [witness.clone()];
-    if note.verify(&keys).is_ok() {
-        return Ok(note);
-    }
-    let text = note.unverified_text().to_owned();
-    let at = Clock::system().now();
-    let signature = pair.sign(&witness.message(&text, at)?);
-    note.push(witness.signature(&text, at, signature.as_ref())?)?;
-    Ok(note)
-}
-
-fn witness_key(name: &str, pair: &Ed25519KeyPair) -> Result<NoteKey> {
-    // RFC 8410 section 4: what stands before the octets of the key.
-    const SPKI: [u8; 12] = [
-        0x30, 0x2a, 0x30, 0x05, 0x06, 0x03, 0x2b, 0x65, 0x70, 0x03, 0x21, 0x00,
-    ];
-    let spki = [SPKI.as_slice(), pair.public_key().as_ref()].concat();
-    let key = PublicKey::from_spki_der(&spki)?;
-    Ok(NoteKey::new(
-        KeyName::new(name)?,
-        SignatureKind::Cosignature,
-        key,
-    )?)
-}
-
-fn key_pair(file: &Path) -> Result<Ed25519KeyPair> {
-    if !file.exists() {
-        let made = Ed25519KeyPair::generate_pkcs8v1(&SystemRandom::new()).context("making the key")?;
-        let pem = pki::pem::encode("PRIVATE KEY", made.as_ref());
-        files::write(file, pem.as_bytes(), Readers::Owner)?;
-    }
-    let text = std::fs::read(file).with_context(|| format!("{} cannot be read", file.display()))?;
-    let unusable = || format!("{} is no Ed25519 key (PKCS#8 in PEM)", file.display());
-    let blocks = pki::pem::decode(&text).with_context(unusable)?;
-    let der = blocks
-        .iter()
-        .find(|block| block.label == "PRIVATE KEY")
-        .with_context(unusable)?;
-    Ed25519KeyPair::from_pkcs8_maybe_unchecked(&der.der).with_context(unusable)
 }
