@@ -42,6 +42,8 @@ mod lint;
 mod ml_dsa;
 #[path = "e2e/nodes.rs"]
 mod nodes;
+#[path = "e2e/nodes_away.rs"]
+mod nodes_away;
 #[path = "e2e/operate.rs"]
 mod operate;
 #[path = "e2e/overload.rs"]
