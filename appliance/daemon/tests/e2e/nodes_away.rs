@@ -1,17 +1,18 @@
-//! A server of two that is cut off from the database for a while and comes back. What the other one did meanwhile stands.
+//! A server of two that is away for a while and comes back: cut off from the database, or stopped while it makes a CRL. What the other
+//! one did meanwhile stands.
 
 use std::fs;
 use std::io::{Read as _, Write as _};
 use std::net::Shutdown;
 use std::os::unix::net::{UnixListener, UnixStream};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
 use store_bed::Postgres;
 use tempfile::TempDir;
 
-use crate::harness::Appliance;
+use crate::harness::{Appliance, judge, signal, text};
 use crate::nodes::{Nodes, WORD, path};
 
 /// What a cut off server may not know for longer: the least that the configuration allows.
@@ -183,4 +184,113 @@ fn e2e_store_postgres_a_server_that_was_cut_off_knows_soon_what_was_revoked() {
             assert!(begun < WORD, "{cut:?} {begun:?} after it was back: {said}");
         }
     }
+}
+
+/// The list that a server hands out: its number and its octets.
+fn list(node: &Appliance, id: &str) -> (u64, Vec<u8>) {
+    let file = node.file("list.crl");
+    let url = format!("{}/.well-known/pki/crl/{id}", node.public_url());
+    judge("curl", &["-sSf", "--max-time", "20", "-o", path(&file), &url]);
+    let told = judge(
+        "openssl",
+        &[
+            "crl",
+            "-inform",
+            "DER",
+            "-in",
+            path(&file),
+            "-noout",
+            "-crlnumber",
+        ],
+    );
+    let (_, number) = told.trim().split_once("0x").unwrap();
+    (u64::from_str_radix(number, 16).unwrap(), fs::read(file).unwrap())
+}
+
+/// The numbers of the lists of an issuer that were ever published, in the order of the audit log.
+fn published(node: &Appliance, id: &str) -> Vec<u64> {
+    let told = node.json(&["audit", "tail", "--lines", "500"]);
+    let mut entries: Vec<_> = told
+        .as_array()
+        .unwrap()
+        .iter()
+        .filter(|entry| entry["action"] == "crl.publish" && entry["object"] == id)
+        .map(|entry| {
+            (
+                entry["seq"].as_u64().unwrap(),
+                entry["details"]["number"].as_u64().unwrap(),
+            )
+        })
+        .collect();
+    entries.sort_unstable();
+    entries.into_iter().map(|(_, number)| number).collect()
+}
+
+fn is_stopped(pid: u32) -> bool {
+    let stat = fs::read_to_string(PathBuf::from(format!("/proc/{pid}/stat"))).unwrap();
+    let (_, behind_name) = stat.rsplit_once(") ").unwrap();
+    behind_name.starts_with('T')
+}
+
+/// The server is stopped for longer than the lease of the list that it makes: signed, and not recorded yet.
+#[test]
+fn e2e_store_postgres_a_server_that_wakes_up_publishes_nothing_old() {
+    let database = Postgres::start();
+    let urls = vec![database.url(); 2];
+    let mut nodes = Nodes::init(database, &urls);
+    assert!(nodes.nodes[0].try_serve(&[("CHANCERY_STOP_AT", "after signature: revocation #1")]));
+    nodes.nodes[1].serve();
+    let shown = nodes.nodes[1].json(&["ca", "show", "issuing"]);
+    let id = shown["id"].as_str().unwrap();
+    let (before, _) = list(&nodes.nodes[1], id);
+    let serial = issue(&nodes.nodes[0], "host");
+
+    // The list follows by itself.
+    nodes.nodes[0].ok(&["cert", "revoke", &serial, "--reason", "superseded"]);
+    let holder = nodes.nodes[0].pid();
+    nodes.wait_until("it is not stopped", || is_stopped(holder));
+    let refused = nodes.nodes[1].run(&["ca", "publish-crl", "issuing"]);
+    assert!(
+        text(&refused).contains("another server is making this list"),
+        "{}",
+        text(&refused)
+    );
+    assert_eq!(list(&nodes.nodes[1], id).0, before);
+
+    // Nobody is asked to: the other one goes on when the lease has ended.
+    nodes.wait_until("nobody publishes in its place", || {
+        list(&nodes.nodes[1], id).0 > before
+    });
+    assert!(is_stopped(holder));
+    let (number, octets) = list(&nodes.nodes[1], id);
+    assert_eq!(number, before + 2, "the one between is the sleeper's");
+    assert_eq!(published(&nodes.nodes[1], id).last(), Some(&number));
+
+    signal(holder, "CONT");
+    nodes.nodes[0]
+        .wait_for_log("the CRL could not be published error=another server has taken this duty over");
+    nodes.wait_until("they hand out different lists", || {
+        let lists = [0, 1].map(|node| list(&nodes.nodes[node], id));
+        assert!(
+            lists.iter().all(|(one, _)| *one != before + 1),
+            "the sleeper's list is handed out"
+        );
+        assert!(lists[1].0 >= number, "the numbers fall");
+        if lists[1].0 == number {
+            assert_eq!(lists[1].1, octets);
+        }
+        lists[0] == lists[1]
+    });
+    let later = nodes.nodes[0].json(&["ca", "publish-crl", "issuing"]);
+    assert!(later["number"].as_u64().unwrap() > number, "{later}");
+    nodes.wait_until("the next list is not handed out by both", || {
+        let lists = [0, 1].map(|node| list(&nodes.nodes[node], id));
+        lists[0].0 > number && lists[0] == lists[1]
+    });
+    let numbers = published(&nodes.nodes[1], id);
+    assert!(numbers.is_sorted_by(|one, next| one < next), "{numbers:?}");
+    assert!(
+        !numbers.contains(&(before + 1)) && numbers.contains(&number),
+        "{numbers:?}"
+    );
 }
