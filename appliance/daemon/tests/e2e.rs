@@ -58,6 +58,8 @@ mod store;
 mod token;
 #[path = "e2e/tour.rs"]
 mod tour;
+#[path = "e2e/two_tokens.rs"]
+mod two_tokens;
 #[path = "e2e/units.rs"]
 mod units;
 #[path = "e2e/upgrade.rs"]
