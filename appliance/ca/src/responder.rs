@@ -165,6 +165,7 @@ impl Authority {
         }
         if let Err(error) = self.renew_responder_if_due(issuer).await {
             tracing::error!(%error, issuer = issuer.entry().name, "the revoked OCSP responder has no successor yet");
+            look_again(&self.inner().responder_nudge);
         }
     }
 

@@ -152,6 +152,22 @@ async fn the_key_of_a_responder_that_is_revoked_meanwhile_is_certified_no_more()
     assert_eq!(pair.ask(&pair.one, serial).await, CertStatus::Good);
 }
 
+/// Whoever revokes a responder makes the next one; when that server comes to its end before, another one does, in a while.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_revoked_responder_has_a_successor_soon_whoever_makes_it() {
+    let pair = Pair::ready().await;
+    let nudge = pair.other.responder_nudge();
+    let keys = pair.keys();
+    let current = responder_certificates(&pair.one)[1].serial();
+    revoke(&pair.one, current, RevocationReason::KeyCompromise).await;
+    pair.settle().await;
+    let woken = tokio::time::timeout(Duration::from_secs(30), nudge.notified()).await;
+    assert!(woken.is_ok(), "nobody looks after it");
+    assert_eq!(pair.other.renew_due_responders().await.unwrap(), 0, "it is there");
+    assert_eq!(responders(&pair.one), responders(&pair.other));
+    assert_eq!(pair.keys() - keys, 1);
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn a_ca_is_made_by_one_of_two_that_are_told_to() {
     let pair = Pair::ready().await;
