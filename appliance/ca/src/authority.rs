@@ -63,6 +63,7 @@ pub(crate) struct Inner {
     pub(crate) table_changes: tokio::sync::Mutex<()>,
     pub(crate) audit: AuditState,
     pub(crate) crl_nudge: Arc<Notify>,
+    pub(crate) responder_nudge: Arc<Notify>,
     /// How far this server is with the changes of others.
     pub(crate) following: Following,
     /// Work that runs to its end.
@@ -102,6 +103,7 @@ impl Authority {
             table_changes: tokio::sync::Mutex::default(),
             audit: AuditState::default(),
             crl_nudge: Arc::default(),
+            responder_nudge: Arc::default(),
             following: Following::from(mark, asked_at),
             tasks: TaskTracker::new(),
             recovered: OnceLock::new(),
@@ -153,6 +155,11 @@ impl Authority {
     /// Told when a CRL is due before its time, because something was revoked.
     pub fn crl_nudge(&self) -> Arc<Notify> {
         Arc::clone(&self.inner.crl_nudge)
+    }
+
+    /// Told when it is time to look again for a responder that another server was making.
+    pub fn responder_nudge(&self) -> Arc<Notify> {
+        Arc::clone(&self.inner.responder_nudge)
     }
 
     /// Waits until all work under way has ended, also that whose callers went away. Called once, before the program ends

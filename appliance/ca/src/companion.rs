@@ -2,9 +2,11 @@
 
 use pki::Certificate;
 use store::certificates::CertificateRow;
+use store::leases::Lease;
 use store::responders::ResponderRow;
 use uuid::Uuid;
 
+use crate::duty;
 use crate::registry::bundle_to_stored;
 
 /// What is recorded in the same transaction as a certificate.
@@ -14,8 +16,8 @@ pub(crate) enum Companion {
     None,
     /// A pending issuer becomes active with it.
     Activation(Activation),
-    /// It is the certificate of the issuer's OCSP responder.
-    Responder,
+    /// It is the certificate of the issuer's OCSP responder, made under this lease where there are other servers.
+    Responder(Option<Lease>),
 }
 
 /// A pending issuer that becomes active.
@@ -40,7 +42,9 @@ impl Companion {
         match self {
             Self::None => Ok(()),
             Self::Activation(activation) => activation.record(tx, &row.subject, certificate),
-            Self::Responder => {
+            Self::Responder(lease) => {
+                duty::require(tx, lease.as_ref())?;
+                refuse_key_of_revoked(tx, row)?;
                 let responder = ResponderRow {
                     certificate_id: row.id,
                     issuer_id: row.issuer_id,
@@ -69,5 +73,19 @@ impl Activation {
         let chain = bundle_to_stored(&self.chain);
         store::issuers::activate(tx, self.issuer_id, subject, certificate.der(), &chain)?;
         store::issuers::set_links(tx, self.issuer_id, &bundle_to_stored(&self.links))
+    }
+}
+
+/// A renewal keeps the key. When the certificate before was revoked meanwhile, whoever did it distrusts that key, and another one is made.
+fn refuse_key_of_revoked(tx: &store::Tx<'_>, row: &CertificateRow) -> store::Result<()> {
+    let before = row
+        .replaces
+        .map(|id| store::certificates::find(tx, id))
+        .transpose()?;
+    match before.flatten() {
+        Some(before) if before.revoked_at.is_some() => Err(store::Error::Conflict {
+            constraint: "the responder was revoked while it was renewed: it gets a new key".to_owned(),
+        }),
+        _ => Ok(()),
     }
 }

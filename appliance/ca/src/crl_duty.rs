@@ -1,8 +1,6 @@
 //! Of several servers one at a time makes the list of a shard, and the others get it from the store.
 
-use std::future::Future;
 use std::sync::Arc;
-use std::time::Duration;
 
 use store::crl_files::CrlFile;
 use store::crls::CrlRow;
@@ -12,16 +10,10 @@ use uuid::Uuid;
 use crate::authority::Authority;
 use crate::background;
 use crate::crl_shard::CrlShard;
+use crate::duty::{LENGTH, look_again};
 use crate::error::{Error, Result};
 use crate::issuer::Issuer;
-use crate::meanwhile::meanwhile;
 
-/// How long a server that makes a list may not be heard of before another one makes it.
-const LENGTH: Duration = Duration::from_secs(15);
-/// How often it is heard of.
-const RENEWAL: Duration = Duration::from_secs(5);
-/// When who found another server at it looks again.
-const AGAIN: Duration = Duration::from_secs(1);
 /// Octets of a list that go into one row.
 const PART: usize = 1024 * 1024;
 
@@ -84,33 +76,6 @@ impl Authority {
         Ok(self.inner().store.write(take).await?)
     }
 
-    /// Works under a lease, which is prolonged for as long as that takes and given back when it fails. The work goes on while the
-    /// lease is prolonged, however long the store takes for it.
-    pub(crate) async fn under<T>(&self, lease: &Lease, work: impl Future<Output = Result<T>>) -> Result<T> {
-        let renew = async || {
-            let lease = lease.clone();
-            let renew = self
-                .inner()
-                .store
-                .write(move |tx| leases::renew(tx, &lease, LENGTH));
-            // Whether it is lost shows when the list is recorded.
-            if let Err(error) = renew.await {
-                tracing::warn!(%error, "the duty of making a CRL could not be prolonged");
-            }
-        };
-        let outcome = meanwhile(RENEWAL, renew, work).await;
-        if outcome.is_err() {
-            let lease = lease.clone();
-            // It ends by itself, too.
-            let _ = self
-                .inner()
-                .store
-                .write(move |tx| leases::release(tx, &lease))
-                .await;
-        }
-        outcome
-    }
-
     /// Puts a list into the store for the servers that share it. What a list leaves there that is never recorded goes with the
     /// next one.
     pub(crate) async fn share_list(&self, row: &CrlRow, file: &CrlFile) -> Result<()> {
@@ -136,10 +101,6 @@ impl Authority {
 
     /// Looks again in a while whether the list that another server was making is here.
     pub(crate) fn look_for_list_again(&self) {
-        let nudge = Arc::clone(&self.inner().crl_nudge);
-        tokio::spawn(async move {
-            tokio::time::sleep(AGAIN).await;
-            nudge.notify_one();
-        });
+        look_again(&self.inner().crl_nudge);
     }
 }

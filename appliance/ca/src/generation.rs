@@ -9,6 +9,7 @@ use pki::{Certificate, DistinguishedName, KeyAlgorithm, SignatureAlgorithm};
 use serde_json::json;
 use store::issuers::IssuerRow;
 use store::keys::KeyRow;
+use store::leases::{self, Lease};
 use uuid::Uuid;
 
 use crate::audit;
@@ -17,6 +18,7 @@ use crate::certify::Certification;
 use crate::clock;
 use crate::companion::{Activation, Companion};
 use crate::crl_plan::CrlPlan;
+use crate::duty::{self, LENGTH};
 use crate::error::{Error, Refusal, Result};
 use crate::issuer::{Issuer, IssuerEntry, IssuerOrigin, IssuerState};
 use crate::offline::Offline;
@@ -57,7 +59,8 @@ pub(crate) struct Activated {
 }
 
 impl Authority {
-    /// Makes the key and records the pending issuer. A CSR is recorded with it when a foreign authority will certify it.
+    /// Makes the key and records the pending issuer. A CSR is recorded with it when a foreign authority will certify it. Of several
+    /// servers one at a time does so for a name, under the lease `issuer:<name>`: keys cannot be taken out of a token again.
     pub(crate) async fn begin_issuer(
         &self,
         permit: &Permit<action::ManageIssuers>,
@@ -68,6 +71,50 @@ impl Authority {
         self.inner().guard.admit(at)?;
         draft.crl.check()?;
         let generation = self.inner().registry.next_generation(&draft.name);
+        let Some(lease) = self.take_issuer_duty(&draft.name, generation).await? else {
+            return self
+                .begin_generation(permit, draft, csr_names, generation, None)
+                .await;
+        };
+        let make = self.begin_generation(permit, draft, csr_names, generation, Some(&lease));
+        let issuer = self.under(&lease, make).await?;
+        self.give_back(&lease).await;
+        Ok(issuer)
+    }
+
+    /// No lease where there is no other server.
+    async fn take_issuer_duty(&self, name: &str, generation: u32) -> Result<Option<Lease>> {
+        let store = &self.inner().store;
+        if !store.is_shared() {
+            return Ok(None);
+        }
+        let (named, node) = (name.to_owned(), store.node());
+        let take = store.write(move |tx| {
+            let issuers = store::issuers::all(tx)?;
+            if issuers
+                .iter()
+                .any(|row| row.name == named && row.generation >= i64::from(generation))
+            {
+                return Ok(None);
+            }
+            leases::take(tx, &format!("issuer:{named}"), node, LENGTH)
+        });
+        take.await?.map(Some).ok_or_else(|| {
+            let message = format!(
+                "another server is making the CA {name}, or has just made it: look at it there, and try again in a moment"
+            );
+            Error::conflict("issuer_made_elsewhere", message)
+        })
+    }
+
+    async fn begin_generation(
+        &self,
+        permit: &Permit<action::ManageIssuers>,
+        draft: Draft,
+        csr_names: Option<CsrWanted>,
+        generation: u32,
+        lease: Option<&Lease>,
+    ) -> Result<Arc<Issuer>> {
         let id = clock::new_id();
         let label: String = format!("{:.40}-{generation}-{:.8}", draft.name, reversed(id))
             .chars()
@@ -78,18 +125,19 @@ impl Authority {
             Some(CsrWanted) => Some(self.request_for(&draft, &public_key).await?),
             None => None,
         };
-        self.record_issuer(permit, id, generation, draft, key, csr).await
+        self.record_issuer(permit, (id, generation), draft, key, csr, lease)
+            .await
     }
 
-    /// Records a pending issuer and its key.
+    /// Records a pending issuer and its key, under a lease where another server may make it, too.
     pub(crate) async fn record_issuer(
         &self,
         permit: &Permit<action::ManageIssuers>,
-        id: Uuid,
-        generation: u32,
+        (id, generation): (Uuid, u32),
         draft: Draft,
         key: KeyRow,
         csr: Option<Vec<u8>>,
+        lease: Option<&Lease>,
     ) -> Result<Arc<Issuer>> {
         let at = self.inner().clock.now();
         let settings = StoredSettings {
@@ -122,7 +170,9 @@ impl Authority {
             "key_algorithm": key.algorithm,
         });
         let entry = audit::entry(at, permit.actor(), "issuer.begin", id, audit::OK, &details);
+        let lease = lease.cloned();
         let write = self.change(entry, move |tx| {
+            duty::require(tx, lease.as_ref())?;
             store::keys::insert(tx, &key)?;
             store::issuers::insert(tx, &row)
         });

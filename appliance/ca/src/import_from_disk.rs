@@ -118,7 +118,7 @@ impl Authority {
             offline: None,
         };
         let issuer = self
-            .record_issuer(permit, id, generation, draft, row, None)
+            .record_issuer(permit, (id, generation), draft, row, None, None)
             .await?;
         let imported = self.record_import(permit, &issuer.entry(), chain).await;
         self.finish_issuer(issuer, imported).await

@@ -23,6 +23,7 @@ mod create;
 mod crl_duty;
 mod crl_plan;
 mod crl_shard;
+mod duty;
 mod error;
 mod explain;
 mod follow;

@@ -11,6 +11,7 @@ use pki::profile::Order;
 use pki::{Certificate, DistinguishedName, KeyFingerprint, PublicKey, Serial, SignatureAlgorithm};
 use serde_json::json;
 use store::keys::KeyRow;
+use store::leases::{self, Lease};
 use uuid::Uuid;
 
 use crate::audit;
@@ -18,6 +19,7 @@ use crate::authority::Authority;
 use crate::certify::Certification;
 use crate::clock::{self, from_millis};
 use crate::companion::Companion;
+use crate::duty::{self, LENGTH, look_again};
 use crate::error::{Error, Result};
 use crate::issuer::{Issuer, IssuerEntry};
 use crate::permit::{self, Permit, action};
@@ -101,25 +103,54 @@ impl Authority {
         failure.map_or(Ok(renewed), Err)
     }
 
-    /// Renews the responder of an issuer when half of its life is over or there is none.
+    /// Renews the responder of an issuer when half of its life is over or there is none; whether it did. Of several servers one
+    /// does, under the lease `responder:<issuer>`; the others are told of the result, and look again in a while.
     pub(crate) async fn renew_responder_if_due(&self, issuer: &Arc<Issuer>) -> Result<bool> {
         let _one_at_a_time = issuer.responding.lock().await;
+        if !self.is_responder_due(issuer) {
+            return Ok(false);
+        }
+        let store = &self.inner().store;
+        if !store.is_shared() {
+            return self.renew_responder(issuer, None).await.map(|()| true);
+        }
+        let (name, node) = (format!("responder:{}", issuer.id), store.node());
+        let take = store.write(move |tx| leases::take(tx, &name, node, LENGTH));
+        let Some(lease) = take.await? else {
+            look_again(&self.inner().responder_nudge);
+            return Ok(false);
+        };
+        let renew = async {
+            // Whoever had the duty before may be done with it, and nobody records another one from here on.
+            self.take_up_responders_of(issuer).await?;
+            let is_due = self.is_responder_due(issuer);
+            if is_due {
+                self.renew_responder(issuer, Some(&lease)).await?;
+            }
+            Ok(is_due)
+        };
+        let was_due = self.under(&lease, renew).await?;
+        self.give_back(&lease).await;
+        Ok(was_due)
+    }
+
+    fn is_responder_due(&self, issuer: &Issuer) -> bool {
         let (entry, now) = (issuer.entry(), self.inner().clock.now());
         let has_ended = entry
             .certificate
             .as_ref()
             .is_none_or(|certificate| certificate.not_after() <= now);
-        let current = issuer.responder.load_full();
-        if !entry.acts_by_itself() || has_ended || current.as_ref().is_some_and(|one| !one.is_due(now)) {
-            return Ok(false);
-        }
+        let is_due = || issuer.responder.load().as_ref().is_none_or(|one| one.is_due(now));
+        entry.acts_by_itself() && !has_ended && is_due()
+    }
+
+    async fn renew_responder(&self, issuer: &Arc<Issuer>, lease: Option<&Lease>) -> Result<()> {
         let permit: Permit<action::Issue> = permit::of_duty("OCSP responder");
-        let public_key = match current {
+        let public_key = match issuer.responder.load_full() {
             Some(current) => current.signing.public_key.clone(),
-            None => self.make_responder_key(&permit, &entry).await?,
+            None => self.make_responder_key(&permit, &issuer.entry(), lease).await?,
         };
-        self.certify_responder(&permit, issuer, public_key).await?;
-        Ok(true)
+        self.certify_responder(&permit, issuer, public_key, lease).await
     }
 
     /// Takes the responder away whose certificate was revoked, with everything it signed, and makes another with a new
@@ -134,6 +165,7 @@ impl Authority {
         }
         if let Err(error) = self.renew_responder_if_due(issuer).await {
             tracing::error!(%error, issuer = issuer.entry().name, "the revoked OCSP responder has no successor yet");
+            look_again(&self.inner().responder_nudge);
         }
     }
 
@@ -141,6 +173,7 @@ impl Authority {
         &self,
         permit: &Permit<action::Issue>,
         issuer: &IssuerEntry,
+        lease: Option<&Lease>,
     ) -> Result<PublicKey> {
         let label = format!(
             "{:.32}-{}-ocsp-{}",
@@ -154,8 +187,12 @@ impl Authority {
         let details = json!({ "label": row.label, "token": row.backend, "for": "OCSP responder", "issuer_id": issuer.id });
         let object = public_key.fingerprint();
         let entry = audit::entry(at, permit.actor(), "key.generate", object, audit::OK, &details);
-        self.change(entry, move |tx| store::keys::insert(tx, &row))
-            .await?;
+        let lease = lease.cloned();
+        self.change(entry, move |tx| {
+            duty::require(tx, lease.as_ref())?;
+            store::keys::insert(tx, &row)
+        })
+        .await?;
         Ok(public_key)
     }
 
@@ -164,6 +201,7 @@ impl Authority {
         permit: &Permit<action::Issue>,
         issuer: &Arc<Issuer>,
         public_key: PublicKey,
+        lease: Option<&Lease>,
     ) -> Result<()> {
         let entry = issuer.entry();
         let subject = format!("CN=OCSP responder of {} {}", entry.name, entry.generation);
@@ -189,7 +227,7 @@ impl Authority {
                 .as_ref()
                 .map(|responder| responder.certificate_id),
             action: "responder.renew",
-            companion: Companion::Responder,
+            companion: Companion::Responder(lease.cloned()),
         };
         let made = self.carry_out(self.prepare(permit, certification)?).await?;
         issuer.respond_by(Responder::new(made.id, Certificate::clone(&made.certificate)));
@@ -220,8 +258,25 @@ impl Authority {
         self.load_responders_of(None).await
     }
 
+    /// Takes up those of an issuer that are recorded and not known yet. Whoever calls this has the turn of its responders.
+    pub(crate) async fn take_up_responders_of(&self, issuer: &Issuer) -> Result<()> {
+        self.load_responders_of(Some(issuer)).await?;
+        // One that was revoked while it was taken up.
+        let current = issuer
+            .responder
+            .load()
+            .as_ref()
+            .map(|one| one.certificate.serial());
+        let is_revoked =
+            |serial: &Serial| matches!(issuer.statuses.find(serial), Some(State::Revoked { .. }));
+        if let Some(serial) = current.filter(is_revoked) {
+            issuer.stop_responding_by(&serial);
+        }
+        Ok(())
+    }
+
     /// Takes up those that are recorded and not known yet, of one issuer or of all.
-    pub(crate) async fn load_responders_of(&self, only: Option<&Issuer>) -> Result<()> {
+    async fn load_responders_of(&self, only: Option<&Issuer>) -> Result<()> {
         for row in self.inner().store.read(store::responders::all).await? {
             if only.is_some_and(|issuer| issuer.id != row.issuer_id) {
                 continue;

@@ -32,6 +32,8 @@ mod crl_files;
 mod crl_shards;
 #[path = "use_cases/disk.rs"]
 mod disk;
+#[path = "use_cases/duties.rs"]
+mod duties;
 #[path = "use_cases/faults.rs"]
 mod faults;
 #[path = "use_cases/following.rs"]

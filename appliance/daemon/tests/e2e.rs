@@ -48,6 +48,8 @@ mod lost_store;
 mod ml_dsa;
 #[path = "e2e/nodes.rs"]
 mod nodes;
+#[path = "e2e/nodes_away.rs"]
+mod nodes_away;
 #[path = "e2e/operate.rs"]
 mod operate;
 #[path = "e2e/overload.rs"]
@@ -62,6 +64,8 @@ mod store;
 mod token;
 #[path = "e2e/tour.rs"]
 mod tour;
+#[path = "e2e/two_tokens.rs"]
+mod two_tokens;
 #[path = "e2e/units.rs"]
 mod units;
 #[path = "e2e/upgrade.rs"]

@@ -7,7 +7,8 @@ use crate::job::{Context, Job, Run};
 pub(crate) const JOB: Job = Job {
     name: "responder_renewal",
     every: Duration::from_mins(10),
-    nudge: None,
+    // Another server had the duty a moment ago.
+    nudge: Some(|context| context.authority.responder_nudge()),
     settle: Duration::ZERO,
     run,
 };

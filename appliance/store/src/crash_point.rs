@@ -1,9 +1,10 @@
-//! Places between every two durable effects at which a test lets the process die.
+//! Places between every two durable effects at which a test lets the process die, or stop until it is woken.
 //!
 //! A build for tests counts how often each place is passed, by its name, so that the test needs no list of them and a new
 //! write cannot be forgotten: commits are named after the tables they change. `CHANCERY_CRASH_BOOK` names a file to which
-//! every passage is added; at the one that `CHANCERY_CRASH_AT` names, as it stands in such a book, the process dies at once.
-//! A release build has nothing of this. It is no way to fail an operation: only the end of the process is simulated.
+//! every passage is added; at the one that `CHANCERY_CRASH_AT` names, as it stands in such a book, the process dies at once; at the
+//! one that `CHANCERY_STOP_AT` names it stops as by SIGSTOP. A release build has nothing of this. It is no way to fail an operation:
+//! only the end of the process is simulated, and its sleep.
 
 #[cfg(debug_assertions)]
 pub use armed::pass;
@@ -29,6 +30,7 @@ mod armed {
     struct Points {
         book: Option<PathBuf>,
         end: Option<String>,
+        stop: Option<String>,
         passed: Mutex<HashMap<String, u64>>,
     }
 
@@ -38,9 +40,11 @@ mod armed {
         let read = || {
             let book = std::env::var_os("CHANCERY_CRASH_BOOK").map(PathBuf::from);
             let end = std::env::var("CHANCERY_CRASH_AT").ok();
-            (book.is_some() || end.is_some()).then(|| Points {
+            let stop = std::env::var("CHANCERY_STOP_AT").ok();
+            (book.is_some() || end.is_some() || stop.is_some()).then(|| Points {
                 book,
                 end,
+                stop,
                 passed: Mutex::default(),
             })
         };
@@ -65,6 +69,11 @@ mod armed {
             if self.end.as_deref() == Some(passage.as_str()) {
                 // As a kill does: nothing is flushed, dropped or told to anybody.
                 std::process::abort();
+            }
+            if self.stop.as_deref() == Some(passage.as_str()) {
+                let own = std::process::id().to_string();
+                // All of its threads, before the program that does it has ended.
+                let _ = std::process::Command::new("kill").args(["-STOP", &own]).status();
             }
         }
     }

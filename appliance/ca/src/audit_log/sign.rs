@@ -29,6 +29,13 @@ const LENGTH: Duration = Duration::from_secs(30);
 /// Most entries that go into one checkpoint; a log that was not a tree before is taken in like that, one after the other.
 const MOST: u32 = 8192;
 
+/// Whose turn it is to make the key of the log.
+enum Turn {
+    Mine(Lease),
+    Elsewhere,
+    Made(AuditLog),
+}
+
 /// What one step makes of the entries it has read.
 struct Step {
     before: i64,
@@ -259,14 +266,25 @@ impl Authority {
         };
         let store = &self.inner().store;
         let node = store.node();
-        let Some(lease) = store
-            .write(move |tx| leases::take(tx, LEASE, node, LENGTH))
-            .await?
-        else {
-            return Ok(None);
+        let take = store.write(move |tx| {
+            // Another server may have made it since this one looked.
+            match AuditLog::read(tx)? {
+                Some(log) => Ok(Turn::Made(log)),
+                None => Ok(leases::take(tx, LEASE, node, LENGTH)?.map_or(Turn::Elsewhere, Turn::Mine)),
+            }
+        });
+        let lease = match take.await? {
+            Turn::Made(log) => return Ok(Some(log)),
+            Turn::Elsewhere => return Ok(None),
+            Turn::Mine(lease) => lease,
         };
+        let make = self.make_audit_key_under(&lease, &token);
+        self.under(&lease, make).await.map(Some)
+    }
+
+    async fn make_audit_key_under(&self, lease: &Lease, token: &str) -> Result<AuditLog> {
         let label = format!("audit-{}", clock::new_id().simple());
-        let (row, key) = self.make_key(&token, &label, KeyAlgorithm::P256).await?;
+        let (row, key) = self.make_key(token, &label, KeyAlgorithm::P256).await?;
         let at = self.inner().clock.now();
         let log =
             AuditLog::new(&origin(&self.inner().settings.base_url, &key), key).map_err(Error::internal)?;
@@ -279,7 +297,7 @@ impl Authority {
             audit::OK,
             &details,
         );
-        let made = log.clone();
+        let (made, lease) = (log.clone(), lease.clone());
         self.change(entry, move |tx| {
             leases::require(tx, &lease)?;
             store::keys::insert(tx, &row)?;
@@ -287,7 +305,7 @@ impl Authority {
         })
         .await?;
         tracing::info!(key = %log.key, token, "the audit log has a key; note it where auditors find it");
-        Ok(Some(log))
+        Ok(log)
     }
 }
 

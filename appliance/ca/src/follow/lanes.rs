@@ -7,14 +7,12 @@ use std::collections::BTreeSet;
 use std::time::Duration;
 
 use parking_lot::Mutex;
-use pki::Serial;
 use tokio::sync::Notify;
 use uuid::Uuid;
 
 use crate::authority::Authority;
 use crate::error::Result;
 use crate::registry::entry_from_rows;
-use crate::status_index::State;
 
 /// The first pause after a failure, and the longest: it doubles.
 const PAUSE: Duration = Duration::from_millis(250);
@@ -158,18 +156,6 @@ impl Authority {
             return Ok(());
         };
         let _one_at_a_time = issuer.responding.lock().await;
-        self.load_responders_of(Some(&issuer)).await?;
-        // One that was revoked while it was taken up.
-        let current = issuer
-            .responder
-            .load()
-            .as_ref()
-            .map(|one| one.certificate.serial());
-        let is_revoked =
-            |serial: &Serial| matches!(issuer.statuses.find(serial), Some(State::Revoked { .. }));
-        if let Some(serial) = current.filter(is_revoked) {
-            issuer.stop_responding_by(&serial);
-        }
-        Ok(())
+        self.take_up_responders_of(&issuer).await
     }
 }

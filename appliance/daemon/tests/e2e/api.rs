@@ -33,13 +33,16 @@ fn runtime() -> tokio::runtime::Runtime {
 }
 
 impl Api {
+    /// How long one waits that is impatient.
+    pub(crate) const SOON: Duration = Duration::from_secs(1);
+
     pub(crate) fn new(appliance: &Appliance) -> Self {
         Self::with_timeout(appliance, Duration::from_secs(20))
     }
 
     /// One that tries another address soon.
     pub(crate) fn impatient(appliance: &Appliance) -> Self {
-        Self::with_timeout(appliance, Duration::from_secs(1))
+        Self::with_timeout(appliance, Self::SOON)
     }
 
     fn with_timeout(appliance: &Appliance, timeout: Duration) -> Self {

@@ -14,39 +14,47 @@ use store_bed::Postgres;
 use crate::api::Api;
 use crate::harness::{Appliance, judge, run, signal, text};
 
-/// The longest that a client may find nobody who serves it.
+/// The longest that a client may find nobody who serves it, after a server was killed.
 const FAILOVER: Duration = Duration::from_secs(2);
+/// How long a server may stop within a transaction, with the turn of all others, before the database ends it.
+const HELD_UP: Duration = Duration::from_secs(3);
 /// The longest that a revocation may take to all servers.
-const WORD: Duration = Duration::from_secs(1);
+pub(crate) const WORD: Duration = Duration::from_secs(1);
 
 /// The servers: each with a folder and addresses of its own, with one token.
-struct Nodes {
-    database: Postgres,
-    nodes: Vec<Appliance>,
+pub(crate) struct Nodes {
+    pub(crate) database: Postgres,
+    pub(crate) nodes: Vec<Appliance>,
 }
 
 impl Nodes {
     fn start() -> Self {
         let database = Postgres::start();
-        let mut nodes: Vec<Appliance> = (0..3).map(|_| Appliance::empty()).collect();
-        let url = database.url();
-        for number in 0..3 {
+        let urls = vec![database.url(); 3];
+        let mut nodes = Self::init(database, &urls);
+        for node in &mut nodes.nodes {
+            node.serve();
+        }
+        nodes
+    }
+
+    /// Initialised, each with its own way to the database; none runs.
+    pub(crate) fn init(database: Postgres, urls: &[String]) -> Self {
+        let nodes: Vec<Appliance> = urls.iter().map(|_| Appliance::empty()).collect();
+        for (number, url) in urls.iter().enumerate() {
             let words: &[&str] = if number == 0 {
                 &["--init-token"]
             } else {
                 share_token(&nodes[0], &nodes[number]);
                 &[]
             };
-            let made = nodes[number].init_on(Some(&url), words).output().unwrap();
+            let made = nodes[number].init_on(Some(url), words).output().unwrap();
             assert!(made.status.success(), "init {number}: {}", text(&made));
-        }
-        for node in &mut nodes {
-            node.serve();
         }
         Self { database, nodes }
     }
 
-    fn log(&self) -> String {
+    pub(crate) fn log(&self) -> String {
         let logs = self.nodes.iter().enumerate();
         let logs: Vec<_> = logs
             .map(|(number, node)| format!("== {number}\n{}", node.log_text()))
@@ -54,8 +62,30 @@ impl Nodes {
         logs.join("\n")
     }
 
+    /// Waits for what must come some day.
+    pub(crate) fn wait_until(&self, missing: &str, mut is_so: impl FnMut() -> bool) {
+        let since = Instant::now();
+        while !is_so() {
+            assert!(
+                since.elapsed() < Duration::from_mins(1),
+                "{missing}:\n{}",
+                self.log()
+            );
+            std::thread::sleep(Duration::from_millis(2));
+        }
+    }
+
     /// A question about a serial, that any server can be asked.
     fn question(&self, serial: &str) -> Question {
+        self.question_with(serial, &["-no_nonce"])
+    }
+
+    /// The same with a nonce, so that no answer that was signed before says it.
+    pub(crate) fn fresh_question(&self, serial: &str) -> Question {
+        self.question_with(serial, &["-nonce"])
+    }
+
+    fn question_with(&self, serial: &str, nonce: &[&str]) -> Question {
         let node = &self.nodes[0];
         let id = node.json(&["ca", "show", "issuing"])["id"].clone();
         let (issuer, root) = (node.ca("issuing"), node.ca("root"));
@@ -67,11 +97,10 @@ impl Nodes {
             path(&issuer),
             "-serial",
             &serial,
-            "-no_nonce",
             "-reqout",
             path(&request),
         ];
-        judge("openssl", &words);
+        judge("openssl", &[&words, nonce].concat());
         let address = format!("/.well-known/pki/ocsp/{}", id.as_str().unwrap());
         Question {
             urls: self
@@ -103,7 +132,7 @@ impl Nodes {
 }
 
 /// An OCSP request, where to send it, and what to believe.
-struct Question {
+pub(crate) struct Question {
     urls: Vec<String>,
     request: PathBuf,
     issuer: PathBuf,
@@ -113,11 +142,13 @@ struct Question {
 
 impl Question {
     /// What openssl makes of the answer of a server.
-    fn ask(&self, number: usize) -> String {
+    pub(crate) fn ask(&self, number: usize) -> String {
         let answer = self.request.with_extension(format!("answer{number}"));
         let body = format!("@{}", path(&self.request));
         let words = [
             "-sSf",
+            "--max-time",
+            "20",
             "-H",
             "Content-Type: application/ocsp-request",
             "--data-binary",
@@ -156,7 +187,7 @@ fn share_token(owner: &Appliance, other: &Appliance) {
     std::fs::copy(owner.state().join("pin"), other.state().join("pin")).unwrap();
 }
 
-fn path(file: &Path) -> &str {
+pub(crate) fn path(file: &Path) -> &str {
     file.to_str().unwrap()
 }
 
@@ -171,7 +202,16 @@ struct Load {
 struct Served {
     /// What was handed out.
     serials: BTreeSet<String>,
-    /// The longest that a client tried in vain, and when that ended.
+    clients: Vec<Client>,
+}
+
+/// How a client fares.
+struct Client {
+    /// The server that it asks.
+    at: usize,
+    /// Since when it waits for the next certificate.
+    since: Instant,
+    /// How long it waited for each, and when that ended.
     waits: Vec<(Instant, Duration)>,
 }
 
@@ -181,11 +221,17 @@ impl Load {
         let csr = std::fs::read_to_string(csr).unwrap();
         let body = json!({ "csr_pem": csr, "profile": "tls-server", "issuer_id": "issuing" });
         let (is_over, served) = (Arc::new(AtomicBool::new(false)), Arc::<Mutex<Served>>::default());
+        let new = |at| Client {
+            at,
+            since: Instant::now(),
+            waits: Vec::new(),
+        };
+        served.lock().unwrap().clients = (0..3).map(new).collect();
         let workers = (0..3)
-            .map(|first| {
+            .map(|client| {
                 let apis: Vec<Api> = nodes.nodes.iter().map(Api::impatient).collect();
                 let (body, is_over, served) = (body.clone(), Arc::clone(&is_over), Arc::clone(&served));
-                std::thread::spawn(move || order_until(&apis, first, &body, &is_over, &served))
+                std::thread::spawn(move || order_until(&apis, client, &body, &is_over, &served))
             })
             .collect();
         Self {
@@ -200,22 +246,26 @@ impl Load {
     }
 
     fn wait_for_more(&self, more: usize, nodes: &Nodes) {
-        let (since, before) = (Instant::now(), self.count());
-        while self.count() < before + more {
-            assert!(
-                since.elapsed() < Duration::from_mins(1),
-                "nobody issues:\n{}",
-                nodes.log()
-            );
-            std::thread::sleep(Duration::from_millis(2));
-        }
+        let before = self.count();
+        nodes.wait_until("nobody issues", || self.count() >= before + more);
     }
 
-    /// The longest wait that ended after a moment.
-    fn longest_wait_since(&self, moment: Instant) -> Duration {
+    /// The server that the first client asks.
+    fn place(&self) -> usize {
+        self.served.lock().unwrap().clients[0].at
+    }
+
+    /// The longest that a client waited at a moment or after it. Each has been served since: nobody waits for what does not come.
+    fn longest_wait_since(&self, moment: Instant, nodes: &Nodes) -> Duration {
+        let is_served = |client: &Client| client.waits.last().is_some_and(|(at, _)| *at >= moment);
+        nodes.wait_until("a client is served by nobody", || {
+            self.served.lock().unwrap().clients.iter().all(is_served)
+        });
         let served = self.served.lock().unwrap();
-        let waits = served.waits.iter().filter(|(at, _)| *at >= moment);
-        waits.map(|(_, wait)| *wait).max().unwrap_or_default()
+        let ended = served.clients.iter().flat_map(|client| &client.waits);
+        let ended = ended.filter(|(at, _)| *at >= moment).map(|(_, wait)| *wait);
+        let under_way = served.clients.iter().map(|client| client.since.elapsed());
+        ended.chain(under_way).max().unwrap()
     }
 
     fn stop(self) -> Vec<String> {
@@ -228,18 +278,20 @@ impl Load {
     }
 }
 
-fn order_until(apis: &[Api], first: usize, body: &Value, is_over: &AtomicBool, served: &Mutex<Served>) {
-    let (mut at, mut since) = (first, Instant::now());
+fn order_until(apis: &[Api], client: usize, body: &Value, is_over: &AtomicBool, served: &Mutex<Served>) {
+    let mut at = client;
     while !is_over.load(Ordering::SeqCst) {
-        let answer = apis[at % apis.len()].try_post("certificates", body.to_string().as_bytes());
+        let answer = apis[at].try_post("certificates", body.to_string().as_bytes());
         if let Some((201, issued)) = answer {
             let mut served = served.lock().unwrap();
             let serial = issued["serial"].as_str().unwrap().to_owned();
             served.serials.insert(serial);
-            served.waits.push((Instant::now(), since.elapsed()));
-            since = Instant::now();
+            let client = &mut served.clients[client];
+            client.waits.push((Instant::now(), client.since.elapsed()));
+            client.since = Instant::now();
         } else {
-            at += 1;
+            at = (at + 1) % apis.len();
+            served.lock().unwrap().clients[client].at = at;
             std::thread::sleep(Duration::from_millis(5));
         }
     }
@@ -252,12 +304,11 @@ fn e2e_store_postgres_three_nodes_under_load() {
     load.wait_for_more(60, &nodes);
 
     // One is killed: its clients go elsewhere, and it comes back to the same work.
-    for number in [0, 1] {
-        let killed_at = Instant::now();
+    for _ in 0..2 {
+        let number = load.place();
         nodes.nodes[number].signal("KILL");
         nodes.nodes[number].wait();
-        load.wait_for_more(60, &nodes);
-        let wait = load.longest_wait_since(killed_at);
+        let wait = load.longest_wait_since(Instant::now(), &nodes);
         eprintln!(
             "the longest wait after a server was killed: {} ms",
             wait.as_millis()
@@ -267,13 +318,21 @@ fn e2e_store_postgres_three_nodes_under_load() {
         load.wait_for_more(20, &nodes);
     }
 
-    // One is paused for longer than a transaction may do nothing, and wakes up.
-    let paused = nodes.nodes[2].pid();
+    // One is paused for longer than a transaction may do nothing, and wakes up. Nothing tells its clients: each waits for as long as
+    // it likes, and the next server may be held up by what the paused one was at.
+    let paused = nodes.nodes[load.place()].pid();
     signal(paused, "STOP");
-    load.wait_for_more(60, &nodes);
-    std::thread::sleep(Duration::from_secs(4));
-    load.wait_for_more(20, &nodes);
+    let paused_at = Instant::now();
+    let wait = load.longest_wait_since(paused_at, &nodes);
+    std::thread::sleep((HELD_UP + Duration::from_secs(1)).saturating_sub(paused_at.elapsed()));
+    let later = load.longest_wait_since(Instant::now(), &nodes);
     signal(paused, "CONT");
+    eprintln!(
+        "the longest wait for a server that was paused: {} ms",
+        wait.as_millis()
+    );
+    assert!(wait < Api::SOON + HELD_UP + FAILOVER, "{wait:?}");
+    assert!(later < FAILOVER, "{later:?}");
     load.wait_for_more(20, &nodes);
 
     // The database is killed, and comes back.
