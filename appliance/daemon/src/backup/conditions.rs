@@ -66,8 +66,8 @@ pub(super) fn check_target(place: &Place, header: &Header, replaces: bool) -> Re
     let (state, old) = (place.state.display(), place.config_file());
     let there = Config::load(&old)
         .ok()
-        .and_then(|config| config.store_config().ok());
-    let Some(config) = there else {
+        .and_then(|config| Some((config.store_config().ok()?, config.state_lock())));
+    let Some((config, state_lock)) = there else {
         if replaces {
             return Ok(());
         }
@@ -75,9 +75,15 @@ pub(super) fn check_target(place: &Place, header: &Header, replaces: bool) -> Re
             "{state} is not empty: name another folder by --dir, or let --replace keep what is there under another name"
         );
     };
-    if let Location::File(path) = &config.location
-        && is_locked(path)
-    {
+    let lock = match &config.location {
+        Location::File(path) => {
+            let mut name = path.as_os_str().to_owned();
+            name.push("-lock");
+            PathBuf::from(name)
+        }
+        Location::Server(_) => state_lock,
+    };
+    if is_locked(&lock) {
         bail!("the server of {state} is running: stop it first");
     }
     let look = std::thread::scope(|scope| {
@@ -106,10 +112,8 @@ pub(super) fn check_target(place: &Place, header: &Header, replaces: bool) -> Re
     }
 }
 
-fn is_locked(store: &Path) -> bool {
-    let mut name = store.as_os_str().to_owned();
-    name.push("-lock");
-    let lock = File::open(PathBuf::from(name));
+fn is_locked(lock: &Path) -> bool {
+    let lock = File::open(lock);
     lock.is_ok_and(|lock| matches!(lock.try_lock(), Err(TryLockError::WouldBlock)))
 }
 

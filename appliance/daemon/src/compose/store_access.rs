@@ -77,8 +77,13 @@ impl Config {
         files::write(&file, format!("{}\n", store.node).as_bytes(), Readers::All)
     }
 
+    /// What is locked while a server whose store is no file serves from this state folder.
+    pub(crate) fn state_lock(&self) -> PathBuf {
+        self.path(Path::new(LOCK))
+    }
+
     fn lock(&self) -> Result<File> {
-        let path = self.path(Path::new(LOCK));
+        let path = self.state_lock();
         let reading = || format!("opening {}", path.display());
         let file = File::options()
             .create(true)

@@ -4,7 +4,7 @@ use std::path::Path;
 use std::process::Command;
 use std::time::{Duration, Instant};
 
-use crate::backup::{export, started};
+use crate::backup::export;
 use crate::harness::{Appliance, Keys, free_ports, text};
 
 #[test]
@@ -97,7 +97,7 @@ fn follow(appliance: &Appliance, page: &str, least: usize) -> String {
 
 #[test]
 fn e2e_docs_backup_and_restore() {
-    let mut appliance = started(Keys::SoftHsm);
+    let mut appliance = Appliance::start(Keys::SoftHsm);
     let said = follow(&appliance, "operations/backup.md", 4);
     assert!(said.contains("signs through the signing process"), "{said}");
     appliance.issue("later", "tls-server", "/CN=later.test", Some("DNS:later.test"));
