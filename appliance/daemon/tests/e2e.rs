@@ -20,6 +20,8 @@ mod audit;
 mod backup;
 #[path = "e2e/backup_bad_input.rs"]
 mod backup_bad_input;
+#[path = "e2e/backup_busy.rs"]
+mod backup_busy;
 #[path = "e2e/bad_input.rs"]
 mod bad_input;
 #[path = "e2e/ceremony.rs"]
