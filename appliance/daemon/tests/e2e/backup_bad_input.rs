@@ -409,6 +409,59 @@ fn a_backup_that_lacks_a_software_key_is_found_out() {
     );
 }
 
+/// The chain of a CA that does not hold is told with the name of the CA, and of no other.
+#[test]
+fn a_chain_that_does_not_hold_is_found_out() {
+    let (appliance, file, key, _) = stopped(Keys::Software);
+    let recipient = judge("age-keygen", &["-y", key.to_str().unwrap()]);
+    let verify = |file: &Path| {
+        let words = ["--output", "json", "backup", "verify", file.to_str().unwrap()];
+        let found = appliance.run(&[&words[..], &["--identity", key.to_str().unwrap()]].concat());
+        let told: serde_json::Value = serde_json::from_slice(&found.stdout).unwrap();
+        let checks = told["checks"].as_array().unwrap().clone();
+        let chains = checks
+            .iter()
+            .filter(|one| one["check"].as_str().unwrap().contains("chain of the CA"));
+        let verdicts: Vec<(String, bool)> = chains
+            .map(|one| {
+                (
+                    one["check"].as_str().unwrap().to_owned(),
+                    one["problem"].is_null(),
+                )
+            })
+            .collect();
+        (found, verdicts)
+    };
+    let holds = |name: &str| format!("the chain of the CA {name} 1 holds");
+    let (found, verdicts) = verify(&file);
+    assert_eq!(found.status.code(), Some(0), "{}", text(&found));
+    assert_eq!(verdicts.len(), 2, "{verdicts:?}");
+    assert!(verdicts.contains(&(holds("issuing"), true)), "{verdicts:?}");
+
+    for (name, change) in [
+        (
+            "chain",
+            "UPDATE issuers SET chain = certificate WHERE name = 'issuing'",
+        ),
+        (
+            "certificate",
+            "UPDATE issuers SET chain = (SELECT chain FROM issuers WHERE name = 'root'),
+                certificate = (SELECT certificate FROM issuers WHERE name = 'root') WHERE name = 'issuing'",
+        ),
+    ] {
+        appliance.change_store(change);
+        let file = backup(&appliance, recipient.trim(), &format!("{name}.age"));
+        let (found, verdicts) = verify(&file);
+        assert_eq!(found.status.code(), Some(1), "{name}: {}", text(&found));
+        assert!(
+            verdicts.contains(&(holds("issuing"), false)),
+            "{name}: {verdicts:?}"
+        );
+        assert!(verdicts.contains(&(holds("root"), true)), "{name}: {verdicts:?}");
+        assert!(text(&found).contains("NOT sound"), "{name}: {}", text(&found));
+    }
+}
+
 /// Killed at any time, a restore leaves the old state, or one that a second restore finishes.
 #[test]
 fn a_restore_that_is_killed_leaves_the_old_state_or_is_finished_by_the_next() {
