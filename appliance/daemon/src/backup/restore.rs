@@ -8,7 +8,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
-use anyhow::{Context as _, Result, bail};
+use anyhow::{Context as _, Result, anyhow, bail};
 use ca::{Clock, ExportedLog, NewEpoch, Restored};
 use jiff::Timestamp;
 use pki::Certificate;
@@ -126,8 +126,16 @@ async fn run(wanted: Wanted, now: Timestamp, known: &mut Option<Place>, told: &m
         Ok(place)
     };
     let open = |place: &Place| {
-        Store::open(&store_config(place, &store)?)
-            .context("opening the store to restore into: is its disk full?")
+        Store::open(&store_config(place, &store)?).map_err(|error| {
+            // A disk that was full before the file had its first page is an error of the disk to SQLite.
+            let doing = match &error {
+                store::Error::Full | store::Error::Io(_) => {
+                    "opening the store to restore into: is its disk full?"
+                }
+                _ => "opening the store to restore into",
+            };
+            anyhow!(error).context(doing)
+        })
     };
     let unpacked = source.unpack(decide, open, told).await?;
     let (epoch, warnings) = begin_epoch(&unpacked, log, certificates, now).await?;
