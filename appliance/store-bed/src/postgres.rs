@@ -221,7 +221,9 @@ impl Postgres {
         let mut children = children(server.id());
         send(server.id(), Signal::KILL);
         server.wait().unwrap();
-        children.iter().for_each(|child| send(*child, Signal::KILL));
+        for child in &children {
+            send(*child, Signal::KILL);
+        }
         // Nobody inherits their locks and their shared memory before they are gone.
         let until = Instant::now() + PATIENCE;
         loop {

@@ -72,7 +72,7 @@ impl<'a> Digests<'a> {
             .filter(|(_, outcome)| outcome.is_ok());
         signed.filter_map(|(item, _)| match &item.input {
             Input::Digest(digest) => Some(digest.as_bytes()),
-            _ => None,
+            Input::Message(_) => None,
         })
     }
 

@@ -75,7 +75,7 @@ pub(super) fn check_target(place: &Place, header: &Header, replaces: bool) -> Re
             "{state} is not empty: name another folder by --dir, or let --replace keep what is there under another name"
         );
     };
-    let lock = match &config.location {
+    let held = match &config.location {
         Location::File(path) => {
             let mut name = path.as_os_str().to_owned();
             name.push("-lock");
@@ -83,7 +83,7 @@ pub(super) fn check_target(place: &Place, header: &Header, replaces: bool) -> Re
         }
         Location::Server(_) => state_lock,
     };
-    if is_locked(&lock) {
+    if is_locked(&held) {
         bail!("the server of {state} is running: stop it first");
     }
     let look = std::thread::scope(|scope| {

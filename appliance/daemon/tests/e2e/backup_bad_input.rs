@@ -1,7 +1,7 @@
 //! What is wrong with a backup, or with the place it is to go to, is told with what helps, and nothing is damaged.
 
 use std::path::{Path, PathBuf};
-use std::process::Command;
+use std::process::{Command, Output};
 use std::time::Duration;
 
 use crate::backup::{backup, key, new_database, restore, restored, taken_at};
@@ -238,6 +238,19 @@ fn a_file_that_is_there_and_a_key_on_the_command_line_are_refused() {
     assert!(!fresh.exists());
 }
 
+/// Runs a command with a disk of this size in a folder, which tells on standard output what it leaves there.
+fn on_a_small_disk(appliance: &Appliance, folder: &Path, size: &str, words: &[&str]) -> Output {
+    let script = format!(
+        "mount -t tmpfs -o size={size} none {0} && \"$@\"; outcome=$?; find {0} -mindepth 1; exit $outcome",
+        folder.display()
+    );
+    let mut command = Command::new("unshare");
+    command.args(["--map-root-user", "--mount", "sh", "-c", &script, "sh"]);
+    command.arg(env!("CARGO_BIN_EXE_chancery"));
+    command.arg("--config").arg(appliance.config());
+    command.args(words).output().unwrap()
+}
+
 /// A disk that is too small for the backup, for what is restored, and for the sandbox.
 #[test]
 fn a_full_disk_is_told_and_leaves_nothing_behind() {
@@ -252,21 +265,7 @@ fn a_full_disk_is_told_and_leaves_nothing_behind() {
     let small = appliance.file("small");
     std::fs::create_dir(&small).unwrap();
     let before = everything(&appliance);
-    let config = appliance.config();
-    let chancery = env!("CARGO_BIN_EXE_chancery");
-    let run = |size: &str, words: &[&str]| {
-        let script = format!(
-            "mount -t tmpfs -o size={size} none {0} && \"$@\"; outcome=$?; find {0} -mindepth 1; exit $outcome",
-            small.display()
-        );
-        let mut command = Command::new("unshare");
-        command.args(["--map-root-user", "--mount", "sh", "-c", &script, "sh", chancery]);
-        command
-            .args(["--config", config.to_str().unwrap()])
-            .args(words)
-            .output()
-            .unwrap()
-    };
+    let run = |size: &str, words: &[&str]| on_a_small_disk(&appliance, &small, size, words);
     let to = small.join("x.age");
     let made = run(
         "8k",

@@ -320,7 +320,7 @@ impl Appliance {
             return ::store::StoreConfig::new(self.state().join("chancery.db"));
         };
         let server = ::store::PostgresConfig::new(&url, &::store::Credentials::default()).unwrap();
-        ::store::StoreConfig::on_server(server, &self.state())
+        ::store::StoreConfig::on_server(server, self.state())
     }
 
     /// The database, by its configuration; nothing when the store is a file.
