@@ -17,7 +17,6 @@ use token::KeyRing;
 use crate::config::{Config, ConfigError, SignerMode};
 
 pub(crate) use audit_exports::audit_exports;
-pub(crate) use store_access::NODE_LOCK;
 pub(crate) use witnesses::{audit_witnesses, check_witness, witness};
 
 /// Opens the store for writing. One that is lost is not made anew: an empty one in its place would know nothing of what was issued.

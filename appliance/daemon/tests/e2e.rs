@@ -22,6 +22,8 @@ mod backup;
 mod backup_audit;
 #[path = "e2e/backup_bad_input.rs"]
 mod backup_bad_input;
+#[path = "e2e/backup_busy.rs"]
+mod backup_busy;
 #[path = "e2e/backup_hostile.rs"]
 mod backup_hostile;
 #[path = "e2e/bad_input.rs"]

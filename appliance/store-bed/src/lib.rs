@@ -27,6 +27,9 @@ pub use postgres::Postgres;
 /// Says which database the tests run over.
 const WHICH: &str = "CHANCERY_TEST_STORE";
 
+/// The server that the databases of this process are on.
+static SERVER: OnceLock<Postgres> = OnceLock::new();
+
 /// The store of a path: the file there, or a database that belongs to the path, in every process that asks.
 pub fn config(path: impl AsRef<Path>) -> StoreConfig {
     let path = path.as_ref();
@@ -51,7 +54,6 @@ pub fn open(path: impl AsRef<Path>) -> Store {
 
 /// The address of the database that belongs to a path, made when it is asked for first; nothing when tests run over SQLite.
 pub fn url(path: &Path) -> Option<String> {
-    static SERVER: OnceLock<Postgres> = OnceLock::new();
     static MADE: AtomicU64 = AtomicU64::new(0);
 
     if !is_postgres() {
@@ -66,6 +68,21 @@ pub fn url(path: &Path) -> Option<String> {
     let url = server.make(&format!("store_{}", MADE.fetch_add(1, Ordering::Relaxed)));
     std::fs::write(note, &url).unwrap();
     Some(url)
+}
+
+/// Takes the database of a path away with all that is in it, and with whoever is connected; the path gets a new one when it is asked for
+/// again. A file is somebody else's to remove.
+pub fn lose(path: &Path) {
+    let note = path.with_extension("postgres");
+    let Ok(url) = std::fs::read_to_string(&note) else {
+        return;
+    };
+    let database = url.split(['/', '?']).nth(3).unwrap().to_owned();
+    SERVER
+        .get()
+        .unwrap()
+        .run(&format!("DROP DATABASE {database} WITH (FORCE)"));
+    std::fs::remove_file(note).unwrap();
 }
 
 /// Whether tests run over PostgreSQL.

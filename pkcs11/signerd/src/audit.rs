@@ -4,6 +4,7 @@
 //! The appliance keeps its own, chained audit log of what was issued. These lines are the second witness: what the
 //! process that has the keys has really signed, and for whom.
 
+use std::fmt::{self, Write as _};
 use std::fs::{File, OpenOptions};
 use std::io::{self, Write};
 use std::os::unix::fs::OpenOptionsExt;
@@ -11,7 +12,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use parking_lot::Mutex;
-use serde::Serialize;
+use serde::{Serialize, Serializer};
 use signer_wire::{Fault, Input, KeyRecord, Priority, Sign};
 use token::Change;
 
@@ -43,9 +44,8 @@ struct Line<'a> {
     priority: Option<String>,
     #[serde(skip_serializing_if = "Vec::is_empty")]
     signatures: Vec<Tally>,
-    /// The digest that was signed, where one was given and it was the only one.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    digest: Option<String>,
+    #[serde(skip_serializing_if = "Digests::is_empty")]
+    digests: Digests<'a>,
     #[serde(skip_serializing_if = "Option::is_none")]
     key: Option<KeyLine<'a>>,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -53,6 +53,63 @@ struct Line<'a> {
     #[serde(skip_serializing_if = "Option::is_none")]
     fault: Option<String>,
     us: u64,
+}
+
+/// The digests that were signed, in the order of the request, as hexadecimal digits. A request may carry [`signer_wire::MAX_BATCH`] of them.
+/// A message that was signed whole is not among them.
+#[derive(Default)]
+struct Digests<'a> {
+    items: &'a [Sign],
+    outcomes: &'a [Outcome],
+}
+
+impl<'a> Digests<'a> {
+    fn all(&self) -> impl Iterator<Item = &'a [u8]> + use<'a> {
+        let signed = self
+            .items
+            .iter()
+            .zip(self.outcomes)
+            .filter(|(_, outcome)| outcome.is_ok());
+        signed.filter_map(|(item, _)| match &item.input {
+            Input::Digest(digest) => Some(digest.as_bytes()),
+            Input::Message(_) => None,
+        })
+    }
+
+    fn is_empty(&self) -> bool {
+        self.all().next().is_none()
+    }
+}
+
+impl Serialize for Digests<'_> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_seq(self.all().map(Hexadecimal))
+    }
+}
+
+/// Written straight into the line: signatures ahead come in batches of hundreds.
+struct Hexadecimal<'a>(&'a [u8]);
+
+impl Serialize for Hexadecimal<'_> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_str(self)
+    }
+}
+
+impl fmt::Display for Hexadecimal<'_> {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        const DIGITS: &[u8; 16] = b"0123456789abcdef";
+        let digit = |value: u8| {
+            DIGITS
+                .get(usize::from(value))
+                .map_or('0', |digit| char::from(*digit))
+        };
+        for octet in self.0 {
+            formatter.write_char(digit(octet >> 4))?;
+            formatter.write_char(digit(octet & 15))?;
+        }
+        Ok(())
+    }
 }
 
 /// What one key did in a request.
@@ -117,20 +174,11 @@ impl Audit {
         outcomes: &[Outcome],
         taken: Duration,
     ) -> io::Result<()> {
-        let digest = match items {
-            [
-                Sign {
-                    input: Input::Digest(digest),
-                    ..
-                },
-            ] => Some(hex(digest.as_bytes())),
-            _ => None,
-        };
         let fault = outcomes.iter().find_map(|outcome| outcome.as_ref().err());
         self.write(&Line {
             priority: Some(priority.to_string()),
             signatures: tallies(items, outcomes),
-            digest,
+            digests: Digests { items, outcomes },
             fault: fault.map(|fault| fault.class.to_string()),
             ..Line::new("sign", peer, request, taken)
         })
@@ -218,7 +266,7 @@ impl<'a> Line<'a> {
             request,
             priority: None,
             signatures: Vec::new(),
-            digest: None,
+            digests: Digests::default(),
             key: None,
             change: None,
             fault: None,
@@ -250,14 +298,4 @@ fn tallies(items: &[Sign], outcomes: &[Outcome]) -> Vec<Tally> {
         }
     }
     tallies
-}
-
-fn hex(octets: &[u8]) -> String {
-    use std::fmt::Write as _;
-    octets
-        .iter()
-        .fold(String::with_capacity(octets.len() * 2), |mut text, octet| {
-            let _ = write!(text, "{octet:02x}");
-            text
-        })
 }

@@ -194,6 +194,43 @@ fn faults_have_their_classes() {
     assert!(client.sign_batch(&Request::Sign(empty)).is_empty());
 }
 
+/// The book has the digest of every signature that was made, also of those in one request.
+#[test]
+fn every_digest_that_was_signed_is_in_the_book() {
+    let directory = tempfile::tempdir().unwrap();
+    let directory = directory.path();
+    write_config(directory, software(directory));
+    let daemon = Daemon::start(directory);
+    let mut client = daemon.client();
+    let key = client.generate("ca", KeyKind::P256, Backend::Software).key;
+    let item = |scheme, input| Sign { key, scheme, input };
+    let digest = |octet: u8| Input::Digest(Digest::new(&[octet; 32]).unwrap());
+    let batch = |items| SignBatch {
+        priority: Priority::Issuance,
+        deadline_ms: 0,
+        items,
+    };
+    let items = vec![
+        item(Scheme::EcdsaSha256, digest(1)),
+        // Not by a key of this kind, so that it is not signed.
+        item(Scheme::Ed25519, digest(2)),
+        item(Scheme::EcdsaSha256, Input::Message(vec![7; 40])),
+        item(Scheme::EcdsaSha256, digest(0xfe)),
+    ];
+    let outcomes = client.sign_batch(&Request::Sign(batch(items)));
+    let made: Vec<bool> = outcomes.iter().map(Result::is_ok).collect();
+    assert_eq!(made, [true, false, true, true]);
+    client.sign_batch(&Request::Sign(batch(vec![item(Scheme::EcdsaSha256, digest(3))])));
+    let book = fs::read_to_string(directory.join("audit.jsonl")).unwrap();
+    let lines = book.lines().filter(|line| line.contains(r#""audit":"sign""#));
+    let written = lines.map(|line| {
+        let digests = line.split(r#""digests":["#).nth(1).unwrap();
+        digests.split(']').next().unwrap().replace('"', "")
+    });
+    let first = format!("{},{}", "01".repeat(32), "fe".repeat(32));
+    assert_eq!(written.collect::<Vec<_>>(), [first, "03".repeat(32)]);
+}
+
 #[test]
 fn limits_hold() {
     let directory = tempfile::tempdir().unwrap();

@@ -9,7 +9,6 @@ use store::{Location, Store, StoreConfig};
 
 use super::manifest::Header;
 use super::place::Place;
-use crate::compose::NODE_LOCK;
 use crate::config::Config;
 
 /// The schema of the backup must be this program's.
@@ -68,8 +67,8 @@ pub(super) fn check_target(place: &Place, header: &Header, replaces: bool) -> Re
     let (state, old) = (place.state.display(), place.config_file());
     let there = Config::load(&old)
         .ok()
-        .and_then(|config| config.store_config().ok());
-    let Some(config) = there else {
+        .and_then(|config| Some((config.store_config().ok()?, config.state_lock())));
+    let Some((config, state_lock)) = there else {
         if replaces {
             return Ok(Vec::new());
         }
@@ -77,7 +76,7 @@ pub(super) fn check_target(place: &Place, header: &Header, replaces: bool) -> Re
             "{state} is not empty: name another folder by --dir, or let --replace keep what is there under another name"
         );
     };
-    let held = hold(place, &config)?;
+    let held = hold(place, &config, state_lock)?;
     let look = std::thread::scope(|scope| {
         let look = || {
             let store = Store::open_read_only(&config)?;
@@ -107,8 +106,8 @@ pub(super) fn check_target(place: &Place, header: &Header, replaces: bool) -> Re
 }
 
 /// Takes what a server of this folder takes.
-fn hold(place: &Place, config: &StoreConfig) -> Result<Vec<File>> {
-    let mut names = vec![place.state.join(NODE_LOCK)];
+fn hold(place: &Place, config: &StoreConfig, state_lock: PathBuf) -> Result<Vec<File>> {
+    let mut names = vec![state_lock];
     if let Location::File(path) = &config.location {
         let mut name = path.as_os_str().to_owned();
         name.push("-lock");

@@ -17,7 +17,7 @@ use crate::files::{self, Readers};
 /// The file in the state folder that says which server this is.
 const NODE: &str = "node";
 /// The file that a server has locked which is at work with the folder.
-pub(crate) const NODE_LOCK: &str = "node.lock";
+const LOCK: &str = "node.lock";
 
 impl Config {
     /// What the store needs to be opened. Reads the files of secrets and certificates that are named.
@@ -77,8 +77,13 @@ impl Config {
         files::write(&file, format!("{}\n", store.node).as_bytes(), Readers::All)
     }
 
+    /// What is locked while a server whose store is no file serves from this state folder.
+    pub(crate) fn state_lock(&self) -> PathBuf {
+        self.path(Path::new(LOCK))
+    }
+
     fn lock(&self) -> Result<File> {
-        let path = self.path(Path::new(NODE_LOCK));
+        let path = self.state_lock();
         let reading = || format!("opening {}", path.display());
         let file = File::options()
             .create(true)

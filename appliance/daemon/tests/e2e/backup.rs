@@ -3,25 +3,12 @@
 
 use std::path::{Path, PathBuf};
 use std::process::Output;
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use serde_json::{Value, json};
 use store_bed::Postgres;
 
 use crate::harness::{Appliance, Keys, judge, text};
-
-/// An appliance on an SQLite file, listening.
-pub(crate) fn started(keys: Keys) -> Appliance {
-    let mut appliance = Appliance::empty();
-    let kind = if keys == Keys::Software {
-        "--software"
-    } else {
-        "--init-token"
-    };
-    let made = appliance.init_on(None, &[kind]).output().unwrap();
-    assert!(made.status.success(), "init: {}", text(&made));
-    appliance.serve();
-    appliance
-}
 
 /// The key of backups, and its recipient.
 pub(crate) fn key(appliance: &Appliance, name: &str) -> (PathBuf, String) {
@@ -44,11 +31,21 @@ pub(crate) fn taken_at(appliance: &Appliance, file: &Path, key: &Path) -> String
     manifest["header"]["taken_at"].as_str().unwrap().to_owned()
 }
 
-/// `chancery restore` with further words.
+/// `chancery restore` with further words; into a new database where the tests run over PostgreSQL and none is named.
 pub(crate) fn restore(appliance: &Appliance, file: &Path, key: &Path, words: &[&str]) -> Output {
     let mut command = appliance.command(&["--output", "json", "restore"]);
     command.arg(file).arg("--identity").arg(key).args(words);
+    if !words.contains(&"--store-url") {
+        command.args(new_database(appliance));
+    }
     command.output().unwrap()
+}
+
+/// The words that name an empty database; none where the store is a file.
+pub(crate) fn new_database(appliance: &Appliance) -> Vec<String> {
+    static MADE: AtomicU64 = AtomicU64::new(0);
+    let name = format!("restored-{}.db", MADE.fetch_add(1, Ordering::Relaxed));
+    store_bed::url(&appliance.file(&name)).map_or_else(Vec::new, |url| vec!["--store-url".to_owned(), url])
 }
 
 pub(crate) fn restored(output: &Output) -> Value {
@@ -58,10 +55,8 @@ pub(crate) fn restored(output: &Output) -> Value {
 
 /// The audit log of a store as an export has it: an entry a line.
 pub(crate) fn export(appliance: &Appliance, name: &str) -> PathBuf {
-    let store =
-        ::store::Store::open_read_only(&::store::StoreConfig::new(appliance.state().join("chancery.db")));
-    let entries = store
-        .unwrap()
+    let entries = appliance
+        .store()
         .read_here(|reader| ::store::audit::after(reader, 0, u32::MAX))
         .unwrap();
     let lines: Vec<String> = entries
@@ -104,7 +99,7 @@ fn serial(appliance: &Appliance, name: &str) -> String {
     listed[0]["serial"].as_str().unwrap().to_owned()
 }
 
-fn issue(appliance: &Appliance, name: &str) -> (PathBuf, String) {
+pub(crate) fn issue(appliance: &Appliance, name: &str) -> (PathBuf, String) {
     let host = format!("{name}.test");
     let file = appliance.issue(
         name,
@@ -115,12 +110,12 @@ fn issue(appliance: &Appliance, name: &str) -> (PathBuf, String) {
     (file, serial(appliance, &host))
 }
 
-fn revoke(appliance: &Appliance, serial: &str, reason: &str) {
+pub(crate) fn revoke(appliance: &Appliance, serial: &str, reason: &str) {
     appliance.ok(&["cert", "revoke", serial, "--reason", reason]);
 }
 
 /// What openssl's OCSP client is told about a serial: `good`, `revoked` or `unknown`.
-fn ocsp(appliance: &Appliance, serial: &str) -> String {
+pub(crate) fn ocsp(appliance: &Appliance, serial: &str) -> String {
     let url = appliance.json(&["ca", "show", "issuing"])["ocsp_url"].clone();
     let (issuer, root) = (appliance.ca("issuing"), appliance.ca("root"));
     let (issuer, root) = (issuer.to_str().unwrap(), root.to_str().unwrap());
@@ -173,9 +168,10 @@ fn crl(appliance: &Appliance, serial: &str) -> (u64, bool) {
 }
 
 /// Ends the server and takes away all that it had.
-fn disaster(appliance: &mut Appliance) {
+pub(crate) fn disaster(appliance: &mut Appliance) {
     appliance.signal("KILL");
     appliance.wait();
+    store_bed::lose(&appliance.file("chancery.db"));
     std::fs::remove_dir_all(appliance.state()).unwrap();
     for entry in std::fs::read_dir(appliance.file("tokens")).unwrap() {
         std::fs::remove_dir_all(entry.unwrap().path()).unwrap();
@@ -184,7 +180,7 @@ fn disaster(appliance: &mut Appliance) {
 
 #[test]
 fn e2e_backup_softhsm_nothing_is_good_that_was_revoked_or_is_not_known() {
-    let mut appliance = started(Keys::SoftHsm);
+    let mut appliance = Appliance::start(Keys::SoftHsm);
     let (key, recipient) = key(&appliance, "key");
     let (_, good) = issue(&appliance, "good");
     let (_, gone) = issue(&appliance, "gone");
@@ -259,13 +255,12 @@ fn e2e_backup_softhsm_nothing_is_good_that_was_revoked_or_is_not_known() {
     assert!(tokens.contains("leaver"), "{tokens}");
     let (_, again) = issue(&appliance, "again");
     assert_eq!(ocsp(&appliance, &again), "good");
-    let whole = appliance.run(&["store", "check"]);
-    assert!(whole.status.success(), "{}", text(&whole));
+    appliance.check_store().unwrap();
 }
 
 #[test]
 fn e2e_backup_softhsm_without_an_export_the_loss_is_accepted_by_its_time() {
-    let mut appliance = started(Keys::SoftHsm);
+    let mut appliance = Appliance::start(Keys::SoftHsm);
     let (key, recipient) = key(&appliance, "key");
     let (_, doomed) = issue(&appliance, "doomed");
     let file = backup(&appliance, &recipient, "one.age");
@@ -305,10 +300,10 @@ fn e2e_backup_softhsm_without_an_export_the_loss_is_accepted_by_its_time() {
     assert!(logged.contains("store.restore"), "{logged}");
 }
 
-/// From a file to PostgreSQL, and from there to a file again.
+/// From where it was, a file in the first round, to PostgreSQL, and from there to a file.
 #[test]
 fn e2e_backup_postgres_is_restored_from_a_file_and_back() {
-    let mut appliance = started(Keys::Software);
+    let mut appliance = Appliance::start(Keys::Software);
     let (key, recipient) = key(&appliance, "key");
     let (_, good) = issue(&appliance, "good");
     let (_, gone) = issue(&appliance, "gone");
@@ -389,7 +384,7 @@ fn e2e_backup_postgres_a_restore_that_breaks_off_goes_on() {
     use std::io::Write as _;
     use std::process::Stdio;
 
-    let mut appliance = started(Keys::Software);
+    let mut appliance = Appliance::start(Keys::Software);
     let (key, recipient) = key(&appliance, "key");
     issue(&appliance, "good");
     // What comes after the rows, so that most of the backup has them.
@@ -462,7 +457,7 @@ fn e2e_backup_postgres_a_restore_that_breaks_off_goes_on() {
 
 #[test]
 fn e2e_backup_age_and_tar_open_what_is_made_and_their_keys_are_taken() {
-    let appliance = started(Keys::Software);
+    let appliance = Appliance::start(Keys::Software);
     let key = appliance.file("key");
     judge("age-keygen", &["-o", key.to_str().unwrap()]);
     let recipient = judge("age-keygen", &["-y", key.to_str().unwrap()]);
@@ -535,7 +530,7 @@ fn e2e_backup_age_and_tar_open_what_is_made_and_their_keys_are_taken() {
 
 #[test]
 fn a_backup_of_a_stopped_server_by_a_key_with_a_passphrase_goes_through_a_pipe() {
-    let mut appliance = started(Keys::Software);
+    let mut appliance = Appliance::start(Keys::Software);
     appliance.signal("TERM");
     appliance.wait();
     let phrase = appliance.write("phrase", "correct horse\n");
@@ -595,7 +590,7 @@ fn e2e_backup_softhsm_two_folders_and_a_pin_elsewhere_come_back() {
         "--pin-file",
         pin.to_str().unwrap(),
     ];
-    let made = appliance.init_on(None, &words).output().unwrap();
+    let made = appliance.init_command(&words).output().unwrap();
     assert!(made.status.success(), "{}", text(&made));
     appliance.config_is(etc.join("chancery.toml"));
     appliance.serve();

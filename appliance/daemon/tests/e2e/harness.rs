@@ -316,12 +316,44 @@ impl Appliance {
 
     /// Where the store is.
     pub(crate) fn store_config(&self) -> ::store::StoreConfig {
-        if !store_bed::is_postgres() {
+        let Some(url) = self.database() else {
             return ::store::StoreConfig::new(self.state().join("chancery.db"));
+        };
+        let server = ::store::PostgresConfig::new(&url, &::store::Credentials::default()).unwrap();
+        ::store::StoreConfig::on_server(server, self.state())
+    }
+
+    /// The database, by its configuration; nothing when the store is a file.
+    pub(crate) fn database(&self) -> Option<String> {
+        let config: toml::Table = std::fs::read_to_string(self.config()).unwrap().parse().unwrap();
+        let url = config.get("store").and_then(|store| store.get("url"))?.as_str()?;
+        url.starts_with("postgres").then(|| url.to_owned())
+    }
+
+    /// Changes the store past the server, as somebody does who may change its file or its database.
+    pub(crate) fn change_store(&self, sql: &str) {
+        if let Some(url) = self.database() {
+            judge("psql", &["-X", "-q", "-v", "ON_ERROR_STOP=1", "-c", sql, &url]);
+            return;
         }
-        let mut config = store_bed::config(self.file("chancery.db"));
-        config.folder = self.state();
-        config
+        let script =
+            "import sqlite3, sys; one = sqlite3.connect(sys.argv[1]); one.execute(sys.argv[2]); one.commit()";
+        let file = self.state().join("chancery.db");
+        judge("python3", &["-c", script, file.to_str().unwrap(), sql]);
+    }
+
+    /// Whether `chancery store check` finds nothing, or what it finds. The databases of tests do not wait for the disk, which does not
+    /// count.
+    pub(crate) fn check_store(&self) -> Result<(), String> {
+        let checked = self.run(&["--output", "json", "store", "check"]);
+        let Ok(Value::Array(rows)) = serde_json::from_slice(&checked.stdout) else {
+            return Err(text(&checked));
+        };
+        let is_wrong =
+            |row: &&Value| row["is_whole"] == false && !row["outcome"].to_string().contains("fsync");
+        rows.iter()
+            .find(is_wrong)
+            .map_or(Ok(()), |row| Err(row.to_string()))
     }
 
     /// Opens the store for reading.

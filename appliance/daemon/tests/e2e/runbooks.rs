@@ -8,7 +8,8 @@ use std::process::Command;
 
 use store_bed::Postgres;
 
-use crate::docs::{commands, path};
+use crate::backup::ocsp;
+use crate::docs::{administration, commands, path};
 use crate::harness::{Appliance, Keys, judge, softhsm, text};
 
 /// Starts and stops the server of `CHANCERY_CONFIG`, whose address is in `STAND_IN_READY`.
@@ -40,14 +41,16 @@ esac
 /// stopped in them, if that is another one.
 fn follow(
     page: &str,
-    blocks: usize,
+    (blocks, applies): (usize, &[&str]),
     appliance: &mut Appliance,
     started: Option<&Appliance>,
     variables: &[(&str, &str)],
 ) -> String {
     let page = format!("operations/{page}");
-    let commands = commands(&page, blocks);
-    for (name, _) in variables {
+    let commands = commands(&page, blocks, applies);
+    // The programs of PostgreSQL read theirs themselves.
+    let is_of_page = |name: &&&str| !name.starts_with("PG");
+    for name in variables.iter().map(|(name, _)| name).filter(is_of_page) {
         assert!(
             commands.contains(&format!("${name}")),
             "{page} does not use {name}"
@@ -105,7 +108,7 @@ fn e2e_runbook_key_compromise() {
         ("CA", "issuing"),
         ("PARENT", "root"),
     ];
-    let said = follow("key-compromise.md", 6, &mut appliance, None, &variables);
+    let said = follow("key-compromise.md", (6, &[]), &mut appliance, None, &variables);
     for word in ["keyCompromise", "certificate.revoke", "Serial Number:"] {
         assert!(said.contains(word), "{word}: {said}");
     }
@@ -136,7 +139,7 @@ fn e2e_runbook_hsm_loss() {
         ("PIN_FILE", pin.to_str().unwrap()),
         ("SO_PIN_FILE", so_pin.to_str().unwrap()),
     ];
-    let said = follow("hsm-loss.md", 4, &mut appliance, None, &variables);
+    let said = follow("hsm-loss.md", (4, &[]), &mut appliance, None, &variables);
     assert!(said.contains("issuing-2"), "{said}");
     assert!(said.contains("old.test"), "{said}");
 }
@@ -172,31 +175,74 @@ fn e2e_runbook_node_loss() {
         ("STORE_URL", &url),
         ("INIT", &init),
     ];
-    let said = follow("node-loss.md", 3, &mut other, Some(&new), &variables);
+    let said = follow("node-loss.md", (3, &[]), &mut other, Some(&new), &variables);
     assert_eq!(said.matches("OCSP says revoked").count(), 2, "{said}");
 }
 
-#[test]
-fn e2e_runbook_database_loss_on_a_file() {
-    let mut appliance = Appliance::start(Keys::SoftHsm);
-    let (key, backup, export) = (
-        appliance.file("key"),
-        appliance.file("one.age"),
-        appliance.file("audit.jsonl"),
-    );
-    let name = |file: &Path| file.to_str().unwrap().to_owned();
-    appliance.ok(&["backup", "keygen", "--to", &name(&key)]);
+/// The files of an operator who had a backup made and the audit log exported before the database was lost.
+struct Prepared {
+    backup: String,
+    key: String,
+    export: String,
+    /// The serial of what was issued and revoked after the backup.
+    revoked: String,
+}
+
+fn prepare(appliance: &Appliance) -> Prepared {
+    let name = |file: &str| appliance.file(file).to_str().unwrap().to_owned();
+    let (key, backup, export) = (name("key"), name("one.age"), name("audit.jsonl"));
+    appliance.ok(&["backup", "keygen", "--to", &key]);
     let recipient = fs::read_to_string(&key).unwrap();
     let recipient = recipient
         .split_whitespace()
         .find(|word| word.starts_with("age1"))
         .unwrap();
-    appliance.ok(&["backup", "--recipient", recipient, "--to", &name(&backup)]);
+    appliance.ok(&["backup", "--recipient", recipient, "--to", &backup]);
     let revoked = appliance.issue("after", "tls-server", "/CN=after.test", Some("DNS:after.test"));
     let revoked = serial(&revoked);
     appliance.ok(&["cert", "revoke", &revoked, "--reason", "superseded"]);
     let log = appliance.json(&["audit", "tail", "--lines", "1000"]);
     fs::write(&export, log.to_string()).unwrap();
+    Prepared {
+        backup,
+        key,
+        export,
+        revoked,
+    }
+}
+
+/// Follows the page about the loss of the database; what was revoked after the backup is revoked again.
+fn bring_back(
+    appliance: &mut Appliance,
+    prepared: &Prepared,
+    applies: &str,
+    more: &[(&str, &str)],
+) -> String {
+    let state = appliance.state();
+    let mut variables = vec![
+        ("STATE", state.to_str().unwrap()),
+        ("BACKUP", &prepared.backup),
+        ("KEY", &prepared.key),
+        ("EXPORT", &prepared.export),
+    ];
+    variables.extend(more);
+    let said = follow("database-loss.md", (2, &[applies]), appliance, None, &variables);
+    assert!(said.contains("the store is not whole"), "{said}");
+    assert!(said.contains("OCSP says revoked"), "{said}");
+    appliance.serve();
+    let log = appliance.json(&["audit", "tail", "--lines", "1000"]);
+    assert!(
+        log.to_string().contains(&prepared.revoked),
+        "what was revoked after the backup: {log}"
+    );
+    assert_eq!(ocsp(appliance, &prepared.revoked), "revoked");
+    said
+}
+
+#[test]
+fn e2e_runbook_database_loss_on_a_file() {
+    let mut appliance = Appliance::start(Keys::SoftHsm);
+    let prepared = prepare(&appliance);
     // The disk eats the file.
     let database = fs::OpenOptions::new()
         .write(true)
@@ -204,23 +250,36 @@ fn e2e_runbook_database_loss_on_a_file() {
         .unwrap();
     database.set_len(20_000).unwrap();
     drop(database);
+    bring_back(&mut appliance, &prepared, "file", &[]);
+}
 
-    let state = appliance.state();
-    let variables = [
-        ("STATE", state.to_str().unwrap()),
-        ("BACKUP", &name(&backup)),
-        ("KEY", &name(&key)),
-        ("EXPORT", &name(&export)),
-    ];
-    let said = follow("database-loss.md", 2, &mut appliance, None, &variables);
-    assert!(said.contains("the store is not whole"), "{said}");
-    assert!(said.contains("OCSP says revoked"), "{said}");
-    appliance.serve();
-    let log = appliance.json(&["audit", "tail", "--lines", "1000"]);
-    assert!(
-        log.to_string().contains(&revoked),
-        "what was revoked after the backup: {log}"
-    );
+/// A database with a hole in it, which is kept, and one that is gone.
+#[test]
+fn e2e_runbook_database_loss_postgres() {
+    // As it is outside of tests, where `store check` has nothing against it.
+    let server = Postgres::start_with(&["fsync=on"]);
+    for (database, loss) in [("holed", "DROP TABLE certificates CASCADE"), ("gone", "")] {
+        let url = server.make(database);
+        let mut appliance = Appliance::empty();
+        let made = appliance.init_on(Some(&url), &["--init-token"]).output().unwrap();
+        assert!(made.status.success(), "{}", text(&made));
+        appliance.serve();
+        let prepared = prepare(&appliance);
+        if loss.is_empty() {
+            server.run(&format!("DROP DATABASE {database} WITH (FORCE)"));
+        } else {
+            appliance.change_store(loss);
+        }
+        let administration = administration(&url);
+        let mut variables = vec![("STORE_URL", url.as_str())];
+        variables.extend(administration.iter().map(|(name, value)| (*name, value.as_str())));
+        let said = bring_back(&mut appliance, &prepared, "postgres", &variables);
+        assert_eq!(said.contains("there is none to keep"), loss.is_empty(), "{said}");
+        let kept = server.run(&format!(
+            "SELECT count(*) FROM pg_database WHERE datname = '{database}_damaged'"
+        ));
+        assert_eq!(kept == "1", !loss.is_empty(), "{said}");
+    }
 }
 
 /// A folder for another server with the same token.

@@ -34,6 +34,14 @@ impl Left {
         }
     }
 
+    /// Nothing.
+    pub(super) fn empty() -> Self {
+        Self {
+            intents: Vec::new(),
+            numbers: BTreeMap::new(),
+        }
+    }
+
     /// With what another one had left before.
     pub(super) fn after(mut self, before: &Self) -> Self {
         self.intents.extend(before.intents.iter().cloned());
@@ -216,41 +224,95 @@ pub(super) fn orphans(ground: &Ground) -> Vec<Serial> {
     orphans
 }
 
-/// The signing process keeps a book of its own. Each digest in it that was signed to make a certificate belongs to one that is
-/// recorded, to an intent that is an orphan now, or to the request of a CA.
-pub(super) fn account_for_signatures(ground: &Ground, left: &Left) {
-    let mut known: BTreeSet<String> = left.intents.iter().map(|(hash, _)| hash.clone()).collect();
-    let store = ground.store();
-    let filter = ::store::certificates::Filter {
-        limit: 100_000,
-        ..::store::certificates::Filter::default()
-    };
-    let rows = store.read_here(|reader| ::store::certificates::list(reader, &filter));
-    known.extend(rows.unwrap().iter().map(|row| to_be_signed(&row.der)));
-    let issuers = store.read_here(::store::issuers::all).unwrap();
-    known.extend(
-        issuers
+/// Hashes of what was to be signed.
+struct Known {
+    certificates: BTreeSet<String>,
+    /// Of what may have been signed and was never recorded, as the audit log tells them.
+    orphans: BTreeSet<String>,
+    requests: BTreeSet<String>,
+}
+
+impl Known {
+    fn to(ground: &Ground) -> Self {
+        let store = ground.store();
+        let filter = ::store::certificates::Filter {
+            limit: 1_000_000,
+            ..::store::certificates::Filter::default()
+        };
+        let rows = store.read_here(|reader| ::store::certificates::list(reader, &filter));
+        let issuers = store.read_here(::store::issuers::all).unwrap();
+        let logged = store.read_here(|reader| ::store::audit::after(reader, 0, u32::MAX));
+        let hash_of = |details: &str| {
+            let details: Value = serde_json::from_str(details).unwrap();
+            details["tbs_sha256"].as_str().unwrap().to_owned()
+        };
+        let logged = logged.unwrap();
+        let orphans = logged
             .iter()
-            .filter_map(|issuer| issuer.csr.as_deref().map(to_be_signed)),
-    );
-    let book = std::fs::read_to_string(ground.signed_book()).unwrap_or_default();
-    for line in book.lines() {
-        let line: Value = serde_json::from_str(line).unwrap();
-        let digest = line["digest"].as_str().filter(|_| line["priority"] == "issuance");
-        if let Some(digest) = digest
-            && !known.contains(digest)
-        {
-            // The request of a CA whose making broke off names no serial and obliges nobody.
-            let by = line["signatures"][0]["key"].as_str().unwrap();
-            let is_at_work = issuers.iter().any(|issuer| {
-                issuer.certificate.is_some() && by.contains(&hexadecimal(&issuer.key_fingerprint))
-            });
-            assert!(
-                !is_at_work,
-                "something was signed that nothing accounts for: {line}"
-            );
+            .filter(|one| one.entry.action == "certificate.orphan");
+        let requests = issuers.iter().filter_map(|issuer| issuer.csr.as_deref());
+        Self {
+            certificates: rows.unwrap().iter().map(|row| to_be_signed(&row.der)).collect(),
+            orphans: orphans.map(|one| hash_of(&one.entry.details)).collect(),
+            requests: requests.map(to_be_signed).collect(),
         }
     }
+
+    fn has(&self, hash: &str) -> bool {
+        [&self.certificates, &self.orphans, &self.requests]
+            .iter()
+            .any(|hashes| hashes.contains(hash))
+    }
+}
+
+/// The signing process keeps a book of its own. Each digest in it that was signed to make a certificate belongs to one that is
+/// recorded, to one that is an orphan now, or to the request of a CA; and each intent that a dead server left came to one of the first
+/// two. How many digests that were.
+pub(super) fn account_for_signatures(ground: &Ground, left: &Left) -> usize {
+    let known = Known::to(ground);
+    for (hash, serial) in &left.intents {
+        let is_settled = known.certificates.contains(hash) || known.orphans.contains(hash);
+        assert!(
+            is_settled,
+            "{serial} was intended ({hash}), and nothing became of it"
+        );
+    }
+    let issuers = ground.store().read_here(::store::issuers::all).unwrap();
+    let book = std::fs::read_to_string(ground.signed_book()).unwrap_or_default();
+    let mut accounted = 0;
+    // A line that the signing process died over is of signatures that it gave to nobody.
+    for line in book
+        .lines()
+        .filter_map(|line| serde_json::from_str::<Value>(line).ok())
+    {
+        if line["priority"] != "issuance" {
+            continue;
+        }
+        let digests = line["digests"].as_array().cloned().unwrap_or_default();
+        let tallies = line["signatures"].as_array().unwrap();
+        let made: u64 = tallies.iter().map(|tally| tally["made"].as_u64().unwrap()).sum();
+        assert_eq!(
+            made,
+            digests.len() as u64,
+            "a signature without its digest: {line}"
+        );
+        for digest in &digests {
+            // The request of a CA whose making broke off names no serial and obliges nobody.
+            let is_at_work = || {
+                issuers.iter().any(|issuer| {
+                    let by = hexadecimal(&issuer.key_fingerprint);
+                    let signed = |tally: &Value| tally["key"].as_str().unwrap().contains(&by);
+                    issuer.certificate.is_some() && tallies.iter().any(signed)
+                })
+            };
+            assert!(
+                known.has(digest.as_str().unwrap()) || !is_at_work(),
+                "{digest} was signed, and nothing accounts for it: {line}"
+            );
+        }
+        accounted += digests.len();
+    }
+    accounted
 }
 
 /// How many signatures were made for certificates by the book of the signing process, and how many certificates and orphans there
