@@ -174,6 +174,15 @@ impl AuditLog {
     }
 }
 
+/// Why entries wait for a checkpoint.
+#[derive(Clone, Debug)]
+pub(crate) struct Waiting {
+    pub(crate) since: Timestamp,
+    pub(crate) why: String,
+    /// Entries under the checkpoint that another server has the duty to follow up.
+    behind: Option<i64>,
+}
+
 /// What a server knows of the log beside what the store says.
 #[derive(Debug, Default)]
 pub(crate) struct AuditState {
@@ -183,8 +192,8 @@ pub(crate) struct AuditState {
     pub(crate) alarm: Mutex<Option<AuditAlarm>>,
     /// Why the files could not be written.
     pub(crate) files_fault: Mutex<Option<String>>,
-    /// Since when entries wait for a checkpoint, and why the last attempt failed.
-    pub(crate) waiting: Mutex<Option<(Timestamp, String)>>,
+    /// What entries wait for that have no checkpoint.
+    pub(crate) waiting: Mutex<Option<Waiting>>,
     /// Entries under the last checkpoint.
     pub(crate) size: AtomicI64,
     /// When it was signed, epoch milliseconds.

@@ -7,6 +7,7 @@ use serde_json::json;
 use signer_wire::ServiceStatus;
 
 use crate::audit;
+use crate::audit_log::Waiting;
 use crate::authority::Authority;
 use crate::clock::{HIGH_WATER, from_millis};
 use crate::crl_shard::CrlShard;
@@ -312,7 +313,7 @@ impl Authority {
             );
         }
         let waiting = state.waiting.lock().clone();
-        if let Some((since, why)) = waiting
+        if let Some(Waiting { since, why, .. }) = waiting
             && now.duration_since(since).unsigned_abs() >= LATE
         {
             problem(

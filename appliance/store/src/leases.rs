@@ -32,12 +32,18 @@ pub struct Holder {
     pub token: i64,
     /// Whether its time is not over yet.
     pub is_alive: bool,
+    /// When that is over, epoch milliseconds of the database.
+    pub until: i64,
 }
 
 /// Takes a lease for a while; nothing when another server has it. Whoever has it already gets it anew, with a new token.
+///
+/// One whose end is further away than any server sets it is nobody's: somebody wrote it into the database to keep a duty from being
+/// done.
 pub fn take(tx: &Tx<'_>, name: &str, node: Uuid, length: Duration) -> Result<Option<Lease>> {
+    let longest = end(tx, length.saturating_mul(2))?;
     let token = match holder(tx, name)? {
-        Some(held) if held.is_alive && held.node != node => return Ok(None),
+        Some(held) if held.is_alive && held.until <= longest && held.node != node => return Ok(None),
         Some(held) => held.token + 1,
         None => 1,
     };
@@ -90,6 +96,7 @@ pub fn holder(reader: &Reader<'_>, name: &str) -> Result<Option<Holder>> {
             node: row.uuid(0)?,
             token: row.int(1)?,
             is_alive: row.int(2)? > now,
+            until: row.int(2)?,
         })
     })
 }

@@ -117,6 +117,9 @@ impl Authority {
             .exports
             .change(name, |state| state.lag = (last - cursor).max(0));
         if cursor >= last {
+            if cursor > last {
+                self.tell_moved(name, cursor, last);
+            }
             return Ok(None);
         }
         let (lease_name, node) = (format!("audit-export:{name}"), store.node());
@@ -146,6 +149,19 @@ impl Authority {
             lease,
             last,
         }))
+    }
+
+    /// Nothing that was sent is behind the last entry: somebody moved the place to keep entries from being sent.
+    fn tell_moved(&self, name: &str, cursor: i64, last: i64) {
+        let now = self.inner().clock.now();
+        self.inner().audit.exports.change(name, |state| {
+            let since = state.stuck.as_ref().map_or(now, |(since, _)| *since);
+            let why = format!(
+                "the store says that {cursor} entries were sent, and has {last}: somebody changed it; give the export another name, \
+                 and it begins anew"
+            );
+            state.stuck = Some((since, why));
+        });
     }
 
     /// Records that a page was sent.

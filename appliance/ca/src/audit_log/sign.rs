@@ -16,7 +16,7 @@ use store::{Reader, Tx};
 use tlog::{Checkpoint, Note, TreeHead};
 
 use super::look::{self, Edge};
-use super::{ACCEPTED, AuditAlarm, AuditLog, Trouble, leaf, signed, unsigned};
+use super::{ACCEPTED, AuditAlarm, AuditLog, Trouble, Waiting, leaf, signed, unsigned};
 use crate::audit;
 use crate::authority::Authority;
 use crate::clock;
@@ -43,6 +43,14 @@ struct Step {
     tiles: Vec<(tlog::Tile, Vec<u8>)>,
 }
 
+/// How a look after the log ended.
+#[derive(Clone, Copy, Debug, Default)]
+struct Tended {
+    is_signed: bool,
+    /// Entries under the last checkpoint, where others are behind it that this server may not sign for.
+    behind: Option<i64>,
+}
+
 impl Authority {
     /// Looks after the audit log when it is time: looks whether it is as it was signed, has new entries signed, writes the files.
     /// Gives whether a checkpoint was signed.
@@ -59,17 +67,25 @@ impl Authority {
     /// The same at once, for `init` and for tests.
     pub async fn tend_audit_log_now(&self) -> Result<bool> {
         let outcome = self.look_and_sign().await;
-        let state = &self.inner().audit;
-        let failed = match &outcome {
-            Ok(_) => None,
-            Err(error) => Some(error.to_string()),
+        let mut waiting = self.inner().audit.waiting.lock();
+        let (why, behind) = match &outcome {
+            Ok(Tended { behind: None, .. }) => {
+                *waiting = None;
+                return outcome.map(|tended| tended.is_signed);
+            }
+            Ok(Tended { behind, .. }) => (
+                "another server has the duty and signs nothing".to_owned(),
+                *behind,
+            ),
+            Err(error) => (error.to_string(), None),
         };
-        let mut waiting = state.waiting.lock();
-        *waiting = failed.map(|why| match waiting.take() {
-            Some((since, _)) => (since, why),
-            None => (self.inner().clock.now(), why),
-        });
-        outcome
+        // One that is signed for by another server in the meantime does not wait.
+        let since = waiting
+            .take()
+            .filter(|before| behind.is_none() || before.behind.is_none() || before.behind == behind)
+            .map_or_else(|| self.inner().clock.now(), |before| before.since);
+        *waiting = Some(Waiting { since, why, behind });
+        outcome.map(|tended| tended.is_signed)
     }
 
     /// Removes checkpoints that are neither new nor the first of their day; gives how many.
@@ -81,32 +97,36 @@ impl Authority {
             .await?)
     }
 
-    async fn look_and_sign(&self) -> Result<bool> {
+    async fn look_and_sign(&self) -> Result<Tended> {
         let state = &self.inner().audit;
+        let mut tended = Tended::default();
         let Some(log) = self.audit_log().await? else {
-            return Ok(false);
+            return Ok(tended);
         };
         self.remember_files(&log)?;
-        let mut is_signed = false;
         loop {
             let edge = match self.look_at_log(&log).await {
                 Ok(edge) => edge,
                 Err(Trouble::Alarm(alarm)) => {
                     state.conclude(Some(alarm));
-                    return Ok(is_signed);
+                    return Ok(tended);
                 }
                 Err(Trouble::Store(error)) => return Err(error.into()),
             };
             state.conclude(None);
             self.note_signed(&edge);
-            let is_behind = edge.last > signed(edge.head.size());
-            if !is_behind || !self.sign_next(&log, edge).await? {
+            let size = signed(edge.head.size());
+            if edge.last <= size {
                 break;
             }
-            is_signed = true;
+            if !self.sign_next(&log, edge).await? {
+                tended.behind = Some(size);
+                break;
+            }
+            tended.is_signed = true;
         }
         self.write_audit_files(&log).await?;
-        Ok(is_signed)
+        Ok(tended)
     }
 
     /// Looks at the right end of the log, and at some entries further left.

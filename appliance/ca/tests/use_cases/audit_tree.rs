@@ -476,6 +476,63 @@ async fn one_server_at_a_time_signs() {
     assert_eq!(log.size().await, 21);
 }
 
+/// A duty that nobody does is told, whoever keeps it, and one that was written into the database for years is nobody's.
+#[tokio::test]
+async fn a_duty_that_is_kept_and_not_done_is_told() {
+    let log = Log::signed(20).await;
+    let other = Uuid::from_u128(0x0dd);
+    log.sql(&["UPDATE leases SET until = 0 WHERE name = 'audit'"])
+        .await;
+    let take = move |tx: &store::Tx<'_>| leases::take(tx, "audit", other, Duration::from_mins(1));
+    log.store.write(take).await.unwrap().unwrap();
+    log.append(1).await;
+    let late = async |log: &Log| {
+        let problems = log.authority.health().await.problems;
+        problems
+            .into_iter()
+            .find(|problem| problem.code == "audit_checkpoint_late")
+    };
+    assert!(!log.tend().await);
+    log.clock.advance(SignedDuration::from_mins(2));
+    assert!(!log.tend().await);
+    let told = late(&log).await.unwrap().message;
+    assert!(told.contains("another server has the duty"), "{told}");
+    log.sql(&["UPDATE leases SET until = 9000000000000 WHERE name = 'audit'"])
+        .await;
+    assert!(log.tend().await);
+    assert_eq!(log.size().await, 21);
+    assert_eq!(late(&log).await, None);
+}
+
+#[tokio::test]
+async fn a_place_of_an_export_that_somebody_moved_is_told() {
+    let log = Log::signed(20).await;
+    let page = log.authority.audit_export_page("siem", 5).await.unwrap().unwrap();
+    log.authority.audit_exported(page).await.unwrap();
+    log.sql(&["UPDATE audit_exports SET seq = 1000000"]).await;
+    assert!(
+        log.authority
+            .audit_export_page("siem", 5)
+            .await
+            .unwrap()
+            .is_none()
+    );
+    log.clock.advance(SignedDuration::from_mins(6));
+    assert!(
+        log.authority
+            .audit_export_page("siem", 5)
+            .await
+            .unwrap()
+            .is_none()
+    );
+    let problems = log.authority.health().await.problems;
+    let told = problems
+        .iter()
+        .find(|problem| problem.code == "audit_export_stuck")
+        .unwrap();
+    assert!(told.message.contains("another name"), "{}", told.message);
+}
+
 #[tokio::test]
 async fn a_token_that_is_away_delays_checkpoints_and_nothing_else() {
     let mut log = Log::signed(20).await;
