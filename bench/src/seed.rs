@@ -14,8 +14,6 @@ use store::revocations::RevocationRow;
 use store::{Credentials, PostgresConfig, Store, StoreConfig};
 use uuid::Uuid;
 
-use crate::appliance::Appliance;
-
 /// Rows in one transaction.
 const CHUNK: u64 = 20_000;
 /// The same on PostgreSQL, which ends a transaction in which nothing happens while so many rows are put together.
@@ -41,13 +39,13 @@ pub(crate) fn serial(of: u64, number: u64, is_revoked: bool) -> Serial {
     Serial::from_random((u128::from(kind << 61 | place) << 64 | u128::from(behind)).to_be_bytes())
 }
 
-/// Where an appliance keeps its certificates: in its own file, or in a database of PostgreSQL.
-pub(crate) fn store_of(appliance: &Appliance, url: Option<&str>) -> Result<StoreConfig> {
+/// Where an appliance with this state folder keeps its certificates: in its own file, or in a database of PostgreSQL.
+pub(crate) fn store_of(state: &Path, url: Option<&str>) -> Result<StoreConfig> {
     let Some(url) = url else {
-        return Ok(StoreConfig::new(appliance.state().join("chancery.db")));
+        return Ok(StoreConfig::new(state.join("chancery.db")));
     };
     let server = PostgresConfig::new(url, &Credentials::default())?;
-    Ok(StoreConfig::on_server(server, appliance.state()))
+    Ok(StoreConfig::on_server(server, state))
 }
 
 /// Writes it for the issuer of this name.

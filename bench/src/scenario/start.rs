@@ -60,7 +60,13 @@ impl House {
             certificates,
             ..Seed::default()
         };
-        seed::write_into(&seed::store_of(&appliance, url)?, "issuing", seed, run.begun).await?;
+        seed::write_into(
+            &seed::store_of(&appliance.state(), url)?,
+            "issuing",
+            seed,
+            run.begun,
+        )
+        .await?;
         Ok(Self {
             appliance,
             certificates,
