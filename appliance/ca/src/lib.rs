@@ -68,7 +68,7 @@ mod verified_requests;
 
 pub use answer_ocsp::{Freshness, OcspAnswer, OcspAnswerKind};
 pub use api_tokens::{ApiToken, NewApiToken, NewSecret};
-pub use audit::{AuditRecord, AuditVerdict};
+pub use audit::{AuditRecord, AuditSelection, AuditVerdict};
 pub use audit_log::{
     AuditAlarm, AuditExportPage, AuditLine, AuditProof, AuditTree, AuditTreeVerdict, Expected, FilesVerdict,
     OfflineFault, audit_log_key, check_audit_tree, examine_audit_tree, verify_audit_files,
