@@ -136,11 +136,11 @@ pub fn select(reader: &Reader<'_>, wanted: &Selection, limit: u32) -> Result<Vec
     for (column, text) in [("object", &wanted.object), ("action", &wanted.action)] {
         if let Some(text) = text {
             values.push(text.into());
-            sql.push_str(&format!(" AND {column} = ?{}", values.len()));
+            sql = format!("{sql} AND {column} = ?{}", values.len());
         }
     }
     let order = if wanted.before.is_some() { "DESC" } else { "ASC" };
-    sql.push_str(&format!(" ORDER BY seq {order} LIMIT ?3"));
+    let sql = format!("{sql} ORDER BY seq {order} LIMIT ?3");
     let mut entries = reader.all(&sql, &values, read)?;
     if wanted.before.is_some() {
         entries.reverse();

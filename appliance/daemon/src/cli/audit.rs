@@ -163,7 +163,7 @@ async fn tail(place: &Place, wanted: &Tail) -> Result<()> {
     let mut about = String::new();
     for (name, text) in [("object", &wanted.object), ("action", &wanted.action)] {
         if let Some(text) = text {
-            about.push_str(&format!("&{name}={}", escape(text)));
+            about = format!("{about}&{name}={}", escape(text));
         }
     }
     let mut entries: VecDeque<Value> = VecDeque::new();

@@ -340,9 +340,12 @@ fn an_error_is_told_to_machines_too() {
             "{words:?}: {error}"
         );
     }
-    let (code, error) = error_of(&appliance, &["--config", "/nowhere.toml", "store", "check"]);
+    let words = ["-o", "json", "--config", "/nowhere.toml", "store", "check"];
+    let output = appliance.command(&words).output().unwrap();
+    let said: serde_json::Value = serde_json::from_slice(&output.stderr).unwrap();
+    let error = &said["error"];
     assert_eq!(
-        (code, &error["code"]),
+        (output.status.code(), &error["code"]),
         (Some(78), &json!("configuration_unusable"))
     );
     let message = error["message"].as_str().unwrap();

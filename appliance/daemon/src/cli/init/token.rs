@@ -75,7 +75,7 @@ pub(super) fn plan(args: &Args, steps: Steps, layout: &Layout, there: &There) ->
                 steps.done("token", &format!("set the PIN of `{label}`"));
             }
             (Found::Nothing, true) => {
-                steps.done("token", &format!("initialise `{label}` in {}", module.display()))
+                steps.done("token", &format!("initialise `{label}` in {}", module.display()));
             }
             (found, false) => bail!(no_token(label, found)),
         }
