@@ -53,7 +53,8 @@ async fn an_untouched_log_is_sound() {
 
 #[tokio::test]
 async fn entries_are_chosen_from_either_end_and_by_what_they_are_about() {
-    let store = logged().await.open();
+    let place = logged().await;
+    let store = place.open();
     let chosen = |wanted: audit::Selection, limit: u32| {
         let read = store.read(move |reader| audit::select(reader, &wanted, limit));
         async { read.await.unwrap().iter().map(|one| one.seq).collect::<Vec<_>>() }
