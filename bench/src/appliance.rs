@@ -6,6 +6,7 @@ use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, Result, bail, ensure};
+use store::{Credentials, PostgresConfig, StoreConfig};
 use tempfile::TempDir;
 
 use crate::cpu::{self, Group};
@@ -52,6 +53,15 @@ impl Appliance {
     /// Initialises one; nothing runs yet.
     pub(crate) fn init(plan: Plan) -> Result<Self> {
         Self::init_on(plan, None)
+    }
+
+    /// Where it keeps its certificates: in its own file, or in this database of PostgreSQL.
+    pub(crate) fn store_config(&self, url: Option<&str>) -> Result<StoreConfig> {
+        let Some(url) = url else {
+            return Ok(StoreConfig::new(self.state().join("chancery.db")));
+        };
+        let server = PostgresConfig::new(url, &Credentials::default())?;
+        Ok(StoreConfig::on_server(server, self.state()))
     }
 
     /// The same on a database of PostgreSQL.

@@ -11,7 +11,7 @@ use jiff::{SignedDuration, Timestamp};
 use pki::Serial;
 use store::certificates::CertificateRow;
 use store::revocations::RevocationRow;
-use store::{Credentials, PostgresConfig, Store, StoreConfig};
+use store::{Store, StoreConfig};
 use uuid::Uuid;
 
 /// Rows in one transaction.
@@ -37,15 +37,6 @@ pub(crate) fn serial(of: u64, number: u64, is_revoked: bool) -> Serial {
     // A multiplication scatters what is behind, so that nothing can be read from a neighbour.
     let behind = number.wrapping_mul(0x9e37_79b9_7f4a_7c15);
     Serial::from_random((u128::from(kind << 61 | place) << 64 | u128::from(behind)).to_be_bytes())
-}
-
-/// Where an appliance with this state folder keeps its certificates: in its own file, or in a database of PostgreSQL.
-pub(crate) fn store_of(state: &Path, url: Option<&str>) -> Result<StoreConfig> {
-    let Some(url) = url else {
-        return Ok(StoreConfig::new(state.join("chancery.db")));
-    };
-    let server = PostgresConfig::new(url, &Credentials::default())?;
-    Ok(StoreConfig::on_server(server, state))
 }
 
 /// Writes it for the issuer of this name.

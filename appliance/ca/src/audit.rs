@@ -5,6 +5,7 @@ use std::fmt::Write as _;
 use jiff::Timestamp;
 use serde::Serialize;
 use serde_json::Value;
+pub use store::audit::Selection as AuditSelection;
 use store::audit::{AuditEntry, Verdict};
 
 use crate::authority::Authority;
@@ -66,12 +67,26 @@ impl Authority {
         after: i64,
         limit: u32,
     ) -> Result<Vec<AuditRecord>> {
+        let wanted = AuditSelection {
+            after,
+            ..AuditSelection::default()
+        };
+        self.audit_select(principal, wanted, limit).await
+    }
+
+    /// Entries that were chosen, oldest first; at most 1000.
+    pub async fn audit_select(
+        &self,
+        principal: &Principal,
+        wanted: AuditSelection,
+        limit: u32,
+    ) -> Result<Vec<AuditRecord>> {
         permit::check_reads_audit(principal)?;
         let limit = limit.min(MOST);
         let entries = self
             .inner()
             .store
-            .read(move |reader| store::audit::after(reader, after, limit))
+            .read(move |reader| store::audit::select(reader, &wanted, limit))
             .await?;
         let record = |logged: store::audit::LoggedEntry| AuditRecord {
             seq: logged.seq,

@@ -135,7 +135,9 @@ pub enum Error {
 }
 
 /// Codes of [`Error::Unavailable`] that do not go away by themselves.
-const PERMANENT: [&str; 6] = [
+const PERMANENT: [&str; 7] = [
+    // A token that is away has another code: all that are configured are there, and none has the key.
+    "hsm_key_missing",
     "hsm_pin_rejected",
     "hsm_full",
     "hsm_refused",

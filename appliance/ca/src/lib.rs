@@ -70,7 +70,7 @@ mod witness;
 
 pub use answer_ocsp::{Freshness, OcspAnswer, OcspAnswerKind};
 pub use api_tokens::{ApiToken, NewApiToken, NewSecret};
-pub use audit::{AuditRecord, AuditVerdict};
+pub use audit::{AuditRecord, AuditSelection, AuditVerdict};
 pub use audit_log::{
     AuditAlarm, AuditExportPage, AuditLine, AuditProof, AuditTree, AuditTreeVerdict, AuditWitnessRequest,
     Expected, FilesVerdict, OfflineFault, audit_log_key, check_audit_tree, examine_audit_tree,

@@ -9,6 +9,7 @@ mod cert;
 mod client;
 mod completions;
 mod config;
+pub(crate) mod failure;
 mod hint;
 mod init;
 mod man;
@@ -23,23 +24,20 @@ mod token;
 mod tour;
 mod upgrade;
 
+use std::ffi::OsString;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
 use anyhow::{Context as _, Result};
 use clap::{Parser, Subcommand, ValueEnum};
 
-use client::ApiFailure;
 pub(crate) use init::store::StoreArgs;
-
-use crate::config::ConfigError;
-use crate::supervise::{EXIT_CONFIG, EXIT_PIN_REJECTED, NotStarted};
 
 /// A certification authority whose keys live in an HSM.
 ///
-/// Exit status: 0 done; 1 failed; 2 wrong usage; 3 refused by the server (see the code it tells); 4 the server cannot be
-/// reached or is not ready, the same command may succeed later; 77 a token rejected its PIN; 78 a configuration cannot be
-/// used.
+/// Exit status: 0 done; 1 failed, or what was checked is not sound; 2 wrong usage; 3 refused by the server (see the code it tells); 4 the
+/// server cannot be reached or is not ready, the same command may succeed later; 77 a token rejected its PIN; 78 a configuration cannot be
+/// used. With `--output json` an error is one JSON object on standard error.
 #[derive(Debug, Parser)]
 #[command(name = "chancery", version, max_term_width = 110)]
 pub(crate) struct Cli {
@@ -126,8 +124,19 @@ enum Command {
     Man(man::Args),
 }
 
+/// Reads the command line, runs the command, and tells why when it failed.
+pub(crate) fn start() -> ExitCode {
+    let words: Vec<OsString> = std::env::args_os().collect();
+    let cli = match Cli::try_parse_from(&words) {
+        Ok(cli) => cli,
+        Err(error) => return failure::tell_usage(&words, &error),
+    };
+    let output = cli.output;
+    run(cli).unwrap_or_else(|error| failure::tell(output, &error))
+}
+
 /// Runs the command.
-pub(crate) fn run(cli: Cli) -> Result<ExitCode> {
+fn run(cli: Cli) -> Result<ExitCode> {
     let place = Place {
         config: cli.config,
         server: cli.server,
@@ -167,24 +176,6 @@ fn done(outcome: Result<()>) -> Result<ExitCode> {
 fn runtime(name: &str) -> Result<tokio::runtime::Runtime> {
     let mut builder = tokio::runtime::Builder::new_multi_thread();
     Ok(builder.thread_name(name).enable_all().build()?)
-}
-
-/// The exit status that an error means.
-pub(crate) fn exit_code(error: &anyhow::Error) -> ExitCode {
-    if error.is::<ConfigError>() || error.is::<::token::ConfigError>() {
-        return ExitCode::from(EXIT_CONFIG);
-    }
-    if let Some(::token::Error::PinRejected { .. }) = error.downcast_ref() {
-        return ExitCode::from(EXIT_PIN_REJECTED);
-    }
-    if let Some(exit) = error.downcast_ref().and_then(NotStarted::final_exit) {
-        return ExitCode::from(exit);
-    }
-    match error.downcast_ref::<ApiFailure>() {
-        Some(failure) if failure.is_retryable() => ExitCode::from(4),
-        Some(_) => ExitCode::from(3),
-        None => ExitCode::FAILURE,
-    }
 }
 
 /// A text file that a command names.

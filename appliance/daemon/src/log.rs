@@ -31,8 +31,8 @@ impl Level {
     }
 }
 
-/// Levels for modules. The migration library tells at every start that there is nothing to do; who wants to hear it names
-/// it in the level.
+/// Levels for modules. The migration library tells at every start that there is nothing to do, and PostgreSQL that its table is there
+/// already; who wants to hear it names it in the level.
 fn filter(level: &str) -> Result<Targets, ParseError> {
-    format!("refinery_core=warn,{level}").parse()
+    format!("refinery_core=warn,tokio_postgres=warn,{level}").parse()
 }

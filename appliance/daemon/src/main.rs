@@ -20,8 +20,6 @@ mod tls_files;
 
 use std::process::ExitCode;
 
-use clap::Parser as _;
-
 #[global_allocator]
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
@@ -34,11 +32,5 @@ fn main() -> ExitCode {
         eprintln!("chancery: a crypto provider was installed twice");
         return ExitCode::FAILURE;
     }
-    match cli::run(cli::Cli::parse()) {
-        Ok(code) => code,
-        Err(error) => {
-            eprintln!("chancery: {error:#}");
-            cli::exit_code(&error)
-        }
-    }
+    cli::start()
 }

@@ -16,6 +16,8 @@ mod harness;
 mod api;
 #[path = "e2e/audit.rs"]
 mod audit;
+#[path = "e2e/audit_export.rs"]
+mod audit_export;
 #[path = "e2e/backup.rs"]
 mod backup;
 #[path = "e2e/backup_audit.rs"]
@@ -42,6 +44,8 @@ mod docs;
 mod hsm_faults;
 #[path = "e2e/init.rs"]
 mod init;
+#[path = "e2e/init_again.rs"]
+mod init_again;
 #[path = "e2e/lint.rs"]
 mod lint;
 #[path = "e2e/lost_store.rs"]

@@ -71,6 +71,19 @@ pub enum Verdict {
     },
 }
 
+/// Which entries are wanted; all where nothing is said.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Selection {
+    /// Those after this number.
+    pub after: i64,
+    /// Those before this number, and then the last of them in place of the first.
+    pub before: Option<i64>,
+    /// Those about this object alone.
+    pub object: Option<String>,
+    /// Those of this action alone.
+    pub action: Option<String>,
+}
+
 const COLUMNS: &str = "seq, at, actor, action, object, outcome, details, hash";
 
 /// Appends an entry and gives its number. A log whose end was tampered with takes no more entries, so that nothing changes
@@ -109,6 +122,30 @@ pub fn append(tx: &Tx<'_>, entry: &AuditEntry) -> Result<i64> {
 pub fn after(reader: &Reader<'_>, seq: i64, limit: u32) -> Result<Vec<LoggedEntry>> {
     let sql = format!("SELECT {COLUMNS} FROM audit WHERE seq > ?1 ORDER BY seq LIMIT ?2");
     reader.all(&sql, &[seq.into(), i64::from(limit).into()], read)
+}
+
+/// Entries that were chosen, oldest first. Objects and actions have no index, which every entry would pay for: what is chosen by them is
+/// looked for among all.
+pub fn select(reader: &Reader<'_>, wanted: &Selection, limit: u32) -> Result<Vec<LoggedEntry>> {
+    let mut sql = format!("SELECT {COLUMNS} FROM audit WHERE seq > ?1 AND seq < ?2");
+    let mut values = vec![
+        wanted.after.into(),
+        wanted.before.unwrap_or(i64::MAX).into(),
+        i64::from(limit).into(),
+    ];
+    for (column, text) in [("object", &wanted.object), ("action", &wanted.action)] {
+        if let Some(text) = text {
+            values.push(text.into());
+            sql = format!("{sql} AND {column} = ?{}", values.len());
+        }
+    }
+    let order = if wanted.before.is_some() { "DESC" } else { "ASC" };
+    let sql = format!("{sql} ORDER BY seq {order} LIMIT ?3");
+    let mut entries = reader.all(&sql, &values, read)?;
+    if wanted.before.is_some() {
+        entries.reverse();
+    }
+    Ok(entries)
 }
 
 /// The number of the first entry about an object.

@@ -35,7 +35,7 @@ const REVOKED: u64 = 50;
 pub(crate) async fn run(run: &mut Run) -> Result<()> {
     let certificates = run.sizes.certificates.min(MOST);
     let mut appliance = Appliance::init_on(Plan::default(), run.store_url.as_deref())?;
-    let store = seed::store_of(&appliance.state(), run.store_url.as_deref())?;
+    let store = appliance.store_config(run.store_url.as_deref())?;
     fill(&store, certificates, run.begun).await?;
     let (key, file) = (appliance.folder().join("key"), appliance.folder().join("one.age"));
     let recipient = keygen(&appliance, &key)?;

@@ -60,13 +60,7 @@ impl House {
             certificates,
             ..Seed::default()
         };
-        seed::write_into(
-            &seed::store_of(&appliance.state(), url)?,
-            "issuing",
-            seed,
-            run.begun,
-        )
-        .await?;
+        seed::write_into(&appliance.store_config(url)?, "issuing", seed, run.begun).await?;
         Ok(Self {
             appliance,
             certificates,

@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 use parking_lot::Mutex;
+use store::audit::LoggedEntry;
 use store::leases::{self, Lease};
 
 use super::{Lags, leaf};
@@ -39,6 +40,18 @@ pub struct AuditLine {
     pub action: String,
     /// JSON on one line.
     pub json: String,
+}
+
+impl AuditLine {
+    /// Of an entry of the store.
+    pub fn of(logged: &LoggedEntry) -> Self {
+        Self {
+            seq: logged.seq,
+            at: crate::clock::from_millis(logged.entry.at),
+            action: logged.entry.action.clone(),
+            json: String::from_utf8_lossy(&leaf::leaf(logged)).into_owned(),
+        }
+    }
 }
 
 /// How an export is doing.
@@ -134,15 +147,7 @@ impl Authority {
             store::audit::after(reader, cursor, most)
         });
         let entries = read.await?;
-        let lines: Vec<AuditLine> = entries
-            .iter()
-            .map(|logged| AuditLine {
-                seq: logged.seq,
-                at: crate::clock::from_millis(logged.entry.at),
-                action: logged.entry.action.clone(),
-                json: String::from_utf8_lossy(&leaf::leaf(logged)).into_owned(),
-            })
-            .collect();
+        let lines: Vec<AuditLine> = entries.iter().map(AuditLine::of).collect();
         Ok((!lines.is_empty()).then(|| AuditExportPage {
             name: name.to_owned(),
             lines,

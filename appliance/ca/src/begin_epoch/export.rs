@@ -25,6 +25,18 @@ pub enum ExportFault {
     /// Entries are missing.
     #[error("the export of the audit log lacks entry {0}: export again from there on")]
     Gap(i64),
+    /// It says nothing of the time after the backup.
+    #[error(
+        "the export of the audit log ends with entry {ends}, before the backup, which has {known}: what was revoked after the backup would be \
+        good again. Export from entry {} on, or say that there were no revocations, or that they are lost, by \
+        --accept-lost-revocations with the time of the backup", known + 1
+    )]
+    Early {
+        /// Its last entry.
+        ends: i64,
+        /// The last entry of the backup.
+        known: i64,
+    },
     /// It tells something else of the time before the backup.
     #[error(
         "entry {0} of the export is not the one of the backup: it is the log of another installation, or was changed"
@@ -41,6 +53,8 @@ pub struct ExportedLog {
     entries: Vec<LoggedEntry>,
     /// Whether every hash follows on the one before it.
     is_proven: bool,
+    /// Whether it may end before the backup does.
+    may_end_early: bool,
 }
 
 #[derive(Deserialize)]
@@ -95,7 +109,31 @@ impl ExportedLog {
             _ => true,
         };
         let is_proven = entries.windows(2).all(follows);
-        Ok(Self { entries, is_proven })
+        Ok(Self {
+            entries,
+            is_proven,
+            may_end_early: false,
+        })
+    }
+
+    /// Somebody accepts that it says nothing of the time after the backup.
+    #[must_use]
+    pub fn accepted_if_early(mut self) -> Self {
+        self.may_end_early = true;
+        self
+    }
+
+    /// Whether it follows on a log with so many entries, without a gap and with something known of the time after them.
+    pub fn check_reaches(&self, last: i64) -> Result<(), ExportFault> {
+        if self.first() > last + 1 {
+            return Err(ExportFault::Gap(last + 1));
+        }
+        match self.last() {
+            Some((ends, _)) if ends < last && !self.may_end_early => {
+                Err(ExportFault::Early { ends, known: last })
+            }
+            _ => Ok(()),
+        }
     }
 
     /// The number of its first entry.
@@ -132,7 +170,8 @@ impl ExportedLog {
                 return Err(ExportFault::Other(own.seq));
             }
         }
-        Ok(())
+        // Another log is another log, wherever it ends.
+        self.check_reaches(last)
     }
 }
 
@@ -284,8 +323,24 @@ mod tests {
             one.hash = vec![7; 32];
         }
         assert!(matches!(
-            whole.check_against(&other, 4),
+            whole.accepted_if_early().check_against(&other, 4),
             Err(ExportFault::Other(1))
         ));
+    }
+
+    #[test]
+    fn an_export_that_ends_before_the_backup_is_told_unless_that_is_accepted() {
+        let log = log(4);
+        let lines: String = log
+            .iter()
+            .take(2)
+            .map(|one| line(one, &one.entry.details))
+            .collect();
+        let early = ExportedLog::read(lines.as_bytes()).unwrap();
+        early.check_against(log.get(..2).unwrap(), 2).unwrap();
+        let fault = early.check_against(&log, 4).unwrap_err();
+        assert!(matches!(fault, ExportFault::Early { ends: 2, known: 4 }));
+        assert!(fault.to_string().contains("from entry 5 on"), "{fault}");
+        early.accepted_if_early().check_against(&log, 4).unwrap();
     }
 }

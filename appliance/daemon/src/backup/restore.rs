@@ -15,7 +15,7 @@ use pki::Certificate;
 use store::{Location, Store, StoreConfig};
 use toml::{Table, Value};
 
-use super::conditions::{check_loss, check_schema, check_target, check_time};
+use super::conditions::{check_accepted, check_loss, check_schema, check_target, check_time};
 use super::manifest::{FileName, Header, Manifest, Role};
 use super::place::{Place, Put};
 use super::unpack::{Source, Told, Unpacked, staged_config};
@@ -75,10 +75,10 @@ pub(crate) async fn plan(wanted: Wanted) -> Result<Plan> {
     check_time(header, now)?;
     match &wanted.log {
         None => check_loss(header, wanted.accepts_loss_since)?,
-        Some(log) if log.first() > manifest.audit.entries + 1 => {
-            return Err(ca::ExportFault::Gap(manifest.audit.entries + 1).into());
+        Some(log) => {
+            check_accepted(header, wanted.accepts_loss_since)?;
+            log.check_reaches(manifest.audit.entries)?;
         }
-        Some(_) => {}
     }
     let place = Place::new(
         &header.places,
@@ -125,6 +125,7 @@ async fn run(wanted: Wanted, now: Timestamp, known: &mut Option<Place>, told: &m
         if log.is_none() {
             check_loss(header, accepts_loss_since)?;
         }
+        check_accepted(header, accepts_loss_since)?;
         let place = Place::new(&header.places, state.as_deref(), configuration.as_deref())?;
         held = check_target(&place, header, replaces)?;
         *known = Some(place.clone());

@@ -1,8 +1,10 @@
 //! `chancery audit`: read the log, verify it (through the server, in the store itself, or with files alone), prove what is in it.
 
+mod export;
 mod verify;
 mod witness;
 
+use std::collections::VecDeque;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
@@ -16,15 +18,20 @@ use super::say::{say, say_part};
 use super::{Output, Place, table};
 use crate::files::{self, Readers};
 
+/// Most entries that the server gives at once.
+const PAGE: usize = 1000;
+
 #[derive(Debug, Subcommand)]
 pub(crate) enum Command {
     /// Print the last entries.
-    #[command(after_help = "Example: chancery audit tail -n 50")]
-    Tail {
-        /// How many.
-        #[arg(long, short = 'n', default_value_t = 20)]
-        lines: u32,
-    },
+    #[command(
+        after_help = "Examples:\n  chancery audit tail -n 50\n  chancery audit tail --action certificate.orphan\n  \
+        chancery audit tail --object 019a3f0e-52c1-7c1e-a1f5-0c9d4b1f7a11"
+    )]
+    Tail(Tail),
+    /// Write entries as exports write them, a line of JSON each, for `chancery restore --audit-export`, collectors and auditors. Reads the
+    /// store itself, beside a running server or without one.
+    Export(export::Args),
     /// Check that no entry was changed, removed or put in between. Exit status 1 when one was.
     Verify(verify::Args),
     /// Print the verifier key of the log: what checkpoints and proofs are verified with, to be noted elsewhere.
@@ -33,7 +40,7 @@ pub(crate) enum Command {
     /// Print the last signed checkpoint, to be kept elsewhere.
     #[command(after_help = "Example: chancery audit checkpoint --out checkpoint-2030-01")]
     Checkpoint {
-        /// Write it to this file.
+        /// Write it to this file; one that is there is not overwritten.
         #[arg(long, value_name = "FILE")]
         out: Option<PathBuf>,
     },
@@ -74,9 +81,24 @@ pub(crate) enum Command {
     },
 }
 
+/// Which entries to print.
+#[derive(Debug, clap::Args)]
+pub(crate) struct Tail {
+    /// How many.
+    #[arg(long, short = 'n', default_value_t = 20)]
+    lines: usize,
+    /// Only entries about this object: the identifier of a certificate (`chancery cert show`) or of a CA, the name of a profile, …
+    #[arg(long)]
+    object: Option<String>,
+    /// Only entries of this action, such as `certificate.revoke`.
+    #[arg(long)]
+    action: Option<String>,
+}
+
 pub(crate) async fn run(place: &Place, command: Command) -> Result<ExitCode> {
     match command {
-        Command::Tail { lines } => tail(place, lines).await?,
+        Command::Tail(wanted) => tail(place, &wanted).await?,
+        Command::Export(args) => export::run(place, &args).await?,
         Command::Verify(args) => return verify::run(place, &args).await,
         Command::Key => {
             let answer = Api::new(place)?.get("/api/v1/audit/key").await?;
@@ -87,6 +109,10 @@ pub(crate) async fn run(place: &Place, command: Command) -> Result<ExitCode> {
             }
         }
         Command::Checkpoint { out } => {
+            // What was kept is what a later log is held against.
+            if let Some(there) = out.as_deref().filter(|file| file.is_file()) {
+                anyhow::bail!("{} is there already: name another file", there.display());
+            }
             let answer = Api::new(place)?.get("/api/v1/audit/checkpoint").await?;
             put(place.output, &answer, "/checkpoint", out.as_deref())?;
         }
@@ -141,21 +167,31 @@ pub(crate) async fn run(place: &Place, command: Command) -> Result<ExitCode> {
     Ok(ExitCode::SUCCESS)
 }
 
-async fn tail(place: &Place, lines: u32) -> Result<()> {
+/// From the end, a page at a time, until so many are there.
+async fn tail(place: &Place, wanted: &Tail) -> Result<()> {
     let api = Api::new(place)?;
-    let newest = api
-        .get("/api/v1/status")
-        .await?
-        .pointer("/audit_entries")
-        .and_then(Value::as_i64)
-        .unwrap_or(0);
-    let after = (newest - i64::from(lines)).max(0);
-    let list = api
-        .get(&format!(
-            "/api/v1/audit?after={after}&limit={}",
-            lines.clamp(1, 1000)
-        ))
-        .await?;
+    let mut about = String::new();
+    for (name, text) in [("object", &wanted.object), ("action", &wanted.action)] {
+        if let Some(text) = text {
+            about = format!("{about}&{name}={}", escape(text));
+        }
+    }
+    let mut entries: VecDeque<Value> = VecDeque::new();
+    let mut before = i64::MAX;
+    while entries.len() < wanted.lines {
+        let limit = (wanted.lines - entries.len()).min(PAGE);
+        let page = api
+            .get(&format!("/api/v1/audit?before={before}&limit={limit}{about}"))
+            .await?;
+        let items = page.pointer("/items").and_then(Value::as_array);
+        for item in items.into_iter().flatten().rev() {
+            entries.push_front(item.clone());
+        }
+        match page.pointer("/next").and_then(Value::as_i64) {
+            Some(next) => before = next,
+            None => break,
+        }
+    }
     let columns = [
         ("SEQ", "/seq"),
         ("AT", "/at"),
@@ -164,11 +200,7 @@ async fn tail(place: &Place, lines: u32) -> Result<()> {
         ("OBJECT", "/object"),
         ("OUTCOME", "/outcome"),
     ];
-    table::list(
-        place.output,
-        list.pointer("/items").unwrap_or(&Value::Null),
-        &columns,
-    );
+    table::list(place.output, &entries.into_iter().collect(), &columns);
     Ok(())
 }
 

@@ -8,6 +8,7 @@ use anyhow::{Context as _, Result, bail};
 use clap::Subcommand;
 use serde_json::{Value, json};
 
+use super::failure::WrongUsage;
 use super::progress::Teller;
 use super::{Output, Place, table};
 use crate::backup::manifest::Manifest;
@@ -135,6 +136,13 @@ pub(crate) async fn run(place: &Place, args: Args) -> Result<ExitCode> {
 
 async fn create(place: &Place, wanted: Make) -> Result<()> {
     let to = wanted.to.context("name the file to make by --to")?;
+    if wanted.recipients.is_empty() && wanted.lists.is_empty() {
+        return Err(WrongUsage(
+            "nobody could open this backup: name a recipient by --recipient or --recipients-file (`chancery backup keygen` makes one)"
+                .to_owned(),
+        )
+        .into());
+    }
     let is_output = to == Path::new("-");
     if !is_output && to.exists() {
         bail!("{} is there already: name another file", to.display());

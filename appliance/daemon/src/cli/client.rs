@@ -29,6 +29,28 @@ impl ApiFailure {
         self.retryable
     }
 
+    /// What went wrong, without what to do about it.
+    pub(super) fn message(&self) -> &str {
+        &self.message
+    }
+
+    /// The fields that the API told, and what to do about it.
+    pub(super) fn for_machines(&self) -> Value {
+        let text = |text: &Option<String>| text.clone().map(Value::from);
+        fields(&[
+            ("code", Some(self.code.as_str().into())),
+            ("message", Some(self.message.as_str().into())),
+            ("retryable", Some(self.retryable.into())),
+            ("hint", hint::for_code(&self.code).map(Value::from)),
+            (
+                "details",
+                Some(self.details.clone()).filter(|details| !details.is_null()),
+            ),
+            ("order_id", text(&self.order_id)),
+            ("request_id", text(&self.request_id)),
+        ])
+    }
+
     fn read(status: u16, body: &Value) -> Self {
         let text = |name: &str| {
             body.pointer(&format!("/error/{name}"))

@@ -2,30 +2,40 @@
 //! first one left.
 
 mod authorities;
+mod draft;
+mod given;
 mod layout;
+mod plan;
 pub(crate) mod store;
+mod subject;
 mod token;
 
-use std::net::SocketAddr;
-use std::path::PathBuf;
+use std::net::{Ipv4Addr, SocketAddr};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
+use ::token::KeyRing;
 use anyhow::{Context as _, Result, bail};
-use ca::Principal;
+use ca::{Authority, Principal, Signer};
 use pki::KeyAlgorithm;
 
 use crate::cli::Output;
 use crate::cli::say::say;
 use crate::compose;
 use crate::config::{Config, SignerMode};
-use crate::files::{self, Readers};
-use authorities::{ISSUING, ROOT};
+use crate::files;
+use authorities::ISSUING;
+use draft::Draft;
+use given::There;
 use layout::Layout;
+use store::Known;
 
 /// What to set up.
 #[expect(clippy::struct_excessive_bools, reason = "the switches of a command line")]
 #[derive(Debug, clap::Args)]
 #[command(
-    after_help = "A second run does what is missing and changes nothing else; it wants the server stopped.\n\nExamples:\n  \
+    after_help = "A second run does what is missing and changes nothing else; it wants the server stopped. An option that says something else \
+    than the configuration that is there is refused; what cannot be opened leaves no configuration behind.\n\nExamples:\n  \
     chancery init --dir ./trial --software\n  \
     chancery init --dir /var/lib/chancery --init-token\n  \
     chancery init --dir /media/ca --offline --init-token\n  \
@@ -44,14 +54,9 @@ pub(crate) struct Args {
     /// The vendor's PKCS#11 module; SoftHSM2 where Debian puts it when left out.
     #[arg(long, value_name = "FILE", conflicts_with = "software")]
     module: Option<PathBuf>,
-    /// The label of the token for the CA keys.
-    #[arg(
-        long,
-        value_name = "LABEL",
-        default_value = "chancery",
-        conflicts_with = "software"
-    )]
-    token_label: String,
+    /// The label of the token for the CA keys; `chancery` when left out.
+    #[arg(long, value_name = "LABEL", conflicts_with = "software")]
+    token_label: Option<String>,
     /// The file with the token's PIN; `pin` in the folder of the configuration when left out.
     #[arg(long, value_name = "FILE", conflicts_with = "software")]
     pin_file: Option<PathBuf>,
@@ -73,26 +78,27 @@ pub(crate) struct Args {
     token: String,
     #[command(flatten)]
     store: store::StoreArgs,
-    /// What the addresses in certificates begin with; from the public address when left out.
+    /// What the addresses in certificates begin with, the same for all servers of one store. When left out, what is in the certificates of the
+    /// store's CAs, and for the first server its public address.
     #[arg(long, value_name = "URL")]
     base_url: Option<String>,
-    /// Address and port for OCSP, CRLs and CA certificates.
-    #[arg(long, value_name = "ADDRESS", default_value = "127.0.0.1:8441")]
-    public: SocketAddr,
-    /// Address and port of the REST API.
-    #[arg(long, value_name = "ADDRESS", default_value = "127.0.0.1:8440")]
-    api: SocketAddr,
-    /// Address and port for Prometheus.
-    #[arg(long, value_name = "ADDRESS", default_value = "127.0.0.1:8442")]
-    metrics: SocketAddr,
+    /// Address and port for OCSP, CRLs and CA certificates; 127.0.0.1:8441 when left out.
+    #[arg(long, value_name = "ADDRESS")]
+    public: Option<SocketAddr>,
+    /// Address and port of the REST API; 127.0.0.1:8440 when left out.
+    #[arg(long, value_name = "ADDRESS")]
+    api: Option<SocketAddr>,
+    /// Address and port for Prometheus; 127.0.0.1:8442 when left out.
+    #[arg(long, value_name = "ADDRESS")]
+    metrics: Option<SocketAddr>,
     /// A further name or address of the server, for its certificate; may be given several times.
     #[arg(long = "name", value_name = "NAME")]
     names: Vec<String>,
     /// The subject of the root.
-    #[arg(long, value_name = "DN", default_value = "CN=Chancery Root CA")]
+    #[arg(long, value_name = "DN", default_value = "CN=Chancery Root CA", value_parser = subject::parse)]
     root_subject: String,
     /// The subject of the issuing CA.
-    #[arg(long, value_name = "DN", default_value = "CN=Chancery Issuing CA")]
+    #[arg(long, value_name = "DN", default_value = "CN=Chancery Issuing CA", value_parser = subject::parse)]
     issuing_subject: String,
     /// The kind of the root's key: ec-p256, ec-p384, ec-p521, rsa-2048 to rsa-4096, ed25519, ml-dsa-44, ml-dsa-65, ml-dsa-87.
     #[arg(long, value_name = "ALGORITHM", default_value = "ec-p256")]
@@ -114,24 +120,15 @@ pub(crate) struct Args {
 
 /// Sets it up, or tells what that would be.
 pub(crate) async fn run(output: Output, args: &Args) -> Result<()> {
-    let layout = Layout::new(args)?;
+    let mut layout = Layout::new(args)?;
     let steps = Steps(output);
+    let there = There::read(args, &mut layout)?;
     if args.dry_run {
-        return plan(args, steps, &layout);
+        return plan::plan(args, steps, &layout, &there);
     }
     layout.make_folders()?;
-    if args.signer_socket.is_none() {
-        token::set_up(args, steps, &layout)?;
-    }
-    let config = set_up_config(args, steps, &layout)?;
-    let opened = compose::new_store(&config)
-        .await
-        .context("is `chancery serve` running with this folder? stop it first")?;
-    let signer = match config.signer.mode {
-        SignerMode::Connect => compose::signer(&config)?,
-        SignerMode::Spawn | SignerMode::InProcess => compose::signer_here(&config)?,
-    };
-    let authority = compose::authority(compose::settings(&config)?, opened, signer).await?;
+    let token = token::name(args, &there);
+    let (config, authority) = open(args, steps, &layout, &there).await?;
     if args.offline {
         authority.drain().await;
         let next = format!("chancery --config {} ceremony run PLAN", layout.config.display());
@@ -141,13 +138,18 @@ pub(crate) async fn run(output: Output, args: &Args) -> Result<()> {
     let by = Principal::local("init");
     // A ceremony may take longer than the other servers wait for one that is not heard of.
     let set_up = Box::pin(async {
-        authorities::set_up(args, steps, &authority, &by).await?;
-        authorities::audit_key(args, steps, &authority).await?;
+        authorities::set_up(args, &token, steps, &authority, &by).await?;
+        authorities::audit_key(&token, steps, &authority).await?;
         authorities::server_certificate(steps, &config, &authority).await?;
         authorities::bundle(steps, &config, &authority)?;
         authorities::admin_token(steps, &config, &authority, &by).await
     });
-    authority.while_present(set_up).await?;
+    let done = authority.while_present(set_up).await;
+    if there.is_connected(args) && args.signer_socket.is_none() {
+        done.context("where the signing process is somebody else's, give the options of the first run again (--signer-socket, --token)")?;
+    } else {
+        done?;
+    }
     authority.drain().await;
     if args.print_token {
         let token = files::first_line(&config.path("admin.token".as_ref()))?;
@@ -158,36 +160,80 @@ pub(crate) async fn run(output: Output, args: &Args) -> Result<()> {
     Ok(())
 }
 
-/// Writes `chancery.toml` unless it is there, and reads it.
-fn set_up_config(args: &Args, steps: Steps, layout: &Layout) -> Result<Config> {
-    if layout.config.exists() {
-        steps.done(
-            "server",
-            &format!("configured already, in {}", layout.config.display()),
-        );
+/// Opens store and keys. New files of configuration get their names when both have opened.
+async fn open(args: &Args, steps: Steps, layout: &Layout, there: &There) -> Result<(Config, Authority)> {
+    let (server, mut written) = server_draft(args, layout, there)?;
+    let signing = if there.is_connected(args) {
+        None
     } else {
-        let config = server_config(args, layout)?;
-        let problems = config.check();
-        if !problems.is_empty() {
-            bail!("these options do not go together:\n  {}", problems.join("\n  "));
+        Some(token::draft(args, steps, layout, there)?)
+    };
+    let mut config = Config::load(server.path())?;
+    let opened = compose::new_store(&config).await.map_err(tell_in_use)?;
+    if server.is_new() {
+        let known = Known::of_open(&opened).await?.base_url;
+        if let Some(url) = known {
+            settle_base_url(args, steps, &mut written, url);
+            config.public.base_url.clone_from(&written.public.base_url);
         }
-        files::write(
-            &layout.config,
-            toml::to_string(&config)?.as_bytes(),
-            Readers::Owner,
-        )?;
-        steps.done("server", &format!("configured in {}", layout.config.display()));
     }
-    Ok(Config::load(&layout.config)?)
+    let signer = match &signing {
+        None => compose::signer(&config)?,
+        Some((draft, _)) => {
+            let ring = KeyRing::open(&::token::Config::load(draft.path())?)?;
+            Signer::in_process(Arc::new(ring))
+        }
+    };
+    if let Some((draft, contents)) = signing {
+        let is_new = draft.is_new();
+        draft.keep(&contents)?;
+        steps.configured("signing process", is_new, &layout.signing);
+    }
+    let is_new = server.is_new();
+    server.keep(&written)?;
+    steps.configured("server", is_new, &layout.config);
+    let authority = compose::authority(compose::settings(&config)?, opened, signer).await?;
+    Ok((config, authority))
 }
 
-fn is_there(store: &::store::StoreConfig) -> bool {
-    match &store.location {
-        ::store::Location::File(file) => file.exists(),
-        ::store::Location::Server(_) => false,
+/// `chancery.toml`, to be tried, and what it says.
+fn server_draft(args: &Args, layout: &Layout, there: &There) -> Result<(Draft, Config)> {
+    if let Some(config) = &there.server {
+        return Ok((Draft::there(&layout.config), config.clone()));
+    }
+    let config = server_config(args, layout)?;
+    let draft = Draft::new(&layout.config, &config)?;
+    Ok((draft, config))
+}
+
+/// All servers of one store put the same addresses into certificates.
+fn settle_base_url(args: &Args, steps: Steps, config: &mut Config, known: String) {
+    if args.base_url.is_none() {
+        steps.done(
+            "base URL",
+            &format!("{known}, as in the certificates of the store's CAs"),
+        );
+        config.public.base_url = known;
+    } else if config.public.base_url.trim_end_matches('/') != known {
+        let words = format!(
+            "{}, but the certificates of the store's CAs say {known}: all servers of a store must have the same",
+            config.public.base_url
+        );
+        steps.done("base URL", &words);
     }
 }
 
+/// Only where somebody is at work with the folder is he to be stopped.
+fn tell_in_use(error: anyhow::Error) -> anyhow::Error {
+    match error.downcast_ref() {
+        Some(::store::Error::InUse { .. } | ::store::Error::Busy) => {
+            error.context("is `chancery serve` running with this folder? stop it first")
+        }
+        _ => error,
+    }
+}
+
+/// What the options say, or why that cannot be.
 fn server_config(args: &Args, layout: &Layout) -> Result<Config> {
     let mut config = Config::new();
     args.store.put(&mut config)?;
@@ -197,91 +243,36 @@ fn server_config(args: &Args, layout: &Layout) -> Result<Config> {
         config.signer.mode = SignerMode::Connect;
         config.signer.socket.clone_from(socket);
     }
-    config.public.listen = args.public;
+    let [public, api, metrics] = args.listeners();
+    config.public.listen = public;
     config.public.base_url = args
         .base_url
         .clone()
-        .unwrap_or_else(|| format!("http://{}", args.public));
-    config.api.listen = args.api;
+        .unwrap_or_else(|| format!("http://{public}"));
+    config.api.listen = api;
     config.api.names.extend(args.names.iter().cloned());
     config.api.issuer = Some(ISSUING.to_owned());
-    config.metrics.listen = args.metrics;
-    Ok(config)
+    config.metrics.listen = metrics;
+    let problems = config.check();
+    match problems.as_slice() {
+        [] => Ok(config),
+        [problem] => bail!("an option cannot be used: {problem}"),
+        problems => bail!("options cannot be used:\n  {}", problems.join("\n  ")),
+    }
 }
 
-/// What a run would do, without doing any of it.
-fn plan(args: &Args, steps: Steps, layout: &Layout) -> Result<()> {
-    let folder = layout.state.display();
-    let words = format!("would set up a server in {folder}; nothing is changed now");
-    steps.tell("dry run", &folder.to_string(), &words);
-    if let Some(socket) = &args.signer_socket {
-        steps.done(
-            "signing process",
-            &format!("the one at {}, its token `{}`", socket.display(), args.token),
-        );
-    } else {
-        token::plan(args, steps, layout)?;
+impl Args {
+    /// The addresses of the listeners: public, API, metrics.
+    fn listeners(&self) -> [SocketAddr; 3] {
+        let here = |given: Option<SocketAddr>, port| {
+            given.unwrap_or_else(|| SocketAddr::from((Ipv4Addr::LOCALHOST, port)))
+        };
+        [
+            here(self.public, 8441),
+            here(self.api, 8440),
+            here(self.metrics, 8442),
+        ]
     }
-    let known = |is_there: bool, what: String| if is_there { "is there".to_owned() } else { what };
-    steps.done(
-        "server",
-        &known(
-            layout.config.exists(),
-            format!("configure in {}", layout.config.display()),
-        ),
-    );
-    let config = if layout.config.exists() {
-        Config::load(&layout.config)?
-    } else {
-        let mut config = server_config(args, layout)?;
-        config.state_dir.clone_from(&layout.state);
-        config
-    };
-    if args.offline {
-        let store = known(
-            config.store_config().is_ok_and(|store| is_there(&store)),
-            "make".to_owned(),
-        );
-        steps.done("store", &store);
-        return Ok(());
-    }
-    let names = store::known_authorities(&config)?;
-    let make = |name: &str, subject: &str, algorithm| {
-        known(
-            names.iter().any(|known| known == name),
-            format!("make `{name}`: {subject}, {algorithm}, with a CRL and an OCSP responder"),
-        )
-    };
-    steps.done("root", &make(ROOT, &args.root_subject, args.root_algorithm));
-    steps.done(
-        "issuing CA",
-        &make(ISSUING, &args.issuing_subject, args.issuing_algorithm),
-    );
-    steps.done(
-        "audit log",
-        &known(
-            config.path(&config.audit.folder).exists(),
-            "make its key and sign it".to_owned(),
-        ),
-    );
-    let certificate = layout.state.join("tls/server.pem");
-    steps.done(
-        "server's own TLS",
-        &known(certificate.exists(), "issue by the issuing CA".to_owned()),
-    );
-    let token = layout.state.join("admin.token");
-    steps.done(
-        "admin token",
-        &known(token.exists(), "make, and write to admin.token".to_owned()),
-    );
-    steps.done(
-        "listeners",
-        &format!(
-            "public {}, API {}, metrics {}",
-            args.public, args.api, args.metrics
-        ),
-    );
-    Ok(())
 }
 
 /// Tells what was done: a line for people, an object a line for machines.
@@ -291,6 +282,12 @@ struct Steps(Output);
 impl Steps {
     fn done(self, what: &str, how: &str) {
         self.tell(what, how, &format!("  {what:<18} {how}"));
+    }
+
+    /// A file of configuration has its place.
+    fn configured(self, what: &str, is_new: bool, file: &Path) {
+        let already = if is_new { "" } else { " already," };
+        self.done(what, &format!("configured{already} in {}", file.display()));
     }
 
     fn tell(self, what: &str, how: &str, for_people: &str) {

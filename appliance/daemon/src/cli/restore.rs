@@ -39,14 +39,16 @@ pub(crate) struct Args {
     config_dir: Option<PathBuf>,
     #[command(flatten)]
     store: StoreArgs,
-    /// What the audit log says of the time after the backup: JSON, an entry a line, without a gap.
+    /// What the audit log says of the time after the backup: JSON, an entry a line, without a gap, as exports and `chancery audit export`
+    /// write it. One that ends before the backup does is refused.
     #[arg(long, value_name = "FILE")]
     audit_export: Option<PathBuf>,
     /// Certificates of the time after the backup (PEM), to be taken in again. May be given several times.
     #[arg(long = "certificates", value_name = "FILE", requires = "audit_export")]
     certificates: Vec<PathBuf>,
-    /// Accept that what was revoked after the backup is good again; the time is that of the backup.
-    #[arg(long, value_name = "TIME", conflicts_with = "audit_export")]
+    /// Accept that what was revoked after the backup is good again; the time is that of the backup. Beside --audit-export it accepts
+    /// one that ends before the backup does.
+    #[arg(long, value_name = "TIME")]
     accept_lost_revocations: Option<Timestamp>,
     /// Accept that the audit log of the backup is not what was signed; the log that begins then tells so.
     #[arg(long)]
@@ -65,7 +67,11 @@ pub(crate) async fn run(place: &Place, args: Args) -> Result<()> {
             File::open(file).with_context(|| format!("the export {} cannot be opened", file.display()))?;
         ExportedLog::read(BufReader::new(opened)).with_context(|| file.display().to_string())
     });
-    let log = log.transpose()?;
+    let log: Option<ExportedLog> = log.transpose()?;
+    let log = match args.accept_lost_revocations {
+        Some(_) => log.map(ExportedLog::accepted_if_early),
+        None => log,
+    };
     let mut certificates = Vec::new();
     for file in &args.certificates {
         let octets = std::fs::read(file).with_context(|| format!("reading {}", file.display()))?;

@@ -2,20 +2,23 @@
 //! CRL, revoked, revoked by OCSP, present in the CRL.
 
 use std::path::{Path, PathBuf};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, Result, bail, ensure};
 use aws_lc_rs::rand::SystemRandom;
 use aws_lc_rs::signature::{ECDSA_P256_SHA256_ASN1_SIGNING, EcdsaKeyPair};
 use ocsp::{CertId, CertStatus, Expectation, HashAlgorithm, Nonce, Request, Response, der_to_get_path};
 use pki::{Certificate, Crl, DistinguishedName, Serial, SignatureAlgorithm, SubjectAltName, csr, key_file};
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
-use super::Place;
 use super::client::{Api, escape};
+use super::{Output, Place, table};
 use crate::cli::say::{say, say_part};
 use crate::config::Config;
+
+/// How long another server may take to say what this one did: twice what is promised.
+const OCSP_PATIENCE: Duration = Duration::from_secs(2);
 
 /// What to try.
 #[derive(Debug, clap::Args)]
@@ -44,6 +47,18 @@ struct Tour {
     http: reqwest::Client,
     issuer: Certificate,
     issuer_id: String,
+    output: Output,
+}
+
+/// What the tour saw.
+#[derive(Debug, Serialize)]
+struct Seen {
+    serial: String,
+    ocsp_url: String,
+    crl_url: String,
+    /// Of the list that does not have the certificate, and of the one that does.
+    crl_number_before: u64,
+    crl_number_after: u64,
 }
 
 /// Runs the tour; an error is the verdict.
@@ -69,8 +84,13 @@ pub(crate) async fn run(place: &Place, args: &Args) -> Result<()> {
         http,
         issuer,
         issuer_id,
+        output: place.output,
     };
-    tour.walk().await
+    let seen = tour.walk().await?;
+    if place.output == Output::Json {
+        table::json(&serde_json::to_value(&seen)?);
+    }
+    Ok(())
 }
 
 /// The server and the issuer that a file names.
@@ -95,46 +115,58 @@ fn configured(place: &Place, args: &Args) -> Result<String> {
 }
 
 impl Tour {
-    async fn walk(&self) -> Result<()> {
+    async fn walk(&self) -> Result<Seen> {
         let certificate = self.enrol().await?;
         let serial = certificate.serial();
-        step(&format!("a certificate was issued: serial {serial}"));
-        say_part!("{}", certificate.summary());
+        self.step(&format!("a certificate was issued: serial {serial}"));
+        if self.output == Output::Table {
+            say_part!("{}", certificate.summary());
+        }
         ensure!(
             certificate.verify_signed_by(self.issuer.public_key()).is_ok(),
             "the certificate's signature is wrong"
         );
-        let url = first(certificate.ocsp_urls(), "OCSP responder")?;
-        let status = self.ocsp_get(&url, serial).await?;
+        let ocsp_url = first(certificate.ocsp_urls(), "OCSP responder")?;
+        let status = self.ocsp_get(&ocsp_url, serial).await?;
         ensure!(
             status == CertStatus::Good,
             "OCSP says {status:?} of a new certificate"
         );
-        step(&format!("OCSP says good ({url})"));
+        self.step(&format!("OCSP says good ({ocsp_url})"));
         let crl_url = first(certificate.crl_urls(), "CRL")?;
         let before = self.crl(&crl_url).await?;
         ensure!(
             before.find(serial).is_none(),
             "the CRL has a certificate that was not revoked"
         );
-        step(&format!(
-            "CRL number {} does not have it ({crl_url})",
-            before.number().unwrap_or(0)
+        let crl_number_before = before.number().unwrap_or(0);
+        self.step(&format!(
+            "CRL number {crl_number_before} does not have it ({crl_url})"
         ));
         let body = json!({ "reason": "superseded" });
         self.api
             .post(&format!("/api/v1/certificates/{serial}/revoke"), &body)
             .await?;
-        step("it was revoked: superseded");
-        let status = self.ocsp_post(&url, serial).await?;
-        ensure!(
-            matches!(status, CertStatus::Revoked { .. }),
-            "OCSP says {status:?} of a revoked certificate"
-        );
-        step("OCSP says revoked");
+        self.step("it was revoked: superseded");
+        self.ocsp_revoked(&ocsp_url, serial).await?;
+        self.step("OCSP says revoked");
         let after = self.crl_with(&crl_url, serial).await?;
-        step(&format!("CRL number {} has it", after.number().unwrap_or(0)));
-        Ok(())
+        let crl_number_after = after.number().unwrap_or(0);
+        self.step(&format!("CRL number {crl_number_after} has it"));
+        Ok(Seen {
+            serial: serial.to_string(),
+            ocsp_url,
+            crl_url,
+            crl_number_before,
+            crl_number_after,
+        })
+    }
+
+    /// People see each step when it is done; machines get what was seen at the end.
+    fn step(&self, text: &str) {
+        if self.output == Output::Table {
+            say!("  \u{2713} {text}");
+        }
     }
 
     /// A new key and request, made here, and the certificate for it.
@@ -207,6 +239,23 @@ impl Tour {
         self.judge(&octets, id, Some(&nonce))
     }
 
+    /// Behind the address may be another server than the one that revoked, which hears of it within a second.
+    async fn ocsp_revoked(&self, url: &str, serial: Serial) -> Result<()> {
+        let since = Instant::now();
+        loop {
+            let status = self.ocsp_post(url, serial).await?;
+            if matches!(status, CertStatus::Revoked { .. }) {
+                return Ok(());
+            }
+            ensure!(
+                since.elapsed() < OCSP_PATIENCE,
+                "OCSP says {status:?} of a certificate that was revoked {} seconds ago",
+                OCSP_PATIENCE.as_secs()
+            );
+            tokio::time::sleep(Duration::from_millis(100)).await;
+        }
+    }
+
     fn judge(&self, octets: &[u8], id: CertId, nonce: Option<&Nonce>) -> Result<CertStatus> {
         let signed = match Response::parse(octets)? {
             Response::Signed(signed) => signed,
@@ -251,10 +300,6 @@ impl Tour {
         }
         bail!("ten seconds after the revocation the CRL still does not have it")
     }
-}
-
-fn step(text: &str) {
-    say!("  \u{2713} {text}");
 }
 
 fn first(urls: Vec<String>, what: &str) -> Result<String> {

@@ -122,6 +122,21 @@ fn e2e_audit_openssl() {
         said["entry"].as_str().unwrap().contains("certificate.issue"),
         "{said}"
     );
+    // Without an older checkpoint nothing is continued, and nobody asked. The key may be a file.
+    let vkey = appliance
+        .write("audit.vkey", &format!("{key}\n"))
+        .display()
+        .to_string();
+    let (is_sound, said) = offline(&appliance, &[&folder, "--key", &vkey]);
+    assert!(is_sound && said["continues"].is_null(), "{said}");
+    let lost = appliance.run(&["audit", "verify", "--files", &folder, "--key", "/nowhere.vkey"]);
+    assert!(text(&lost).contains("nor a file with one"), "{}", text(&lost));
+    let twice = appliance.run(&["audit", "checkpoint", "--out", &kept]);
+    assert!(
+        !twice.status.success() && text(&twice).contains("is there already"),
+        "{}",
+        text(&twice)
+    );
     let (is_sound, said) = offline(&appliance, &[&proof, "--key", &key, "--old", &kept]);
     assert!(
         !is_sound && said["problem"].as_str().unwrap().contains("--consistency"),

@@ -85,7 +85,7 @@ pub(crate) fn export(appliance: &Appliance, name: &str) -> PathBuf {
     appliance.write(name, &lines.join("\n"))
 }
 
-fn hexadecimal(octets: &[u8]) -> String {
+pub(crate) fn hexadecimal(octets: &[u8]) -> String {
     use std::fmt::Write as _;
     octets.iter().fold(String::new(), |mut text, octet| {
         write!(text, "{octet:02x}").unwrap();

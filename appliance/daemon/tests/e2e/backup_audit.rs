@@ -3,7 +3,7 @@
 
 use serde_json::json;
 
-use crate::backup::{backup, key, restore, restored, taken_at};
+use crate::backup::{backup, hexadecimal, key, restore, restored, taken_at};
 use crate::harness::{Appliance, Keys, text};
 
 /// What an administrator of the database can do: take the last two entries away and set the end of the chain back.
@@ -25,7 +25,7 @@ async fn cut(appliance: &Appliance) {
         let last = ::store::audit::last(tx)?;
         tx.execute("DELETE FROM audit WHERE seq > ?1", &[(last - 2).into()])?;
         let kept = ::store::audit::after(tx, last - 3, 1)?;
-        let hash: String = kept[0].hash.iter().map(|octet| format!("{octet:02x}")).collect();
+        let hash = hexadecimal(&kept[0].hash);
         ::store::settings::put(tx, "audit.head", &format!("{} {hash}", last - 2))
     });
     cut.await.unwrap();

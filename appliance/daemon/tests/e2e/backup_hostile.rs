@@ -103,6 +103,19 @@ fn a_part_that_is_too_long_is_refused_before_it_is_read() {
     assert!(text(&refused).contains("is longer than"), "{}", text(&refused));
 }
 
+/// The folders of tokens that a backup has.
+fn of_tokens(manifest: &serde_json::Value) -> Vec<String> {
+    let files = manifest["files"].as_array().unwrap();
+    let tokens = files.iter().filter(|file| file["role"] == "token");
+    let first = |file: &serde_json::Value| {
+        let path = file["path"].as_str().unwrap();
+        path.split('/').next().unwrap().to_owned()
+    };
+    let mut folders: Vec<String> = tokens.map(first).collect();
+    folders.dedup();
+    folders
+}
+
 /// What a token's folder lacks is not claimed; a token whose name begins likewise is not taken along.
 #[test]
 fn e2e_backup_softhsm_a_token_is_included_when_its_own_folder_is() {
@@ -154,24 +167,6 @@ fn e2e_backup_softhsm_a_token_is_included_when_its_own_folder_is() {
             key.to_str().unwrap(),
         ];
         appliance.json(&words)
-    };
-    let of_tokens = |manifest: &serde_json::Value| {
-        let files = manifest["files"].as_array().unwrap().clone();
-        let mut folders: Vec<String> = files
-            .iter()
-            .filter(|file| file["role"] == "token")
-            .map(|file| {
-                file["path"]
-                    .as_str()
-                    .unwrap()
-                    .split('/')
-                    .next()
-                    .unwrap()
-                    .to_owned()
-            })
-            .collect();
-        folders.dedup();
-        folders
     };
     let both = listed("both.age");
     let name = own.file_name().unwrap().to_str().unwrap();

@@ -288,3 +288,66 @@ fn files_that_cannot_be_used_are_told_by_the_check() {
         );
     }
 }
+
+/// The error that a command prints for machines, and its exit status.
+fn error_of(appliance: &Appliance, words: &[&str]) -> (Option<i32>, serde_json::Value) {
+    let output = appliance.run(&[&["--output", "json"], words].concat());
+    let said: serde_json::Value =
+        serde_json::from_slice(&output.stderr).unwrap_or_else(|_| panic!("{words:?}: {}", text(&output)));
+    assert!(output.stdout.is_empty(), "{}", text(&output));
+    (output.status.code(), said["error"].clone())
+}
+
+#[test]
+fn an_error_is_told_to_machines_too() {
+    let appliance = Appliance::start(Keys::Software);
+    let csr = appliance.csr("one", "/CN=one.test", Some("DNS:one.test"));
+    let order = [
+        "cert",
+        "issue",
+        "--profile",
+        "nothing",
+        "--ca",
+        "issuing",
+        csr.to_str().unwrap(),
+    ];
+    let (code, error) = error_of(&appliance, &order);
+    assert_eq!((code, &error["retryable"]), (Some(3), &json!(false)), "{error}");
+    assert_eq!(
+        (&error["code"], &error["hint"]),
+        (
+            &json!("unknown_profile"),
+            &json!("see the profiles there are: chancery profile list")
+        )
+    );
+    assert!(!error["message"].as_str().unwrap().contains("hint"), "{error}");
+    let away = ["--server", "https://127.0.0.1:1", "ca", "list"];
+    let (code, error) = error_of(&appliance, &away);
+    assert_eq!(code, Some(4), "{error}");
+    assert_eq!(
+        (&error["code"], &error["retryable"]),
+        (&json!("server_unreachable"), &json!(true))
+    );
+    for words in [
+        &["frobnicate"][..],
+        &["backup", "--to", "/nowhere/one.age"],
+        &["audit", "verify", "--key", "x"],
+    ] {
+        let (code, error) = error_of(&appliance, words);
+        assert_eq!(
+            (code, &error["code"]),
+            (Some(2), &json!("usage")),
+            "{words:?}: {error}"
+        );
+    }
+    let words = ["-o", "json", "--config", "/nowhere.toml", "store", "check"];
+    let output = appliance.command(&words).output().unwrap();
+    let said: serde_json::Value = serde_json::from_slice(&output.stderr).unwrap();
+    let error = &said["error"];
+    assert_eq!(
+        (output.status.code(), &error["code"]),
+        (Some(78), &json!("configuration_unusable"))
+    );
+    let message = error["message"].as_str().unwrap();
+    assert_eq!(message.matches("No such file").count(), 1, "{message}");
+}

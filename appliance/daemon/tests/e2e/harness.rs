@@ -117,6 +117,11 @@ impl Appliance {
         for (option, port) in ["--api", "--public", "--metrics"].into_iter().zip(self.ports) {
             command.arg(option).arg(format!("127.0.0.1:{port}"));
         }
+        // Each server is asked at its own address, also where several share a store.
+        let is_told = words.contains(&"--config-dir") || self.config().exists();
+        if !is_told {
+            command.args(["--base-url", &self.public_url()]);
+        }
         command
     }
 

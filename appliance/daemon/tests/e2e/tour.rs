@@ -25,6 +25,11 @@ fn e2e_tour_softhsm() {
     ] {
         assert!(said.contains(step), "{step}: {said}");
     }
+    let seen = appliance.json(&["tour"]);
+    assert!(
+        seen["crl_number_after"].as_i64().unwrap() > seen["crl_number_before"].as_i64().unwrap(),
+        "{seen}"
+    );
     let keys = appliance.json(&[
         "token",
         "list",

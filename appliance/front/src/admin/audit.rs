@@ -3,7 +3,7 @@
 
 use axum::Json;
 use axum::extract::State;
-use ca::{AuditTree, AuditTreeVerdict, AuditVerdict};
+use ca::{AuditSelection, AuditTree, AuditTreeVerdict, AuditVerdict};
 use http::StatusCode;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
@@ -35,8 +35,14 @@ pub(crate) struct AuditQuery {
     /// Entries after this number; 0 for the first page.
     #[serde(default)]
     after: i64,
+    /// The last entries before this number, in place of the first ones.
+    before: Option<i64>,
     /// At most so many: 1 to 1000, 100 when absent.
     limit: Option<u32>,
+    /// Only entries about this object, such as the identifier of a certificate.
+    object: Option<String>,
+    /// Only entries of this action, such as `certificate.revoke`.
+    action: Option<String>,
 }
 
 /// One entry.
@@ -59,7 +65,7 @@ pub(crate) struct AuditBody {
 #[derive(Debug, Serialize, ToSchema)]
 pub(crate) struct AuditList {
     items: Vec<AuditBody>,
-    /// The `after` of the next page; null when there is nothing after this one yet.
+    /// The `after` of the next page, or its `before` when the question had one; null when there is nothing further yet.
     next: Option<i64>,
 }
 
@@ -158,9 +164,21 @@ async fn list(
     QueryOf(query): QueryOf<AuditQuery>,
 ) -> Result<Json<AuditList>, Problem> {
     let limit = query.limit.unwrap_or(100).clamp(1, 1000);
-    let records = app.authority.audit_tail(&caller, query.after, limit).await?;
+    let is_backwards = query.before.is_some();
+    let wanted = AuditSelection {
+        after: query.after,
+        before: query.before,
+        object: query.object,
+        action: query.action,
+    };
+    let records = app.authority.audit_select(&caller, wanted, limit).await?;
     let is_full = u32::try_from(records.len()).is_ok_and(|count| count == limit);
-    let next = records.last().map(|record| record.seq).filter(|_| is_full);
+    let end = if is_backwards {
+        records.first()
+    } else {
+        records.last()
+    };
+    let next = end.map(|record| record.seq).filter(|_| is_full);
     let items = records.into_iter().map(|record| AuditBody {
         seq: record.seq,
         at: record.at,

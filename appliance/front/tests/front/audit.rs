@@ -1,7 +1,7 @@
 //! The audit log, keys and state, as auditors and operators read them.
 
 use ca::Role;
-use serde_json::json;
+use serde_json::{Value, json};
 
 use crate::house::House;
 
@@ -42,6 +42,34 @@ async fn every_change_has_its_entry_and_the_chain_is_sound() {
         actions.iter().any(|action| action == "certificate.revoke"),
         "{actions:?}"
     );
+    // From its end, and about one thing.
+    let newest = auditor
+        .get_ok(&format!("/api/v1/audit?limit=2&before={}", i64::MAX))
+        .await;
+    let numbers = |page: &Value| -> Vec<i64> {
+        let items = page["items"].as_array().unwrap();
+        items.iter().map(|entry| entry["seq"].as_i64().unwrap()).collect()
+    };
+    assert_eq!(numbers(&newest), [seen - 1, seen]);
+    assert_eq!(newest["next"], seen - 1);
+    let before = auditor
+        .get_ok(&format!("/api/v1/audit?limit=2&before={}", seen - 1))
+        .await;
+    assert_eq!(numbers(&before), [seen - 3, seen - 2]);
+    let about = auditor
+        .get_ok(&format!("/api/v1/audit?object={id}&before={}", i64::MAX))
+        .await;
+    let actions: Vec<&str> = about["items"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|entry| entry["action"].as_str().unwrap())
+        .collect();
+    assert_eq!(actions, ["certificate.issue", "certificate.revoke"]);
+    let revoked = auditor
+        .get_ok(&format!("/api/v1/audit?object={id}&action=certificate.revoke"))
+        .await;
+    assert_eq!(revoked["items"].as_array().unwrap().len(), 1);
     let verdict = auditor.get_ok("/api/v1/audit/verify").await;
     assert_eq!(
         (&verdict["sound"], &verdict["problem"]),

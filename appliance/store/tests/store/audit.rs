@@ -52,6 +52,35 @@ async fn an_untouched_log_is_sound() {
 }
 
 #[tokio::test]
+async fn entries_are_chosen_from_either_end_and_by_what_they_are_about() {
+    let place = logged().await;
+    let store = place.open();
+    let chosen = |wanted: audit::Selection, limit: u32| {
+        let read = store.read(move |reader| audit::select(reader, &wanted, limit));
+        async { read.await.unwrap().iter().map(|one| one.seq).collect::<Vec<_>>() }
+    };
+    let all = audit::Selection::default();
+    assert_eq!(chosen(all.clone(), 3).await, [1, 2, 3]);
+    let last = audit::Selection {
+        before: Some(10),
+        ..all.clone()
+    };
+    assert_eq!(chosen(last.clone(), 3).await, [7, 8, 9]);
+    let between = audit::Selection { after: 7, ..last };
+    assert_eq!(chosen(between, 9).await, [8, 9]);
+    let about = audit::Selection {
+        object: Some("certificate 4".to_owned()),
+        ..all.clone()
+    };
+    assert_eq!(chosen(about.clone(), 9).await, [4]);
+    let other = audit::Selection {
+        action: Some("nothing".to_owned()),
+        ..about
+    };
+    assert_eq!(chosen(other, 9).await, [0_i64; 0]);
+}
+
+#[tokio::test]
 async fn an_empty_log_is_sound() {
     let place = Place::new();
     assert_eq!(

@@ -13,16 +13,18 @@ use tlog::NoteKey;
 
 use super::read_note;
 use crate::cli::client::Api;
+use crate::cli::failure::WrongUsage;
 use crate::cli::{Place, table};
 use crate::config::Config;
+use crate::files;
 
 /// What to verify, and with what.
 #[derive(Debug, clap::Args)]
 #[command(
     after_help = "With --files nothing else is needed: no configuration, no store, no network.\n\nExamples:\n  \
     chancery audit verify\n  chancery audit verify --offline\n  chancery audit verify --store /var/lib/chancery/chancery.db\n  \
-    chancery audit verify --files /srv/audit-log --key \"$(cat audit.vkey)\" --old checkpoint-2030-01\n  \
-    chancery audit verify --files entry-17.tlog-proof --key \"$(cat audit.vkey)\""
+    chancery audit verify --files /srv/audit-log --key audit.vkey --old checkpoint-2030-01\n  \
+    chancery audit verify --files entry-17.tlog-proof --key audit.vkey"
 )]
 pub(crate) struct Args {
     /// Check the store of the configuration itself, beside a running server or without one.
@@ -34,13 +36,13 @@ pub(crate) struct Args {
     /// Check these files: the folder of a log (`checkpoint`, `tile/…`), or proofs; several must be about the same checkpoint.
     #[arg(long, value_name = "PATH", num_args = 1.., conflicts_with_all = ["offline", "store"], requires = "key")]
     files: Vec<PathBuf>,
-    /// The verifier key of the log, as `chancery audit key` printed it.
+    /// The verifier key of the log, as `chancery audit key` printed it, or a file with it.
     #[arg(long, value_name = "VKEY")]
     key: Option<String>,
     /// An older checkpoint that was kept, which the log must continue; may be given several times.
     #[arg(long, value_name = "CHECKPOINT")]
     old: Vec<PathBuf>,
-    /// The verifier key of a witness that must have cosigned the checkpoint; may be given several times.
+    /// The verifier key of a witness that must have cosigned the checkpoint, or a file with it; may be given several times.
     #[arg(long, value_name = "VKEY", requires = "files")]
     witness: Vec<String>,
 }
@@ -51,7 +53,8 @@ pub(super) async fn run(place: &Place, args: &Args) -> Result<ExitCode> {
         (Some(file), _) => in_store(StoreConfig::new(file), args).await?,
         (None, true) => in_store(Config::load(&place.config)?.store_config()?, args).await?,
         (None, false) if args.key.is_some() || !args.old.is_empty() => {
-            bail!("--key and --old are for --files, --offline and --store")
+            let words = "--key and --old are for --files, --offline and --store: through the server its own key is used";
+            return Err(WrongUsage(words.to_owned()).into());
         }
         (None, false) => Api::new(place)?.get("/api/v1/audit/verify").await?,
     };
@@ -83,19 +86,27 @@ pub(super) async fn run(place: &Place, args: &Args) -> Result<ExitCode> {
 }
 
 fn expected(args: &Args) -> Result<Expected> {
-    let key = |text: &String| {
-        text.trim()
-            .parse::<NoteKey>()
-            .with_context(|| format!("{text:?} is no verifier key"))
-    };
     Ok(Expected {
-        key: args.key.as_ref().map(key).transpose()?,
+        key: args.key.as_deref().map(key).transpose()?,
         old: args
             .old
             .iter()
             .map(|file| read_note(file))
             .collect::<Result<_>>()?,
-        witnesses: args.witness.iter().map(key).collect::<Result<_>>()?,
+        witnesses: args.witness.iter().map(|text| key(text)).collect::<Result<_>>()?,
+    })
+}
+
+/// A verifier key, or the file that it is in.
+fn key(given: &str) -> Result<NoteKey> {
+    let file = Path::new(given);
+    let text = if file.is_file() {
+        files::first_line(file)?
+    } else {
+        given.trim().to_owned()
+    };
+    text.parse().with_context(|| {
+        format!("{given:?} is neither a verifier key (`chancery audit key` prints it) nor a file with one")
     })
 }
 
@@ -154,9 +165,11 @@ fn with_files(args: &Args) -> Result<Value> {
         let what = "nothing shows that the older checkpoint is continued: give the proof that `chancery audit prove --consistency` wrote";
         return Ok(json!({ "sound": false, "problem": what }));
     }
+    // Without an older checkpoint nobody asked.
+    let continues = (!args.old.is_empty()).then_some(found.continues);
     Ok(json!({
         "sound": true, "problem": null, "log": found.origin, "entries": found.size, "tree": { "root": found.root, "size": found.size },
-        "has_entries": found.has_entries, "continues": found.continues, "entry": found.entry,
+        "has_entries": found.has_entries, "continues": continues, "entry": found.entry,
     }))
 }
 

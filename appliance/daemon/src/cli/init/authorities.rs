@@ -6,7 +6,7 @@ use anyhow::{Context as _, Result};
 use ca::{Authority, CreateIssuing, CreateRoot, NewApiToken, Principal, Role, Scope};
 use secrecy::ExposeSecret as _;
 
-use super::{Args, Steps, token};
+use super::{Args, Steps};
 use crate::config::Config;
 use crate::files::{self, Readers};
 use crate::tls_files::TlsFiles;
@@ -17,7 +17,13 @@ pub(super) const ROOT: &str = "root";
 pub(super) const ISSUING: &str = "issuing";
 
 /// The root and the issuing CA, each with its CRL and its OCSP responder.
-pub(super) async fn set_up(args: &Args, steps: Steps, authority: &Authority, by: &Principal) -> Result<()> {
+pub(super) async fn set_up(
+    args: &Args,
+    token: &str,
+    steps: Steps,
+    authority: &Authority,
+    by: &Principal,
+) -> Result<()> {
     if authority.issuer(ROOT).is_ok() {
         steps.done("root", "is there");
     } else {
@@ -26,12 +32,15 @@ pub(super) async fn set_up(args: &Args, steps: Steps, authority: &Authority, by:
             subject: args.root_subject.clone(),
             key_algorithm: args.root_algorithm,
             signature_algorithm: None,
-            token: token::name(args).to_owned(),
+            token: token.to_owned(),
             validity: None,
             profile: None,
             crl: ca::CrlPlan::default(),
         };
-        let root = authority.create_root(by, root).await.context("making the root")?;
+        let root = authority
+            .create_root(by, root)
+            .await
+            .with_context(|| making("root", token))?;
         steps.done(
             "root",
             &format!(
@@ -50,7 +59,7 @@ pub(super) async fn set_up(args: &Args, steps: Steps, authority: &Authority, by:
         subject: args.issuing_subject.clone(),
         key_algorithm: args.issuing_algorithm,
         signature_algorithm: None,
-        token: token::name(args).to_owned(),
+        token: token.to_owned(),
         validity: None,
         profile: None,
         crl: ca::CrlPlan::default(),
@@ -58,7 +67,7 @@ pub(super) async fn set_up(args: &Args, steps: Steps, authority: &Authority, by:
     let issuing = authority
         .create_issuing(by, issuing)
         .await
-        .context("making the issuing CA")?;
+        .with_context(|| making("issuing CA", token))?;
     steps.done(
         "issuing CA",
         &format!(
@@ -69,9 +78,13 @@ pub(super) async fn set_up(args: &Args, steps: Steps, authority: &Authority, by:
     Ok(())
 }
 
+fn making(what: &str, token: &str) -> String {
+    format!("making the {what} with its key in the token `{token}`")
+}
+
 /// The key of the audit log, and its first checkpoint.
-pub(super) async fn audit_key(args: &Args, steps: Steps, authority: &Authority) -> Result<()> {
-    let made = authority.make_audit_log(Some(token::name(args))).await;
+pub(super) async fn audit_key(token: &str, steps: Steps, authority: &Authority) -> Result<()> {
+    let made = authority.make_audit_log(Some(token)).await;
     let key = made.context("making the key of the audit log")?;
     authority
         .tend_audit_log_now()

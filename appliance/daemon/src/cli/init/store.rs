@@ -3,6 +3,8 @@
 use std::path::{Path, PathBuf};
 
 use anyhow::Result;
+use pki::Certificate;
+use store::issuers::{self, IssuerRow};
 use store::{Error, Location, Store};
 
 use crate::config::Config;
@@ -44,21 +46,59 @@ impl StoreArgs {
     }
 }
 
-/// The names of the CAs that there are already.
-pub(super) fn known_authorities(config: &Config) -> Result<Vec<String>> {
-    let config = config.store_config()?;
-    if let Location::File(file) = &config.location
-        && !Path::exists(file)
-    {
-        return Ok(Vec::new());
+/// What a store holds already, as far as `init` asks.
+#[derive(Debug, Default)]
+pub(super) struct Known {
+    /// The names of the CAs.
+    pub(super) authorities: Vec<String>,
+    /// What the addresses in their certificates begin with.
+    pub(super) base_url: Option<String>,
+}
+
+impl Known {
+    /// Of the store of a configuration, which may not be there yet.
+    pub(super) fn of(config: &Config) -> Result<Self> {
+        let config = config.store_config()?;
+        if let Location::File(file) = &config.location
+            && !Path::exists(file)
+        {
+            return Ok(Self::default());
+        }
+        let store = match Store::open_read_only(&config) {
+            Err(Error::NoStore) => return Ok(Self::default()),
+            opened => opened?,
+        };
+        // `init` runs on a runtime, whose threads do not wait.
+        let issuers = std::thread::scope(|scope| scope.spawn(|| store.read_here(issuers::all)).join());
+        Ok(Self::read(&issuers.map_err(|_| Error::Panicked)??))
     }
-    let store = match Store::open_read_only(&config) {
-        Err(Error::NoStore) => return Ok(Vec::new()),
-        opened => opened?,
+
+    /// Of a store that is open.
+    pub(super) async fn of_open(store: &Store) -> Result<Self> {
+        Ok(Self::read(&store.read(issuers::all).await?))
+    }
+
+    fn read(issuers: &[IssuerRow]) -> Self {
+        let alive = issuers.iter().filter(|issuer| issuer.state != "disabled");
+        Self {
+            base_url: base_url(issuers),
+            authorities: alive.map(|issuer| issuer.name.clone()).collect(),
+        }
+    }
+}
+
+/// From the certificate that was made last by a CA of this store. Another authority's has addresses of its own.
+fn base_url(issuers: &[IssuerRow]) -> Option<String> {
+    let mut newest: Vec<&IssuerRow> = issuers.iter().collect();
+    newest.sort_by_key(|issuer| std::cmp::Reverse(issuer.created_at));
+    let of_one = |issuer: &IssuerRow| {
+        let certificate = Certificate::from_der(issuer.certificate.as_ref()?).ok()?;
+        certificate.crl_urls().iter().find_map(|url| {
+            let (base, rest) = url.split_once("/.well-known/pki/crl/")?;
+            let id = rest.split('/').next()?;
+            let is_own = issuers.iter().any(|one| one.id.to_string() == id);
+            is_own.then(|| base.to_owned())
+        })
     };
-    // `init` runs on a runtime, whose threads do not wait.
-    let issuers = std::thread::scope(|scope| scope.spawn(|| store.read_here(store::issuers::all)).join());
-    let issuers = issuers.map_err(|_| Error::Panicked)??;
-    let alive = issuers.into_iter().filter(|issuer| issuer.state != "disabled");
-    Ok(alive.map(|issuer| issuer.name).collect())
+    newest.into_iter().find_map(of_one)
 }

@@ -6,6 +6,8 @@ use anyhow::{Context as _, Result, bail};
 use secrecy::SecretString;
 use token::{SoftwareConfig, TokenConfig, inspect};
 
+use super::draft::Draft;
+use super::given::{self, There};
 use super::layout::Layout;
 use super::{Args, Steps};
 use crate::files::{self, Readers};
@@ -18,68 +20,76 @@ const SOFTHSM: &[&str] = &[
     "/usr/lib64/pkcs11/libsofthsm2.so",
 ];
 /// The configured name of the token.
-const TOKEN: &str = "hsm";
+pub(super) const TOKEN: &str = "hsm";
 
-/// The configured name of the backend that makes the CA keys.
-pub(super) fn name(args: &Args) -> &str {
-    match (&args.signer_socket, args.software) {
-        (Some(_), _) => &args.token,
-        (None, true) => "software",
-        (None, false) => TOKEN,
+/// The configured name of the backend that makes the CA keys. Where the signing process is configured already, what that says counts, so
+/// that the options of the first run need not be repeated.
+pub(super) fn name(args: &Args, there: &There) -> String {
+    if there.is_connected(args) {
+        return args.token.clone();
+    }
+    let is_software = match &there.signing {
+        _ if args.software => true,
+        Some(there) => there.tokens.is_empty(),
+        None => false,
+    };
+    let token = there.signing.as_ref().and_then(given::own_token);
+    match token {
+        _ if is_software => "software".to_owned(),
+        Some(token) => token.name.clone(),
+        None => TOKEN.to_owned(),
     }
 }
 
-/// Writes `signerd.toml` unless it is there; before that, sees to the token.
-pub(super) fn set_up(args: &Args, steps: Steps, layout: &Layout) -> Result<()> {
-    if layout.signing.exists() {
-        steps.done(
-            "signing process",
-            &format!("configured already, in {}", layout.signing.display()),
-        );
-        return Ok(());
+/// `signerd.toml`, to be tried; before that, sees to the token.
+pub(super) fn draft(
+    args: &Args,
+    steps: Steps,
+    layout: &Layout,
+    there: &There,
+) -> Result<(Draft, token::Config)> {
+    if let Some(config) = &there.signing {
+        return Ok((Draft::there(&layout.signing), config.clone()));
     }
     let config = if args.software {
         software(layout)?
     } else {
         hardware(args, steps, layout)?
     };
-    files::write(
-        &layout.signing,
-        toml::to_string(&config)?.as_bytes(),
-        Readers::Owner,
-    )?;
+    Ok((Draft::new(&layout.signing, &config)?, config))
+}
+
+/// Tells what `draft` would do.
+pub(super) fn plan(args: &Args, steps: Steps, layout: &Layout, there: &There) -> Result<()> {
+    if there.signing.is_some() {
+        steps.done("signing process", "is there");
+        return Ok(());
+    }
+    if args.software {
+        steps.done("keys", "in files, without an HSM");
+    } else {
+        let (module, label) = (module(args)?, label(args));
+        match (find_token(&module, label)?, args.init_token) {
+            (Found::Ready, _) => steps.done("token", &format!("`{label}` is there")),
+            (Found::WithoutPin, true) => {
+                steps.done("token", &format!("set the PIN of `{label}`"));
+            }
+            (Found::Nothing, true) => {
+                steps.done("token", &format!("initialise `{label}` in {}", module.display()));
+            }
+            (found, false) => bail!(no_token(label, found)),
+        }
+    }
     steps.done(
         "signing process",
-        &format!("configured in {}", layout.signing.display()),
+        &format!("configure in {}", layout.signing.display()),
     );
     Ok(())
 }
 
-/// Tells what `set_up` would do.
-pub(super) fn plan(args: &Args, steps: Steps, layout: &Layout) -> Result<()> {
-    if args.software {
-        steps.done("keys", "in files, without an HSM");
-    } else {
-        let module = module(args)?;
-        match (find_token(&module, &args.token_label)?, args.init_token) {
-            (Found::Ready, _) => steps.done("token", &format!("`{}` is there", args.token_label)),
-            (Found::WithoutPin, true) => {
-                steps.done("token", &format!("set the PIN of `{}`", args.token_label));
-            }
-            (Found::Nothing, true) => steps.done(
-                "token",
-                &format!("initialise `{}` in {}", args.token_label, module.display()),
-            ),
-            (found, false) => bail!(no_token(args, found)),
-        }
-    }
-    let how = if layout.signing.exists() {
-        "is there".to_owned()
-    } else {
-        format!("configure in {}", layout.signing.display())
-    };
-    steps.done("signing process", &how);
-    Ok(())
+/// The label of the token.
+fn label(args: &Args) -> &str {
+    args.token_label.as_deref().unwrap_or("chancery")
 }
 
 fn software(layout: &Layout) -> Result<token::Config> {
@@ -95,36 +105,36 @@ fn software(layout: &Layout) -> Result<token::Config> {
 }
 
 fn hardware(args: &Args, steps: Steps, layout: &Layout) -> Result<token::Config> {
-    let module = module(args)?;
+    let (module, label) = (module(args)?, label(args));
     let pin_file = layout.pin_file(args.pin_file.as_deref())?;
-    let found = find_token(&module, &args.token_label)?;
+    let found = find_token(&module, label)?;
     if found == Found::Ready {
         steps.done("token", "is there");
         if !pin_file.exists() {
             bail!(
                 "the PIN of the token `{}` is not there: write it into {}, or name its file with --pin-file",
-                args.token_label,
+                label,
                 pin_file.display()
             );
         }
     } else if args.init_token {
         let new = inspect::NewToken {
             slot: None,
-            label: args.token_label.clone(),
+            label: label.to_owned(),
             so_pin: pin(&layout.configuration.join("so-pin"))?,
             user_pin: pin(&pin_file)?,
         };
         inspect::init_token(&module, &new)?;
         steps.done("token", "initialised");
     } else {
-        bail!(no_token(args, found));
+        bail!(no_token(label, found));
     }
     let token = TokenConfig {
         name: TOKEN.to_owned(),
         // A soft token reads its files for every signature made with a token key.
         session_copies: module.to_string_lossy().contains("softhsm"),
         module,
-        label: Some(args.token_label.clone()),
+        label: Some(label.to_owned()),
         pin_file: Some(pin_file),
         ..TokenConfig::default()
     };
@@ -172,8 +182,7 @@ fn find_token(module: &Path, label: &str) -> Result<Found> {
     })
 }
 
-fn no_token(args: &Args, found: Found) -> String {
-    let label = &args.token_label;
+fn no_token(label: &str, found: Found) -> String {
     match found {
         Found::WithoutPin => format!(
             "the token labelled `{label}` has no user PIN yet: write its SO PIN into the file `so-pin` beside the \
