@@ -18,6 +18,8 @@ mod request;
 mod audit_tree;
 #[path = "use_cases/ceremony.rs"]
 mod ceremony;
+#[path = "use_cases/ceremony_forged.rs"]
+mod ceremony_forged;
 #[path = "use_cases/clock.rs"]
 mod clock;
 #[path = "use_cases/create.rs"]

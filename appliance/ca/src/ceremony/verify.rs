@@ -162,7 +162,7 @@ impl Walk {
         if self.open.is_some() || *step != self.verdict.done + 1 {
             return Err("begins a step out of turn".to_owned());
         }
-        let made = Statement::of(&self.plan, *step, &self.previous, known)?;
+        let made = Statement::as_in(statement, &self.plan, *step, &self.previous, known)?;
         if made != **statement || made.hash() != *step_hash {
             return Err("what was approved is not what plan and state give".to_owned());
         }
