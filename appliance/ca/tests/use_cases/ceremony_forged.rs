@@ -2,11 +2,15 @@
 
 use std::path::PathBuf;
 
-use ca::ceremony::{Event, Folder, Known, Plan, Statement, verify};
+use ca::ceremony::{CeremonyError, Event, Folder, Known, Plan, Record, Statement, verify};
+use ca::{Clock, Filter};
+use jiff::{SignedDuration, Timestamp};
 use serde_json::Value;
 
-use crate::ceremony::{CSR, ROOT, csr, rechain};
-use crate::hall::Hall;
+use crate::bed::admin;
+use crate::ceremony::{CRL, CSR, ROOT, csr, hex, rechain};
+use crate::hall::{Hall, put_transcript, transcript};
+use crate::request::{Holder, ca_csr};
 
 type Planned = (PathBuf, Plan);
 
@@ -14,6 +18,142 @@ type Planned = (PathBuf, Plan);
 fn pending(plan: &Planned) -> Value {
     let file = Folder::of(&plan.0, None).path().join("pending.json");
     serde_json::from_slice(&std::fs::read(file).unwrap()).unwrap()
+}
+
+/// Appends a line to the transcript, with a chain that holds.
+fn append(plan: &Planned, event: Event) {
+    let text = transcript(&plan.0);
+    let last = text.lines().last().unwrap();
+    let record = Record {
+        record: text.lines().count() + 1,
+        previous: hex(last.as_bytes()),
+        at: Timestamp::now(),
+        operator: "root".to_owned(),
+        event,
+    };
+    put_transcript(
+        &plan.0,
+        &format!("{text}{}\n", serde_json::to_string(&record).unwrap()),
+    );
+}
+
+/// The beginning of a step as its folder tells of it, approved by nobody.
+fn begun(plan: &Planned) -> Event {
+    let pending = pending(plan);
+    let statement: Statement = serde_json::from_value(pending["statement"].clone()).unwrap();
+    Event::Begun {
+        step: statement.step,
+        time: Timestamp::from_second(Timestamp::now().as_second()).unwrap(),
+        step_hash: statement.hash(),
+        statement: Box::new(statement),
+        known: serde_json::from_value(pending["known"].clone()).unwrap(),
+        approvals: Vec::new(),
+        audit: 1_000_000,
+    }
+}
+
+/// How many certificates the machine made, and how many lists.
+async fn made(hall: &Hall) -> (usize, usize) {
+    let authority = hall.open(Clock::system()).await;
+    let page = authority.certificates(&admin(), Filter::default()).await.unwrap();
+    let entries = authority.audit_tail(&admin(), 0, 1000).await.unwrap();
+    let lists = entries.iter().filter(|one| one.action == "crl.publish").count();
+    authority.drain().await;
+    (page.items.len(), lists)
+}
+
+async fn refused(hall: &Hall, plan: &Planned, told: &str) {
+    let before = made(hall).await;
+    let text = transcript(&plan.0);
+    let error = hall.run(plan).await.unwrap_err();
+    assert!(
+        matches!(
+            error,
+            CeremonyError::Transcript { .. } | CeremonyError::Step { .. }
+        ),
+        "{error:?}"
+    );
+    let error = error.to_string();
+    assert!(error.contains(told), "{told}: {error}");
+    assert!(error.contains("another plan"), "{error}");
+    assert_eq!(made(hall).await, before, "{told}");
+    assert_eq!(transcript(&plan.0), text, "{told}");
+}
+
+/// Whoever has the folder writes a line that says that a step was approved.
+#[tokio::test]
+async fn a_beginning_that_nobody_approved_is_not_carried_out() {
+    let hall = Hall::new();
+    csr(&hall);
+    let plan = hall.plan("plan.toml", &[ROOT, CSR].concat());
+    hall.run_until(&plan, 2).await;
+    let honest = transcript(&plan.0);
+    append(&plan, begun(&plan));
+    refused(&hall, &plan, "0 approved, and it takes 2").await;
+    // Those who approve do not sign for it, either.
+    let error = hall.approve(&plan, 0).unwrap_err().to_string();
+    assert!(error.contains("0 approved"), "{error}");
+    // With a request of somebody else.
+    put_transcript(&plan.0, &honest);
+    let mut forged = begun(&plan);
+    if let Event::Begun { known, .. } = &mut forged {
+        let request = ca_csr(&Holder::new(), "CN=Issuing,O=Example");
+        let request = pki::Csr::parse(&request).unwrap();
+        known.input = Some(pki::pem::encode("CERTIFICATE REQUEST", request.der()));
+    }
+    append(&plan, forged);
+    refused(&hall, &plan, "what was approved is not what plan and state give").await;
+    // The honest one goes on as if nothing had been.
+    put_transcript(&plan.0, &honest);
+    hall.run_to_the_end(&plan).await;
+    assert!(verify(transcript(&plan.0).as_bytes()).unwrap().is_finished);
+}
+
+/// What the approvals do not cover of a beginning is held against the store.
+#[tokio::test]
+async fn a_beginning_with_another_place_in_the_log_or_another_time_is_not_carried_out() {
+    let hall = Hall::new();
+    csr(&hall);
+    let plan = hall.plan("plan.toml", &[ROOT, CSR, CRL].concat());
+    hall.run_until(&plan, 3).await;
+    // Only the end of step 2 is missing, as after a fall of the machine.
+    let whole = transcript(&plan.0);
+    let open: String = whole.lines().take(4).map(|line| format!("{line}\n")).collect();
+    let with = |change: &dyn Fn(&mut i64, &mut Timestamp)| {
+        rechain(&open, &|record| {
+            if let Event::Begun {
+                step: 2, audit, time, ..
+            } = &mut record.event
+            {
+                change(audit, time);
+            }
+        })
+    };
+    put_transcript(&plan.0, &with(&|audit, _| *audit = 1_000_000));
+    refused(
+        &hall,
+        &plan,
+        "it says that it began after entry 1000000 of the audit log",
+    )
+    .await;
+    put_transcript(&plan.0, &with(&|audit, _| *audit = -1));
+    refused(&hall, &plan, "it says that it began after entry -1").await;
+    // Behind what it did: it would be done again.
+    let authority = hall.open(Clock::system()).await;
+    let last = authority.audit_last(&admin()).await.unwrap();
+    authority.drain().await;
+    drop(authority);
+    put_transcript(&plan.0, &with(&|audit, _| *audit = last));
+    refused(&hall, &plan, "is of it already").await;
+    let hour = SignedDuration::from_hours(1);
+    put_transcript(&plan.0, &with(&|_, time| *time += hour));
+    refused(&hall, &plan, "its time is").await;
+    put_transcript(&plan.0, &with(&|_, time| *time -= hour));
+    refused(&hall, &plan, "and the entry of the audit log before it is of").await;
+    put_transcript(&plan.0, &open);
+    hall.run_to_the_end(&plan).await;
+    assert!(verify(transcript(&plan.0).as_bytes()).unwrap().is_finished);
+    assert_eq!(made(&hall).await, (2, 1));
 }
 
 /// The addresses of the CA that signs stand in what it signs.
