@@ -1,8 +1,8 @@
 //! What the store of the machine says of a step, against what the transcript says.
 //!
 //! The transcript travels with its folder and its lines are chained without a key: whoever has it can cut it, and can write a line.
-//! Everything that a step does stands in the audit log of the store under the name of the step, which does not travel. So a step
-//! goes on when nothing of it is older than its beginning and it is still what was approved.
+//! Everything that a step does stands in the audit log of the store under the name of the step, which does not travel. So a step is
+//! begun when nothing there is of it, and goes on when nothing of it is older than its beginning and it is still what was approved.
 
 use jiff::{SignedDuration, Timestamp};
 
@@ -26,6 +26,18 @@ pub(super) struct Evidence<'a> {
 }
 
 impl Evidence<'_> {
+    /// Nothing was done of a step that is about to begin.
+    pub(super) async fn check_is_new(&self) -> Result<(), CeremonyError> {
+        let Some(seq) = self.first_entry().await? else {
+            return Ok(());
+        };
+        Err(self.wrong(format!(
+            "entry {seq} of the audit log is of this step of this plan: it was begun before, and what was approved is done once. The \
+             transcript in this folder does not know of it: put the one back that does, or, if it must be done again, make another \
+             plan (its title is enough) and have that approved"
+        )))
+    }
+
     /// The beginning that was found can be one that this machine noted.
     pub(super) async fn check_begun(&self, begun: &Event) -> Result<(), CeremonyError> {
         let Event::Begun { time, audit, .. } = begun else {

@@ -177,6 +177,7 @@ impl Ceremony {
         number: usize,
     ) -> Result<Result<Event, Box<Waiting>>, CeremonyError> {
         let wrong = |what: String| CeremonyError::Step { step: number, what };
+        self.evidence(authority, number).check_is_new().await?;
         let known = Known::gather(authority, &self.plan, number, &self.beside).await?;
         check_revocations(authority, &self.plan, number, &known).await?;
         let statement =

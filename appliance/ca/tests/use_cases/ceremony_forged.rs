@@ -156,6 +156,32 @@ async fn a_beginning_with_another_place_in_the_log_or_another_time_is_not_carrie
     assert_eq!(made(&hall).await, (2, 1));
 }
 
+/// A cut transcript, with the approvals still in the folder.
+#[tokio::test]
+async fn what_was_approved_is_done_once_whatever_the_transcript_says() {
+    let hall = Hall::new();
+    csr(&hall);
+    let plan = hall.plan("plan.toml", &[ROOT, CSR, CRL].concat());
+    hall.run_to_the_end(&plan).await;
+    let whole = transcript(&plan.0);
+    // To before each step; a folder of its own is the same.
+    for records in [1, 3, 5] {
+        let cut: String = whole
+            .lines()
+            .take(records)
+            .map(|line| format!("{line}\n"))
+            .collect();
+        put_transcript(&plan.0, &cut);
+        refused(&hall, &plan, "what was approved is done once").await;
+    }
+    std::fs::remove_dir_all(Folder::of(&plan.0, None).path()).unwrap();
+    let error = hall.run(&plan).await.unwrap_err().to_string();
+    assert!(error.contains("what was approved is done once"), "{error}");
+    assert_eq!(made(&hall).await, (2, 1));
+    put_transcript(&plan.0, &whole);
+    hall.run_to_the_end(&plan).await;
+}
+
 /// The addresses of the CA that signs stand in what it signs.
 #[tokio::test]
 async fn the_addresses_of_the_ca_that_signs_are_approved() {
