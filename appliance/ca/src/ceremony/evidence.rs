@@ -46,14 +46,14 @@ impl Evidence<'_> {
         let by = principal_of(self.plan, self.number);
         let last = self.authority.audit_last(&by).await.map_err(self.refused())?;
         if !(0..=last).contains(audit) {
-            return Err(self.not_ours(format!(
+            return Err(self.not_ours(&format!(
                 "it says that it began after entry {audit} of the audit log, which ends with entry {last}"
             )));
         }
         if let Some(seq) = self.first_entry().await?
             && seq <= *audit
         {
-            return Err(self.not_ours(format!(
+            return Err(self.not_ours(&format!(
                 "it says that it began after entry {audit} of the audit log, and entry {seq} is of it already"
             )));
         }
@@ -75,12 +75,12 @@ impl Evidence<'_> {
             SignedDuration::try_from(self.authority.settings().clock_tolerance).unwrap_or_default();
         let now = Clock::system().now();
         if time.duration_since(now) > tolerance {
-            return Err(self.not_ours(format!("its time is {time}, and it is {now}")));
+            return Err(self.not_ours(&format!("its time is {time}, and it is {now}")));
         }
         if let Some(before) = before
             && before.duration_since(time) > tolerance
         {
-            return Err(self.not_ours(format!(
+            return Err(self.not_ours(&format!(
                 "its time is {time}, and the entry of the audit log before it is of {before}"
             )));
         }
@@ -106,7 +106,7 @@ impl Evidence<'_> {
             "what was approved is not what plan and store give now: the CA that signs, its addresses or what it revoked is another"
                 .to_owned()
         });
-        Err(self.not_ours(what))
+        Err(self.not_ours(&what))
     }
 
     /// The first entry of the audit log that is of the step.
@@ -124,7 +124,7 @@ impl Evidence<'_> {
         move |source| CeremonyError::Refused { step, source }
     }
 
-    fn not_ours(&self, what: String) -> CeremonyError {
+    fn not_ours(&self, what: &str) -> CeremonyError {
         self.wrong(format!("the transcript has it begun, and {what}. {REMEDY}"))
     }
 

@@ -260,14 +260,13 @@ impl Ceremony {
             outputs = self.note_found(number, found)?;
             progress(&Progress::Settled(number));
         }
-        let outputs = match outputs {
-            Some(outputs) => outputs,
-            None => {
-                let evidence = self.evidence(authority, number);
-                let previous = self.transcript.previous();
-                evidence.check_still(previous, &statement, &known).await?;
-                task.carry_out(authority).await.map_err(refused)?
-            }
+        let outputs = if let Some(outputs) = outputs {
+            outputs
+        } else {
+            let evidence = self.evidence(authority, number);
+            let previous = self.transcript.previous();
+            evidence.check_still(previous, &statement, &known).await?;
+            task.carry_out(authority).await.map_err(refused)?
         };
         let above = above(authority, &known);
         let files = self.folder.keep_outputs(&outputs, &above)?;

@@ -27,7 +27,7 @@ fn append(plan: &Planned, event: Event) {
     let record = Record {
         record: text.lines().count() + 1,
         previous: hex(last.as_bytes()),
-        at: Timestamp::now(),
+        at: Clock::system().now(),
         operator: "root".to_owned(),
         event,
     };
@@ -43,7 +43,7 @@ fn begun(plan: &Planned) -> Event {
     let statement: Statement = serde_json::from_value(pending["statement"].clone()).unwrap();
     Event::Begun {
         step: statement.step,
-        time: Timestamp::from_second(Timestamp::now().as_second()).unwrap(),
+        time: Timestamp::from_second(Clock::system().now().as_second()).unwrap(),
         step_hash: statement.hash(),
         statement: Box::new(statement),
         known: serde_json::from_value(pending["known"].clone()).unwrap(),
@@ -118,7 +118,7 @@ async fn a_beginning_with_another_place_in_the_log_or_another_time_is_not_carrie
     hall.run_until(&plan, 3).await;
     // Only the end of step 2 is missing, as after a fall of the machine.
     let whole = transcript(&plan.0);
-    let open: String = whole.lines().take(4).map(|line| format!("{line}\n")).collect();
+    let open: String = whole.split_inclusive('\n').take(4).collect();
     let with = |change: &dyn Fn(&mut i64, &mut Timestamp)| {
         rechain(&open, &|record| {
             if let Event::Begun {
@@ -166,11 +166,7 @@ async fn what_was_approved_is_done_once_whatever_the_transcript_says() {
     let whole = transcript(&plan.0);
     // To before each step; a folder of its own is the same.
     for records in [1, 3, 5] {
-        let cut: String = whole
-            .lines()
-            .take(records)
-            .map(|line| format!("{line}\n"))
-            .collect();
+        let cut: String = whole.split_inclusive('\n').take(records).collect();
         put_transcript(&plan.0, &cut);
         refused(&hall, &plan, "what was approved is done once").await;
     }
