@@ -75,9 +75,14 @@ pub struct NewEpoch {
 
 /// What stands in the way of an export that is to follow on a store.
 pub fn check_export(reader: &Reader<'_>, log: &ExportedLog) -> store::Result<Result<(), ExportFault>> {
+    if store::restore::is_settled(reader)? {
+        // The epoch began before the restore broke off, by an export that was looked at then. What is given now changes nothing.
+        return Ok(Ok(()));
+    }
     let last = store::audit::last(reader)?;
-    let overlap = store::audit::after(reader, log.first().saturating_sub(1), u32::MAX)?;
-    Ok(log.check_against(&overlap, last))
+    let since = log.first().min(last).saturating_sub(1);
+    let end = store::audit::after(reader, since, u32::MAX)?;
+    Ok(log.check_against(&end, last))
 }
 
 /// Begins the epoch. To be called on what a backup had, once.
@@ -92,6 +97,13 @@ pub fn begin_epoch(tx: &Tx<'_>, restored: &Restored) -> store::Result<NewEpoch> 
         again.follow(log)?;
     }
     let seen = again.crl_numbers();
+    if let Some(log) = &restored.log
+        && let Some(first) = log.skipped_lines().first()
+    {
+        let what = format!("lines of the export that cannot be read, from line {first} on");
+        done.not_brought_back
+            .insert(what, log.skipped_lines().len() as u64);
+    }
     let elapsed = restored
         .now
         .as_second()

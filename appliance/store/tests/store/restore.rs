@@ -172,3 +172,20 @@ async fn an_epoch_passes_over_numbers_and_lets_every_list_be_due() {
             .is_err()
     );
 }
+
+#[tokio::test]
+async fn it_is_known_whether_a_restore_broke_off_before_or_after_it_made_a_store() {
+    let (place, target) = (Place::new(), Place::new());
+    let (pieces, _) = dumped(&filled(&place, 3).await).await;
+    let mut restore = Restore::begin(target.open(), "one").await.unwrap();
+    let is_settled = |restore: &Restore| {
+        let store = restore.store().clone();
+        async move { store.read(restore::is_settled).await.unwrap() }
+    };
+    load(&mut restore, &pieces).await;
+    assert!(!is_settled(&restore).await);
+    restore.settle(|_| Ok(())).await.unwrap();
+    assert!(is_settled(&restore).await);
+    restore::complete(restore.store()).await.unwrap();
+    assert!(!is_settled(&restore).await);
+}
