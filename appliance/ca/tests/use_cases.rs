@@ -34,6 +34,8 @@ mod crl_files;
 mod crl_shards;
 #[path = "use_cases/disk.rs"]
 mod disk;
+#[path = "use_cases/epoch.rs"]
+mod epoch;
 #[path = "use_cases/faults.rs"]
 mod faults;
 #[path = "use_cases/following.rs"]
