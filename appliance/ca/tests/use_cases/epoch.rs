@@ -1,14 +1,15 @@
 //! What a restored store makes of an export of the audit log: also when a backup is restored for the second time.
 
 use ca::{
-    Authority, CertRef, ExportFault, ExportedLog, NewEpoch, Restored, RevokeRequest, Role, check_export,
+    Authority, CertRef, ExportFault, ExportedLog, ImportOffline, NewEpoch, Offline, Restored, RevokeRequest,
+    Role, check_export,
 };
-use pki::{Certificate, RevocationReason, Serial};
+use pki::{Certificate, KeyAlgorithm, RevocationReason, Serial};
 use store::audit::LoggedEntry;
 use store::dump::{self, Piece};
 use store::{Restore, Store, revocations};
 
-use crate::bed::{Bed, admin, certificate, open, principal};
+use crate::bed::{Bed, admin, certificate, open, principal, root};
 use crate::log::hex;
 
 /// A backup: every row of a store, and when it was made.
@@ -375,4 +376,110 @@ async fn a_log_of_another_installation_is_refused_and_is_no_matter_once_the_epoc
     let mark = |tx: &store::Tx<'_>| store::settings::put(tx, "restore.unfinished", "one placing");
     restored.write(mark).await.unwrap();
     assert!(look(&restored).await.is_ok());
+}
+
+/// An authority with a CA `far` whose key is elsewhere, and four lists of that.
+async fn with_lists() -> (Bed, uuid::Uuid, Vec<Vec<u8>>) {
+    let (machine, bed) = (Bed::empty().await, Bed::ready().await);
+    let made = machine
+        .authority
+        .create_offline_root(&admin(), root("root", KeyAlgorithm::P256), Offline::default())
+        .await
+        .unwrap();
+    let far = ImportOffline {
+        name: "far".to_owned(),
+        certificates: made.certificate.as_ref().unwrap().pem().into_bytes(),
+        id: None,
+        ca_url: None,
+        crl_url: None,
+    };
+    let id = bed.authority.import_offline(&admin(), far).await.unwrap().id;
+    let mut lists = Vec::new();
+    for _ in 0..4 {
+        let lasting = std::time::Duration::from_hours(24);
+        let made = machine
+            .authority
+            .publish_crl_for(&admin(), "root", lasting)
+            .await
+            .unwrap();
+        lists.push(made.der().unwrap().to_vec());
+    }
+    (bed, id, lists)
+}
+
+/// Imports a list; gives its number, or the code of the refusal.
+async fn import(authority: &Authority, list: &[u8]) -> Result<u64, &'static str> {
+    let imported = authority.import_crl(&admin(), "far", list).await;
+    imported
+        .map(|published| published.number)
+        .map_err(|error| error.code())
+}
+
+/// The lists of a CA whose key is elsewhere come back, and none that is older is taken.
+#[tokio::test]
+async fn imported_lists_are_in_the_backup_and_none_older_is_taken_after_it() {
+    let (bed, id, lists) = with_lists().await;
+    import(&bed.authority, &lists[1]).await.unwrap();
+    let backup = backup(&bed).await;
+    import(&bed.authority, &lists[2]).await.unwrap();
+    let whole = exported(&bed.path("store.db"), 0, false).await;
+    let now = bed.clock.now();
+    // Without an export: what is in the backup.
+    let path = bed.path("first/store.db");
+    backup.restored(&path, now, None, Vec::new()).await.unwrap();
+    let authority = open(&path, &bed.ring, &bed.clock).await;
+    assert_eq!(authority.current_crl(id).unwrap().der().unwrap(), lists[1]);
+    assert_eq!(import(&authority, &lists[0]).await, Err("crl_not_newer"));
+    assert_eq!(import(&authority, &lists[1]).await, Err("crl_not_newer"));
+    assert_eq!(import(&authority, &lists[2]).await, Ok(3));
+    authority.drain().await;
+    // With one: nothing older than what it tells of.
+    let path = bed.path("second/store.db");
+    let epoch = backup
+        .restored(&path, now, Some(log(&whole)), Vec::new())
+        .await
+        .unwrap();
+    let mut told = epoch.not_brought_back.keys();
+    assert!(
+        told.any(|key| key.contains("import the newest again")),
+        "{epoch:?}"
+    );
+    let authority = open(&path, &bed.ring, &bed.clock).await;
+    assert_eq!(authority.current_crl(id).unwrap().number, 2);
+    assert_eq!(import(&authority, &lists[1]).await, Err("crl_not_newer"));
+    assert_eq!(import(&authority, &lists[2]).await, Ok(3));
+    assert_eq!(import(&authority, &lists[2]).await, Err("crl_not_newer"));
+}
+
+/// A list that is only in a file, which is gone: that is told, and the very one is taken again.
+#[tokio::test]
+async fn an_imported_list_whose_file_is_gone_is_taken_again() {
+    let (bed, id, lists) = with_lists().await;
+    import(&bed.authority, &lists[1]).await.unwrap();
+    let backup = backup(&bed).await;
+    let path = bed.path("first/store.db");
+    backup
+        .restored(&path, bed.clock.now(), None, Vec::new())
+        .await
+        .unwrap();
+    let gone = store_bed::open(&path);
+    let take_away = gone.write(move |tx| {
+        let mut row = store::crls::newest_of(tx, id, 0)?.remove(0);
+        row.der = None;
+        store::crls::put_der(tx, &row)
+    });
+    take_away.await.unwrap();
+    drop(gone);
+    let authority = open(&path, &bed.ring, &bed.clock).await;
+    assert!(authority.current_crl(id).is_none());
+    assert_eq!(authority.health().await.problems[0].code, "crl_expired");
+    assert_eq!(import(&authority, &lists[0]).await, Err("crl_not_newer"));
+    assert_eq!(import(&authority, &lists[1]).await, Ok(2));
+    assert_eq!(authority.current_crl(id).unwrap().der().unwrap(), lists[1]);
+    assert_eq!(import(&authority, &lists[1]).await, Err("crl_not_newer"));
+    assert_eq!(import(&authority, &lists[2]).await, Ok(3));
+    authority.drain().await;
+    drop(authority);
+    let authority = open(&path, &bed.ring, &bed.clock).await;
+    assert_eq!(authority.current_crl(id).unwrap().der().unwrap(), lists[2]);
 }
