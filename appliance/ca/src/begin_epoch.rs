@@ -9,6 +9,7 @@
 
 mod export;
 mod lost;
+mod rows;
 
 use std::collections::{BTreeMap, HashMap};
 

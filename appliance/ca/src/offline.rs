@@ -362,10 +362,14 @@ fn check(entry: &IssuerEntry, crl: &Crl, imported: &Imported, now: Timestamp) ->
     };
     if !imported.admits(number, &DigestAlgorithm::Sha256.digest(crl.der())) {
         let highest = imported.highest();
-        let message = if number == highest && imported.published != Some(highest) {
-            format!("number {number} was another CRL; import that one, or a newer one")
-        } else {
-            format!("number {highest} was published; this CRL has number {number}")
+        let message = match imported.published {
+            Some(published) if published == highest => {
+                format!("number {highest} is published; this CRL has number {number}")
+            }
+            _ if number == highest => {
+                format!("number {number} was another CRL; import that one, or a newer one")
+            }
+            _ => format!("number {highest} was published; this CRL has number {number}"),
         };
         return Err(refused("crl_not_newer", message));
     }

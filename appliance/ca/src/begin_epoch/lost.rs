@@ -8,12 +8,11 @@ use serde::Deserialize;
 use serde_json::json;
 use store::Tx;
 use store::audit::LoggedEntry;
-use store::certificates::CertificateRow;
 use store::issuers::IssuerRow;
-use store::orders::OrderRow;
 use store::revocations::{self, RevocationRow};
 use uuid::Uuid;
 
+use super::rows::{end_of, order_of, row_of};
 use super::{ExportedLog, NewEpoch, Restored};
 use crate::audit;
 use crate::clock::from_millis;
@@ -27,22 +26,22 @@ const NOWHERE: &str = "nowhere: its serial is revoked";
 
 /// What an entry may tell of a certificate.
 #[derive(Debug, Deserialize)]
-struct Details {
-    certificate_id: Option<Uuid>,
-    serial: Option<Serial>,
-    issuer_id: Option<Uuid>,
-    subject: Option<String>,
-    names: Option<Vec<String>>,
-    profile: Option<String>,
-    not_after: Option<Timestamp>,
-    requester: Option<String>,
-    order_id: Option<Uuid>,
-    replaces: Option<Uuid>,
-    reason: Option<RevocationReason>,
-    invalidity_date: Option<Timestamp>,
-    number: Option<i64>,
-    shard: Option<u32>,
-    what: Option<serde_json::Value>,
+pub(super) struct Details {
+    pub(super) certificate_id: Option<Uuid>,
+    pub(super) serial: Option<Serial>,
+    pub(super) issuer_id: Option<Uuid>,
+    pub(super) subject: Option<String>,
+    pub(super) names: Option<Vec<String>>,
+    pub(super) profile: Option<String>,
+    pub(super) not_after: Option<Timestamp>,
+    pub(super) requester: Option<String>,
+    pub(super) order_id: Option<Uuid>,
+    pub(super) replaces: Option<Uuid>,
+    pub(super) reason: Option<RevocationReason>,
+    pub(super) invalidity_date: Option<Timestamp>,
+    pub(super) number: Option<i64>,
+    pub(super) shard: Option<u32>,
+    pub(super) what: Option<serde_json::Value>,
 }
 
 /// What an earlier restore said that it did again: where the log did not go on with the entries it had that from, this is all that
@@ -408,56 +407,5 @@ impl<'a, 'tx> Again<'a, 'tx> {
             &details,
         );
         store::audit::append(self.tx, &entry).map(drop)
-    }
-}
-
-/// An orphan whose end is not known stays on the list as long as its issuer may be asked.
-fn end_of(issuer: &IssuerRow, now: Timestamp) -> i64 {
-    let certificate = issuer.certificate.as_deref().map(Certificate::from_der);
-    let end = certificate.and_then(Result::ok).map(|own| own.not_after());
-    end.unwrap_or(now).as_millisecond()
-}
-
-fn row_of(
-    one: &LoggedEntry,
-    issuer_id: Uuid,
-    certificate: &Certificate,
-    details: &Details,
-) -> CertificateRow {
-    CertificateRow {
-        id: details.certificate_id.unwrap_or_else(crate::clock::new_id),
-        issuer_id,
-        serial: certificate.serial().as_bytes().to_vec(),
-        profile: details.profile.clone().unwrap_or_default(),
-        subject: details
-            .subject
-            .clone()
-            .unwrap_or_else(|| certificate.subject().to_string()),
-        der: certificate.der().to_vec(),
-        not_before: certificate.not_before().as_millisecond(),
-        not_after: certificate.not_after().as_millisecond(),
-        requester: details.requester.clone().unwrap_or_default(),
-        order_id: details.order_id.unwrap_or_else(crate::clock::new_id),
-        replaces: details.replaces,
-        created_at: one.entry.at,
-        revoked_at: None,
-        revocation_reason: None,
-    }
-}
-
-fn order_of(row: &CertificateRow, names: &[String]) -> OrderRow {
-    OrderRow {
-        id: row.order_id,
-        at: row.created_at,
-        requester: row.requester.clone(),
-        profile: row.profile.clone(),
-        issuer_id: Some(row.issuer_id),
-        subject: row.subject.clone(),
-        names: names.join(" "),
-        state: "issued".to_owned(),
-        code: None,
-        message: None,
-        details: None,
-        certificate_id: Some(row.id),
     }
 }

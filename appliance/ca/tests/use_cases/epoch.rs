@@ -273,7 +273,7 @@ async fn what_the_log_says_revoked_stays_revoked_whatever_certificate_is_brought
     assert_eq!(epoch.certificates_taken_in, 2, "{epoch:?}");
     assert!(is_there(&second, story.issuer, story.lost.serial()).await);
     story.is_as_it_was(&second, true).await;
-    // So do those that a server revoked after a crash.
+    // As the server of that store sees it.
     let authority = open(&second, &story.bed.ring, &story.bed.clock).await;
     let entry = authority
         .certificate(&admin(), CertRef::Serial(story.lost.serial()))
