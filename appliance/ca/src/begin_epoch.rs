@@ -9,13 +9,15 @@
 
 mod export;
 mod lost;
+mod rows;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
 
 use jiff::Timestamp;
 use pki::Certificate;
 use serde_json::json;
 use store::{Reader, Tx};
+use uuid::Uuid;
 
 pub use export::{ExportFault, ExportedLog};
 use lost::Again;
@@ -31,6 +33,9 @@ const LEAST_JUMP: i64 = 1_000_000;
 /// And for each second since the backup: each number is taken in a transaction of its own, before anything is signed under it, and
 /// no database makes that many in a second.
 const JUMP_A_SECOND: i64 = 10_000;
+
+/// What is told of the lists of CAs whose keys are elsewhere when there is a newer one than in the backup.
+const LOST_LISTS: &str = "CRLs of offline CAs: import the newest again";
 
 /// A restore.
 #[derive(Clone, Debug)]
@@ -75,9 +80,14 @@ pub struct NewEpoch {
 
 /// What stands in the way of an export that is to follow on a store.
 pub fn check_export(reader: &Reader<'_>, log: &ExportedLog) -> store::Result<Result<(), ExportFault>> {
+    if store::restore::is_settled(reader)? {
+        // The epoch began before the restore broke off, by an export that was looked at then. What is given now changes nothing.
+        return Ok(Ok(()));
+    }
     let last = store::audit::last(reader)?;
-    let overlap = store::audit::after(reader, log.first().saturating_sub(1), u32::MAX)?;
-    Ok(log.check_against(&overlap, last))
+    let since = log.first().min(last).saturating_sub(1);
+    let end = store::audit::after(reader, since, u32::MAX)?;
+    Ok(log.check_against(&end, last))
 }
 
 /// Begins the epoch. To be called on what a backup had, once.
@@ -92,23 +102,14 @@ pub fn begin_epoch(tx: &Tx<'_>, restored: &Restored) -> store::Result<NewEpoch> 
         again.follow(log)?;
     }
     let seen = again.crl_numbers();
-    let elapsed = restored
-        .now
-        .as_second()
-        .saturating_sub(restored.taken_at.as_second());
-    let jump = elapsed
-        .max(0)
-        .saturating_mul(JUMP_A_SECOND)
-        .saturating_add(LEAST_JUMP);
-    done.epoch = store::epoch::begin(tx, restored.now.as_millisecond())?;
-    for issuer in store::issuers::all(tx)? {
-        let settings: StoredSettings = serde_json::from_str(&issuer.settings)
-            .map_err(|_| store::Error::Corrupt(format!("the settings of the issuer {}", issuer.id)))?;
-        for shard in 0..settings.crl.shards {
-            let seen = seen.get(&(issuer.id, shard)).copied().unwrap_or(0);
-            store::epoch::pass_over(tx, issuer.id, shard, jump, seen)?;
-        }
+    if let Some(log) = &restored.log
+        && let Some(first) = log.skipped_lines().first()
+    {
+        let what = format!("lines of the export that cannot be read, from line {first} on");
+        done.not_brought_back
+            .insert(what, log.skipped_lines().len() as u64);
     }
+    pass_over_lists(tx, restored, &seen, &mut done)?;
     // Nobody knows what was signed of the log after the backup: what is signed from here on is of another one, with its own key.
     let audit_log = crate::audit_log::forget(tx)?;
     let details = json!({
@@ -126,6 +127,45 @@ pub fn begin_epoch(tx: &Tx<'_>, restored: &Restored) -> store::Result<NewEpoch> 
     store::settings::raise(tx, HIGH_WATER, entry.at)?;
     store::audit::append(tx, &entry)?;
     Ok(done)
+}
+
+/// Begins the epoch with lists that are above every number that there may have been; `seen` are those that the log tells of.
+fn pass_over_lists(
+    tx: &Tx<'_>,
+    restored: &Restored,
+    seen: &HashMap<(Uuid, u32), i64>,
+    done: &mut NewEpoch,
+) -> store::Result<()> {
+    let elapsed = restored
+        .now
+        .as_second()
+        .saturating_sub(restored.taken_at.as_second());
+    let jump = elapsed
+        .max(0)
+        .saturating_mul(JUMP_A_SECOND)
+        .saturating_add(LEAST_JUMP);
+    let mut issuers = Vec::new();
+    for issuer in store::issuers::all(tx)? {
+        let settings: StoredSettings = serde_json::from_str(&issuer.settings)
+            .map_err(|_| store::Error::Corrupt(format!("the settings of the issuer {}", issuer.id)))?;
+        let is_elsewhere = settings.offline.is_some_and(|offline| offline.is_elsewhere);
+        issuers.push((issuer.id, settings.crl.shards, is_elsewhere));
+    }
+    let elsewhere = issuers.iter().filter(|(.., is_elsewhere)| *is_elsewhere);
+    let elsewhere: Vec<Uuid> = elsewhere.map(|(id, ..)| *id).collect();
+    done.epoch = store::epoch::begin(tx, restored.now.as_millisecond(), &elsewhere)?;
+    for (id, shards, is_elsewhere) in issuers {
+        let seen = |shard| seen.get(&(id, shard)).copied().unwrap_or(0);
+        if !is_elsewhere {
+            for shard in 0..shards {
+                store::epoch::pass_over(tx, id, shard, jump, seen(shard))?;
+            }
+        } else if crate::offline::note_imported(tx, id, seen(0))? {
+            // Its lists are numbered where its key is.
+            *done.not_brought_back.entry(LOST_LISTS.to_owned()).or_default() += 1;
+        }
+    }
+    Ok(())
 }
 
 /// The new log is of what is there, and signed: somebody who cut the old one must not come to a clean log that way.

@@ -9,6 +9,7 @@
 mod act;
 mod approval;
 mod approver;
+mod evidence;
 mod fault;
 mod folder;
 mod known;

@@ -75,6 +75,17 @@ impl Authority {
         }
         let Some(file) = self.fetch_crl(row).await? else {
             let name = row_file_name(row);
+            let issuer = self.inner().registry.find(row.issuer_id);
+            if let Some(issuer) = issuer.filter(|issuer| issuer.entry().is_elsewhere()) {
+                let (issuer, number) = (&issuer.entry().name, row.number);
+                tracing::warn!(
+                    name,
+                    issuer,
+                    number,
+                    "the file of an imported CRL is gone: import it again, or a newer one"
+                );
+                return Ok(None);
+            }
             tracing::warn!(name, "the file of a published CRL is gone; another CRL is made");
             return Ok(None);
         };

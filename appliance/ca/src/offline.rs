@@ -10,8 +10,11 @@ use jiff::Timestamp;
 use pki::{Certificate, Crl, DigestAlgorithm, SignatureAlgorithm};
 use serde::{Deserialize, Serialize};
 use serde_json::json;
+use store::Tx;
+use store::crl_files::CrlFile;
 use store::crls::CrlRow;
 use store::issuers::IssuerRow;
+use store::leases::{self, Lease};
 use uuid::Uuid;
 
 use crate::audit;
@@ -19,6 +22,7 @@ use crate::authority::Authority;
 use crate::background;
 use crate::clock;
 use crate::crl_plan::CrlPlan;
+use crate::crl_shard::CrlShard;
 use crate::error::{Error, Refusal, Result};
 use crate::issuer::{Issuer, IssuerEntry, IssuerOrigin, IssuerState};
 use crate::permit::{self, Permit, action};
@@ -30,6 +34,10 @@ use crate::subordinate::bundle_of;
 
 /// Where the key of a CA is said to be that is not here.
 pub(crate) const ELSEWHERE: &str = "(offline)";
+
+/// Longest imported list that is kept in its row besides its file, in octets: a backup has the rows, and nobody here could make the
+/// list again.
+const IN_ROW: usize = 1024 * 1024;
 
 /// A CA that signs nothing by itself.
 // stored: in the settings of an issuer
@@ -198,8 +206,8 @@ impl Authority {
             .next()
             .ok_or_else(|| Error::internal("an issuer without shards"))?;
         let _one_at_a_time = shard.publishing.lock().await;
-        let published = shard.crl.load().as_ref().map(|crl| crl.number);
-        let (number, next_update) = check(&entry, crl, published, self.inner().clock.now())?;
+        let imported = self.imported(&entry, shard).await?;
+        let (number, next_update) = check(&entry, crl, &imported, self.inner().clock.now())?;
         let row = CrlRow {
             issuer_id: entry.id,
             shard: shard.index,
@@ -211,7 +219,7 @@ impl Authority {
             changes: shard.changes(),
             octets: crl.der().len() as u64,
             digest: DigestAlgorithm::Sha256.digest(crl.der()),
-            der: None,
+            der: (crl.der().len() <= IN_ROW).then(|| crl.der().to_vec()),
         };
         let (lease, _) = self.take_crl_duty(issuer, shard).await?;
         let keep = async {
@@ -220,15 +228,117 @@ impl Authority {
             let write = move || files.begin(&name, 0, [der.as_slice()])?.finish(&[], &[]);
             let file = background::run(write).await??;
             self.share_list(&row, &file).await?;
+            if imported.row.is_some_and(|known| known.number == row.number) {
+                return self.keep_again(permit, shard, &row, file, lease.clone()).await;
+            }
             self.keep_crl(permit, issuer, shard, ((row, file), None), None, &lease)
                 .await
         };
         self.under(&lease, keep).await
     }
+
+    /// What was imported of a CA up to now.
+    async fn imported(&self, entry: &IssuerEntry, shard: &CrlShard) -> Result<Imported> {
+        let (id, index) = (entry.id, shard.index);
+        let read = self.inner().store.read(move |reader| {
+            let rows = store::crls::newest_of(reader, id, index)?;
+            let row = rows.into_iter().find(|row| row.base.is_none());
+            Ok((row, store::settings::number(reader, &imported_key(id))?))
+        });
+        let (row, noted) = read.await?;
+        Ok(Imported {
+            row,
+            noted: noted.and_then(|noted| u64::try_from(noted).ok()).unwrap_or(0),
+            published: shard.crl.load().as_ref().map(|crl| crl.number),
+        })
+    }
+
+    /// Publishes again what is recorded, and whose file was gone.
+    async fn keep_again(
+        &self,
+        permit: &Permit<action::Publish>,
+        shard: &CrlShard,
+        row: &CrlRow,
+        file: CrlFile,
+        lease: Lease,
+    ) -> Result<Arc<PublishedCrl>> {
+        let details = json!({
+            "issuer_id": row.issuer_id, "shard": row.shard, "number": row.number, "entries": row.entries, "again": true,
+            "next_update": clock::from_millis(row.next_update).to_string(),
+        });
+        let entry = audit::entry(
+            self.inner().clock.now(),
+            permit.actor(),
+            "crl.publish",
+            row.issuer_id,
+            audit::OK,
+            &details,
+        );
+        let stored = row.clone();
+        self.change(entry, move |tx| {
+            leases::require(tx, &lease)?;
+            leases::release(tx, &lease)?;
+            store::crls::put_der(tx, &stored)
+        })
+        .await?;
+        self.put_up(&shard.crl, row, file)
+    }
+}
+
+/// What was imported of a CA whose key is elsewhere.
+#[derive(Debug)]
+struct Imported {
+    /// The newest that is recorded.
+    row: Option<CrlRow>,
+    /// The highest number that the audit log told of when the store was restored.
+    noted: u64,
+    /// The one that is published; nothing when its file is gone.
+    published: Option<u64>,
+}
+
+impl Imported {
+    /// The highest number there ever was.
+    fn highest(&self) -> u64 {
+        let row = self.row.as_ref().map_or(0, |row| row.number);
+        row.max(self.noted).max(self.published.unwrap_or(0))
+    }
+
+    /// Whether a list may come after, or in the place of, what there was.
+    fn admits(&self, number: u64, digest: &[u8]) -> bool {
+        if number != self.highest() {
+            return number > self.highest();
+        }
+        // The very one whose file is gone; or one that a store from before it has only heard of.
+        self.published.is_none_or(|published| published < number)
+            && self
+                .row
+                .as_ref()
+                .is_none_or(|row| row.number < number || row.digest == digest)
+    }
+}
+
+fn imported_key(issuer_id: Uuid) -> String {
+    format!("crl.imported.{issuer_id}")
+}
+
+/// Notes, when a store is restored, the highest number of a CA's lists that is known to have been imported; whether it is newer than
+/// what the store has.
+pub(crate) fn note_imported(tx: &Tx<'_>, issuer_id: Uuid, number: i64) -> store::Result<bool> {
+    let rows = store::crls::newest_of(tx, issuer_id, 0)?;
+    let known = rows
+        .iter()
+        .filter(|row| row.base.is_none())
+        .map(|row| row.number)
+        .max();
+    if u64::try_from(number).unwrap_or(0) <= known.unwrap_or(0) {
+        return Ok(false);
+    }
+    store::settings::raise(tx, &imported_key(issuer_id), number)?;
+    Ok(true)
 }
 
 /// Its number and the time of the next one, when it can be published.
-fn check(entry: &IssuerEntry, crl: &Crl, published: Option<u64>, now: Timestamp) -> Result<(u64, Timestamp)> {
+fn check(entry: &IssuerEntry, crl: &Crl, imported: &Imported, now: Timestamp) -> Result<(u64, Timestamp)> {
     let refused = |code, message: String| Error::from(Refusal::of_requester(code, message));
     let own = entry
         .certificate
@@ -250,11 +360,17 @@ fn check(entry: &IssuerEntry, crl: &Crl, published: Option<u64>, now: Timestamp)
         let message = "the CRL has no number, or no time of the next one (RFC 5280 §5.2.3, §5.1.2.5)";
         return Err(refused("crl_without_number", message.to_owned()));
     };
-    if published.is_some_and(|published| number <= published) {
-        let message = format!(
-            "number {} is published; this CRL has number {number}",
-            published.unwrap_or_default()
-        );
+    if !imported.admits(number, &DigestAlgorithm::Sha256.digest(crl.der())) {
+        let highest = imported.highest();
+        let message = match imported.published {
+            Some(published) if published == highest => {
+                format!("number {highest} is published; this CRL has number {number}")
+            }
+            _ if number == highest => {
+                format!("number {number} was another CRL; import that one, or a newer one")
+            }
+            _ => format!("number {highest} was published; this CRL has number {number}"),
+        };
         return Err(refused("crl_not_newer", message));
     }
     if crl.this_update() > now || next_update <= now {

@@ -18,6 +18,8 @@ mod request;
 mod audit_tree;
 #[path = "use_cases/ceremony.rs"]
 mod ceremony;
+#[path = "use_cases/ceremony_forged.rs"]
+mod ceremony_forged;
 #[path = "use_cases/clock.rs"]
 mod clock;
 #[path = "use_cases/create.rs"]
@@ -34,6 +36,8 @@ mod crl_shards;
 mod disk;
 #[path = "use_cases/duties.rs"]
 mod duties;
+#[path = "use_cases/epoch.rs"]
+mod epoch;
 #[path = "use_cases/faults.rs"]
 mod faults;
 #[path = "use_cases/following.rs"]

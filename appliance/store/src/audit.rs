@@ -155,6 +155,13 @@ pub fn first_about(reader: &Reader<'_>, object: &str) -> Result<Option<i64>> {
     Ok(found.flatten())
 }
 
+/// The number of the first entry of something that somebody did.
+pub fn first_done_by(reader: &Reader<'_>, actor: &str) -> Result<Option<i64>> {
+    let sql = "SELECT min(seq) FROM audit WHERE actor = ?1 AND outcome = 'ok'";
+    let found = reader.first(sql, &[actor.into()], |row| row.opt_int(0))?;
+    Ok(found.flatten())
+}
+
 /// The number of the last entry; 0 when there is none.
 pub fn last(reader: &Reader<'_>) -> Result<i64> {
     let last = reader.first("SELECT coalesce(max(seq), 0) FROM audit", &[], |row| row.int(0))?;

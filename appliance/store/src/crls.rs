@@ -219,6 +219,24 @@ pub fn insert(tx: &Tx<'_>, crl: &CrlRow) -> Result<()> {
     tx.execute(sql, &values).map(|_| ())
 }
 
+/// Gives the row of a CRL its octets, when they were gone.
+pub fn put_der(tx: &Tx<'_>, crl: &CrlRow) -> Result<()> {
+    let sql = "UPDATE published_crls SET der = ?5 WHERE issuer_id = ?1 AND shard = ?2 AND is_delta = ?3 AND number = ?4";
+    let values = [
+        crl.issuer_id.into(),
+        i64::from(crl.shard).into(),
+        i64::from(crl.base.is_some()).into(),
+        to_stored(crl.number)?.into(),
+        crl.der.as_ref().into(),
+    ];
+    tx.execute(sql, &values)?;
+    tx.tell(Change::Crl {
+        issuer: crl.issuer_id,
+        shard: crl.shard,
+    });
+    Ok(())
+}
+
 const NEWEST: &str =
     "SELECT issuer_id, shard, number, base, this_update, next_update, entries, changes, octets, digest, der
     FROM published_crls AS one WHERE number = (SELECT max(number) FROM published_crls

@@ -25,12 +25,19 @@ pub fn installation(reader: &Reader<'_>) -> Result<String> {
 }
 
 /// Begins the epoch of a time (epoch milliseconds); gives its number. Every list of revoked certificates is due, full, and nothing
-/// counts as published.
-pub fn begin(tx: &Tx<'_>, at: i64) -> Result<i64> {
+/// counts as published, but for what issuers signed whose keys are elsewhere: nobody here could make that again.
+pub fn begin(tx: &Tx<'_>, at: i64, elsewhere: &[Uuid]) -> Result<i64> {
     let epoch = current(tx)?.saturating_add(1).max(at);
     settings::put(tx, EPOCH, &epoch.to_string())?;
     tx.execute("DELETE FROM crl_changes", &[])?;
-    tx.execute("DELETE FROM published_crls", &[])?;
+    for issuer in crate::issuers::all(tx)? {
+        if !elsewhere.contains(&issuer.id) {
+            tx.execute(
+                "DELETE FROM published_crls WHERE issuer_id = ?1",
+                &[issuer.id.into()],
+            )?;
+        }
+    }
     let sql = "UPDATE crl_shards SET changes = changes + 1, base = 0, base_made_at = 0";
     tx.execute(sql, &[])?;
     Ok(epoch)

@@ -43,6 +43,12 @@ pub fn unfinished(reader: &Reader<'_>) -> Result<Option<String>> {
     }))
 }
 
+/// Whether a restore broke off in it after it was made a store: what is missing then is beside it.
+pub fn is_settled(reader: &Reader<'_>) -> Result<bool> {
+    let mark = settings::find(reader, UNFINISHED)?;
+    Ok(mark.is_some_and(|mark| mark.split_once(' ').is_some_and(|(_, stage)| stage == PLACING)))
+}
+
 impl Restore {
     /// Marks an empty store, or finds that the restore of the same backup broke off in it.
     pub async fn begin(store: Store, of: &str) -> Result<Self> {

@@ -1,30 +1,73 @@
 //! An export of the audit log: JSON entries one after the other, or in arrays, or as pages of the REST API.
 //!
-//! Where the details of an entry stand as they were written, its hash shows that nobody changed it. An export that went through a
-//! program that writes JSON anew still has every number and hash, but the hashes prove nothing then.
+//! Where the details of an entry stand as they were written, its hash shows that it follows on the one before it. That tells torn and
+//! foreign exports from whole ones; it does not tell that nobody changed it, because the hashes have no key and anybody can make
+//! them anew. An export that went through a program that writes JSON anew still has every number and hash, but they show nothing then.
 
-use std::io::Read;
+mod epochs;
+mod lines;
+
+use std::io::{self, Read};
 
 use jiff::Timestamp;
-use serde::Deserialize;
-use serde_json::value::RawValue;
-use store::audit::{AuditEntry, LoggedEntry};
-
-use crate::audit::hexadecimal;
+use store::audit::LoggedEntry;
 
 /// Why an export cannot be used.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum ExportFault {
-    /// It is no export.
-    #[error("the export of the audit log cannot be read: {0}")]
-    Unreadable(#[from] serde_json::Error),
+    /// It cannot be read from its disk.
+    #[error("the export of the audit log cannot be read")]
+    Disk(#[from] io::Error),
+    /// A line is JSON and no entry.
+    #[error("line {line} of the export of the audit log cannot be read as an entry: {source}")]
+    Unreadable {
+        /// Which, from 1.
+        line: usize,
+        /// What is wrong with it.
+        source: serde_json::Error,
+    },
+    /// There are lines, and no entry.
+    #[error("the export of the audit log cannot be read: none of its {0} lines is JSON")]
+    NoJson(usize),
     /// Nothing is in it.
     #[error("the export of the audit log is empty")]
     Empty,
     /// Entries are missing.
     #[error("the export of the audit log lacks entry {0}: export again from there on")]
     Gap(i64),
+    /// The same, and lines were found that are none.
+    #[error(
+        "the export of the audit log lacks entry {seq}: it may be in line {line}, which cannot be read; export again from that entry on"
+    )]
+    Torn {
+        /// The entry.
+        seq: i64,
+        /// The line, from 1.
+        line: usize,
+    },
+    /// It tells something else of the time before the backup.
+    #[error(
+        "entry {0} of the export is not the one of the backup: it is the log of another installation or of another epoch, or was changed"
+    )]
+    Other(i64),
+    /// Its first entry after the backup does not hang on the last one of the backup.
+    #[error(
+        "entry {0} of the export does not follow on the last one of the backup: it is the log of another installation or of another \
+         epoch. If its entries were written anew, give it with entry {before} as well, which the backup has too", before = .0 - 1
+    )]
+    NotFollowing(i64),
+    /// The entries of two epochs are in it, and none of them can be taken.
+    #[error(
+        "the file has two epochs of the audit log: entry {seq} of the later one is in line {line}. If the backup is of the later epoch, \
+         give the entries since that line alone; if it is of the earlier one, those before"
+    )]
+    TwoEpochs {
+        /// The first entry of the later epoch.
+        seq: i64,
+        /// Its line, from 1.
+        line: usize,
+    },
     /// It says nothing of the time after the backup.
     #[error(
         "the export of the audit log ends with entry {ends}, before the backup, which has {known}: what was revoked after the backup would be \
@@ -37,11 +80,6 @@ pub enum ExportFault {
         /// The last entry of the backup.
         known: i64,
     },
-    /// It tells something else of the time before the backup.
-    #[error(
-        "entry {0} of the export is not the one of the backup: it is the log of another installation, or was changed"
-    )]
-    Other(i64),
     /// An entry whose hash is none.
     #[error("entry {0} of the export has no hash: export the entries as they are")]
     NoHash(i64),
@@ -53,65 +91,49 @@ pub struct ExportedLog {
     entries: Vec<LoggedEntry>,
     /// Whether every hash follows on the one before it.
     is_proven: bool,
+    /// Lines that are no JSON, from 1.
+    skipped: Vec<usize>,
+    /// The first entry that the file has of two epochs, and the line of the later one.
+    two_epochs: Option<(i64, usize)>,
     /// Whether it may end before the backup does.
     may_end_early: bool,
 }
 
-#[derive(Deserialize)]
-struct Line {
-    seq: i64,
-    at: Timestamp,
-    actor: String,
-    action: String,
-    object: String,
-    outcome: String,
-    details: Box<RawValue>,
-    hash: String,
-}
-
-#[derive(Deserialize)]
-struct Page {
-    items: Vec<Line>,
-}
-
 impl ExportedLog {
     /// Reads it.
-    pub fn read(input: impl Read) -> Result<Self, ExportFault> {
-        let mut entries = Vec::new();
-        for value in serde_json::Deserializer::from_reader(input).into_iter::<Box<RawValue>>() {
-            let value = value?;
-            let text = value.get();
-            let lines = if text.starts_with('[') {
-                serde_json::from_str::<Vec<Line>>(text)?
-            } else if let Ok(page) = serde_json::from_str::<Page>(text) {
-                page.items
-            } else {
-                vec![serde_json::from_str::<Line>(text)?]
-            };
-            for line in lines {
-                entries.push(line.read()?);
-            }
+    pub fn read(mut input: impl Read) -> Result<Self, ExportFault> {
+        let mut text = Vec::new();
+        input.read_to_end(&mut text)?;
+        let (found, skipped) = lines::read(&text)?;
+        drop(text);
+        if found.is_empty() {
+            return Err(match skipped.len() {
+                0 => ExportFault::Empty,
+                lines => ExportFault::NoJson(lines),
+            });
         }
-        entries.sort_by_key(|one| one.seq);
-        entries.dedup_by_key(|one| one.seq);
-        let gap = |pair: &[LoggedEntry]| match pair {
-            [one, next] if next.seq != one.seq + 1 => Some(one.seq + 1),
+        let chosen = epochs::choose(found)?;
+        let gap = |pair: &[lines::Found]| match pair {
+            [one, next] if next.logged.seq != one.logged.seq + 1 => Some((one.logged.seq + 1, one.line)),
             _ => None,
         };
-        if let Some(missing) = entries.windows(2).find_map(gap) {
-            return Err(ExportFault::Gap(missing));
+        if let Some((seq, behind)) = chosen.found.windows(2).find_map(gap) {
+            let torn = skipped.iter().find(|line| **line > behind);
+            return Err(torn.map_or(ExportFault::Gap(seq), |line| ExportFault::Torn {
+                seq,
+                line: *line,
+            }));
         }
-        if entries.is_empty() {
-            return Err(ExportFault::Empty);
-        }
+        let entries: Vec<LoggedEntry> = chosen.found.into_iter().map(|one| one.logged).collect();
         let follows = |pair: &[LoggedEntry]| match pair {
             [one, next] => store::audit::follows(&one.hash, next),
             _ => true,
         };
-        let is_proven = entries.windows(2).all(follows);
         Ok(Self {
+            is_proven: entries.windows(2).all(follows),
             entries,
-            is_proven,
+            skipped,
+            two_epochs: chosen.two_epochs,
             may_end_early: false,
         })
     }
@@ -147,9 +169,15 @@ impl ExportedLog {
         Some((last.seq, crate::clock::from_millis(last.entry.at)))
     }
 
-    /// Whether its hashes prove that nobody changed it.
+    /// Whether its entries are as they were written: each hash follows on the one before it. The hashes have no key, so this says
+    /// nothing of somebody who made them anew.
     pub fn is_proven(&self) -> bool {
         self.is_proven
+    }
+
+    /// The lines that are no JSON and were passed over, from 1: a write broke off there. No entry is missing for it.
+    pub fn skipped_lines(&self) -> &[usize] {
+        &self.skipped
     }
 
     /// Entries after a number.
@@ -157,190 +185,39 @@ impl ExportedLog {
         self.entries.iter().filter(move |one| one.seq > seq)
     }
 
-    /// Holds it against what the backup has of the same time, and looks whether it follows on that.
+    /// Holds it against what the backup has of the same time, of which `known` is the end, and looks whether it follows on that.
     pub(super) fn check_against(&self, known: &[LoggedEntry], last: i64) -> Result<(), ExportFault> {
+        self.compare(known, last)
+            .map_err(|fault| match (fault, self.two_epochs) {
+                (ExportFault::Other(_) | ExportFault::NotFollowing(_), Some((seq, line))) => {
+                    ExportFault::TwoEpochs { seq, line }
+                }
+                (fault, _) => fault,
+            })
+    }
+
+    fn compare(&self, known: &[LoggedEntry], last: i64) -> Result<(), ExportFault> {
         if self.first() > last + 1 {
             return Err(ExportFault::Gap(last + 1));
         }
         for own in &self.entries {
-            let Some(there) = known.iter().find(|one| one.seq == own.seq) else {
-                continue;
-            };
-            if there.hash != own.hash {
+            let there = known.binary_search_by_key(&own.seq, |one| one.seq);
+            let there = there.ok().and_then(|place| known.get(place));
+            if there.is_some_and(|there| there.hash != own.hash) {
                 return Err(ExportFault::Other(own.seq));
             }
         }
         // Another log is another log, wherever it ends.
-        self.check_reaches(last)
+        self.check_reaches(last)?;
+        let head = known.last().map_or(&[][..], |head| &head.hash);
+        match self.after(last).next() {
+            Some(next) if self.is_proven && !store::audit::follows(head, next) => {
+                Err(ExportFault::NotFollowing(next.seq))
+            }
+            _ => Ok(()),
+        }
     }
-}
-
-impl Line {
-    fn read(self) -> Result<LoggedEntry, ExportFault> {
-        let text = self.details.get();
-        let details = if text.starts_with('"') {
-            serde_json::from_str(text)?
-        } else {
-            text.to_owned()
-        };
-        let hash = octets(&self.hash).ok_or(ExportFault::NoHash(self.seq))?;
-        Ok(LoggedEntry {
-            seq: self.seq,
-            entry: AuditEntry {
-                at: self.at.as_millisecond(),
-                actor: self.actor,
-                action: self.action,
-                object: self.object,
-                outcome: self.outcome,
-                details,
-            },
-            hash,
-        })
-    }
-}
-
-fn octets(hexadecimal_text: &str) -> Option<Vec<u8>> {
-    let octets: Option<Vec<u8>> = hexadecimal_text
-        .as_bytes()
-        .chunks(2)
-        .map(|pair| u8::from_str_radix(std::str::from_utf8(pair).ok()?, 16).ok())
-        .collect();
-    octets.filter(|octets| hexadecimal(octets) == hexadecimal_text)
 }
 
 #[cfg(test)]
-mod tests {
-    #![allow(clippy::unwrap_used, reason = "a test says what broke by panicking")]
-
-    use super::*;
-
-    /// A log of so many entries, each hanging on the one before it.
-    fn log(entries: i64) -> Vec<LoggedEntry> {
-        let mut log: Vec<LoggedEntry> = Vec::new();
-        for seq in 1..=entries {
-            let entry = AuditEntry {
-                at: 1_767_225_600_000 + seq,
-                actor: "anna".to_owned(),
-                action: "certificate.issue".to_owned(),
-                object: seq.to_string(),
-                outcome: "ok".to_owned(),
-                details: format!(r#"{{"z":{seq},"a":"é"}}"#),
-            };
-            let before = log.last().map(|one| one.hash.clone()).unwrap_or_default();
-            let mut logged = LoggedEntry {
-                seq,
-                entry,
-                hash: Vec::new(),
-            };
-            logged.hash = hash_after(&before, &logged);
-            log.push(logged);
-        }
-        log
-    }
-
-    /// As the head of the store's `audit.rs` says.
-    fn hash_after(before: &[u8], one: &LoggedEntry) -> Vec<u8> {
-        let mut octets = Vec::new();
-        let mut field = |bytes: &[u8]| {
-            octets.extend_from_slice(&(bytes.len() as u64).to_be_bytes());
-            octets.extend_from_slice(bytes);
-        };
-        let (seq, at) = (one.seq.to_be_bytes(), one.entry.at.to_be_bytes());
-        let entry = &one.entry;
-        let texts = [
-            &entry.actor,
-            &entry.action,
-            &entry.object,
-            &entry.outcome,
-            &entry.details,
-        ];
-        [b"chancery audit 1".as_slice(), before, &seq, &at]
-            .into_iter()
-            .for_each(&mut field);
-        for text in texts {
-            field(text.as_bytes());
-        }
-        aws_lc_rs::digest::digest(&aws_lc_rs::digest::SHA256, &octets)
-            .as_ref()
-            .to_vec()
-    }
-
-    fn line(one: &LoggedEntry, details: &str) -> String {
-        let at = crate::clock::from_millis(one.entry.at);
-        format!(
-            r#"{{"seq":{},"at":"{at}","actor":"anna","action":"certificate.issue","object":"{}","outcome":"ok","details":{details},"hash":"{}"}}"#,
-            one.seq,
-            one.entry.object,
-            hexadecimal(&one.hash)
-        )
-    }
-
-    #[test]
-    fn lines_arrays_and_pages_are_read_and_the_hashes_hold_where_details_are_as_they_were() {
-        let log = log(4);
-        let lines: Vec<String> = log.iter().map(|one| line(one, &one.entry.details)).collect();
-        let texts: Vec<String> = log
-            .iter()
-            .map(|one| line(one, &serde_json::to_string(&one.entry.details).unwrap()))
-            .collect();
-        for text in [
-            lines.join("\n"),
-            format!("[{}]", lines.join(",")),
-            format!(r#"{{"items":[{}],"next":null}}"#, lines.join(",")),
-            format!("{}\n[{}]", lines.join("\n"), lines.join(",")),
-            texts.join("\n"),
-        ] {
-            let read = ExportedLog::read(text.as_bytes()).unwrap();
-            assert_eq!(read.entries, log, "{text}");
-            assert!(read.is_proven() && read.first() == 1 && read.last().unwrap().0 == 4);
-            read.check_against(log.get(..2).unwrap(), 2).unwrap();
-        }
-        let anew: Vec<String> = log.iter().map(|one| line(one, r#"{"a":"é","z":1}"#)).collect();
-        assert!(!ExportedLog::read(anew.join("\n").as_bytes()).unwrap().is_proven());
-    }
-
-    #[test]
-    fn a_gap_and_another_log_are_found() {
-        let log = log(4);
-        let text = |numbers: &[usize]| -> String {
-            let chosen = numbers.iter().filter_map(|number| log.get(*number));
-            chosen.map(|one| line(one, &one.entry.details)).collect()
-        };
-        assert!(matches!(
-            ExportedLog::read(text(&[0, 1, 3]).as_bytes()),
-            Err(ExportFault::Gap(3))
-        ));
-        assert!(matches!(
-            ExportedLog::read(text(&[]).as_bytes()),
-            Err(ExportFault::Empty)
-        ));
-        let late = ExportedLog::read(text(&[2, 3]).as_bytes()).unwrap();
-        assert!(matches!(late.check_against(&[], 1), Err(ExportFault::Gap(2))));
-        late.check_against(&[], 2).unwrap();
-        let whole = ExportedLog::read(text(&[0, 1]).as_bytes()).unwrap();
-        let mut other = log.clone();
-        for one in &mut other {
-            one.hash = vec![7; 32];
-        }
-        assert!(matches!(
-            whole.accepted_if_early().check_against(&other, 4),
-            Err(ExportFault::Other(1))
-        ));
-    }
-
-    #[test]
-    fn an_export_that_ends_before_the_backup_is_told_unless_that_is_accepted() {
-        let log = log(4);
-        let lines: String = log
-            .iter()
-            .take(2)
-            .map(|one| line(one, &one.entry.details))
-            .collect();
-        let early = ExportedLog::read(lines.as_bytes()).unwrap();
-        early.check_against(log.get(..2).unwrap(), 2).unwrap();
-        let fault = early.check_against(&log, 4).unwrap_err();
-        assert!(matches!(fault, ExportFault::Early { ends: 2, known: 4 }));
-        assert!(fault.to_string().contains("from entry 5 on"), "{fault}");
-        early.accepted_if_early().check_against(&log, 4).unwrap();
-    }
-}
+mod tests;

@@ -8,40 +8,62 @@ use serde::Deserialize;
 use serde_json::json;
 use store::Tx;
 use store::audit::LoggedEntry;
-use store::certificates::CertificateRow;
 use store::issuers::IssuerRow;
-use store::orders::OrderRow;
 use store::revocations::{self, RevocationRow};
 use uuid::Uuid;
 
+use super::rows::{end_of, order_of, row_of};
 use super::{ExportedLog, NewEpoch, Restored};
 use crate::audit;
+use crate::clock::from_millis;
 
 /// Actions that change nothing which a restore would have to bring back.
-const WITHOUT_EFFECT: &[&str] = &[
-    "store.restore",
-    "clock.accept",
-    "profile.seed",
-    "certificate.reconcile",
-];
+const WITHOUT_EFFECT: &[&str] = &["store.restore", "clock.accept", "profile.seed"];
+
+/// What [`Again::note`] says of a certificate that was taken in again, and of one that is nowhere.
+const TAKEN_IN: &str = "taken in again";
+const NOWHERE: &str = "nowhere: its serial is revoked";
 
 /// What an entry may tell of a certificate.
 #[derive(Debug, Deserialize)]
-struct Details {
-    certificate_id: Option<Uuid>,
-    serial: Option<Serial>,
-    issuer_id: Option<Uuid>,
-    subject: Option<String>,
-    names: Option<Vec<String>>,
-    profile: Option<String>,
-    not_after: Option<Timestamp>,
-    requester: Option<String>,
-    order_id: Option<Uuid>,
-    replaces: Option<Uuid>,
-    reason: Option<RevocationReason>,
+pub(super) struct Details {
+    pub(super) certificate_id: Option<Uuid>,
+    pub(super) serial: Option<Serial>,
+    pub(super) issuer_id: Option<Uuid>,
+    pub(super) subject: Option<String>,
+    pub(super) names: Option<Vec<String>>,
+    pub(super) profile: Option<String>,
+    pub(super) not_after: Option<Timestamp>,
+    pub(super) requester: Option<String>,
+    pub(super) order_id: Option<Uuid>,
+    pub(super) replaces: Option<Uuid>,
+    pub(super) reason: Option<RevocationReason>,
+    pub(super) invalidity_date: Option<Timestamp>,
+    pub(super) number: Option<i64>,
+    pub(super) shard: Option<u32>,
+    pub(super) what: Option<serde_json::Value>,
+}
+
+/// What an earlier restore said that it did again: where the log did not go on with the entries it had that from, this is all that
+/// is left of them.
+// stored: in entries of the audit log
+#[derive(Debug, Default, Deserialize)]
+struct Reconciled {
+    revoked: Option<RevocationReason>,
+    revoked_at: Option<Timestamp>,
     invalidity_date: Option<Timestamp>,
-    number: Option<i64>,
-    shard: Option<u32>,
+    #[serde(default)]
+    released: bool,
+    certificate: Option<String>,
+}
+
+/// A revocation as an entry tells of it.
+#[derive(Clone, Copy, Debug)]
+struct Told {
+    at: i64,
+    reason: RevocationReason,
+    invalidity_date: Option<Timestamp>,
+    not_after: Option<Timestamp>,
 }
 
 /// Does it again.
@@ -117,14 +139,21 @@ impl<'a, 'tx> Again<'a, 'tx> {
         };
         let named = details.issuer_id.zip(details.serial);
         match (entry.action.as_str(), named) {
-            ("certificate.revoke", Some((issuer, serial))) => self.revoke(one, issuer, serial, &details),
-            ("certificate.release", Some((issuer, serial))) => self.release(issuer, serial),
-            ("certificate.orphan", Some((issuer, serial))) => self.orphan(one, issuer, serial, None),
-            ("token.revoke", _) => {
-                let was_open = store::tokens::revoke(self.tx, &entry.object, entry.at)?;
-                self.done.tokens_ended += u64::from(was_open);
-                Ok(())
+            ("certificate.revoke", Some((issuer, serial))) => {
+                let told = Told {
+                    at: entry.at,
+                    reason: details.reason.unwrap_or(RevocationReason::Unspecified),
+                    invalidity_date: details.invalidity_date,
+                    not_after: details.not_after,
+                };
+                self.revoke(one, issuer, serial, told)
             }
+            ("certificate.release", Some((issuer, serial))) => self.release(one, issuer, serial),
+            ("certificate.orphan", Some((issuer, serial))) => self.orphan(one, issuer, serial, None),
+            ("certificate.reconcile", Some((issuer, serial))) => {
+                self.reconciled(one, issuer, serial, &details)
+            }
+            ("token.revoke", _) => self.end_token(one),
             ("crl.publish", _) => {
                 if let (Some(issuer), Some(number)) = (details.issuer_id, details.number) {
                     let highest = self
@@ -154,6 +183,56 @@ impl<'a, 'tx> Again<'a, 'tx> {
         }
     }
 
+    /// What an earlier restore of a backup did again. The last word of a serial is what holds.
+    fn reconciled(
+        &mut self,
+        one: &LoggedEntry,
+        issuer_id: Uuid,
+        serial: Serial,
+        details: &Details,
+    ) -> store::Result<()> {
+        let what = details.what.clone().unwrap_or_default();
+        let what: Reconciled = serde_json::from_value(what).unwrap_or_default();
+        if let Some(reason) = what.revoked {
+            let told = Told {
+                at: what.revoked_at.map_or(one.entry.at, Timestamp::as_millisecond),
+                reason,
+                invalidity_date: what.invalidity_date,
+                not_after: details.not_after,
+            };
+            return self.revoke(one, issuer_id, serial, told);
+        }
+        if what.released {
+            return self.release(one, issuer_id, serial);
+        }
+        match what.certificate.as_deref() {
+            Some(TAKEN_IN) => self.issued(one, issuer_id, serial, details),
+            // Also of what a later program may say: nothing becomes good by what is not understood.
+            _ => self.orphan(one, issuer_id, serial, details.not_after),
+        }
+    }
+
+    /// The end of an API token. Where the log does not go on with the entry, it gets one of its own.
+    fn end_token(&mut self, one: &LoggedEntry) -> store::Result<()> {
+        if !store::tokens::revoke(self.tx, &one.entry.object, one.entry.at)? {
+            return Ok(());
+        }
+        self.done.tokens_ended += 1;
+        if self.continues {
+            return Ok(());
+        }
+        let details = json!({ "was": one.seq, "backup": self.restored.backup });
+        let entry = audit::entry(
+            self.restored.now,
+            self.actor,
+            "token.revoke",
+            &one.entry.object,
+            audit::OK,
+            &details,
+        );
+        store::audit::append(self.tx, &entry).map(drop)
+    }
+
     /// A certificate that was issued: taken in again when it is there, its serial revoked otherwise.
     fn issued(
         &mut self,
@@ -178,11 +257,13 @@ impl<'a, 'tx> Again<'a, 'tx> {
         store::certificates::insert(self.tx, &row, &names)?;
         store::orders::insert_unless_there(self.tx, &order_of(&row, &names))?;
         self.done.certificates_taken_in += 1;
-        self.note(
-            issuer_id,
-            serial,
-            &json!({ "was": one.seq, "certificate": "taken in again" }),
-        )
+        // With all that it was taken in by: where the log does not go on, nothing else has that.
+        let details = json!({
+            "certificate_id": row.id, "subject": row.subject, "names": names, "profile": row.profile, "requester": row.requester,
+            "order_id": row.order_id, "replaces": row.replaces, "not_after": from_millis(row.not_after),
+            "what": { "was": one.seq, "certificate": TAKEN_IN },
+        });
+        self.note(issuer_id, serial, details)
     }
 
     fn is_known(&self, issuer_id: Uuid, serial: Serial) -> store::Result<bool> {
@@ -210,7 +291,8 @@ impl<'a, 'tx> Again<'a, 'tx> {
             .copied())
     }
 
-    /// Revokes a serial under which something was signed that is nowhere.
+    /// Revokes a serial under which something was signed that is nowhere. If it is there after all, it is revoked like others: who
+    /// brings a certificate along does not take back what the log says.
     fn orphan(
         &mut self,
         one: &LoggedEntry,
@@ -218,8 +300,17 @@ impl<'a, 'tx> Again<'a, 'tx> {
         serial: Serial,
         not_after: Option<Timestamp>,
     ) -> store::Result<()> {
-        if self.is_known(issuer_id, serial)? {
+        if revocations::find(self.tx, issuer_id, serial.as_bytes())?.is_some() {
             return Ok(());
+        }
+        if store::certificates::of_issuer(self.tx, issuer_id, serial.as_bytes())?.is_some() {
+            let told = Told {
+                at: one.entry.at,
+                reason: RevocationReason::Unspecified,
+                invalidity_date: None,
+                not_after,
+            };
+            return self.revoke(one, issuer_id, serial, told);
         }
         let Some(issuer) = store::issuers::find(self.tx, issuer_id)? else {
             self.not_brought_back("certificates of a CA that was made after the backup");
@@ -239,11 +330,10 @@ impl<'a, 'tx> Again<'a, 'tx> {
         };
         revocations::put(self.tx, &revocation)?;
         self.done.serials_revoked += 1;
-        self.note(
-            issuer_id,
-            serial,
-            &json!({ "was": one.seq, "certificate": "nowhere: its serial is revoked" }),
-        )
+        let details = json!({
+            "not_after": from_millis(not_after), "what": { "was": one.seq, "certificate": NOWHERE },
+        });
+        self.note(issuer_id, serial, details)
     }
 
     fn revoke(
@@ -251,21 +341,20 @@ impl<'a, 'tx> Again<'a, 'tx> {
         one: &LoggedEntry,
         issuer_id: Uuid,
         serial: Serial,
-        details: &Details,
+        told: Told,
     ) -> store::Result<()> {
         let octets = serial.as_bytes();
         let known = revocations::find(self.tx, issuer_id, octets)?;
         let Some(row) = store::certificates::of_issuer(self.tx, issuer_id, octets)? else {
             // Of a certificate that is nowhere: revoked already, or revoked now.
-            return self.orphan(one, issuer_id, serial, details.not_after);
+            return self.orphan(one, issuer_id, serial, told.not_after);
         };
-        let reason = details.reason.unwrap_or(RevocationReason::Unspecified);
         let revocation = RevocationRow {
             issuer_id,
             serial: octets.to_vec(),
-            revoked_at: known.as_ref().map_or(one.entry.at, |known| known.revoked_at),
-            reason: reason.code().into(),
-            invalidity_date: details
+            revoked_at: known.as_ref().map_or(told.at, |known| known.revoked_at),
+            reason: told.reason.code().into(),
+            invalidity_date: told
                 .invalidity_date
                 .map(Timestamp::as_millisecond)
                 .or(known.and_then(|known| known.invalidity_date)),
@@ -277,22 +366,37 @@ impl<'a, 'tx> Again<'a, 'tx> {
         if self.continues {
             return Ok(());
         }
-        self.note(issuer_id, serial, &json!({ "was": one.seq, "revoked": reason }))
+        let revoked = json!({
+            "was": one.seq, "revoked": told.reason, "revoked_at": from_millis(revocation.revoked_at),
+            "invalidity_date": revocation.invalidity_date.map(from_millis),
+        });
+        let details = json!({ "not_after": from_millis(row.not_after), "what": revoked });
+        self.note(issuer_id, serial, details)
     }
 
-    fn release(&mut self, issuer_id: Uuid, serial: Serial) -> store::Result<()> {
+    fn release(&mut self, one: &LoggedEntry, issuer_id: Uuid, serial: Serial) -> store::Result<()> {
         // What is nowhere stays revoked.
         if store::certificates::of_issuer(self.tx, issuer_id, serial.as_bytes())?.is_none() {
             return Ok(());
         }
         let was_held = revocations::remove(self.tx, issuer_id, serial.as_bytes())?;
         self.done.releases += u64::from(was_held);
-        Ok(())
+        if self.continues || !was_held {
+            return Ok(());
+        }
+        self.note(
+            issuer_id,
+            serial,
+            json!({ "what": { "was": one.seq, "released": true } }),
+        )
     }
 
-    fn note(&self, issuer_id: Uuid, serial: Serial, what: &serde_json::Value) -> store::Result<()> {
-        let details =
-            json!({ "issuer_id": issuer_id, "serial": serial, "backup": self.restored.backup, "what": what });
+    /// Says in the log what was done: a later restore of the same backup may have nothing else to know it by.
+    fn note(&self, issuer_id: Uuid, serial: Serial, mut details: serde_json::Value) -> store::Result<()> {
+        let of = json!({ "issuer_id": issuer_id, "serial": serial, "backup": self.restored.backup });
+        if let (Some(details), serde_json::Value::Object(of)) = (details.as_object_mut(), of) {
+            details.extend(of);
+        }
         let now = self.restored.now;
         let entry = audit::entry(
             now,
@@ -303,56 +407,5 @@ impl<'a, 'tx> Again<'a, 'tx> {
             &details,
         );
         store::audit::append(self.tx, &entry).map(drop)
-    }
-}
-
-/// An orphan whose end is not known stays on the list as long as its issuer may be asked.
-fn end_of(issuer: &IssuerRow, now: Timestamp) -> i64 {
-    let certificate = issuer.certificate.as_deref().map(Certificate::from_der);
-    let end = certificate.and_then(Result::ok).map(|own| own.not_after());
-    end.unwrap_or(now).as_millisecond()
-}
-
-fn row_of(
-    one: &LoggedEntry,
-    issuer_id: Uuid,
-    certificate: &Certificate,
-    details: &Details,
-) -> CertificateRow {
-    CertificateRow {
-        id: details.certificate_id.unwrap_or_default(),
-        issuer_id,
-        serial: certificate.serial().as_bytes().to_vec(),
-        profile: details.profile.clone().unwrap_or_default(),
-        subject: details
-            .subject
-            .clone()
-            .unwrap_or_else(|| certificate.subject().to_string()),
-        der: certificate.der().to_vec(),
-        not_before: certificate.not_before().as_millisecond(),
-        not_after: certificate.not_after().as_millisecond(),
-        requester: details.requester.clone().unwrap_or_default(),
-        order_id: details.order_id.unwrap_or_default(),
-        replaces: details.replaces,
-        created_at: one.entry.at,
-        revoked_at: None,
-        revocation_reason: None,
-    }
-}
-
-fn order_of(row: &CertificateRow, names: &[String]) -> OrderRow {
-    OrderRow {
-        id: row.order_id,
-        at: row.created_at,
-        requester: row.requester.clone(),
-        profile: row.profile.clone(),
-        issuer_id: Some(row.issuer_id),
-        subject: row.subject.clone(),
-        names: names.join(" "),
-        state: "issued".to_owned(),
-        code: None,
-        message: None,
-        details: None,
-        certificate_id: Some(row.id),
     }
 }

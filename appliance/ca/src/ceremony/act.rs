@@ -31,11 +31,7 @@ pub(super) struct Task<'a> {
 impl Task<'_> {
     /// Who does it: the audit log names the step, by which it is found again after an interruption.
     pub(super) fn principal(&self) -> Principal {
-        Principal::local(&format!(
-            "ceremony {} step {}",
-            self.plan.short_hash(),
-            self.statement.step
-        ))
+        principal_of(self.plan, self.statement.step)
     }
 
     /// The name of a file of this step.
@@ -237,6 +233,11 @@ impl Task<'_> {
             .unwrap_or_default();
         Ok(vec![Output::crl(self.file(name, ".crl.pem"), &crl)])
     }
+}
+
+/// Who does a step of a plan.
+pub(super) fn principal_of(plan: &Plan, number: usize) -> Principal {
+    Principal::local(&format!("ceremony {} step {number}", plan.short_hash()))
 }
 
 fn offline(addresses: &Addresses) -> Offline {

@@ -124,6 +124,31 @@ impl Known {
     }
 }
 
+impl Known {
+    /// Looks up again, for a step that was begun, what of it is in the store: the CA that signs, by its identifier, because its name
+    /// may belong to another generation by now, and what it had revoked before the step. What was brought along is as it was approved.
+    pub(super) async fn looked_up_again(
+        &self,
+        authority: &Authority,
+        plan: &Plan,
+        number: usize,
+    ) -> Result<Self, CeremonyError> {
+        let refused = |source: Error| CeremonyError::Refused { step: number, source };
+        let mut there = self.clone();
+        let Some(issuer) = &self.issuer else {
+            return Ok(there);
+        };
+        let entry = authority.issuer(&issuer.id.to_string()).map_err(refused)?;
+        there.issuer = Some(KnownIssuer::of(&entry).map_err(refused)?);
+        if let Some(Step::Crl(step)) = plan.step(number) {
+            let own = |serial: Serial| step.revoke.iter().any(|one| one.serial == serial);
+            there.listed = authority.listed(issuer.id).await.map_err(refused)?;
+            there.listed.retain(|listed| !own(listed.serial));
+        }
+        Ok(there)
+    }
+}
+
 impl KnownIssuer {
     fn of(entry: &IssuerEntry) -> Result<Self, Error> {
         let certificate = entry.certificate.as_ref().ok_or_else(|| {

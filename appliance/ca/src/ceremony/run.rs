@@ -10,6 +10,7 @@ use jiff::Timestamp;
 
 use super::act::Task;
 use super::approval::Ballot;
+use super::evidence::Evidence;
 use super::fault::CeremonyError;
 use super::folder::{Folder, Pending};
 use super::known::Known;
@@ -76,9 +77,11 @@ impl Ceremony {
         folder.make()?;
         let transcript = Transcript::open(&folder.transcript(), &plan)?;
         let alone = transcript.lock()?;
+        // Read anew under the lock. Nothing is done, and no clock set, by a transcript that does not hold.
+        let transcript = Transcript::open(&folder.transcript(), &plan)?;
+        transcript.check(&plan)?;
         Ok(Self {
-            // Read anew under the lock.
-            transcript: Transcript::open(&folder.transcript(), &plan)?,
+            transcript,
             plan,
             beside: beside.to_owned(),
             folder,
@@ -119,8 +122,12 @@ impl Ceremony {
                 }
                 return Ok(Outcome::Finished);
             }
+            let found = self.transcript.begun().cloned();
+            if let Some(begun) = &found {
+                self.evidence(authority, number).check_begun(begun).await?;
+            }
             self.stand_at(authority, number).await?;
-            let begun = match self.transcript.begun().cloned() {
+            let begun = match found {
                 Some(begun) => begun,
                 None => match self.begin(authority, number).await? {
                     Ok(begun) => begun,
@@ -134,6 +141,14 @@ impl Ceremony {
     fn note(&mut self, event: Event) -> Result<(), CeremonyError> {
         self.transcript
             .append(Clock::system().now(), &self.operator, event)
+    }
+
+    fn evidence<'a>(&'a self, authority: &'a Authority, number: usize) -> Evidence<'a> {
+        Evidence {
+            authority,
+            plan: &self.plan,
+            number,
+        }
     }
 
     /// Moves the clock to the time of the step.
@@ -162,6 +177,7 @@ impl Ceremony {
         number: usize,
     ) -> Result<Result<Event, Box<Waiting>>, CeremonyError> {
         let wrong = |what: String| CeremonyError::Step { step: number, what };
+        self.evidence(authority, number).check_is_new().await?;
         let known = Known::gather(authority, &self.plan, number, &self.beside).await?;
         check_revocations(authority, &self.plan, number, &known).await?;
         let statement =
@@ -244,9 +260,13 @@ impl Ceremony {
             outputs = self.note_found(number, found)?;
             progress(&Progress::Settled(number));
         }
-        let outputs = match outputs {
-            Some(outputs) => outputs,
-            None => task.carry_out(authority).await.map_err(refused)?,
+        let outputs = if let Some(outputs) = outputs {
+            outputs
+        } else {
+            let evidence = self.evidence(authority, number);
+            let previous = self.transcript.previous();
+            evidence.check_still(previous, &statement, &known).await?;
+            task.carry_out(authority).await.map_err(refused)?
         };
         let above = above(authority, &known);
         let files = self.folder.keep_outputs(&outputs, &above)?;

@@ -14,8 +14,27 @@ use super::plan::Plan;
 use super::sha256;
 use super::step::{Addresses, NewKey, Step};
 
-/// What a statement of this form begins with.
-const FORMAT: &str = "chancery-ceremony-step-1";
+/// The forms of a statement. Approvals are asked for in the newest; the others are those of older transcripts.
+#[derive(Clone, Copy, Debug, Eq, Ord, PartialEq, PartialOrd)]
+pub(super) enum Form {
+    /// Without the addresses of the CA that signs.
+    First,
+    /// With them: they stand in what it signs.
+    Second,
+}
+
+impl Form {
+    const ALL: [Self; 2] = [Self::First, Self::Second];
+    const NEWEST: Self = Self::Second;
+
+    /// What a statement of this form begins with.
+    fn name(self) -> &'static str {
+        match self {
+            Self::First => "chancery-ceremony-step-1",
+            Self::Second => "chancery-ceremony-step-2",
+        }
+    }
+}
 
 /// One step, as it is approved.
 #[derive(Clone, Debug, Deserialize, Eq, PartialEq, Serialize)]
@@ -86,6 +105,15 @@ pub struct Signer {
     pub certificate: String,
     /// How it signs.
     pub signature_algorithm: SignatureAlgorithm,
+    /// Where its certificate is published, as it stands in what it signs. In the first form there are no addresses.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub ca_url: Option<String>,
+    /// Where its OCSP responder is, likewise; empty for none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub ocsp_url: Option<String>,
+    /// Where its CRL is published, likewise.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub crl_url: Option<String>,
 }
 
 /// A key that is certified.
@@ -134,13 +162,37 @@ pub struct RevokedNow {
 impl Statement {
     /// The statement of a step; or what does not fit together.
     pub fn of(plan: &Plan, number: usize, previous: &str, known: &Known) -> Result<Self, String> {
+        Self::in_form(Form::NEWEST, plan, number, previous, known)
+    }
+
+    /// The same in the form of another statement.
+    pub(super) fn as_in(
+        other: &Self,
+        plan: &Plan,
+        number: usize,
+        previous: &str,
+        known: &Known,
+    ) -> Result<Self, String> {
+        let form = Form::ALL.into_iter().find(|form| form.name() == other.format);
+        let form = form.ok_or_else(|| format!("`{}` is no form of a statement", other.format))?;
+        Self::in_form(form, plan, number, previous, known)
+    }
+
+    fn in_form(
+        form: Form,
+        plan: &Plan,
+        number: usize,
+        previous: &str,
+        known: &Known,
+    ) -> Result<Self, String> {
         let step = plan.step(number).ok_or("the plan has no such step")?;
-        let issuer = known.issuer.as_ref().map(signer).transpose()?;
+        let issuer = known.issuer.as_ref().map(|issuer| signer(form, issuer));
+        let issuer = issuer.transpose()?;
         if issuer.as_ref().map(|issuer| issuer.name.as_str()) != step.issuer() {
             return Err("the CA that signs is not the one of the plan".to_owned());
         }
         let mut statement = Self {
-            format: FORMAT.to_owned(),
+            format: form.name().to_owned(),
             plan: plan.hash.clone(),
             step: number,
             of: plan.steps.len(),
@@ -230,8 +282,9 @@ impl Statement {
     }
 }
 
-fn signer(known: &super::known::KnownIssuer) -> Result<Signer, String> {
+fn signer(form: Form, known: &super::known::KnownIssuer) -> Result<Signer, String> {
     let certificate = known.certificate()?;
+    let address = |url: &String| (form >= Form::Second).then(|| url.clone());
     Ok(Signer {
         id: known.id,
         name: known.name.clone(),
@@ -239,6 +292,9 @@ fn signer(known: &super::known::KnownIssuer) -> Result<Signer, String> {
         key: certificate.public_key().fingerprint().to_string(),
         certificate: sha256(certificate.der()),
         signature_algorithm: known.signature_algorithm,
+        ca_url: address(&known.ca_url),
+        ocsp_url: address(&known.ocsp_url),
+        crl_url: address(&known.crl_url),
     })
 }
 

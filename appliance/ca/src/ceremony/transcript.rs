@@ -139,6 +139,12 @@ impl Transcript {
         })
     }
 
+    /// Whether everything that stands in it holds, as [`super::verify`] looks at it: the chain of its lines is of no key, and
+    /// anybody can write one.
+    pub(super) fn check(&self, plan: &Plan) -> Result<(), CeremonyError> {
+        super::verify::check(plan, &self.records, &self.hashes)
+    }
+
     /// The hash that the statement of the next step stands on: of the record with which the step before it ended.
     pub fn previous(&self) -> &str {
         let ends = |record: &&Record| matches!(record.event, Event::Opened { .. } | Event::Done { .. });

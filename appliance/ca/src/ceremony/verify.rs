@@ -19,6 +19,10 @@ use super::sha256;
 use super::statement::Statement;
 use super::transcript::{Event, Record, parse};
 
+/// What to do when a ceremony does not go on with its transcript.
+pub(super) const REMEDY: &str = "Nothing was signed: put the transcript back as the program left it, or carry out what is left by \
+    another plan";
+
 /// What a sound transcript says.
 #[derive(Debug)]
 pub struct Verdict {
@@ -81,7 +85,33 @@ pub fn verify(text: &[u8]) -> Result<Verdict, CeremonyError> {
     let Event::Opened { plan, .. } = &first.event else {
         return Err(fault(1, "does not open a ceremony"));
     };
-    let plan = Plan::parse(plan)?;
+    Ok(walk(Plan::parse(plan)?, &records, &hashes)?.verdict)
+}
+
+/// The same of records of this plan whose chain holds: a ceremony does not go on with less, nor is a step of it approved. A step
+/// that is begun and not done is looked at like the others.
+pub(super) fn check(plan: &Plan, records: &[Record], hashes: &[String]) -> Result<(), CeremonyError> {
+    let (Some(first), Some(_)) = (records.first(), hashes.first()) else {
+        return Ok(());
+    };
+    let told = |fault: CeremonyError| match fault {
+        CeremonyError::Transcript { record, what } => CeremonyError::Transcript {
+            record,
+            what: format!("{what}. {REMEDY}"),
+        },
+        other => other,
+    };
+    if !matches!(first.event, Event::Opened { .. }) {
+        return Err(told(CeremonyError::Transcript {
+            record: 1,
+            what: "does not open a ceremony".to_owned(),
+        }));
+    }
+    walk(plan.clone(), records, hashes).map(drop).map_err(told)
+}
+
+/// Goes over all records.
+fn walk(plan: Plan, records: &[Record], hashes: &[String]) -> Result<Walk, CeremonyError> {
     let head = hashes.last().cloned().unwrap_or_default();
     let mut walk = Walk {
         previous: hashes.first().cloned().unwrap_or_default(),
@@ -100,14 +130,14 @@ pub fn verify(text: &[u8]) -> Result<Verdict, CeremonyError> {
         },
         plan,
     };
-    for (record, hash) in records.iter().zip(&hashes).skip(1) {
+    for (record, hash) in records.iter().zip(hashes).skip(1) {
         let step = walk.step(record, hash);
         step.map_err(|what| CeremonyError::Transcript {
             record: record.record,
             what,
         })?;
     }
-    Ok(walk.verdict)
+    Ok(walk)
 }
 
 impl Walk {
@@ -162,7 +192,7 @@ impl Walk {
         if self.open.is_some() || *step != self.verdict.done + 1 {
             return Err("begins a step out of turn".to_owned());
         }
-        let made = Statement::of(&self.plan, *step, &self.previous, known)?;
+        let made = Statement::as_in(statement, &self.plan, *step, &self.previous, known)?;
         if made != **statement || made.hash() != *step_hash {
             return Err("what was approved is not what plan and state give".to_owned());
         }

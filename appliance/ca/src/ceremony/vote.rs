@@ -14,6 +14,7 @@ use super::transcript::Transcript;
 /// The step that waits, as it follows from the plan and the transcript; never merely what somebody wrote into the folder.
 pub fn waiting(plan: &Plan, folder: &Folder) -> Result<Waiting, CeremonyError> {
     let transcript = Transcript::open(&folder.transcript(), plan)?;
+    transcript.check(plan)?;
     let pending = folder.pending()?;
     let number = transcript.done() + 1;
     let wrong = |what: String| CeremonyError::Step { step: number, what };

@@ -13,17 +13,17 @@ use crate::bed::admin;
 use crate::hall::{Hall, out, put_transcript, transcript};
 use crate::request::{Holder, ca_csr};
 
-const ROOT: &str = "[[steps]]\ndo = \"root\"\nname = \"root\"\nsubject = \"CN=Offline Root,O=Example\"\n\
+pub(crate) const ROOT: &str = "[[steps]]\ndo = \"root\"\nname = \"root\"\nsubject = \"CN=Offline Root,O=Example\"\n\
     key_algorithm = \"ec-p384\"\ntoken = \"software\"\nvalidity = \"20y\"\n";
-const CRL: &str = "[[steps]]\ndo = \"crl\"\nissuer = \"root\"\nvalidity = \"180d\"\n";
-const CSR: &str = "[[steps]]\ndo = \"intermediate\"\nname = \"issuing\"\nissuer = \"root\"\n\
+pub(crate) const CRL: &str = "[[steps]]\ndo = \"crl\"\nissuer = \"root\"\nvalidity = \"180d\"\n";
+pub(crate) const CSR: &str = "[[steps]]\ndo = \"intermediate\"\nname = \"issuing\"\nissuer = \"root\"\n\
     subject = \"CN=Issuing,O=Example\"\ncsr = \"issuing.csr\"\nvalidity = \"5y\"\n";
 const OWN: &str = "[[steps]]\ndo = \"intermediate\"\nname = \"policy\"\nissuer = \"root\"\n\
     subject = \"CN=Policy,O=Example\"\nkey_algorithm = \"rsa-2048\"\ntoken = \"software\"\n";
 const ROLL: &str = "[[steps]]\ndo = \"rollover\"\nissuer = \"root\"\nkey_algorithm = \"ec-p256\"\n\
     crl_url = \"http://pki.example/root-2.crl\"\n";
 
-fn csr(hall: &Hall) {
+pub(crate) fn csr(hall: &Hall) {
     hall.write("issuing.csr", ca_csr(&Holder::new(), "CN=Issuing,O=Example"));
 }
 
@@ -406,7 +406,7 @@ async fn a_transcript_that_was_changed_does_not_hold() {
 }
 
 /// The same records after a change, with a chain that holds.
-fn rechain(text: &str, change: &dyn Fn(&mut Record)) -> String {
+pub(crate) fn rechain(text: &str, change: &dyn Fn(&mut Record)) -> String {
     let mut out = String::new();
     let mut previous: Option<String> = None;
     for line in text.lines() {
@@ -422,7 +422,7 @@ fn rechain(text: &str, change: &dyn Fn(&mut Record)) -> String {
     out
 }
 
-fn hex(octets: &[u8]) -> String {
+pub(crate) fn hex(octets: &[u8]) -> String {
     let digest = DigestAlgorithm::Sha256.digest(octets);
     pki::KeyFingerprint(digest.try_into().unwrap()).to_string()
 }

@@ -187,8 +187,14 @@ async fn begin_epoch(unpacked: &Unpacked, restored: Restored) -> Result<(Option<
     let store = unpacked.restore.store();
     let mut warnings = Vec::new();
     // The head of the log is among the settings, which come with the change below.
-    // One that broke off after that has the entries already.
-    if let Some(log) = restored.log.clone().filter(|_| !unpacked.restore.is_loaded()) {
+    if let Some(log) = restored.log.clone() {
+        let skipped = log.skipped_lines();
+        if let Some(first) = skipped.first() {
+            warnings.push(format!(
+                "{} lines of the export are no JSON and were passed over, the first is line {first}; no entry is missing for them",
+                skipped.len()
+            ));
+        }
         let proven = log.is_proven();
         let checked = store.read(move |reader| ca::check_export(reader, &log)).await?;
         checked.context("nothing was changed")?;

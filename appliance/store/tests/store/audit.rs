@@ -348,3 +348,30 @@ fn octets(text: &str) -> Vec<u8> {
         .map(|at| u8::from_str_radix(&text[at..at + 2], 16).unwrap())
         .collect()
 }
+
+#[tokio::test]
+async fn the_first_thing_that_somebody_did_is_found() {
+    let place = Place::new();
+    let store = place.open();
+    let told = store.write(|tx| {
+        let by = |actor: &str, outcome: &str| audit::AuditEntry {
+            actor: actor.to_owned(),
+            outcome: outcome.to_owned(),
+            ..entry("certificate")
+        };
+        for (actor, outcome) in [
+            ("anna", "ok"),
+            ("bert", "refused"),
+            ("bert", "ok"),
+            ("bert", "ok"),
+        ] {
+            audit::append(tx, &by(actor, outcome))?;
+        }
+        Ok(["bert", "ber", "carl"].map(|actor| audit::first_done_by(tx, actor)))
+    });
+    let [first, other, none] = told.await.unwrap();
+    assert_eq!(
+        (first.unwrap(), other.unwrap(), none.unwrap()),
+        (Some(3), None, None)
+    );
+}

@@ -6,7 +6,7 @@ use store::{
 };
 use uuid::Uuid;
 
-use super::fixture::{ISSUER, Place, certificate, crl, entry, intent, revocation};
+use super::fixture::{ISSUER, OTHER_ISSUER, Place, certificate, crl, entry, intent, revocation};
 
 /// A store with so many certificates and what belongs to them.
 async fn filled(place: &Place, certificates: u64) -> Store {
@@ -143,10 +143,10 @@ async fn an_epoch_passes_over_numbers_and_lets_every_list_be_due() {
     let place = Place::new();
     let store = filled(&place, 3).await;
     let begun = store.write(|tx| {
-        let first = epoch::begin(tx, 1000)?;
+        let first = epoch::begin(tx, 1000, &[])?;
         epoch::pass_over(tx, ISSUER, 0, 500, 7)?;
         epoch::pass_over(tx, ISSUER, 3, 500, 0)?;
-        Ok((first, epoch::begin(tx, 1000)?))
+        Ok((first, epoch::begin(tx, 1000, &[])?))
     });
     assert_eq!(begun.await.unwrap(), (1000, 1001));
     let look = store.read(|reader| {
@@ -171,4 +171,40 @@ async fn an_epoch_passes_over_numbers_and_lets_every_list_be_due() {
             .await
             .is_err()
     );
+}
+
+#[tokio::test]
+async fn an_epoch_keeps_the_lists_of_issuers_whose_keys_are_elsewhere() {
+    let place = Place::new();
+    let store = filled(&place, 3).await;
+    let begun = store.write(|tx| {
+        let mut far = crl(4);
+        far.issuer_id = OTHER_ISSUER;
+        crls::insert(tx, &far)?;
+        epoch::begin(tx, 1000, &[OTHER_ISSUER])?;
+        far.der = Some(b"list".to_vec());
+        crls::put_der(tx, &far)
+    });
+    begun.await.unwrap();
+    let left = store.read(crls::newest).await.unwrap();
+    let told: Vec<_> = left.iter().map(|row| (row.issuer_id, row.number)).collect();
+    assert_eq!(told, [(OTHER_ISSUER, 4)]);
+    assert_eq!(left[0].der.as_deref(), Some(&b"list"[..]));
+}
+
+#[tokio::test]
+async fn it_is_known_whether_a_restore_broke_off_before_or_after_it_made_a_store() {
+    let (place, target) = (Place::new(), Place::new());
+    let (pieces, _) = dumped(&filled(&place, 3).await).await;
+    let mut restore = Restore::begin(target.open(), "one").await.unwrap();
+    let is_settled = |restore: &Restore| {
+        let store = restore.store().clone();
+        async move { store.read(restore::is_settled).await.unwrap() }
+    };
+    load(&mut restore, &pieces).await;
+    assert!(!is_settled(&restore).await);
+    restore.settle(|_| Ok(())).await.unwrap();
+    assert!(is_settled(&restore).await);
+    restore::complete(restore.store()).await.unwrap();
+    assert!(!is_settled(&restore).await);
 }
