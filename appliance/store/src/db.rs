@@ -25,6 +25,7 @@ use sqlite::Sqlite;
 pub use postgres::{Credentials, PostgresConfig};
 pub use rule::PendingMigration;
 pub(crate) use session::{Transaction, Writing};
+pub use sqlite::{is_store_file, lock as lock_file};
 pub use transaction::{Reader, Tx};
 
 /// Where the store is and how much it may use.

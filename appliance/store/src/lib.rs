@@ -43,7 +43,10 @@ mod writer;
 
 pub use check::{Finding, check};
 pub use copy::{Copied, Progress, Stage, copy, is_unfinished as is_copy_unfinished};
-pub use db::{Credentials, Location, PendingMigration, PostgresConfig, Reader, Store, StoreConfig, Tx};
+pub use db::{
+    Credentials, Location, PendingMigration, PostgresConfig, Reader, Store, StoreConfig, Tx, is_store_file,
+    lock_file,
+};
 pub use error::{Error, Result};
 pub use ocsp_answers::OcspAnswers;
 pub use restore::Restore;

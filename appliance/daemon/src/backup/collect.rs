@@ -3,7 +3,7 @@
 //! Left out is what can be made again (lists, OCSP answers), what must not be there twice (which server this is), and other backups.
 
 use std::collections::BTreeSet;
-use std::io::{Read as _, Seek as _, SeekFrom};
+use std::io::Read as _;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context as _, Result};
@@ -17,8 +17,6 @@ use crate::config::Config;
 const NOT_CARRIED: &[&str] = &["crls", "ocsp-answers", "node"];
 /// The beginning of backups and of encrypted keys.
 const AGE: &[u8] = b"age-encryption.org/";
-/// Where an SQLite file says whose it is.
-const SQLITE_ID: u64 = 68;
 /// How deep folders are gone into.
 const DEEPEST: usize = 16;
 
@@ -243,27 +241,18 @@ fn is_passing(file: &Path) -> bool {
 }
 
 fn is_age(file: &Path) -> bool {
-    begins(file, 0, AGE)
+    let mut begins = [0; AGE.len()];
+    let read = std::fs::File::open(file).and_then(|mut file| file.read_exact(&mut begins));
+    read.is_ok() && begins == AGE
 }
 
 /// A store in a file that is not the one at work, as one that was copied to PostgreSQL, and what SQLite keeps beside it.
 fn is_of_other_store(file: &Path) -> bool {
     let name = file.to_string_lossy();
     let ends = ["-wal", "-shm", "-lock", "-journal"];
-    let store = ends
+    let path = ends
         .iter()
         .find_map(|end| name.strip_suffix(end))
         .unwrap_or(&name);
-    begins(Path::new(store), SQLITE_ID, b"CHNC")
-}
-
-fn begins(file: &Path, at: u64, with: &[u8]) -> bool {
-    let read = || {
-        let mut file = std::fs::File::open(file)?;
-        file.seek(SeekFrom::Start(at))?;
-        let mut found = vec![0; with.len()];
-        file.read_exact(&mut found)?;
-        Ok::<_, std::io::Error>(found)
-    };
-    read().is_ok_and(|found| found == with)
+    store::is_store_file(Path::new(path))
 }

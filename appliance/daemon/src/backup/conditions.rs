@@ -118,24 +118,26 @@ pub(super) fn check_target(place: &Place, header: &Header, replaces: bool) -> Re
 
 /// Takes what a server of this folder takes.
 fn hold(place: &Place, config: &StoreConfig, state_lock: PathBuf) -> Result<Vec<File>> {
-    let mut names = vec![state_lock];
-    if let Location::File(path) = &config.location {
-        let mut name = path.as_os_str().to_owned();
-        name.push("-lock");
-        names.push(PathBuf::from(name));
-    }
+    let running = || {
+        anyhow!(
+            "the server of {} is running: stop it first",
+            place.state.display()
+        )
+    };
     let mut held = Vec::new();
-    for name in names {
-        let Ok(lock) = File::open(&name) else { continue };
+    if let Ok(lock) = File::open(state_lock) {
         match lock.try_lock() {
             Ok(()) => held.push(lock),
-            Err(TryLockError::WouldBlock) => {
-                bail!(
-                    "the server of {} is running: stop it first",
-                    place.state.display()
-                )
-            }
+            Err(TryLockError::WouldBlock) => return Err(running()),
             Err(TryLockError::Error(error)) => return Err(error.into()),
+        }
+    }
+    if let Location::File(path) = &config.location {
+        match store::lock_file(path) {
+            Ok(lock) => held.push(lock),
+            Err(store::Error::InUse { .. }) => return Err(running()),
+            // Where there is no folder for a store there is no server.
+            Err(_) => {}
         }
     }
     // A database that is gone has nobody at work on it.

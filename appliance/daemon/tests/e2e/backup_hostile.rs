@@ -1,8 +1,9 @@
 //! Backups that somebody made up: whoever knows a recipient can encrypt one. Nothing of it is run, nothing is written or looked for
 //! outside, and what was decrypted does not outlive an interruption.
 
+use std::io::Write as _;
 use std::path::{Path, PathBuf};
-use std::process::Stdio;
+use std::process::{Child, ChildStdin, Command, Stdio};
 use std::time::{Duration, Instant};
 
 use crate::backup::{backup, key, restore, taken_at};
@@ -138,7 +139,7 @@ fn e2e_backup_softhsm_a_token_is_included_when_its_own_folder_is() {
         line.split('"').nth(1).unwrap().to_owned()
     };
     let other = format!("{label}2");
-    let mut made = std::process::Command::new("softhsm2-util");
+    let mut made = Command::new("softhsm2-util");
     made.args([
         "--init-token",
         "--free",
@@ -199,6 +200,18 @@ fn long(appliance: &Appliance, key: &Path) -> Vec<u8> {
     std::fs::read(backup(appliance, recipient.trim(), "long.age")).unwrap()
 }
 
+/// Starts a command and gives it the beginning of what it reads.
+fn fed(command: &mut Command, beginning: &[u8]) -> (Child, ChildStdin) {
+    command
+        .stdin(Stdio::piped())
+        .stdout(Stdio::null())
+        .stderr(Stdio::null());
+    let mut child = command.spawn().unwrap();
+    let mut input = child.stdin.take().unwrap();
+    input.write_all(beginning).unwrap();
+    (child, input)
+}
+
 /// Ctrl-C: what was decrypted is cleared away, and of a backup nothing is left.
 #[test]
 fn an_interruption_leaves_nothing_that_was_decrypted() {
@@ -217,15 +230,7 @@ fn an_interruption_leaves_nothing_that_was_decrypted() {
         work.to_str().unwrap(),
     ];
     // It comes through a pipe that stops in the middle, so that it is interrupted while files are there.
-    let mut child = appliance
-        .command(&words)
-        .stdin(Stdio::piped())
-        .stdout(Stdio::null())
-        .stderr(Stdio::null())
-        .spawn()
-        .unwrap();
-    let mut input = child.stdin.take().unwrap();
-    std::io::Write::write_all(&mut input, &through[..half]).unwrap();
+    let (mut child, mut input) = fed(&mut appliance.command(&words), &through[..half]);
     let since = Instant::now();
     let decrypted = || {
         judge(
@@ -238,7 +243,7 @@ fn an_interruption_leaves_nothing_that_was_decrypted() {
         std::thread::sleep(Duration::from_millis(5));
     }
     signal(child.id(), "INT");
-    let _ = std::io::Write::write_all(&mut input, &through[half..]);
+    let _ = input.write_all(&through[half..]);
     drop(input);
     assert!(!child.wait().unwrap().success());
     let left: Vec<_> = std::fs::read_dir(&work).unwrap().collect();
@@ -254,15 +259,8 @@ fn a_folder_is_held_while_it_is_replaced_in_a_file() {
     let at = taken_at(&appliance, &appliance.file("long.age"), &identity);
     let half = octets.len() - 64;
     let mut command = appliance.command(&["restore", "-", "--identity", identity.to_str().unwrap()]);
-    let mut child = command
-        .args(["--accept-lost-revocations", &at, "--replace"])
-        .stdin(Stdio::piped())
-        .stdout(Stdio::null())
-        .stderr(Stdio::null())
-        .spawn()
-        .unwrap();
-    let mut input = child.stdin.take().unwrap();
-    std::io::Write::write_all(&mut input, &octets[..half]).unwrap();
+    command.args(["--accept-lost-revocations", &at, "--replace"]);
+    let (mut child, mut input) = fed(&mut command, &octets[..half]);
     let staging = appliance.state().with_file_name(format!(
         ".{}.chancery-restoring",
         appliance.state().file_name().unwrap().to_str().unwrap()
@@ -275,7 +273,7 @@ fn a_folder_is_held_while_it_is_replaced_in_a_file() {
     let served = appliance.run(&["serve"]);
     assert!(!served.status.success());
     assert!(text(&served).contains("in use"), "{}", text(&served));
-    std::io::Write::write_all(&mut input, &octets[half..]).unwrap();
+    input.write_all(&octets[half..]).unwrap();
     drop(input);
     assert!(child.wait().unwrap().success());
     appliance.serve();

@@ -16,6 +16,8 @@ use crate::stats::Size;
 use crate::tables::{Table, Values};
 use crate::value::{Cells, Row, Value};
 
+pub use open::{is_store_file, lock};
+
 /// The connections that read. The writing one is the last to close and leaves no write-ahead log behind.
 #[derive(Debug)]
 pub(crate) struct Sqlite {

@@ -4,7 +4,7 @@
 //! application id in the header keeps us from migrating another program's database.
 
 use std::fs::{File, OpenOptions, TryLockError};
-use std::io::ErrorKind;
+use std::io::{ErrorKind, Read as _, Seek as _, SeekFrom};
 use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -20,6 +20,8 @@ mod embedded {
 
 /// "CHNC" in the header of the file.
 const APPLICATION_ID: i64 = 0x4348_4e43;
+/// Where it stands there.
+const APPLICATION_ID_AT: u64 = 68;
 /// Pages in the write-ahead log before they are moved into the file: fewer moves, each page moved once for many commits.
 const CHECKPOINT_PAGES: u32 = 4000;
 /// The write-ahead log is cut back to this many octets after a burst.
@@ -127,8 +129,20 @@ fn refused(path: &Path, error: rusqlite::Error) -> Error {
     }
 }
 
+/// Whether a file is a store, whatever is in it. Not for the store of this process: closing the file takes SQLite's locks away.
+pub fn is_store_file(path: &Path) -> bool {
+    let read = || {
+        let mut file = File::open(path)?;
+        file.seek(SeekFrom::Start(APPLICATION_ID_AT))?;
+        let mut id = [0; 4];
+        file.read_exact(&mut id)?;
+        Ok::<_, std::io::Error>(i64::from(u32::from_be_bytes(id)))
+    };
+    read().is_ok_and(|id| id == APPLICATION_ID)
+}
+
 /// An advisory lock beside the file, so that two servers cannot write to one store. The kernel drops it with the process.
-fn lock(path: &Path) -> Result<File> {
+pub fn lock(path: &Path) -> Result<File> {
     let mut name = path.as_os_str().to_owned();
     name.push("-lock");
     let name = PathBuf::from(name);
