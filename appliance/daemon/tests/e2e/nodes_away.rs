@@ -245,10 +245,12 @@ fn e2e_store_postgres_a_server_that_wakes_up_publishes_nothing_old() {
     let (before, _) = list(&nodes.nodes[1], id);
     let serial = issue(&nodes.nodes[0], "host");
 
-    // The list follows by itself.
+    // The list follows by itself, and the other one is held back so that it does not make it first.
+    let (holder, other) = (nodes.nodes[0].pid(), nodes.nodes[1].pid());
+    signal(other, "STOP");
     nodes.nodes[0].ok(&["cert", "revoke", &serial, "--reason", "superseded"]);
-    let holder = nodes.nodes[0].pid();
     nodes.wait_until("it is not stopped", || is_stopped(holder));
+    signal(other, "CONT");
     let refused = nodes.nodes[1].run(&["ca", "publish-crl", "issuing"]);
     assert!(
         text(&refused).contains("another server is making this list"),
