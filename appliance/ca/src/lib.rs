@@ -108,6 +108,6 @@ pub use signer::{SignFault, Signer};
 pub use subordinate::{ImportChain, Subordinate};
 pub use tls_certificate::TlsCertificate;
 pub use witness::{
-    AddCheckpointFault, CosignFault, SeenFault, SeenFile, TLOG_SIZE, WatchedLog, WitnessFault, WitnessKey,
-    WitnessKeyFault, WitnessRefusal, WitnessSettings,
+    AddCheckpointFault, CosignFault, HeldSeenFile, SeenFault, SeenFile, TLOG_SIZE, WatchedLog, WitnessFault,
+    WitnessKey, WitnessKeyFault, WitnessRefusal, WitnessSettings,
 };
