@@ -28,6 +28,8 @@ mod backup_bad_input;
 mod backup_busy;
 #[path = "e2e/backup_hostile.rs"]
 mod backup_hostile;
+#[path = "e2e/backup_signed.rs"]
+mod backup_signed;
 #[path = "e2e/bad_input.rs"]
 mod bad_input;
 #[path = "e2e/ceremony.rs"]

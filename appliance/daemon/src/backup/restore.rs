@@ -18,6 +18,7 @@ use toml::{Table, Value};
 use super::conditions::{check_accepted, check_loss, check_schema, check_target, check_time};
 use super::manifest::{FileName, Header, Manifest, Role};
 use super::place::{Place, Put};
+use super::signature::Signature;
 use super::unpack::{Source, Told, Unpacked, staged_config};
 use crate::cli::StoreArgs;
 use crate::config::Config;
@@ -48,6 +49,7 @@ pub(crate) struct Wanted {
 #[derive(Debug)]
 pub(crate) struct Done {
     pub(crate) manifest: Manifest,
+    pub(crate) signature: Signature,
     pub(crate) place: Place,
     /// Nothing when an earlier restore had done that before it broke off.
     pub(crate) epoch: Option<NewEpoch>,
@@ -61,6 +63,7 @@ pub(crate) struct Done {
 #[derive(Debug)]
 pub(crate) struct Plan {
     pub(crate) manifest: Manifest,
+    pub(crate) signature: Signature,
     pub(crate) place: Place,
     /// Whether something is there whose place it would take.
     pub(crate) replaces: bool,
@@ -69,7 +72,7 @@ pub(crate) struct Plan {
 /// Reads the whole backup and looks whether it could be restored. Changes nothing.
 pub(crate) async fn plan(wanted: Wanted) -> Result<Plan> {
     let now = Clock::system().now();
-    let manifest = wanted.source.inspect().await?;
+    let (manifest, signature) = wanted.source.inspect().await?;
     let header = &manifest.header;
     check_schema(header)?;
     check_time(header, now)?;
@@ -89,6 +92,7 @@ pub(crate) async fn plan(wanted: Wanted) -> Result<Plan> {
     Ok(Plan {
         replaces: place.is_taken()?,
         manifest,
+        signature,
         place,
     })
 }
@@ -152,6 +156,7 @@ async fn run(wanted: Wanted, now: Timestamp, known: &mut Option<Place>, told: &m
     let (epoch, warnings) = begin_epoch(&unpacked, restored).await?;
     let Unpacked {
         manifest,
+        signature,
         restore,
         place,
     } = unpacked;
@@ -170,6 +175,7 @@ async fn run(wanted: Wanted, now: Timestamp, known: &mut Option<Place>, told: &m
     let _ = fs::remove_dir_all(&place.staging);
     Ok(Done {
         manifest,
+        signature,
         epoch,
         store: match &config.location {
             Location::File(path) => path.display().to_string(),

@@ -9,6 +9,7 @@ use ca::ExportedLog;
 use jiff::Timestamp;
 use pki::Certificate;
 use serde_json::{Value, json};
+use tlog::NoteKey;
 
 use super::backup::Opened;
 use super::progress::Teller;
@@ -22,7 +23,7 @@ use crate::interrupt;
     after_help = "All of it is restored, or nothing. A restored store is of a new epoch: its CRL numbers jump ahead, and what the export \
         of the audit log tells of the time after the backup is done again. Without an export what was revoked after the backup would be \
         good again, which must be accepted by its time.\n\nExamples:\n  \
-        chancery restore chancery.age --identity backup.key --audit-export audit.jsonl\n  \
+        chancery restore chancery.age --identity backup.key --signed-by audit.vkey --audit-export audit.jsonl\n  \
         chancery restore chancery.age --identity backup.key --dir ./trial --accept-lost-revocations 2026-11-22T03:00:00Z\n  \
         chancery restore chancery.age --identity backup.key --audit-export audit.jsonl --replace\n  \
         chancery restore chancery.age --identity backup.key --audit-export audit.jsonl \
@@ -77,6 +78,7 @@ pub(crate) async fn run(place: &Place, args: Args) -> Result<()> {
         let octets = std::fs::read(file).with_context(|| format!("reading {}", file.display()))?;
         certificates.extend(Certificate::parse_all(&octets).with_context(|| file.display().to_string())?);
     }
+    let signed_by = args.opened.signed_by()?;
     let known_until = log.as_ref().and_then(ExportedLog::last);
     let wanted = Wanted {
         source: args.opened.source()?,
@@ -90,7 +92,7 @@ pub(crate) async fn run(place: &Place, args: Args) -> Result<()> {
         replaces: args.replace,
     };
     if args.dry_run {
-        return dry_run(place.output, wanted).await;
+        return dry_run(place.output, wanted, signed_by.as_ref()).await;
     }
     interrupt::listen()?;
     let mut teller = Teller::new(place.output);
@@ -99,13 +101,15 @@ pub(crate) async fn run(place: &Place, args: Args) -> Result<()> {
     })
     .await;
     teller.end();
-    tell(place.output, &done?, known_until)
+    tell(place.output, &done?, known_until, signed_by.as_ref())
 }
 
-async fn dry_run(output: Output, wanted: Wanted) -> Result<()> {
+async fn dry_run(output: Output, wanted: Wanted, signed_by: Option<&NoteKey>) -> Result<()> {
     let planned = restore::plan(wanted).await?;
     let header = &planned.manifest.header;
     let mut told = of(header);
+    add(&mut told, "signature", planned.signature.json(signed_by));
+    add(&mut told, "signed", json!(planned.signature.words(signed_by)));
     add(&mut told, "state", json!(planned.place.state));
     add(&mut told, "configuration", json!(planned.place.config_file()));
     add(
@@ -118,6 +122,7 @@ async fn dry_run(output: Output, wanted: Wanted) -> Result<()> {
     let rows = [
         ("Backup", "/backup"),
         ("Taken at", "/taken_at"),
+        ("Signed", "/signed"),
         ("State", "/state"),
         ("Configuration", "/configuration"),
         ("Rows", "/rows"),
@@ -132,8 +137,15 @@ fn of(header: &Header) -> Value {
     json!({ "backup": header.id, "taken_at": header.taken_at, "installation": header.installation })
 }
 
-fn tell(output: Output, done: &Done, known_until: Option<(i64, Timestamp)>) -> Result<()> {
+fn tell(
+    output: Output,
+    done: &Done,
+    known_until: Option<(i64, Timestamp)>,
+    signed_by: Option<&NoteKey>,
+) -> Result<()> {
     let mut told = of(&done.manifest.header);
+    add(&mut told, "signature", done.signature.json(signed_by));
+    add(&mut told, "signed", json!(done.signature.words(signed_by)));
     let mut warnings = done.warnings.clone();
     warnings.push(match known_until {
         Some((seq, at)) => {
@@ -158,6 +170,7 @@ fn tell(output: Output, done: &Done, known_until: Option<(i64, Timestamp)>) -> R
     let rows = [
         ("Restored", "/backup"),
         ("Taken at", "/taken_at"),
+        ("Signed", "/signed"),
         ("State", "/state"),
         ("Configuration", "/configuration"),
         ("Store", "/store"),

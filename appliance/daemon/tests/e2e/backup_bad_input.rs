@@ -53,11 +53,12 @@ pub(crate) fn stopped(keys: Keys) -> (Appliance, PathBuf, PathBuf, String) {
     (appliance, file, key, at)
 }
 
-/// The backup opened, changed by a shell command in its folder, and closed again by age.
+/// The backup opened, changed by a shell command in its folder, and closed again by age; without its signature, unless the command sets
+/// `signature=manifest.sig`.
 pub(crate) fn tampered(appliance: &Appliance, file: &Path, key: &Path, change: &str) -> PathBuf {
     let script = format!(
-        "set -e; rm -rf unpacked; mkdir unpacked; age -d -i {key} {file} | tar -xz -C unpacked; cd unpacked; {change}; \
-         tar -czf - header.json $(find files -type f) $(find tables -type f | sort -t/ -k3) manifest.json | age -r $(age-keygen -y {key}) > ../tampered.age",
+        "set -e; signature=; rm -rf unpacked; mkdir unpacked; age -d -i {key} {file} | tar -xz -C unpacked; cd unpacked; {change}; \
+         tar -czf - header.json $(find files -type f) $(find tables -type f | sort -t/ -k3) manifest.json $signature | age -r $(age-keygen -y {key}) > ../tampered.age",
         key = key.display(),
         file = file.display()
     );
@@ -144,7 +145,7 @@ fn e2e_backup_age_what_is_not_whole_or_not_ours_is_told_and_changes_nothing() {
         refuse(file, key, expected);
     }
     for (change, expected) in [
-        (newer("format", "2"), "use Chancery 0.1.0 or later"),
+        (newer("format", "3"), "use Chancery 0.1.0 or later"),
         (newer("schema", "99"), "use Chancery 0.1.0 or later"),
         (newer("schema", "3"), "restore it with Chancery 0.1.0"),
         ("rm tables/audit/*".to_owned(), "differs from the backup"),

@@ -43,10 +43,15 @@ fn a_module_that_a_backup_names_is_not_loaded() {
         appliance.state().display()
     );
     let forged = forged(&appliance, &file, &key, &change);
-    // Were it loaded, no key of the backup could sign.
+    // Were it loaded, no key of the backup could sign. All that is wrong is that nobody signed it.
     let verified = appliance.run(&verify(&forged, &key));
-    assert!(verified.status.success(), "{}", text(&verified));
-    assert!(text(&verified).contains("is in the backup and signs"));
+    let told = text(&verified);
+    assert_eq!(verified.status.code(), Some(1), "{told}");
+    assert!(told.contains("is in the backup and signs"), "{told}");
+    assert!(
+        told.contains("NOT sound: 1 of") && told.contains("is not signed"),
+        "{told}"
+    );
 }
 
 #[test]
