@@ -13,6 +13,7 @@ mod conditions;
 pub(crate) mod examine;
 pub(crate) mod keys;
 pub(crate) mod manifest;
+mod named;
 pub(crate) mod place;
 pub(crate) mod read;
 pub(crate) mod restore;

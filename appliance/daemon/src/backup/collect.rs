@@ -10,7 +10,7 @@ use anyhow::{Context as _, Result};
 use store::{Location, StoreConfig};
 
 use super::manifest::{FileName, Places, Role};
-use super::soft_token;
+use super::{named, soft_token};
 use crate::config::Config;
 
 /// Folders and files of the state folder that are not carried.
@@ -80,12 +80,8 @@ impl Collected {
         collected.skipped.insert(config.path(&config.audit.folder));
         collected.leave_out_witness(config);
         collected.add(&config_file);
-        let own = &config.store;
-        let named = [&own.password_file, &own.tls_roots, &own.tls_identity];
-        let witnesses = config.audit.witnesses.iter();
-        let named = named.into_iter().chain(witnesses.map(|one| &one.tls_roots));
-        for file in named.flatten().chain(&config.keys.blocklists) {
-            collected.add(&config.path(file));
+        for file in named::by_server(config) {
+            collected.add(&file);
         }
         collected.look_at_signing(&signing_file);
         collected
@@ -118,24 +114,14 @@ impl Collected {
         };
         self.add(file);
         self.places.signing = Some(self.place_of(file));
-        let pins = signing
-            .tokens
-            .iter()
-            .filter_map(|token| token.pin_file.as_deref());
-        let pins: Vec<PathBuf> = pins.map(Path::to_owned).collect();
-        for pin in &pins {
-            self.add(pin);
+        for named in named::by_signing(&signing) {
+            self.add(&named);
         }
-        if let Some(software) = &signing.software {
-            if let Some(file) = &software.passphrase_file {
-                self.add(file);
-            }
-            if let Some(folder) = &software.directory {
-                self.has_software_keys = true;
-                if !folder.starts_with(&self.places.state) {
-                    let below = folder.strip_prefix("/").unwrap_or(folder).to_owned();
-                    self.later.push((Role::Elsewhere, folder.clone(), below));
-                }
+        if let Some(folder) = named::key_folder(&signing) {
+            self.has_software_keys = true;
+            if !folder.starts_with(&self.places.state) {
+                let below = folder.strip_prefix("/").unwrap_or(folder).to_owned();
+                self.later.push((Role::Elsewhere, folder.clone(), below));
             }
         }
         for token in &signing.tokens {

@@ -242,6 +242,11 @@ impl FileName {
         Path::new(FILES).join(self.role.to_string()).join(&self.path)
     }
 
+    /// Where one lies that belongs to an absolute path.
+    pub(crate) fn at_root(&self) -> PathBuf {
+        Path::new("/").join(&self.path)
+    }
+
     /// From a path in the archive; nothing when it leads out of its folder.
     pub(crate) fn from_archive(path: &Path) -> Option<Self> {
         let mut parts = path.components();

@@ -255,6 +255,7 @@ fn take_file<R: Read>(entry: &mut Entry<'_, R>, name: FileName, into: Option<&Pa
     })
 }
 
+/// Nothing comes out of a backup that everybody may write, or that runs as somebody else.
 fn create(folder: &Path, name: &FileName, mode: u32) -> Result<fs::File> {
     let path = folder.join(name.role.to_string()).join(&name.path);
     let parent = path.parent().unwrap_or(folder);
@@ -263,7 +264,7 @@ fn create(folder: &Path, name: &FileName, mode: u32) -> Result<fs::File> {
         OpenOptions::new()
             .write(true)
             .create_new(true)
-            .mode(mode)
+            .mode(mode & 0o775)
             .open(&path)
     });
     file.map_err(|error| ours(name, &error))

@@ -159,6 +159,13 @@ fn tell(
             file.display()
         ));
     }
+    for file in &done.put.left_out {
+        warnings.push(format!(
+            "{} is in the backup and was left out: neither chancery.toml nor signerd.toml names it",
+            file.display()
+        ));
+    }
+    add(&mut told, "left_out", json!(done.put.left_out));
     add(&mut told, "state", json!(done.place.state));
     add(&mut told, "configuration", json!(done.place.config_file()));
     add(&mut told, "store", json!(done.store));

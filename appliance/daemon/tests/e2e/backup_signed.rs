@@ -82,42 +82,8 @@ fn e2e_backup_openssl_the_key_of_the_audit_log_signs_it() {
     }
     by_openssl(&appliance, path, &identity, &log_key);
 
-    // Another key, no signature, another manifest under it, other tables, other files.
     let at = taken_at(&appliance, &file, &identity);
-    let other = "not by PeterNeumann (key c74f20a3)";
-    refused(&appliance, (&file, &at), &identity, STRANGER, other);
-    refused(
-        &appliance,
-        (&file, &at),
-        &identity,
-        "nonsense",
-        "chancery audit key",
-    );
-    let bare = tampered(&appliance, &file, &identity, "true");
-    refused(&appliance, (&bare, &at), &identity, vkey, "is not signed");
-    let changes = [
-        (
-            "sed -i 's/\"left_out\": \\[/\"left_out\": [ \"nothing\"/' manifest.json",
-            "is of another backup",
-        ),
-        ("sed -i 's/^\\(— [^ ]* ......\\)/\\1A/' manifest.sig", "signature"),
-        (
-            "echo >> $(find tables/orders -type f | head -n 1)",
-            "not those of its manifest",
-        ),
-        (
-            "echo more >> files/state/ca-bundle.pem",
-            "not those of its manifest",
-        ),
-    ];
-    for (change, expected) in changes {
-        let change = format!("signature=manifest.sig; {change}");
-        let changed = tampered(&appliance, &file, &identity, &change);
-        refused(&appliance, (&changed, &at), &identity, vkey, expected);
-    }
-    let unheld = tampered(&appliance, &file, &identity, "true");
-    let verified = text(&look(&appliance, "verify", &unheld, &identity, &[]));
-    assert!(verified.contains("is not signed"), "{verified}");
+    others_are_refused(&appliance, (&file, &at), &identity, vkey);
 
     // With the key it is restored; from a pipe nobody could look before.
     appliance.signal("TERM");
@@ -139,6 +105,38 @@ fn e2e_backup_openssl_the_key_of_the_audit_log_signs_it() {
     );
     let done = restored(&restore(&appliance, &file, &identity, &words));
     assert_eq!(done["signature"]["is_of_trusted_key"], true, "{done}");
+}
+
+/// Another key, no signature, another manifest under it, other tables, other files.
+fn others_are_refused(appliance: &Appliance, (file, at): (&Path, &str), identity: &Path, vkey: &str) {
+    let other = "not by PeterNeumann (key c74f20a3)";
+    refused(appliance, (file, at), identity, STRANGER, other);
+    refused(appliance, (file, at), identity, "nonsense", "chancery audit key");
+    let bare = tampered(appliance, file, identity, "true");
+    refused(appliance, (&bare, at), identity, vkey, "is not signed");
+    let changes = [
+        (
+            "sed -i 's/\"left_out\": \\[/\"left_out\": [ \"nothing\"/' manifest.json",
+            "is of another backup",
+        ),
+        ("sed -i 's/^\\(— [^ ]* ......\\)/\\1A/' manifest.sig", "signature"),
+        (
+            "echo >> $(find tables/orders -type f | head -n 1)",
+            "not those of its manifest",
+        ),
+        (
+            "echo more >> files/state/ca-bundle.pem",
+            "not those of its manifest",
+        ),
+    ];
+    for (change, expected) in changes {
+        let change = format!("signature=manifest.sig; {change}");
+        let unlike = tampered(appliance, file, identity, &change);
+        refused(appliance, (&unlike, at), identity, vkey, expected);
+    }
+    let unheld = tampered(appliance, file, identity, "true");
+    let verified = text(&look(appliance, "verify", &unheld, identity, &[]));
+    assert!(verified.contains("is not signed"), "{verified}");
 }
 
 /// The line under the text is of the key, by somebody else's program.
