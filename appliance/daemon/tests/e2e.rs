@@ -64,6 +64,8 @@ mod operate;
 mod overload;
 #[path = "e2e/priorities.rs"]
 mod priorities;
+#[path = "e2e/restore_dry_run.rs"]
+mod restore_dry_run;
 #[path = "e2e/runbooks.rs"]
 mod runbooks;
 #[path = "e2e/store.rs"]

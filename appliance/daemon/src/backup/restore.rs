@@ -5,6 +5,7 @@
 //! breaks off before that leaves the old state, or a store that refuses to serve and says how to go on.
 
 use std::fs;
+use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
@@ -12,10 +13,11 @@ use anyhow::{Context as _, Result, bail};
 use ca::{Clock, ExportedLog, NewEpoch, Restored};
 use jiff::Timestamp;
 use pki::Certificate;
+use store::audit::LoggedEntry;
 use store::{Location, Store, StoreConfig};
 use toml::{Table, Value};
 
-use super::conditions::{check_accepted, check_loss, check_schema, check_target, check_time};
+use super::conditions::{check_accepted, check_loss, check_schema, check_store, check_target, check_time};
 use super::manifest::{FileName, Header, Manifest, Role};
 use super::place::{Place, Put};
 use super::signature::Signature;
@@ -67,34 +69,82 @@ pub(crate) struct Plan {
     pub(crate) place: Place,
     /// Whether something is there whose place it would take.
     pub(crate) replaces: bool,
+    /// What it would be restored into.
+    pub(crate) store: String,
 }
 
-/// Reads the whole backup and looks whether it could be restored. Changes nothing.
+/// Reads the whole backup, and looks at everything that a restore would look at before it changes anything. What has to be read of its
+/// files is decrypted into a folder that is thrown away.
 pub(crate) async fn plan(wanted: Wanted) -> Result<Plan> {
     let now = Clock::system().now();
-    let (manifest, signature) = wanted.source.inspect().await?;
+    let mut sandbox = tempfile::Builder::new();
+    let sandbox = sandbox
+        .prefix("chancery-dry-run-")
+        .permissions(fs::Permissions::from_mode(0o700));
+    let sandbox = sandbox.tempdir().context("making a folder for the dry run")?;
+    let folder = sandbox.path().join("restored");
+    let mut end = LogEnd::before(wanted.log.as_ref());
+    let read = wanted.source.read_through(Some(&folder), |table, octets| {
+        if table == "audit" {
+            end.take(store::audit::decode(octets)?);
+        }
+        Ok(())
+    });
+    let (manifest, signature) = read.await?;
     let header = &manifest.header;
     check_schema(header)?;
     check_time(header, now)?;
+    check_accepted(header, wanted.accepts_loss_since)?;
     match &wanted.log {
         None => check_loss(header, wanted.accepts_loss_since)?,
-        Some(log) => {
-            check_accepted(header, wanted.accepts_loss_since)?;
-            log.check_reaches(manifest.audit.entries)?;
-        }
+        Some(log) => log.check_against(&end.entries, manifest.audit.entries)?,
     }
     let place = Place::new(
         &header.places,
         wanted.state.as_deref(),
         wanted.configuration.as_deref(),
     )?;
-    check_target(&place, header, wanted.replaces)?;
+    drop(check_target(&place, header, wanted.replaces)?);
+    let trial = Place {
+        staging: folder,
+        ..place.clone()
+    };
+    let store = store_config(&trial, &wanted.store)?;
+    let target = check_store(&store, &header.id.to_string())?;
     Ok(Plan {
         replaces: place.is_taken()?,
+        store: match &store.location {
+            Location::File(_) => target.to_owned(),
+            Location::Server(server) => format!("{server}: {target}"),
+        },
         manifest,
         signature,
         place,
     })
+}
+
+/// The end of the audit log of a backup, as far as an export has the same entries, and its last entry.
+struct LogEnd {
+    since: i64,
+    entries: Vec<LoggedEntry>,
+}
+
+impl LogEnd {
+    fn before(log: Option<&ExportedLog>) -> Self {
+        Self {
+            since: log.map_or(i64::MAX, ExportedLog::first),
+            entries: Vec::new(),
+        }
+    }
+
+    fn take(&mut self, entries: Vec<LoggedEntry>) {
+        for one in entries {
+            if self.entries.last().is_some_and(|last| last.seq < self.since) {
+                self.entries.clear();
+            }
+            self.entries.push(one);
+        }
+    }
 }
 
 /// Restores it.

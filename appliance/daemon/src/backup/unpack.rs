@@ -42,12 +42,22 @@ pub(crate) struct Unpacked {
 impl Source {
     /// Only what the backup says of itself, after all of it was read, and after the signature was verified that is asked for.
     pub(crate) async fn inspect(&self) -> Result<(Manifest, Signature)> {
+        self.read_through(None, |_, _| Ok(())).await
+    }
+
+    /// The same, with the files put into a folder, and a look at each piece of a table.
+    pub(crate) async fn read_through(
+        &self,
+        folder: Option<&Path>,
+        mut look: impl FnMut(&str, &[u8]) -> Result<()>,
+    ) -> Result<(Manifest, Signature)> {
         let (mut items, reading) = self.begin()?;
         let mut found = None;
         while let Some(item) = items.recv().await {
+            interrupt::check()?;
             match item {
-                Item::Header(_, answer) => drop(answer.send(None)),
-                Item::Piece { .. } => {}
+                Item::Header(_, answer) => drop(answer.send(folder.map(Path::to_owned))),
+                Item::Piece { table, octets } => look(&table, &octets)?,
                 Item::Manifest(manifest, signature) => found = Some((*manifest, *signature)),
             }
         }

@@ -29,6 +29,7 @@ use crate::interrupt;
         chancery restore chancery.age --identity backup.key --audit-export audit.jsonl \
         --store-url postgres://chancery@db.example/chancery --store-password-file /etc/chancery/store-password"
 )]
+#[expect(clippy::struct_excessive_bools, reason = "the switches of a command line")]
 pub(crate) struct Args {
     #[command(flatten)]
     opened: Opened,
@@ -51,13 +52,17 @@ pub(crate) struct Args {
     /// one that ends before the backup does.
     #[arg(long, value_name = "TIME")]
     accept_lost_revocations: Option<Timestamp>,
+    /// Accept an export of which nothing shows that it is of the log of the backup: it shares no entry with it, and its entries were
+    /// written anew.
+    #[arg(long, requires = "audit_export")]
+    accept_unproven_export: bool,
     /// Accept that the audit log of the backup is not what was signed; the log that begins then tells so.
     #[arg(long)]
     accept_audit_alarm: bool,
     /// Take the place of what is there, which is kept under another name.
     #[arg(long)]
     replace: bool,
-    /// Only read the backup and the export, and tell what would be done.
+    /// Only read the backup and the export, look at the places and the database that they would go to, and tell what would be done.
     #[arg(long)]
     dry_run: bool,
 }
@@ -72,6 +77,11 @@ pub(crate) async fn run(place: &Place, args: Args) -> Result<()> {
     let log = match args.accept_lost_revocations {
         Some(_) => log.map(ExportedLog::accepted_if_early),
         None => log,
+    };
+    let log = if args.accept_unproven_export {
+        log.map(ExportedLog::accepted_if_unproven)
+    } else {
+        log
     };
     let mut certificates = Vec::new();
     for file in &args.certificates {
@@ -91,10 +101,10 @@ pub(crate) async fn run(place: &Place, args: Args) -> Result<()> {
         accepts_audit_alarm: args.accept_audit_alarm,
         replaces: args.replace,
     };
+    interrupt::listen()?;
     if args.dry_run {
         return dry_run(place.output, wanted, signed_by.as_ref()).await;
     }
-    interrupt::listen()?;
     let mut teller = Teller::new(place.output);
     let done = restore::restore(wanted, &mut |stage, table, rows, of| {
         teller.tell(stage, table, rows, of);
@@ -117,6 +127,7 @@ async fn dry_run(output: Output, wanted: Wanted, signed_by: Option<&NoteKey>) ->
         "rows",
         json!(planned.manifest.tables.iter().map(|one| one.rows).sum::<u64>()),
     );
+    add(&mut told, "store", json!(planned.store));
     add(&mut told, "replaces", json!(planned.replaces));
     add(&mut told, "changed", json!("nothing: this was a dry run"));
     let rows = [
@@ -126,6 +137,7 @@ async fn dry_run(output: Output, wanted: Wanted, signed_by: Option<&NoteKey>) ->
         ("State", "/state"),
         ("Configuration", "/configuration"),
         ("Rows", "/rows"),
+        ("Store", "/store"),
         ("Takes the place of", "/replaces"),
         ("Changed", "/changed"),
     ];

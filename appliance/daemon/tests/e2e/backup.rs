@@ -218,6 +218,13 @@ fn e2e_backup_softhsm_nothing_is_good_that_was_revoked_or_is_not_known() {
 
     let (log, later) = (log.to_str().unwrap(), later.to_str().unwrap());
     let words = ["--audit-export", log, "--certificates", later];
+    let planned = restored(&restore(
+        &appliance,
+        &file,
+        &key,
+        &[&words[..], &["--dry-run"]].concat(),
+    ));
+    assert!(planned["store"].as_str().unwrap().contains("a new file") || store_bed::is_postgres());
     let done = restored(&restore(&appliance, &file, &key, &words));
     let epoch = &done["epoch"];
     assert_eq!(epoch["certificates_taken_in"], 1, "{done}");
