@@ -92,7 +92,7 @@ pub use issue::{IssueRequest, Issued};
 pub use issuer::{Chain, IssuerEntry, IssuerOrigin, IssuerState};
 pub use keys::KeyEntry;
 pub use metrics::Metrics;
-pub use offline::{ImportOffline, Offline};
+pub use offline::{ImportOffline, ImportedCrlFile, Offline, imported_crl_files};
 pub use presign_ocsp::Presigned;
 pub use principal::{Principal, Role, Scope};
 pub use profiles::ProfileEntry;

@@ -28,6 +28,8 @@ mod backup_bad_input;
 mod backup_busy;
 #[path = "e2e/backup_hostile.rs"]
 mod backup_hostile;
+#[path = "e2e/backup_offline.rs"]
+mod backup_offline;
 #[path = "e2e/backup_signed.rs"]
 mod backup_signed;
 #[path = "e2e/bad_input.rs"]

@@ -1,12 +1,13 @@
 //! Which files belong into a backup: the configuration and what it names, the state folder, the tokens' objects.
 //!
-//! Left out is what can be made again (lists, OCSP answers), what must not be there twice (which server this is), and other backups.
+//! Left out is what can be made again (lists, but for those of CAs whose key is elsewhere; OCSP answers), what must not be there twice (which server this is), and other backups.
 
 use std::collections::BTreeSet;
 use std::io::Read as _;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context as _, Result};
+use ca::ImportedCrlFile;
 use store::{Location, StoreConfig};
 
 use super::manifest::{FileName, Places, Role};
@@ -40,6 +41,8 @@ pub(crate) struct Collected {
     /// Folders that are looked through when it is their turn, so that a key that is in the store has its file there.
     later: Vec<(Role, PathBuf, PathBuf)>,
     skipped: BTreeSet<PathBuf>,
+    /// The folder of the lists.
+    lists: PathBuf,
 }
 
 impl Collected {
@@ -65,6 +68,7 @@ impl Collected {
             left_out: Vec::new(),
             later: Vec::new(),
             skipped: BTreeSet::new(),
+            lists: store.folder.join("crls"),
         };
         if let Location::File(path) = &store.location {
             for end in ["", "-wal", "-shm", "-lock", "-journal"] {
@@ -178,13 +182,30 @@ impl Collected {
         FileName::new(Role::Elsewhere, below(Path::new("/")).unwrap_or(file))
     }
 
-    /// Everything that comes after the store.
-    pub(crate) fn rest(&self) -> Result<Vec<Source>> {
+    /// Everything that comes after the store, and of the lists those that are nowhere else.
+    pub(crate) fn rest(&mut self, lists: &[ImportedCrlFile]) -> Result<Vec<Source>> {
         let mut found = Vec::new();
+        for list in lists {
+            self.add_list(list, &mut found);
+        }
         for (role, folder, below) in &self.later {
             self.walk(*role, folder, below, 0, &mut found)?;
         }
         Ok(found)
+    }
+
+    fn add_list(&mut self, list: &ImportedCrlFile, found: &mut Vec<Source>) {
+        let file = self.lists.join(&list.name);
+        let is_whole = std::fs::metadata(&file).is_ok_and(|about| about.len() == list.octets);
+        let name = self.place_of(&file);
+        if is_whole && name.role == Role::State {
+            found.push(Source { name, file });
+        } else {
+            self.left_out.push(format!(
+                "the CRL {} of the offline CA {}: its file is not in the state folder; import it again after a restore",
+                list.number, list.issuer
+            ));
+        }
     }
 
     fn walk(

@@ -146,7 +146,7 @@ struct Gone;
 async fn feed(
     store: &Store,
     (header, sealing): (Header, Sealing),
-    collected: Collected,
+    mut collected: Collected,
     send: SyncSender<Part>,
     mut told: Told<'static>,
 ) -> Result<()> {
@@ -174,16 +174,17 @@ async fn feed(
             "software" => software,
             token => tokens.iter().any(|one| one == token),
         };
-        Ok((tables, audit_end(reader)?, signing_keys(reader, is_included)?))
+        let keys = signing_keys(reader, is_included)?;
+        Ok((tables, audit_end(reader)?, keys, ca::imported_crl_files(reader)?))
     });
-    let (tables, audit, keys) = match read.await {
+    let (tables, audit, keys, lists) = match read.await {
         Err(store::Error::Closed) => {
             interrupt::check()?;
             return Err(gone().into());
         }
         read => read?,
     };
-    let rest = collected.rest()?;
+    let rest = collected.rest(&lists)?;
     send.send(Part::Files(rest)).map_err(|_| gone())?;
     let end = End {
         header,
