@@ -183,6 +183,7 @@ fn e2e_runbook_node_loss() {
 struct Prepared {
     backup: String,
     key: String,
+    log_key: String,
     export: String,
     /// The serial of what was issued and revoked after the backup.
     revoked: String,
@@ -197,7 +198,10 @@ fn prepare(appliance: &Appliance) -> Prepared {
         .split_whitespace()
         .find(|word| word.starts_with("age1"))
         .unwrap();
+    crate::audit::signed(appliance);
     appliance.ok(&["backup", "--recipient", recipient, "--to", &backup]);
+    let log_key = name("audit.vkey");
+    fs::write(&log_key, appliance.ok(&["audit", "key"])).unwrap();
     let revoked = appliance.issue("after", "tls-server", "/CN=after.test", Some("DNS:after.test"));
     let revoked = serial(&revoked);
     appliance.ok(&["cert", "revoke", &revoked, "--reason", "superseded"]);
@@ -206,6 +210,7 @@ fn prepare(appliance: &Appliance) -> Prepared {
     Prepared {
         backup,
         key,
+        log_key,
         export,
         revoked,
     }
@@ -223,6 +228,7 @@ fn bring_back(
         ("STATE", state.to_str().unwrap()),
         ("BACKUP", &prepared.backup),
         ("KEY", &prepared.key),
+        ("LOG_KEY", &prepared.log_key),
         ("EXPORT", &prepared.export),
     ];
     variables.extend(more);
