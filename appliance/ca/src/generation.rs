@@ -147,6 +147,7 @@ impl Authority {
             profile: draft.profile,
             crl: draft.crl,
             offline: draft.offline,
+            key_lost: None,
         };
         let row = IssuerRow {
             id,

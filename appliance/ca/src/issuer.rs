@@ -20,6 +20,7 @@ use uuid::Uuid;
 use crate::crl_plan::CrlPlan;
 use crate::crl_shard::CrlShards;
 use crate::error::{Error, Result};
+use crate::key_lost::KeyLost;
 use crate::offline::Offline;
 use crate::responder::Responder;
 use crate::seal::Signing;
@@ -123,6 +124,8 @@ pub struct IssuerEntry {
     pub created_at: Timestamp,
     /// Present when it signs nothing by itself.
     pub offline: Option<Offline>,
+    /// Present when no token has its key any more.
+    pub key_lost: Option<KeyLost>,
     pub(crate) public_key: PublicKey,
     /// The profile its certificates are made by, when they are made here.
     pub(crate) profile: Option<String>,
@@ -178,7 +181,7 @@ impl IssuerEntry {
 
     /// Whether it signs CRLs and OCSP answers by itself, on schedule and when it is asked.
     pub(crate) fn acts_by_itself(&self) -> bool {
-        self.answers() && self.offline.is_none()
+        self.answers() && self.offline.is_none() && self.key_lost.is_none()
     }
 
     /// Whether its key is somewhere else, and what it signs is imported.

@@ -136,6 +136,7 @@ impl Authority {
                 ca_url: request.ca_url,
                 crl_url: request.crl_url,
             }),
+            key_lost: None,
         };
         let row = IssuerRow {
             id,

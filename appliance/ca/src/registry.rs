@@ -17,6 +17,7 @@ use crate::clock::from_millis;
 use crate::crl_plan::CrlPlan;
 use crate::error::{Error, Result};
 use crate::issuer::{Issuer, IssuerEntry, IssuerOrigin, IssuerState};
+use crate::key_lost::KeyLost;
 use crate::offline::Offline;
 use crate::status_index::State;
 
@@ -34,6 +35,8 @@ pub(crate) struct StoredSettings {
     pub(crate) crl: CrlPlan,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) offline: Option<Offline>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) key_lost: Option<KeyLost>,
 }
 
 /// All issuers.
@@ -202,6 +205,7 @@ pub(crate) fn entry_from_rows(issuer: &IssuerRow, key: &KeyRow, base_url: &str) 
         profile: settings.profile,
         crl: settings.crl,
         offline: settings.offline,
+        key_lost: settings.key_lost,
         certified: None,
     })
 }
@@ -238,7 +242,7 @@ mod tests {
             serde_json::from_str(r#"{"origin":"from-disk","token":"software"}"#).unwrap();
         assert_eq!((settings.origin, settings.parent), (IssuerOrigin::FromDisk, None));
         assert_eq!(settings.crl, CrlPlan::default());
-        assert_eq!(settings.offline, None);
+        assert_eq!((settings.offline, settings.key_lost), (None, None));
     }
 
     #[test]

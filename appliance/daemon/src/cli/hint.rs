@@ -55,6 +55,17 @@ pub(super) fn for_code(code: &str) -> Option<&'static str> {
         "hsm_refused" => {
             "see what the tokens can do: chancery token list; a CA from disk wants a [software] section in signerd.toml"
         }
+        "hsm_key_missing" => {
+            "name the token that has the key in signerd.toml (chancery token list --keys shows what each has), or bring it back by its vendor's \
+             means; when it is gone for good: chancery ca key-lost NAME --reason …"
+        }
+        "issuer_key_lost" => {
+            "use another CA (chancery ca list); when the key is there again: chancery ca key-found NAME"
+        }
+        "issuer_key_there" => {
+            "a CA whose key signs gets a successor by: chancery ca rollover NAME; what it signed is ended by: chancery cert revoke"
+        }
+        "reason_missing" => "say in a few words how the key was lost: --reason …",
         "hsm_full" => "make room in the token, or name another with --token",
         "audit_not_signed" => "wait a few seconds (audit.checkpoint_seconds) and ask again",
         "audit_alarm" => {
