@@ -40,6 +40,7 @@ mod meanwhile;
 #[cfg(feature = "measured")]
 pub mod measured;
 mod metrics;
+mod never_recorded;
 mod ocsp_cache;
 mod offline;
 mod permit;
@@ -93,6 +94,7 @@ pub use issuer::{Chain, IssuerEntry, IssuerOrigin, IssuerState};
 pub use key_lost::{KeyLost, has_key_here};
 pub use keys::KeyEntry;
 pub use metrics::Metrics;
+pub use never_recorded::NeverRecorded;
 pub use offline::{ImportOffline, Offline};
 pub use presign_ocsp::Presigned;
 pub use principal::{Principal, Role, Scope};

@@ -43,6 +43,9 @@ pub(super) fn for_code(code: &str) -> Option<&'static str> {
         "serial_ambiguous" => {
             "several CAs used this serial: give the certificate's identifier (chancery cert list)"
         }
+        "certificate_never_recorded" => {
+            "nothing has to be done: OCSP and the CRL say revoked; what is known: chancery cert show SERIAL, chancery audit tail --object SERIAL"
+        }
         "not_on_hold" => {
             "only a certificate that was revoked with the reason certificateHold can be released"
         }
