@@ -23,6 +23,7 @@ use crate::error::{Error, Result};
 use crate::key_lost::KeyLost;
 use crate::offline::Offline;
 use crate::responder::Responder;
+use crate::revoked_above::RevokedAbove;
 use crate::seal::Signing;
 use crate::status_index::{State, StatusIndex};
 use crate::templates::Templates;
@@ -281,6 +282,8 @@ pub(crate) struct Issuer {
     responders: ArcSwap<Vec<Arc<Responder>>>,
     /// One responder at a time.
     pub(crate) responding: Mutex<()>,
+    /// What the list of the offline CA above it says of its certificate.
+    pub(crate) revoked_above: ArcSwapOption<RevokedAbove>,
     /// How many responders were revoked: what they signed is not handed out any more.
     pub(crate) responders_revoked: AtomicU64,
 }
@@ -296,6 +299,7 @@ impl Issuer {
             responder: ArcSwapOption::empty(),
             responders: ArcSwap::default(),
             responding: Mutex::default(),
+            revoked_above: ArcSwapOption::empty(),
             responders_revoked: AtomicU64::new(0),
             entry: ArcSwap::from_pointee(entry.worked_out()),
         }

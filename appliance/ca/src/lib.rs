@@ -57,6 +57,7 @@ mod renew;
 mod responder;
 mod retention;
 mod revoke;
+mod revoked_above;
 mod rollover;
 mod seal;
 mod settings;

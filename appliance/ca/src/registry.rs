@@ -132,9 +132,16 @@ impl Authority {
         Ok(self.inner().registry.resolve(id_or_name)?.entry())
     }
 
-    /// Since when and why the certificate of an issuer is revoked by the issuer above it, as far as that one is here.
+    /// Since when and why the certificate of an issuer is revoked by the issuer above it, as far as that one is here, or its list.
     pub fn revocation_of(&self, issuer: &IssuerEntry) -> Option<(Timestamp, RevocationReason)> {
-        let parent = self.inner().registry.find(issuer.parent?)?;
+        let Some(parent) = issuer.parent else {
+            let above = self
+                .inner()
+                .registry
+                .with(issuer.id, |known| known.revoked_above.load_full())?;
+            return above.as_deref().copied();
+        };
+        let parent = self.inner().registry.find(parent)?;
         let own = issuer.certificate.as_ref()?.serial();
         match parent.statuses.find(&own)? {
             State::Revoked { at, reason } => Some((from_millis(at), reason)),
