@@ -2,6 +2,7 @@
 //! again when the key turns up after all.
 
 use std::fs;
+use std::path::PathBuf;
 
 use serde_json::Value;
 
@@ -25,19 +26,12 @@ fn state(appliance: &Appliance, ca: &str) -> String {
         .to_owned()
 }
 
-#[test]
-fn e2e_key_lost_softhsm() {
-    let mut appliance = Appliance::start(Keys::SoftHsm);
-    let leaf = appliance.issue("leaf", "tls-server", "/CN=leaf.test", Some("DNS:leaf.test"));
-    let serial = judge(
-        "openssl",
-        &["x509", "-noout", "-serial", "-in", leaf.to_str().unwrap()],
-    );
-    let serial = serial.trim().strip_prefix("serial=").unwrap().to_lowercase();
-    let lost = ["ca", "key-lost", "issuing", "--reason", "the HSM burnt"];
+const LOST: [&str; 5] = ["ca", "key-lost", "issuing", "--reason", "the HSM burnt"];
 
+/// Gives where the token was, and where it is then.
+fn is_refused_while_it_may_be_there(appliance: &mut Appliance) -> (PathBuf, PathBuf) {
     // The key is there; then its token is away, and may have it.
-    let (code, told) = refused(&appliance, &lost);
+    let (code, told) = refused(appliance, &LOST);
     assert_eq!(
         (code, &told["code"]),
         (Some(3), &"issuer_key_there".into()),
@@ -48,16 +42,18 @@ fn e2e_key_lost_softhsm() {
     let token = fs::read_dir(&tokens).unwrap().next().unwrap().unwrap().path();
     let away = appliance.file("away");
     fs::rename(&token, &away).unwrap();
+    stop(appliance);
+    appliance.serve();
+    let (code, told) = refused(appliance, &LOST);
+    assert_eq!(code, Some(4), "{told}");
+    assert_eq!(state(appliance, "issuing"), "active");
+    stop(appliance);
+    (token, away)
+}
+
+fn gets_another_token(appliance: &mut Appliance) -> (token::Config, token::Config) {
     let signerd = appliance.state().join("signerd.toml");
     let with_old = fs::read_to_string(&signerd).unwrap();
-    stop(&mut appliance);
-    appliance.serve();
-    let (code, told) = refused(&appliance, &lost);
-    assert_eq!(code, Some(4), "{told}");
-    assert_eq!(state(&appliance, "issuing"), "active");
-    stop(&mut appliance);
-
-    // Another token in its place.
     let module = softhsm();
     let (pin, so_pin) = (
         appliance.write("new-pin", "473625\n"),
@@ -72,13 +68,18 @@ fn e2e_key_lost_softhsm() {
     );
     let words = ["--module", &module, "--label", "new", "--pin-file", &pin];
     appliance.ok(&[&["token", "init"], &words[..], &["--so-pin-file", &so_pin]].concat());
-    let mut config: token::Config = toml::from_str(&with_old).unwrap();
-    config.tokens[0].name = "new".to_owned();
+    let old: token::Config = toml::from_str(&with_old).unwrap();
+    let mut config = old.clone();
+    "new".clone_into(&mut config.tokens[0].name);
     config.tokens[0].label = Some("new".to_owned());
     config.tokens[0].pin_file = Some(pin.into());
     fs::write(&signerd, toml::to_string(&config).unwrap()).unwrap();
     appliance.serve();
-    let (code, told) = refused(&appliance, &["ca", "key-lost", "issuing", "--reason", " "]);
+    (old, config)
+}
+
+fn is_noted(appliance: &Appliance) {
+    let (code, told) = refused(appliance, &["ca", "key-lost", "issuing", "--reason", " "]);
     assert_eq!((code, &told["code"]), (Some(3), &"reason_missing".into()));
     for ca in ["issuing", "root"] {
         let noted = appliance.json(&["ca", "key-lost", ca, "--reason", "the HSM burnt"]);
@@ -89,10 +90,12 @@ fn e2e_key_lost_softhsm() {
         assert!(noted["key_lost_at"].is_string());
     }
     // Said twice it is as said once.
-    appliance.json(&lost);
+    appliance.json(&LOST);
     let entries = appliance.json(&["audit", "tail", "--lines", "100", "--action", "issuer.key_lost"]);
     assert_eq!(entries.as_array().unwrap().len(), 2, "{entries}");
+}
 
+fn does_nothing_more(appliance: &Appliance, serial: &str, url: &str) {
     // It issues nothing and makes no list; what there is goes on being handed out, and a revocation is recorded.
     let csr = appliance.csr("more", "/CN=more.test", Some("DNS:more.test"));
     let order = [
@@ -104,23 +107,20 @@ fn e2e_key_lost_softhsm() {
         "issuing",
         csr.to_str().unwrap(),
     ];
-    assert_eq!(refused(&appliance, &order).0, Some(3));
-    let (code, told) = refused(&appliance, &["ca", "publish-crl", "issuing"]);
+    assert_eq!(refused(appliance, &order).0, Some(3));
+    let (code, told) = refused(appliance, &["ca", "publish-crl", "issuing"]);
     assert_eq!(
         (code, &told["code"]),
         (Some(3), &"issuer_key_lost".into()),
         "{told}"
     );
     assert!(told["hint"].as_str().unwrap().contains("key-found"), "{told}");
-    let id = appliance.json(&["ca", "show", "issuing"])["id"]
-        .as_str()
-        .unwrap()
-        .to_owned();
-    let url = format!("{}/.well-known/pki/crl/{id}", appliance.public_url());
-    judge("curl", &["-fsS", "-o", "/dev/null", &url]);
-    appliance.ok(&["cert", "revoke", &serial]);
-    assert_eq!(appliance.json(&["cert", "show", &serial])["status"], "revoked");
+    judge("curl", &["-fsS", "-o", "/dev/null", url]);
+    appliance.ok(&["cert", "revoke", serial]);
+    assert_eq!(appliance.json(&["cert", "show", serial])["status"], "revoked");
+}
 
+fn is_in_no_backup(appliance: &Appliance) {
     // A backup does not want the key, and says so. The key of the audit log was lost with the others.
     appliance.ok(&["audit", "begin-anew", "--reason", "its key burnt with the HSM"]);
     let (key, backup) = (appliance.file("backup-key"), appliance.file("backup.age"));
@@ -140,18 +140,39 @@ fn e2e_key_lost_softhsm() {
         "{}",
         text(&verified)
     );
-    let (code, told) = refused(&appliance, &["ca", "key-found", "issuing"]);
+    let (code, told) = refused(appliance, &["ca", "key-found", "issuing"]);
     assert_eq!(
         (code, &told["code"]),
         (Some(3), &"hsm_key_missing".into()),
         "{told}"
     );
+}
+
+#[test]
+fn e2e_key_lost_softhsm() {
+    let mut appliance = Appliance::start(Keys::SoftHsm);
+    let leaf = appliance.issue("leaf", "tls-server", "/CN=leaf.test", Some("DNS:leaf.test"));
+    let serial = judge(
+        "openssl",
+        &["x509", "-noout", "-serial", "-in", leaf.to_str().unwrap()],
+    );
+    let serial = serial.trim().strip_prefix("serial=").unwrap().to_lowercase();
+    let id = appliance.json(&["ca", "show", "issuing"])["id"]
+        .as_str()
+        .unwrap()
+        .to_owned();
+    let url = format!("{}/.well-known/pki/crl/{id}", appliance.public_url());
+    let (token, away) = is_refused_while_it_may_be_there(&mut appliance);
+    let (mut old, mut config) = gets_another_token(&mut appliance);
+    is_noted(&appliance);
+    does_nothing_more(&appliance, &serial, &url);
+    is_in_no_backup(&appliance);
     stop(&mut appliance);
 
     // It turns up after all: lists are made again, with what was revoked meanwhile.
     fs::rename(&away, &token).unwrap();
-    let mut old: token::Config = toml::from_str(&with_old).unwrap();
     config.tokens.append(&mut old.tokens);
+    let signerd = appliance.state().join("signerd.toml");
     fs::write(&signerd, toml::to_string(&config).unwrap()).unwrap();
     appliance.serve();
     assert_eq!(state(&appliance, "issuing"), "key_lost");
