@@ -136,6 +136,7 @@ impl Authority {
                 ca_url: request.ca_url,
                 crl_url: request.crl_url,
             }),
+            key_lost: None,
         };
         let row = IssuerRow {
             id,
@@ -185,8 +186,12 @@ impl Authority {
         let permit = permit::to_publish(principal, &issuer.entry())?;
         let crl =
             Crl::parse(crl).map_err(|fault| Refusal::of_requester("crl_malformed", fault.to_string()))?;
-        self.to_the_end(|authority| async move { authority.publish_foreign(&permit, &issuer, &crl).await })
-            .await
+        let publish = |authority: Self| async move {
+            let published = authority.publish_foreign(&permit, &issuer, &crl).await?;
+            authority.take_up_lists_above().await?;
+            Ok(published)
+        };
+        self.to_the_end(publish).await
     }
 
     async fn publish_foreign(

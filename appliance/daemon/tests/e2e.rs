@@ -50,6 +50,8 @@ mod hsm_faults;
 mod init;
 #[path = "e2e/init_again.rs"]
 mod init_again;
+#[path = "e2e/key_lost.rs"]
+mod key_lost;
 #[path = "e2e/lint.rs"]
 mod lint;
 #[path = "e2e/lost_store.rs"]

@@ -54,7 +54,11 @@ impl OcspAnswers {
         let failed = |error: sled::Error| Error::Cache(error.to_string());
         let (db, begun_anew) = match open_when_free(folder) {
             Ok(db) => (db, None),
-            Err(error) if is_in_use(&error) => return Err(failed(error)),
+            Err(error) if is_in_use(&error) => {
+                return Err(Error::CacheInUse {
+                    folder: folder.to_owned(),
+                });
+            }
             Err(error) => {
                 clear(folder).map_err(|error| failed(error.into()))?;
                 (open(folder).map_err(failed)?, Some(error.to_string().into()))

@@ -124,6 +124,7 @@ pub(crate) async fn examine(wanted: Wanted, told: &mut Told<'_>) -> Result<Exami
     }
     let now = Clock::system().now();
     looks.extend(issuers.iter().filter_map(|issuer| chain_look(issuer, now)));
+    looks.extend(issuers.iter().filter_map(lost_look));
     told("looking for", "the keys", 0, None);
     let signing = signing(wanted.signing.as_deref(), &wanted.config).await;
     let included = Included::look(&unpacked.place, sandbox.path(), &modules);
@@ -198,6 +199,21 @@ fn chain_look(issuer: &IssuerRow, now: Timestamp) -> Option<Look> {
         problem: check()
             .err()
             .map(|error| format!("{error:#}: roll it over, or import its chain")),
+    })
+}
+
+/// The key of a CA that was noted as lost is told and not looked for.
+fn lost_look(issuer: &IssuerRow) -> Option<Look> {
+    let lost = ca::KeyLost::of(issuer)?;
+    Some(Look {
+        check: format!(
+            "the key of the CA {} {} is lost since {} ({}), and is not looked for",
+            issuer.name,
+            issuer.generation,
+            lost.at(),
+            lost.reason()
+        ),
+        problem: None,
     })
 }
 

@@ -9,7 +9,7 @@ use clap::Subcommand;
 use serde_json::{Value, json};
 use tlog::NoteKey;
 
-use super::failure::WrongUsage;
+use super::failure::{EXIT_PARTLY, WrongUsage};
 use super::progress::Teller;
 use super::{Output, Place, table};
 use crate::backup::manifest::Manifest;
@@ -17,9 +17,6 @@ use crate::backup::unpack::Source;
 use crate::backup::write::{self, Made, Target};
 use crate::backup::{examine, keys, signature};
 use crate::interrupt;
-
-/// The exit status of a backup that was made and could not be signed.
-const EXIT_UNSIGNED: u8 = 5;
 
 #[derive(Debug, clap::Args)]
 #[command(
@@ -184,7 +181,7 @@ async fn create(place: &Place, wanted: Make) -> Result<ExitCode> {
     let status = made
         .unsigned
         .as_ref()
-        .map_or(ExitCode::SUCCESS, |_| ExitCode::from(EXIT_UNSIGNED));
+        .map_or(ExitCode::SUCCESS, |_| ExitCode::from(EXIT_PARTLY));
     if !is_output {
         let mut told = summary(&made.manifest);
         add(&mut told, "file", json!(to));

@@ -29,6 +29,11 @@ impl ApiFailure {
         self.retryable
     }
 
+    /// Its stable code.
+    pub(super) fn code(&self) -> &str {
+        &self.code
+    }
+
     /// What went wrong, without what to do about it.
     pub(super) fn message(&self) -> &str {
         &self.message

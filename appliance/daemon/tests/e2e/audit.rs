@@ -227,7 +227,7 @@ fn a_witness_cosigns_only_what_continues() {
     std::fs::remove_file(&state).unwrap();
     let refused = witness(&folder);
     assert!(text(&refused).contains("say --first"), "{}", text(&refused));
-    assert!(!std::path::Path::new(&state).exists());
+    assert!(!Path::new(&state).exists());
     let words = [
         "audit",
         "witness",

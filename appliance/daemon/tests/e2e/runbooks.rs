@@ -138,10 +138,12 @@ fn e2e_runbook_hsm_loss() {
         ("MODULE", &module),
         ("PIN_FILE", pin.to_str().unwrap()),
         ("SO_PIN_FILE", so_pin.to_str().unwrap()),
+        ("LOST", "hsm"),
     ];
-    let said = follow("hsm-loss.md", (4, &[]), &mut appliance, None, &variables);
+    let said = follow("hsm-loss.md", (6, &[]), &mut appliance, None, &variables);
     assert!(said.contains("issuing-2"), "{said}");
     assert!(said.contains("old.test"), "{said}");
+    assert_eq!(said.matches("Key lost at").count(), 2, "{said}");
 }
 
 #[test]
