@@ -252,7 +252,7 @@ mod tests {
         answers.keep(b"one".to_vec(), b"1".to_vec());
         answers.settle();
         let refused = OcspAnswers::open(folder.path(), 0).unwrap_err();
-        assert!(matches!(refused, Error::Cache(_)), "{refused:?}");
+        assert!(matches!(refused, Error::CacheInUse { .. }), "{refused:?}");
         assert_eq!(answers.find(b"one", octets), Some(b"1".to_vec()));
         answers.close();
         drop(answers);
