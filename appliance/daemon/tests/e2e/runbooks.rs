@@ -184,6 +184,9 @@ struct Prepared {
     backup: String,
     key: String,
     export: String,
+    /// What was issued after the backup, and its serial.
+    certificates: String,
+    kept: String,
     /// The serial of what was issued and revoked after the backup.
     revoked: String,
 }
@@ -200,6 +203,7 @@ fn prepare(appliance: &Appliance) -> Prepared {
     appliance.ok(&["backup", "--recipient", recipient, "--to", &backup]);
     let revoked = appliance.issue("after", "tls-server", "/CN=after.test", Some("DNS:after.test"));
     let revoked = serial(&revoked);
+    let kept = appliance.issue("kept", "tls-server", "/CN=kept.test", Some("DNS:kept.test"));
     appliance.ok(&["cert", "revoke", &revoked, "--reason", "superseded"]);
     let log = appliance.json(&["audit", "tail", "--lines", "1000"]);
     fs::write(&export, log.to_string()).unwrap();
@@ -207,6 +211,8 @@ fn prepare(appliance: &Appliance) -> Prepared {
         backup,
         key,
         export,
+        certificates: kept.to_str().unwrap().to_owned(),
+        kept: serial(&kept),
         revoked,
     }
 }
@@ -224,6 +230,7 @@ fn bring_back(
         ("BACKUP", &prepared.backup),
         ("KEY", &prepared.key),
         ("EXPORT", &prepared.export),
+        ("CERTIFICATES", &prepared.certificates),
     ];
     variables.extend(more);
     let said = follow("database-loss.md", (2, &[applies]), appliance, None, &variables);
@@ -236,6 +243,7 @@ fn bring_back(
         "what was revoked after the backup: {log}"
     );
     assert_eq!(ocsp(appliance, &prepared.revoked), "revoked");
+    assert_eq!(ocsp(appliance, &prepared.kept), "good");
     said
 }
 
