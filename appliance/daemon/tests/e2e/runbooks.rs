@@ -275,6 +275,7 @@ fn e2e_runbook_database_loss_postgres() {
         let prepared = prepare(&appliance);
         if loss.is_empty() {
             server.run(&format!("DROP DATABASE {database} WITH (FORCE)"));
+            waits_for_its_database(&appliance);
         } else {
             appliance.change_store(loss);
         }
@@ -287,6 +288,20 @@ fn e2e_runbook_database_loss_postgres() {
             "SELECT count(*) FROM pg_database WHERE datname = '{database}_damaged'"
         ));
         assert_eq!(kept == "1", !loss.is_empty(), "{said}");
+    }
+}
+
+/// A database that is not there may come back: whoever asks is told to ask later, as `/readyz` says.
+fn waits_for_its_database(appliance: &Appliance) {
+    let csr = appliance.csr("early", "/CN=early.test", Some("DNS:early.test"));
+    let issue = ["cert", "issue", "--profile", "tls-server", "--ca", "issuing"];
+    // The first one finds the connection that broke off, the next one that there is nothing to connect to.
+    for _ in 0..3 {
+        let words = [&["-o", "json"][..], &issue, &[csr.to_str().unwrap()]].concat();
+        let refused = appliance.run(&words);
+        let told = text(&refused);
+        assert_eq!(refused.status.code(), Some(4), "{told}");
+        assert!(told.contains(r#""code":"store_unavailable""#), "{told}");
     }
 }
 
