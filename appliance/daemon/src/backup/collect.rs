@@ -79,6 +79,7 @@ impl Collected {
         // The log of a restored store is another one: its files are made anew.
         collected.skipped.insert(config.path(&config.audit.folder));
         collected.leave_out_witness(config);
+        collected.leave_out_archive(config);
         collected.add(&config_file);
         let own = &config.store;
         let named = [&own.password_file, &own.tls_roots, &own.tls_identity];
@@ -105,6 +106,18 @@ impl Collected {
             key.display()
         ));
         self.skipped.extend([key, folder]);
+    }
+
+    /// The archive grows for ever: where it has a place of its own, it is secured there.
+    fn leave_out_archive(&mut self, config: &Config) {
+        let archive = config.path(&config.retention.archive);
+        if !archive.starts_with(&self.places.state) {
+            self.left_out.push(format!(
+                "the archive of ended certificates ({}): it is outside the state folder; secure it by other means",
+                archive.display()
+            ));
+            self.skipped.insert(archive);
+        }
     }
 
     fn look_at_signing(&mut self, file: &Path) {

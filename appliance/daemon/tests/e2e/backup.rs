@@ -140,6 +140,24 @@ pub(crate) fn ocsp(appliance: &Appliance, serial: &str) -> String {
     line.unwrap_or_else(|| panic!("{told}")).to_owned()
 }
 
+#[test]
+fn an_archive_in_a_place_of_its_own_is_told_as_left_out() {
+    let appliance = Appliance::start(Keys::Software);
+    let (_, recipient) = key(&appliance, "key");
+    let left_out = |file: &str| {
+        let to = appliance.file(file);
+        let words = ["backup", "--recipient", &recipient, "--to", to.to_str().unwrap()];
+        appliance.json(&words)["left_out"].to_string()
+    };
+    assert!(!left_out("within.age").contains("archive"));
+    appliance.edit(r#"archive = "archive""#, r#"archive = "/srv/old""#);
+    let told = left_out("outside.age");
+    assert!(
+        told.contains("archive of ended certificates (/srv/old)"),
+        "{told}"
+    );
+}
+
 /// The number of the CRL that is published, as openssl reads it, and whether a serial is on it.
 fn crl(appliance: &Appliance, serial: &str) -> (u64, bool) {
     let url = appliance.json(&["ca", "show", "issuing"])["crl_url"].clone();
