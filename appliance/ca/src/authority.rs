@@ -238,6 +238,7 @@ impl Authority {
             .read_long(move |reader| store::statuses::for_each(reader, |row| authority.take_status(&row)));
         read.await?;
         self.load_crls().await?;
+        self.take_up_lists_above().await?;
         self.load_responders().await
     }
 

@@ -14,6 +14,7 @@ use crate::authority::Authority;
 use crate::clock::from_millis;
 use crate::error::{Error, Refusal, Result};
 use crate::issuer::Chain;
+use crate::never_recorded;
 use crate::principal::Principal;
 
 /// How a certificate is named: a UUID with its hyphens, or a serial.
@@ -218,8 +219,16 @@ impl Authority {
                 format!("several issuers have a certificate {reference}: name it by its identifier");
             return Err(Error::conflict("serial_ambiguous", message));
         }
-        rows.pop()
-            .ok_or_else(|| Error::not_found("certificate", reference))
+        if let Some(row) = rows.pop() {
+            return Ok(row);
+        }
+        if let CertRef::Serial(serial) = reference
+            && principal.sees_everything()
+            && let [known, ..] = self.revoked_without_certificate(serial).await?.as_slice()
+        {
+            return Err(never_recorded::refusal(known));
+        }
+        Err(Error::not_found("certificate", reference))
     }
 
     fn certificate_entry(&self, row: CertificateRow) -> Result<CertificateEntry> {

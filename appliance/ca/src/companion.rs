@@ -8,6 +8,7 @@ use uuid::Uuid;
 
 use crate::duty;
 use crate::registry::bundle_to_stored;
+use crate::responder::note_key_used;
 
 /// What is recorded in the same transaction as a certificate.
 #[derive(Clone, Debug)]
@@ -53,6 +54,7 @@ impl Companion {
                     not_before: row.not_before,
                     not_after: row.not_after,
                 };
+                note_key_used(tx, row.issuer_id)?;
                 store::responders::insert(tx, &responder, row.created_at)
             }
         }

@@ -247,7 +247,7 @@ impl From<store::Error> for Error {
         let message = error.to_string();
         let code = match &error {
             Store::Full => "store_full",
-            Store::InUse { .. } | Store::NodeInUse { .. } => "store_in_use",
+            Store::InUse { .. } | Store::NodeInUse { .. } | Store::CacheInUse { .. } => "store_in_use",
             Store::Busy => "store_busy",
             Store::NewerSchema { .. } | Store::OlderSchema { .. } | Store::NoStore => "store_schema",
             Store::NotAStore { .. } | Store::Unusable { .. } | Store::Rejected(_) | Store::ReadOnly => {

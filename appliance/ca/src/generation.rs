@@ -147,6 +147,7 @@ impl Authority {
             profile: draft.profile,
             crl: draft.crl,
             offline: draft.offline,
+            key_lost: None,
         };
         let row = IssuerRow {
             id,
@@ -341,9 +342,20 @@ fn order_for(entry: &IssuerEntry, validity: Option<Duration>) -> Result<Order> {
     })
 }
 
+/// What is wrong, beside what would be right: who reads RFC 4514 for the first time learns most from an example.
+fn not_a_subject(text: &str, fault: &pki::NameFault) -> String {
+    let shown: String = text.chars().take(80).collect();
+    let missing = if text.contains('=') {
+        ""
+    } else {
+        " (no attribute has its name and an equals sign before it)"
+    };
+    format!("`{shown}` is no subject{missing}: {fault}; write it as in CN=Example Root,O=Example,C=CH")
+}
+
 pub(crate) fn subject_of(text: &str) -> Result<DistinguishedName> {
     let subject = DistinguishedName::parse(text)
-        .map_err(|fault| Refusal::of_requester("subject_invalid", fault.to_string()))?;
+        .map_err(|fault| Refusal::of_requester("subject_invalid", not_a_subject(text, &fault)))?;
     if subject.is_empty() {
         return Err(Refusal::of_requester(
             "subject_required",

@@ -227,7 +227,10 @@ impl Authority {
         let issuers = self.issuers();
         problems.extend(status.lanes.iter().filter(|lane| !lane.available).map(|lane| {
             let needs = |issuer: &IssuerEntry| {
-                issuer.answers() && issuer.token == lane.name && !is_elsewhere(issuer.key)
+                issuer.answers()
+                    && issuer.key_lost.is_none()
+                    && issuer.token == lane.name
+                    && !is_elsewhere(issuer.key)
             };
             HealthProblem {
                 code: "hsm_unavailable",
@@ -242,7 +245,9 @@ impl Authority {
         let mut problems = Vec::new();
         for issuer in self.inner().registry.all() {
             let entry = issuer.entry();
+            // Of one whose key is lost it is known.
             if !entry.answers()
+                || entry.key_lost.is_some()
                 || entry
                     .certificate
                     .as_ref()

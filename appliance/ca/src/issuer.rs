@@ -20,8 +20,10 @@ use uuid::Uuid;
 use crate::crl_plan::CrlPlan;
 use crate::crl_shard::CrlShards;
 use crate::error::{Error, Result};
+use crate::key_lost::KeyLost;
 use crate::offline::Offline;
 use crate::responder::Responder;
+use crate::revoked_above::RevokedAbove;
 use crate::seal::Signing;
 use crate::status_index::{State, StatusIndex};
 use crate::templates::Templates;
@@ -123,6 +125,8 @@ pub struct IssuerEntry {
     pub created_at: Timestamp,
     /// Present when it signs nothing by itself.
     pub offline: Option<Offline>,
+    /// Present when no token has its key any more.
+    pub key_lost: Option<KeyLost>,
     pub(crate) public_key: PublicKey,
     /// The profile its certificates are made by, when they are made here.
     pub(crate) profile: Option<String>,
@@ -178,7 +182,7 @@ impl IssuerEntry {
 
     /// Whether it signs CRLs and OCSP answers by itself, on schedule and when it is asked.
     pub(crate) fn acts_by_itself(&self) -> bool {
-        self.answers() && self.offline.is_none()
+        self.answers() && self.offline.is_none() && self.key_lost.is_none()
     }
 
     /// Whether its key is somewhere else, and what it signs is imported.
@@ -278,6 +282,8 @@ pub(crate) struct Issuer {
     responders: ArcSwap<Vec<Arc<Responder>>>,
     /// One responder at a time.
     pub(crate) responding: Mutex<()>,
+    /// What the list of the offline CA above it says of its certificate.
+    pub(crate) revoked_above: ArcSwapOption<RevokedAbove>,
     /// How many responders were revoked: what they signed is not handed out any more.
     pub(crate) responders_revoked: AtomicU64,
 }
@@ -293,6 +299,7 @@ impl Issuer {
             responder: ArcSwapOption::empty(),
             responders: ArcSwap::default(),
             responding: Mutex::default(),
+            revoked_above: ArcSwapOption::empty(),
             responders_revoked: AtomicU64::new(0),
             entry: ArcSwap::from_pointee(entry.worked_out()),
         }

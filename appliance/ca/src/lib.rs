@@ -33,12 +33,14 @@ mod import_from_disk;
 mod issue;
 mod issuer;
 mod kept_answer;
+mod key_lost;
 mod keys;
 mod load_crls;
 mod meanwhile;
 #[cfg(feature = "measured")]
 pub mod measured;
 mod metrics;
+mod never_recorded;
 mod ocsp_cache;
 mod offline;
 mod permit;
@@ -55,9 +57,11 @@ mod renew;
 mod responder;
 mod retention;
 mod revoke;
+mod revoked_above;
 mod rollover;
 mod seal;
 mod settings;
+mod sign_backup;
 mod sign_ocsp;
 pub mod signer;
 mod status_index;
@@ -89,9 +93,11 @@ pub use health::{Health, HealthProblem, Status};
 pub use import_from_disk::ImportFromDisk;
 pub use issue::{IssueRequest, Issued};
 pub use issuer::{Chain, IssuerEntry, IssuerOrigin, IssuerState};
+pub use key_lost::{KeyLost, has_key_here};
 pub use keys::KeyEntry;
 pub use metrics::Metrics;
-pub use offline::{ImportOffline, Offline};
+pub use never_recorded::NeverRecorded;
+pub use offline::{ImportOffline, ImportedCrlFile, Offline, imported_crl_files};
 pub use presign_ocsp::Presigned;
 pub use principal::{Principal, Role, Scope};
 pub use profiles::ProfileEntry;
@@ -104,10 +110,11 @@ pub use retention::{Retained, Retention};
 pub use revoke::{RevokeRequest, Revoked};
 pub use rollover::Rollover;
 pub use settings::Settings;
+pub use sign_backup::{BackupKey, backup_text};
 pub use signer::{SignFault, Signer};
 pub use subordinate::{ImportChain, Subordinate};
 pub use tls_certificate::TlsCertificate;
 pub use witness::{
-    AddCheckpointFault, CosignFault, SeenFault, SeenFile, TLOG_SIZE, WatchedLog, WitnessFault, WitnessKey,
-    WitnessKeyFault, WitnessRefusal, WitnessSettings,
+    AddCheckpointFault, CosignFault, HeldSeenFile, SeenFault, SeenFile, TLOG_SIZE, WatchedLog, WitnessFault,
+    WitnessKey, WitnessKeyFault, WitnessRefusal, WitnessSettings,
 };

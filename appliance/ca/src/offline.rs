@@ -10,11 +10,11 @@ use jiff::Timestamp;
 use pki::{Certificate, Crl, DigestAlgorithm, SignatureAlgorithm};
 use serde::{Deserialize, Serialize};
 use serde_json::json;
-use store::Tx;
 use store::crl_files::CrlFile;
 use store::crls::CrlRow;
 use store::issuers::IssuerRow;
 use store::leases::{self, Lease};
+use store::{Reader, Tx};
 use uuid::Uuid;
 
 use crate::audit;
@@ -136,6 +136,7 @@ impl Authority {
                 ca_url: request.ca_url,
                 crl_url: request.crl_url,
             }),
+            key_lost: None,
         };
         let row = IssuerRow {
             id,
@@ -185,8 +186,12 @@ impl Authority {
         let permit = permit::to_publish(principal, &issuer.entry())?;
         let crl =
             Crl::parse(crl).map_err(|fault| Refusal::of_requester("crl_malformed", fault.to_string()))?;
-        self.to_the_end(|authority| async move { authority.publish_foreign(&permit, &issuer, &crl).await })
-            .await
+        let publish = |authority: Self| async move {
+            let published = authority.publish_foreign(&permit, &issuer, &crl).await?;
+            authority.take_up_lists_above().await?;
+            Ok(published)
+        };
+        self.to_the_end(publish).await
     }
 
     async fn publish_foreign(
@@ -319,6 +324,42 @@ impl Imported {
 
 fn imported_key(issuer_id: Uuid) -> String {
     format!("crl.imported.{issuer_id}")
+}
+
+/// The newest CRL of a CA whose key is elsewhere, of which the store has a row and not the list: it is in a file alone, and nobody
+/// here could make it again.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct ImportedCrlFile {
+    /// The CA.
+    pub issuer: String,
+    /// The number of the list.
+    pub number: u64,
+    /// The name of the file in the folder of the lists.
+    pub name: String,
+    /// Its length.
+    pub octets: u64,
+}
+
+/// All of them.
+pub fn imported_crl_files(reader: &Reader<'_>) -> store::Result<Vec<ImportedCrlFile>> {
+    let issuers = store::issuers::all(reader)?;
+    let mut found = Vec::new();
+    for row in store::crls::newest(reader)? {
+        let Some(issuer) = issuers.iter().find(|issuer| issuer.id == row.issuer_id) else {
+            continue;
+        };
+        let settings: StoredSettings = serde_json::from_str(&issuer.settings)
+            .map_err(|_| store::Error::Corrupt(format!("the settings of the issuer {}", issuer.id)))?;
+        if row.der.is_none() && settings.offline.is_some_and(|offline| offline.is_elsewhere) {
+            found.push(ImportedCrlFile {
+                issuer: issuer.name.clone(),
+                number: row.number,
+                name: row_file_name(&row),
+                octets: row.octets,
+            });
+        }
+    }
+    Ok(found)
 }
 
 /// Notes, when a store is restored, the highest number of a CA's lists that is known to have been imported; whether it is newer than

@@ -237,6 +237,13 @@ impl Authority {
             );
             return Err(Error::conflict("issuer_offline", message));
         }
+        if entry.key_lost.is_some() {
+            let message = format!(
+                "the key of the issuer {} is lost: no CRL of it can be made any more",
+                entry.name
+            );
+            return Err(Error::conflict("issuer_key_lost", message));
+        }
         let view = entry.view().filter(|_| entry.answers()).ok_or_else(|| {
             Error::conflict(
                 "issuer_not_active",

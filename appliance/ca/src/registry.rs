@@ -17,6 +17,7 @@ use crate::clock::from_millis;
 use crate::crl_plan::CrlPlan;
 use crate::error::{Error, Result};
 use crate::issuer::{Issuer, IssuerEntry, IssuerOrigin, IssuerState};
+use crate::key_lost::KeyLost;
 use crate::offline::Offline;
 use crate::status_index::State;
 
@@ -34,6 +35,8 @@ pub(crate) struct StoredSettings {
     pub(crate) crl: CrlPlan,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) offline: Option<Offline>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) key_lost: Option<KeyLost>,
 }
 
 /// All issuers.
@@ -129,9 +132,16 @@ impl Authority {
         Ok(self.inner().registry.resolve(id_or_name)?.entry())
     }
 
-    /// Since when and why the certificate of an issuer is revoked by the issuer above it, as far as that one is here.
+    /// Since when and why the certificate of an issuer is revoked by the issuer above it, as far as that one is here, or its list.
     pub fn revocation_of(&self, issuer: &IssuerEntry) -> Option<(Timestamp, RevocationReason)> {
-        let parent = self.inner().registry.find(issuer.parent?)?;
+        let Some(parent) = issuer.parent else {
+            let above = self
+                .inner()
+                .registry
+                .with(issuer.id, |known| known.revoked_above.load_full())?;
+            return above.as_deref().copied();
+        };
+        let parent = self.inner().registry.find(parent)?;
         let own = issuer.certificate.as_ref()?.serial();
         match parent.statuses.find(&own)? {
             State::Revoked { at, reason } => Some((from_millis(at), reason)),
@@ -202,6 +212,7 @@ pub(crate) fn entry_from_rows(issuer: &IssuerRow, key: &KeyRow, base_url: &str) 
         profile: settings.profile,
         crl: settings.crl,
         offline: settings.offline,
+        key_lost: settings.key_lost,
         certified: None,
     })
 }
@@ -238,7 +249,7 @@ mod tests {
             serde_json::from_str(r#"{"origin":"from-disk","token":"software"}"#).unwrap();
         assert_eq!((settings.origin, settings.parent), (IssuerOrigin::FromDisk, None));
         assert_eq!(settings.crl, CrlPlan::default());
-        assert_eq!(settings.offline, None);
+        assert_eq!((settings.offline, settings.key_lost), (None, None));
     }
 
     #[test]

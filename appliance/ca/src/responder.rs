@@ -24,6 +24,7 @@ use crate::error::{Error, Result};
 use crate::issuer::{Issuer, IssuerEntry};
 use crate::permit::{self, Permit, action};
 use crate::principal::Principal;
+use crate::prove_key::prove_key;
 use crate::seal::Signing;
 use crate::status_index::State;
 
@@ -148,7 +149,10 @@ impl Authority {
         let permit: Permit<action::Issue> = permit::of_duty("OCSP responder");
         let public_key = match issuer.responder.load_full() {
             Some(current) => current.signing.public_key.clone(),
-            None => self.make_responder_key(&permit, &issuer.entry(), lease).await?,
+            None => match self.key_without_responder(&issuer.entry()).await? {
+                Some(made_before) => made_before,
+                None => self.make_responder_key(&permit, &issuer.entry(), lease).await?,
+            },
         };
         self.certify_responder(&permit, issuer, public_key, lease).await
     }
@@ -166,6 +170,33 @@ impl Authority {
         if let Err(error) = self.renew_responder_if_due(issuer).await {
             tracing::error!(%error, issuer = issuer.entry().name, "the revoked OCSP responder has no successor yet");
             look_again(&self.inner().responder_nudge);
+        }
+    }
+
+    /// The key that an earlier attempt made, which then got no certificate: as long as the CA's key is away each attempt would
+    /// leave another one in the token. Nothing when there is none, or its token has it no more.
+    async fn key_without_responder(&self, issuer: &IssuerEntry) -> Result<Option<PublicKey>> {
+        let setting = unused_key(issuer.id);
+        let read = self.inner().store.read(move |reader| {
+            let fingerprint = store::settings::find(reader, &setting)?.and_then(|text| octets_of(&text));
+            match fingerprint {
+                Some(fingerprint) => store::keys::find(reader, &fingerprint),
+                None => Ok(None),
+            }
+        });
+        let row = read.await?.filter(|row| row.backend == issuer.token);
+        let Some(row) = row else { return Ok(None) };
+        let key = PublicKey::from_spki_der(&row.spki).map_err(Error::internal)?;
+        if key.algorithm() != issuer.key_algorithm {
+            return Ok(None);
+        }
+        match prove_key(&self.inner().signer, &key).await {
+            Ok(()) => Ok(Some(key)),
+            Err(Error::Unavailable {
+                code: "hsm_key_missing",
+                ..
+            }) => Ok(None),
+            Err(error) => Err(error),
         }
     }
 
@@ -187,9 +218,10 @@ impl Authority {
         let details = json!({ "label": row.label, "token": row.backend, "for": "OCSP responder", "issuer_id": issuer.id });
         let object = public_key.fingerprint();
         let entry = audit::entry(at, permit.actor(), "key.generate", object, audit::OK, &details);
-        let lease = lease.cloned();
+        let (lease, setting) = (lease.cloned(), unused_key(issuer.id));
         self.change(entry, move |tx| {
             duty::require(tx, lease.as_ref())?;
+            store::settings::put(tx, &setting, &audit::hexadecimal(&row.fingerprint))?;
             store::keys::insert(tx, &row)
         })
         .await?;
@@ -300,6 +332,28 @@ impl Authority {
         }
         Ok(())
     }
+}
+
+/// The setting with the key that was made for a responder of an issuer and has no certificate yet.
+fn unused_key(issuer_id: Uuid) -> String {
+    format!("responder.unused_key.{issuer_id}")
+}
+
+/// The key of a responder has its certificate.
+pub(crate) fn note_key_used(tx: &store::Tx<'_>, issuer_id: Uuid) -> store::Result<()> {
+    let setting = unused_key(issuer_id);
+    match store::settings::find(tx, &setting)? {
+        Some(fingerprint) if !fingerprint.is_empty() => store::settings::put(tx, &setting, ""),
+        _ => Ok(()),
+    }
+}
+
+fn octets_of(hexadecimal: &str) -> Option<Vec<u8>> {
+    let pairs = hexadecimal.as_bytes().chunks(2);
+    let octets = pairs.map(|pair| u8::from_str_radix(std::str::from_utf8(pair).ok()?, 16).ok());
+    octets
+        .collect::<Option<Vec<u8>>>()
+        .filter(|octets| !octets.is_empty())
 }
 
 pub(crate) fn key_row(token: &str, label: &str, public_key: &PublicKey, at: Timestamp) -> KeyRow {

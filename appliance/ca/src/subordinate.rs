@@ -93,7 +93,10 @@ impl Authority {
                 return Err(Refusal::of_requester("chain_invalid", message).into());
             }
             let activated = authority.record_import(&permit, &issuer.entry(), chain).await?;
-            authority.finish_issuer(issuer, Ok(activated)).await
+            let entry = authority.finish_issuer(issuer, Ok(activated)).await?;
+            // The CA above may have revoked it before it came here.
+            authority.take_up_lists_above().await?;
+            Ok(entry)
         };
         self.to_the_end(import).await
     }

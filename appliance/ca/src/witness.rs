@@ -6,6 +6,7 @@
 //! needs no token: nothing is looked up in a file, and nothing is locked, before a key of the log has been found to have signed it.
 
 mod key;
+mod known;
 mod seen;
 
 use std::collections::BTreeMap;
@@ -26,7 +27,8 @@ use crate::permit;
 use crate::principal::Principal;
 
 pub use key::{CosignFault, WitnessKey, WitnessKeyFault};
-pub use seen::{SeenFault, SeenFile};
+use known::Known;
+pub use seen::{HeldSeenFile, SeenFault, SeenFile};
 pub use tlog::{TLOG_SIZE, WitnessRefusal};
 
 /// What makes a server a witness.
@@ -51,18 +53,29 @@ pub enum WitnessFault {
     Key(#[from] WitnessKeyFault),
     /// The key is there, and what was cosigned with it is not.
     #[error(
-        "the key {} is there, and the folder {} with what was cosigned with it is not: a witness that has forgotten that must take \
-         another key, so move the key away; or make the folder if nothing was cosigned with it yet",
+        "the key {} is there, and in {} nothing says what was cosigned with it: a witness that has forgotten that must take \
+         another key, so move the key away; or make the folder with an empty file `known` in it if nothing was cosigned with the key yet",
         key.display(), folder.display()
     )]
     Forgotten {
         /// The file of the key.
         key: PathBuf,
-        /// The folder that is not there.
+        /// The folder that is not there, or empty.
         folder: PathBuf,
     },
-    /// The folder cannot be made.
-    #[error("the folder {} of the witness cannot be made: {source}", path.display())]
+    /// The folder is that of another witness, or of one whose key is gone.
+    #[error(
+        "the folder {} belongs to the witness {other}: bring its key back, or name a folder of its own for this one",
+        folder.display()
+    )]
+    Foreign {
+        /// The folder.
+        folder: PathBuf,
+        /// The verifier key of its witness.
+        other: String,
+    },
+    /// The folder cannot be made, read or written.
+    #[error("the folder {} of the witness cannot be used: {source}", path.display())]
     Folder {
         /// Which one.
         path: PathBuf,
@@ -86,6 +99,9 @@ pub enum AddCheckpointFault {
         "this witness cannot cosign now; its operator finds out why in its health (`audit_witness_state`)"
     )]
     Unusable,
+    /// The clock of this server is not to be trusted at the moment, and its time would be signed.
+    #[error("this witness cannot cosign now: {0}")]
+    Clock(String),
 }
 
 /// A log that is watched.
@@ -98,6 +114,8 @@ struct Watched {
     seen: Arc<tokio::sync::Mutex<Option<TreeHead>>>,
     size: AtomicU64,
     fault: Mutex<Option<String>>,
+    /// Where it is kept that the log has signed two trees of one size.
+    fork: Mutex<Option<PathBuf>>,
 }
 
 /// How far a log was cosigned.
@@ -115,24 +133,14 @@ pub struct WatchedLog {
 #[derive(Debug)]
 pub(crate) struct Witness {
     key: WitnessKey,
+    known: Mutex<Known>,
     logs: BTreeMap<String, Arc<Watched>>,
 }
 
 impl Witness {
     fn open(settings: &WitnessSettings) -> std::result::Result<Self, WitnessFault> {
-        let (key_file, folder) = (&settings.key_file, &settings.folder);
-        if key_file.exists() && !folder.is_dir() {
-            return Err(WitnessFault::Forgotten {
-                key: key_file.clone(),
-                folder: folder.clone(),
-            });
-        }
-        // The folder comes first, so that a key without it is one that has forgotten.
-        seen::make_folder(folder).map_err(|source| WitnessFault::Folder {
-            path: folder.clone(),
-            source,
-        })?;
-        let key = WitnessKey::open_or_make(&settings.name, key_file)?;
+        let folder = &settings.folder;
+        let (key, known) = key_and_known(settings)?;
         let mut keys: BTreeMap<String, Vec<NoteKey>> = BTreeMap::new();
         for log in &settings.logs {
             keys.entry(log.name().to_string()).or_default().push(log.clone());
@@ -140,14 +148,18 @@ impl Witness {
         let watch = |(origin, keys): (String, Vec<NoteKey>)| {
             let watched = Watched::new(folder, origin.clone(), keys);
             // A file that cannot be read is told at once, not with the first request.
-            match watched.file.read(&origin, key.verifier()) {
-                Ok(found) => watched.note(found.as_ref()),
+            match watched.file.hold(&origin, key.verifier()) {
+                Ok(held) if held.head().is_none() && known.has(&origin) => {
+                    watched.fails(&watched.file.is_gone())
+                }
+                Ok(held) => watched.note(held.head().as_ref()),
                 Err(fault) => watched.fails(&fault.to_string()),
             }
             (origin, Arc::new(watched))
         };
         let logs = keys.into_iter().map(watch).collect();
-        Ok(Self { key, logs })
+        let known = Mutex::new(known);
+        Ok(Self { key, known, logs })
     }
 
     /// What is asked for is judged by the signature first, so that others cost no look into files.
@@ -164,7 +176,7 @@ impl Witness {
         let mut seen = Arc::clone(&log.seen).lock_owned().await;
         // It runs to its end even when nobody waits for the answer any more.
         let cosigned = tokio::task::spawn_blocking(move || {
-            let outcome = log.cosign(&self.key, &mut seen, &request, head, note, now);
+            let outcome = log.cosign(&self, &mut seen, &request, head, note, now);
             if let Err(fault) = &outcome {
                 log.tell(fault);
             }
@@ -176,6 +188,46 @@ impl Witness {
             Ok(Err(Stop::Fault(_))) | Err(_) => Err(AddCheckpointFault::Unusable),
         }
     }
+}
+
+/// The key of a witness with what its folder says of it. The key comes first: when it cannot be made or reached, nothing is made that
+/// would say later that nothing was cosigned with it.
+fn key_and_known(settings: &WitnessSettings) -> std::result::Result<(WitnessKey, Known), WitnessFault> {
+    let (key_file, folder) = (&settings.key_file, &settings.folder);
+    let unusable = |source| WitnessFault::Folder {
+        path: folder.clone(),
+        source,
+    };
+    let has_key = key_file.try_exists().map_err(|source| WitnessKeyFault::File {
+        path: key_file.clone(),
+        source,
+    })?;
+    let known = Known::read(folder).map_err(unusable)?;
+    if known.is_none() && has_key {
+        return Err(WitnessFault::Forgotten {
+            key: key_file.clone(),
+            folder: folder.clone(),
+        });
+    }
+    let foreign = |other: &str| WitnessFault::Foreign {
+        folder: folder.clone(),
+        other: other.to_owned(),
+    };
+    if let Some(known) = known.as_ref().filter(|known| !has_key && !known.is_empty()) {
+        return Err(foreign(known.key()));
+    }
+    let key = WitnessKey::open_or_make(&settings.name, key_file)?;
+    let known = match known {
+        Some(mut known) => match known.belong_to(key.verifier(), !has_key).map_err(unusable)? {
+            None => known,
+            Some(other) => return Err(foreign(&other)),
+        },
+        None => {
+            seen::make_folder(folder).map_err(unusable)?;
+            Known::begin(folder, key.verifier()).map_err(unusable)?
+        }
+    };
+    Ok((key, known))
 }
 
 /// Why nothing was cosigned.
@@ -195,12 +247,22 @@ impl Watched {
             seen: Arc::default(),
             size: AtomicU64::new(0),
             fault: Mutex::new(None),
+            fork: Mutex::new(None),
         }
+        .with_evidence()
+    }
+
+    fn with_evidence(self) -> Self {
+        let evidence = self.file.evidence();
+        if evidence.exists() {
+            *self.fork.lock() = Some(evidence);
+        }
+        self
     }
 
     fn cosign(
         &self,
-        key: &WitnessKey,
+        witness: &Witness,
         seen: &mut Option<TreeHead>,
         request: &ConsistencyText,
         head: TreeHead,
@@ -208,22 +270,55 @@ impl Watched {
         now: Timestamp,
     ) -> std::result::Result<String, Stop> {
         let fault = |fault: SeenFault| Stop::Fault(fault.to_string());
-        let found = self.file.read(&self.origin, key.verifier()).map_err(fault)?;
-        if seen.is_some() && *seen != found {
+        let key = &witness.key;
+        let mut held = self.file.hold(&self.origin, key.verifier()).map_err(fault)?;
+        let (found, is_first) = (held.head(), seen.is_none());
+        if !is_first && *seen != found {
             return Err(Stop::Fault(self.file.was_changed()));
         }
-        *seen = found;
-        tlog::continued(request, &head, &found.unwrap_or_else(TreeHead::empty)).map_err(Stop::Refused)?;
+        if found.is_none() && witness.known.lock().has(&self.origin) {
+            return Err(Stop::Fault(self.file.is_gone()));
+        }
+        tlog::continued(request, &head, &found.unwrap_or_else(TreeHead::empty)).map_err(|refusal| {
+            if let (WitnessRefusal::Fork(_), Some(before)) = (&refusal, held.note()) {
+                self.accuse(before, &note);
+            }
+            Stop::Refused(refusal)
+        })?;
         let (cosigned, line) = key
             .cosign(note, now)
             .map_err(|fault| Stop::Fault(fault.to_string()))?;
         if found != Some(head) {
-            self.file.write(&cosigned).map_err(fault)?;
-            *seen = Some(head);
+            // What of this is on the disk is known only when it has ended well.
+            *seen = None;
+            held.write(&cosigned, head).map_err(fault)?;
+        } else if is_first {
+            held.sync().map_err(fault)?;
         }
+        let added = witness.known.lock().add(&self.origin);
+        added.map_err(|error| Stop::Fault(format!("the file of known logs cannot be written: {error}")))?;
+        *seen = Some(head);
         self.note(Some(&head));
         tracing::debug!(log = self.origin, size = head.size(), "a checkpoint was cosigned");
         Ok(line.to_string())
+    }
+
+    /// Two trees of one size under the key of the log: that is kept, the first time, for whoever has to show it.
+    fn accuse(&self, before: &Note, other: &Note) {
+        let evidence = self.file.evidence();
+        let mut known = self.fork.lock();
+        if known.is_some() {
+            return;
+        }
+        let text = format!("{before}\n{other}");
+        let kept = seen::write(&evidence, text.as_bytes(), 0o644);
+        tracing::error!(
+            log = self.origin,
+            evidence = %evidence.display(),
+            kept = kept.is_ok(),
+            "a log has signed two trees of one size: it shows different entries to different people"
+        );
+        *known = Some(evidence);
     }
 
     fn note(&self, head: Option<&TreeHead>) {
@@ -242,14 +337,10 @@ impl Watched {
     fn tell(&self, stop: &Stop) {
         match stop {
             Stop::Fault(fault) => self.fails(fault),
-            // What the key of a log has signed and does not fit may prove that the log misbehaves.
-            Stop::Refused(WitnessRefusal::BadProof) => {
-                tracing::warn!(
-                    log = self.origin,
-                    "a log does not continue what this witness cosigned"
-                );
+            // A checkpoint is for everybody to have: whoever sends it with a proof that proves nothing says nothing of the log.
+            Stop::Refused(refusal) => {
+                tracing::debug!(log = self.origin, %refusal, "a checkpoint was not cosigned")
             }
-            Stop::Refused(_) => {}
         }
     }
 }
@@ -271,7 +362,10 @@ impl Authority {
             .witness
             .load_full()
             .ok_or(AddCheckpointFault::NoWitness)?;
-        witness.add_checkpoint(body, self.inner().clock.now()).await
+        let now = self.inner().clock.now();
+        let admitted = self.inner().guard.admit(now);
+        admitted.map_err(|error| AddCheckpointFault::Clock(error.to_string()))?;
+        witness.add_checkpoint(body, now).await
     }
 
     /// Whether this server is a witness.
@@ -297,11 +391,22 @@ impl Authority {
         let Some(witness) = self.inner().audit.witness.load_full() else {
             return Vec::new();
         };
-        let problem = |log: &Arc<Watched>| {
-            let fault = log.fault.lock().clone()?;
-            let message = format!("the log {} is not cosigned: {fault}", log.origin);
-            Some(HealthProblem::new("audit_witness_state", message, false))
+        let problems = |log: &Arc<Watched>| {
+            let fault = log.fault.lock().clone().map(|fault| {
+                let message = format!("the log {} is not cosigned: {fault}", log.origin);
+                HealthProblem::new("audit_witness_state", message, false)
+            });
+            let fork = log.fork.lock().clone().map(|evidence| {
+                let message = format!(
+                    "the log {} has signed two trees of one size; both checkpoints are in {}: show them to its operator and to everybody \
+                     who relies on it, and move the file away when it is settled",
+                    log.origin,
+                    evidence.display()
+                );
+                HealthProblem::new("audit_witness_fork", message, false)
+            });
+            [fault, fork]
         };
-        witness.logs.values().filter_map(problem).collect()
+        witness.logs.values().flat_map(problems).flatten().collect()
     }
 }

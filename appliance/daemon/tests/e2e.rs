@@ -28,6 +28,10 @@ mod backup_bad_input;
 mod backup_busy;
 #[path = "e2e/backup_hostile.rs"]
 mod backup_hostile;
+#[path = "e2e/backup_offline.rs"]
+mod backup_offline;
+#[path = "e2e/backup_signed.rs"]
+mod backup_signed;
 #[path = "e2e/bad_input.rs"]
 mod bad_input;
 #[path = "e2e/ceremony.rs"]
@@ -48,6 +52,8 @@ mod hsm_faults;
 mod init;
 #[path = "e2e/init_again.rs"]
 mod init_again;
+#[path = "e2e/key_lost.rs"]
+mod key_lost;
 #[path = "e2e/lint.rs"]
 mod lint;
 #[path = "e2e/lost_store.rs"]
@@ -64,6 +70,8 @@ mod operate;
 mod overload;
 #[path = "e2e/priorities.rs"]
 mod priorities;
+#[path = "e2e/restore_dry_run.rs"]
+mod restore_dry_run;
 #[path = "e2e/runbooks.rs"]
 mod runbooks;
 #[path = "e2e/store.rs"]

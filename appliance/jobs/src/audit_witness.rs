@@ -76,6 +76,7 @@ impl AuditWitness {
 
     async fn ask(&self, authority: &Authority) -> Result<(), String> {
         let said = |error: ca::Error| error.to_string();
+        let mut conflicts = 0;
         for _ in 0..QUESTIONS {
             let asked = authority.audit_witness_request(&self.key).await;
             let Some(request) = asked.map_err(said)? else {
@@ -86,12 +87,16 @@ impl AuditWitness {
                 Ok((status, body)) => {
                     let outcome = authority.audit_witness_answered(request, status, &body).await;
                     outcome.map_err(said)??;
+                    conflicts += u32::from(status == 409);
                 }
                 Err(why) => {
                     authority.audit_witness_failed(request, &why).await;
                     return Err(why);
                 }
             }
+        }
+        if conflicts == QUESTIONS {
+            return Err("it says each time that it has cosigned another number of entries".to_owned());
         }
         Ok(())
     }

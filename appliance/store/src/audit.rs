@@ -18,7 +18,7 @@ use aws_lc_rs::digest::{SHA256, digest};
 use crate::db::{Reader, Tx};
 use crate::error::{Error, Result};
 use crate::settings;
-use crate::value::Row;
+use crate::value::{Row, Value};
 
 pub(crate) const HEAD: &str = "audit.head";
 const SCHEME: &[u8] = b"chancery audit 1";
@@ -264,6 +264,42 @@ pub(crate) fn hex(octets: &[u8]) -> String {
         let _ = write!(text, "{octet:02x}");
         text
     })
+}
+
+/// The entries that a piece of this table has in a backup.
+pub fn decode(octets: &[u8]) -> Result<Vec<LoggedEntry>> {
+    let corrupt = || Error::Corrupt("rows of audit".to_owned());
+    let table = crate::tables::TABLES.iter().find(|table| table.name == "audit");
+    let rows = crate::rows::decode(table.ok_or_else(corrupt)?, octets)?;
+    let entry = |row: crate::tables::Values| {
+        let row: [Value<'static>; 8] = row.try_into().ok()?;
+        let [
+            Value::Int(seq),
+            Value::Int(at),
+            Value::Text(actor),
+            Value::Text(action),
+            Value::Text(object),
+            Value::Text(outcome),
+            Value::Text(details),
+            Value::Blob(hash),
+        ] = row
+        else {
+            return None;
+        };
+        let entry = AuditEntry {
+            at,
+            actor: actor.into(),
+            action: action.into(),
+            object: object.into(),
+            outcome: outcome.into(),
+            details: details.into(),
+        };
+        let hash = hash.into();
+        Some(LoggedEntry { seq, entry, hash })
+    };
+    rows.into_iter()
+        .map(|row| entry(row).ok_or_else(corrupt))
+        .collect()
 }
 
 fn read(row: &Row<'_>) -> Result<LoggedEntry> {

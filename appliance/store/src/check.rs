@@ -54,10 +54,12 @@ const RULES: &[(&str, &str, &str)] = &[
             OR (state IN ('active', 'retired') AND certificate IS NULL)",
         "issuers without key or certificate: restore the store from a backup",
     ),
+    // But for CAs whose key is elsewhere: the numbers of their lists are taken there.
     (
         "published CRLs have numbers that were taken",
         "SELECT count(*) FROM published_crls AS p WHERE NOT EXISTS (SELECT 1 FROM crl_shards AS s
-            WHERE s.issuer_id = p.issuer_id AND s.shard = p.shard AND s.last_number >= p.number)",
+            WHERE s.issuer_id = p.issuer_id AND s.shard = p.shard AND s.last_number >= p.number)
+            AND NOT EXISTS (SELECT 1 FROM issuers AS i WHERE i.id = p.issuer_id AND instr(i.settings, '\"is_elsewhere\":true') > 0)",
         "CRLs with a number that was not taken: restore the store from a backup",
     ),
 ];

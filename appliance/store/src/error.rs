@@ -15,10 +15,21 @@ pub enum Error {
     #[error("the store is full: free disk space, then try again")]
     Full,
     /// Another server has the store open for writing.
-    #[error("the store {} is in use by another process: stop it first (only one server may write to it)", path.display())]
+    #[error("the store {} is in use by another process: stop it first, or give this server a store of its own (only one server \
+        may write to a file; several share a PostgreSQL database)", path.display())]
     InUse {
         /// The database file.
         path: PathBuf,
+    },
+    /// Another server has the OCSP answers of this folder open.
+    #[error(
+        "another server works in this state folder (it has the OCSP answers in {} open): stop it first, or give this server a state folder \
+        of its own, which `chancery init` makes",
+        folder.display()
+    )]
+    CacheInUse {
+        /// The folder of the answers.
+        folder: PathBuf,
     },
     /// A server with the identity of this one is at work on the database.
     #[error(

@@ -54,7 +54,11 @@ impl OcspAnswers {
         let failed = |error: sled::Error| Error::Cache(error.to_string());
         let (db, begun_anew) = match open_when_free(folder) {
             Ok(db) => (db, None),
-            Err(error) if is_in_use(&error) => return Err(failed(error)),
+            Err(error) if is_in_use(&error) => {
+                return Err(Error::CacheInUse {
+                    folder: folder.to_owned(),
+                });
+            }
             Err(error) => {
                 clear(folder).map_err(|error| failed(error.into()))?;
                 (open(folder).map_err(failed)?, Some(error.to_string().into()))
@@ -248,7 +252,7 @@ mod tests {
         answers.keep(b"one".to_vec(), b"1".to_vec());
         answers.settle();
         let refused = OcspAnswers::open(folder.path(), 0).unwrap_err();
-        assert!(matches!(refused, Error::Cache(_)), "{refused:?}");
+        assert!(matches!(refused, Error::CacheInUse { .. }), "{refused:?}");
         assert_eq!(answers.find(b"one", octets), Some(b"1".to_vec()));
         answers.close();
         drop(answers);

@@ -13,7 +13,7 @@ use crate::db::{Reader, Store, Tx};
 use crate::dump::{self, SETTINGS, TableSum};
 use crate::error::{Error, Result};
 use crate::settings;
-use crate::tables::{Table, Values};
+use crate::tables::Values;
 use crate::value::Value;
 
 /// The mark: which backup is restored, and how far it is.
@@ -171,27 +171,45 @@ pub async fn complete(store: &Store) -> Result<()> {
     Ok(())
 }
 
-/// Whether everything is in it already.
-fn begin(tx: &Tx<'_>, of: &str) -> Result<bool> {
-    let mark = format!("{of} {LOADING}");
-    if let Some(known) = settings::find(tx, UNFINISHED)? {
+/// How a store is that a backup is to be restored into.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Target {
+    /// Nothing is in it.
+    Empty,
+    /// A restore of the same backup broke off in it while rows arrived.
+    Loading,
+    /// The same, after everything was in it.
+    Loaded,
+}
+
+/// Looks whether a backup can be restored into it.
+pub fn look(reader: &Reader<'_>, of: &str) -> Result<Target> {
+    if let Some(known) = settings::find(reader, UNFINISHED)? {
         return match known.split_once(' ') {
-            Some((backup, stage)) if backup == of => Ok(stage == PLACING),
+            Some((backup, PLACING)) if backup == of => Ok(Target::Loaded),
+            Some((backup, _)) if backup == of => Ok(Target::Loading),
             _ => Err(Error::Rejected(
                 "the restore of another backup into it broke off: go on with that one, or empty the database"
                     .to_owned(),
             )),
         };
     }
-    let is_empty = |table: &&'static Table| table.count(tx).map(|count| count == 0);
     for table in dump::tables().filter(|table| table.name != SETTINGS) {
-        if !is_empty(&table)? {
+        if table.count(reader)? > 0 {
             return Err(Error::Rejected(
                 "it holds a store already: name an empty database, which leaves the old one as it is"
                     .to_owned(),
             ));
         }
     }
-    settings::put(tx, UNFINISHED, &mark)?;
-    Ok(false)
+    Ok(Target::Empty)
+}
+
+/// Whether everything is in it already.
+fn begin(tx: &Tx<'_>, of: &str) -> Result<bool> {
+    let target = look(tx, of)?;
+    if target == Target::Empty {
+        settings::put(tx, UNFINISHED, &format!("{of} {LOADING}"))?;
+    }
+    Ok(target == Target::Loaded)
 }

@@ -3,9 +3,10 @@
 use std::ffi::c_void;
 
 use cryptoki_sys::{
-    CK_ATTRIBUTE, CK_ATTRIBUTE_PTR, CK_ATTRIBUTE_TYPE, CK_BBOOL, CK_BYTE_PTR, CK_FALSE, CK_FLAGS, CK_NOTIFY,
-    CK_OBJECT_HANDLE, CK_RV, CK_SESSION_HANDLE, CK_SESSION_HANDLE_PTR, CK_SLOT_ID, CK_SLOT_ID_PTR, CK_ULONG,
-    CK_ULONG_PTR, CK_VOID_PTR, CKR_ARGUMENTS_BAD, CKR_BUFFER_TOO_SMALL, CKR_FUNCTION_FAILED, CKR_OK,
+    CK_ATTRIBUTE, CK_ATTRIBUTE_PTR, CK_ATTRIBUTE_TYPE, CK_BBOOL, CK_BYTE_PTR, CK_FALSE, CK_FLAGS,
+    CK_MECHANISM_PTR, CK_NOTIFY, CK_OBJECT_HANDLE, CK_OBJECT_HANDLE_PTR, CK_RV, CK_SESSION_HANDLE,
+    CK_SESSION_HANDLE_PTR, CK_SLOT_ID, CK_SLOT_ID_PTR, CK_ULONG, CK_ULONG_PTR, CK_VOID_PTR,
+    CKR_ARGUMENTS_BAD, CKR_BUFFER_TOO_SMALL, CKR_FUNCTION_FAILED, CKR_OK,
 };
 
 use crate::behind::behind;
@@ -131,6 +132,47 @@ pub(crate) unsafe extern "C" fn sign(
         unsafe { *signature.add(9) ^= 1 };
     }
     code
+}
+
+/// With an answer that tells nothing of the keys it made, where a fault says so: as when a device loses its connection after the
+/// work, or between the two objects of a pair.
+pub(crate) unsafe extern "C" fn generate_key_pair(
+    session: CK_SESSION_HANDLE,
+    mechanism: CK_MECHANISM_PTR,
+    public: CK_ATTRIBUTE_PTR,
+    public_count: CK_ULONG,
+    private: CK_ATTRIBUTE_PTR,
+    private_count: CK_ULONG,
+    public_key: CK_OBJECT_HANDLE_PTR,
+    private_key: CK_OBJECT_HANDLE_PTR,
+) -> CK_RV {
+    let (behind, real) = behind_or_fail!(C_GenerateKeyPair);
+    let action = go_or_answer!(before(behind, "C_GenerateKeyPair", behind.slot_of(session)));
+    let _calling = behind.calling();
+    // SAFETY: the arguments are the caller's, who owes the function what its standard asks.
+    let code = unsafe {
+        real(
+            session,
+            mechanism,
+            public,
+            public_count,
+            private,
+            private_count,
+            public_key,
+            private_key,
+        )
+    };
+    match action {
+        Some(Action::Made(answer)) if code == CKR_OK => answer,
+        Some(Action::Half(answer)) if code == CKR_OK => {
+            if let Some(destroy) = behind.real.C_DestroyObject {
+                // SAFETY: after CKR_OK the handle of the public key is where the caller wanted it.
+                let _ = unsafe { destroy(session, *public_key) };
+            }
+            answer
+        }
+        _ => code,
+    }
 }
 
 /// With another value of one attribute, where a fault says so.

@@ -36,7 +36,8 @@ pub(crate) fn in_front_of(real: CK_FUNCTION_LIST) -> CK_FUNCTION_LIST {
     list.C_FindObjects = Some(C_FindObjects);
     list.C_FindObjectsFinal = Some(C_FindObjectsFinal);
     list.C_SignInit = Some(C_SignInit);
-    list.C_GenerateKeyPair = Some(C_GenerateKeyPair);
+    list.C_DestroyObject = Some(C_DestroyObject);
+    list.C_GenerateKeyPair = Some(answers::generate_key_pair);
     list
 }
 
@@ -81,7 +82,9 @@ pub(crate) fn before(behind: &Behind, function: &str, slot: Option<CK_SLOT_ID>) 
         Action::Delay(milliseconds) => pause(Duration::from_millis(milliseconds)),
         Action::Exit(status) => std::process::exit(status),
         Action::Abort => std::process::abort(),
-        Action::Removed | Action::Wrong | Action::Attribute(..) => return Verdict::Go(Some(action)),
+        Action::Removed | Action::Wrong | Action::Made(_) | Action::Half(_) | Action::Attribute(..) => {
+            return Verdict::Go(Some(action));
+        }
     }
     Verdict::Go(None)
 }
@@ -153,7 +156,5 @@ asked_first! {
     C_FindObjects(session handle: CK_SESSION_HANDLE, objects: CK_OBJECT_HANDLE_PTR, most: CK_ULONG, count: CK_ULONG_PTR);
     C_FindObjectsFinal(session handle: CK_SESSION_HANDLE);
     C_SignInit(session handle: CK_SESSION_HANDLE, mechanism: CK_MECHANISM_PTR, key: CK_OBJECT_HANDLE);
-    C_GenerateKeyPair(session handle: CK_SESSION_HANDLE, mechanism: CK_MECHANISM_PTR, public: CK_ATTRIBUTE_PTR,
-        public_count: CK_ULONG, private: CK_ATTRIBUTE_PTR, private_count: CK_ULONG, public_key: CK_OBJECT_HANDLE_PTR,
-        private_key: CK_OBJECT_HANDLE_PTR);
+    C_DestroyObject(session handle: CK_SESSION_HANDLE, object: CK_OBJECT_HANDLE);
 }

@@ -1,8 +1,9 @@
 //! One fault, as a line of the control file tells it.
 //!
 //! A line is the name of a PKCS#11 function (`*` for all that can fail) and words: where (`token=LABEL`, `slot=NUMBER`), what
-//! (`code=CKR_…` or `code=0x…`, `hang`, `delay=MILLISECONDS`, `exit=STATUS`, `abort`, `removed`, `wrong`, `attribute=0x…:OCTETS`), how
-//! often (`times=N`, for ever when left out) and from which call on (`after=N`). Lines that begin with `#` say nothing.
+//! (`code=CKR_…` or `code=0x…`, `hang`, `delay=MILLISECONDS`, `exit=STATUS`, `abort`, `removed`, `wrong`, `made=CKR_…`, `half=CKR_…`,
+//! `attribute=0x…:OCTETS`), how often (`times=N`, for ever when left out) and from which call on (`after=N`). Lines that begin with
+//! `#` say nothing.
 
 use std::sync::atomic::{AtomicU64, Ordering};
 
@@ -27,6 +28,10 @@ pub(crate) enum Action {
     Removed,
     /// It is made, and one bit of the signature is wrong.
     Wrong,
+    /// It is made, and answered with this code all the same.
+    Made(CK_RV),
+    /// A pair of keys is made, its public key is gone, and the call is answered with this code.
+    Half(CK_RV),
     /// It is made, and an attribute has this value in what it answers.
     Attribute(CK_ATTRIBUTE_TYPE, Vec<u8>),
 }
@@ -75,6 +80,8 @@ impl Rule {
                 "abort" => rule.action = Action::Abort,
                 "removed" => rule.action = Action::Removed,
                 "wrong" => rule.action = Action::Wrong,
+                "made" => rule.action = Action::Made(codes::value(value).ok_or_else(unknown)?),
+                "half" => rule.action = Action::Half(codes::value(value).ok_or_else(unknown)?),
                 "attribute" => rule.action = attribute(value).ok_or_else(unknown)?,
                 _ => return Err(unknown()),
             }
@@ -152,12 +159,20 @@ mod tests {
             ("exit=3", Action::Exit(3)),
             ("abort", Action::Abort),
             ("wrong", Action::Wrong),
+            ("made=CKR_DEVICE_ERROR", Action::Made(0x30)),
+            ("half=CKR_DEVICE_ERROR", Action::Half(0x30)),
             ("attribute=0x103:00", Action::Attribute(0x103, vec![0])),
         ] {
             assert_eq!(Rule::parse(&format!("C_Sign {words}"))?.action, action);
         }
         assert!(Rule::parse("* slot=7 removed")?.removes(7, None));
-        for words in ["code=CKR_NONSENSE", "hangs", "times=often", "attribute=0x103:0g"] {
+        for words in [
+            "code=CKR_NONSENSE",
+            "hangs",
+            "times=often",
+            "made=often",
+            "attribute=0x103:0g",
+        ] {
             assert!(Rule::parse(&format!("C_Sign {words}")).is_err(), "{words}");
         }
         Ok(())

@@ -29,7 +29,7 @@ use std::time::{Duration, Instant};
 use bed::Bed;
 use daemon::Daemon;
 use load::{Asked, Load};
-use signer_wire::{Circuit, FaultClass};
+use signer_wire::{Backend, Circuit, FaultClass, Generate, KeyKind, Reply, Request};
 use soft_tokens::{Make, in_child};
 use token::Limits;
 
@@ -268,6 +268,84 @@ fn e2e_resilience_both_tokens_lost_and_back() {
                 bed.wait_for(name, "it is back", |told| told.available);
             }
             client.sign(&bed.record, b"tbs", 2000).unwrap();
+        },
+    );
+}
+
+/// Keys are asked of a token that fails in every class: the caller is told, the token that is well goes on, nothing that nobody was
+/// told of stays, and the same process makes the next key.
+#[test]
+fn e2e_resilience_keys_made_by_a_failing_token_softhsm() {
+    in_child(
+        Make::Faulty,
+        "e2e_resilience_keys_made_by_a_failing_token_softhsm",
+        |directory| {
+            let bed = Bed::new(directory, |_| {});
+            let (mut client, pid) = (bed.daemon.client(), bed.daemon.pid());
+            for (number, (fault, expected)) in [
+                (
+                    "C_GenerateKeyPair token=left code=CKR_FUNCTION_FAILED",
+                    FaultClass::Retryable,
+                ),
+                (
+                    "C_GenerateKeyPair token=left made=CKR_SESSION_HANDLE_INVALID",
+                    FaultClass::Retryable,
+                ),
+                (
+                    "C_GenerateKeyPair token=left half=CKR_DEVICE_ERROR",
+                    FaultClass::Retryable,
+                ),
+                (
+                    "C_GenerateKeyPair token=left made=CKR_PIN_INCORRECT",
+                    FaultClass::Retryable,
+                ),
+                (
+                    "C_GenerateKeyPair token=left code=CKR_DEVICE_MEMORY",
+                    FaultClass::TokenFull,
+                ),
+                (
+                    "C_GenerateKeyPair token=left code=CKR_MECHANISM_INVALID",
+                    FaultClass::Refused,
+                ),
+                ("* token=left removed", FaultClass::TokenAbsent),
+            ]
+            .into_iter()
+            .enumerate()
+            {
+                let ask = |label: String| {
+                    Request::Generate(Generate {
+                        label,
+                        kind: KeyKind::P256,
+                        backend: Backend::Token("left".to_owned()),
+                    })
+                };
+                bed.faults.set(&[fault]);
+                match client.call(&ask(format!("lost-{number}"))) {
+                    Reply::Fault(told) => assert_eq!(told.class, expected, "{fault}: {told}"),
+                    other => panic!("{fault}: {other:?}"),
+                }
+                client.sign(&bed.record, b"meanwhile", 5000).unwrap();
+                bed.faults.clear();
+                bed.wait_for("left", fault, |lane| lane.available);
+                let until = Instant::now() + Duration::from_secs(20);
+                while !matches!(client.call(&ask(format!("made-{number}"))), Reply::Key(_)) {
+                    assert!(Instant::now() < until, "{fault}");
+                    std::thread::park_timeout(Duration::from_millis(50));
+                }
+                let labels: Vec<String> = client.list().into_iter().map(|key| key.label).collect();
+                assert!(
+                    !labels.iter().any(|label| label.starts_with("lost-")),
+                    "{fault}: {labels:?}"
+                );
+                let made = format!("made-{number}");
+                assert_eq!(
+                    labels.iter().filter(|label| **label == made).count(),
+                    1,
+                    "{fault}"
+                );
+            }
+            let restarted = !std::path::Path::new(&format!("/proc/{pid}")).exists();
+            assert!(!restarted, "{}", bed.daemon.log());
         },
     );
 }

@@ -7,7 +7,9 @@
 mod attach;
 mod generate;
 mod lease;
+mod leftovers;
 mod mend;
+mod missing;
 
 use std::path::Path;
 use std::sync::Arc;
@@ -57,6 +59,10 @@ pub struct Hsm {
     /// Whether to sign with session copies; cleared for good when the token refuses one.
     copies: AtomicBool,
     state: RwLock<State>,
+    /// What attempts to make keys may have left in the token and could not be destroyed yet.
+    leftovers: Mutex<Vec<leftovers::KeyId>>,
+    /// Keys that were there, to be looked for when they are not.
+    missing: Mutex<missing::Missing>,
     /// Held by the one thread that attaches, logs in or initialises anew.
     attaching: Mutex<()>,
 }
@@ -121,6 +127,8 @@ impl Hsm {
             width,
             copies: AtomicBool::new(config.session_copies),
             state: RwLock::new(State::Away("it has not answered yet".to_owned())),
+            leftovers: Mutex::new(Vec::new()),
+            missing: Mutex::new(missing::Missing::nothing()),
             attaching: Mutex::new(()),
         })
     }
@@ -151,8 +159,9 @@ impl Hsm {
                 let attachment = Arc::new(attachment);
                 let before =
                     std::mem::replace(&mut *self.state.write(), State::Attached(Arc::clone(&attachment)));
-                if matches!(before, State::Away(_)) {
-                    self.module.count_attached(Change::Came);
+                match before {
+                    State::Attached(before) => self.remember_keys(&before),
+                    State::Away(_) => self.module.count_attached(Change::Came),
                 }
                 Ok(attachment)
             }
@@ -182,7 +191,8 @@ impl Hsm {
 
     fn go_away(&self, detail: &str) {
         let before = std::mem::replace(&mut *self.state.write(), State::Away(detail.to_owned()));
-        if matches!(before, State::Attached(_)) {
+        if let State::Attached(attachment) = &before {
+            self.remember_keys(attachment);
             self.module.count_attached(Change::Went);
         }
         if !matches!(before, State::Away(known) if known == detail) {
@@ -203,6 +213,32 @@ impl Hsm {
             token: self.name.clone(),
             source: ModuleError(source),
         }
+    }
+
+    fn look_after(&self) -> Result<(), Error> {
+        let is_current = match &*self.state.read() {
+            State::Attached(attachment) => attachment.generation == self.module.generation(),
+            State::Away(_) => false,
+        };
+        if is_current {
+            return Ok(());
+        }
+        match self.attach() {
+            Err(error @ Error::TokenAbsent { .. }) => {
+                let _one = self.attaching.lock();
+                match self.module.look_again(Instant::now()) {
+                    Ok(true) => {}
+                    Ok(false) => return Err(error),
+                    Err(failed) => return Err(self.failed(failed)),
+                }
+            }
+            Err(error) if error.is_of_void_module() => {
+                let _one = self.attaching.lock();
+                self.renew_void_module()?;
+            }
+            outcome => return outcome.map(drop),
+        }
+        self.attach().map(drop)
     }
 
     fn sign_once(
@@ -340,29 +376,15 @@ impl Keys for Hsm {
     }
 
     fn tend(&self) -> Result<(), Error> {
-        let is_current = match &*self.state.read() {
-            State::Attached(attachment) => attachment.generation == self.module.generation(),
-            State::Away(_) => false,
-        };
-        if is_current {
-            return Ok(());
+        self.look_after()?;
+        let state = self.state.read().clone();
+        if let State::Attached(attachment) = state {
+            self.look_for_missing(&attachment, Instant::now());
         }
-        match self.attach() {
-            Err(error @ Error::TokenAbsent { .. }) => {
-                let _one = self.attaching.lock();
-                match self.module.look_again(Instant::now()) {
-                    Ok(true) => {}
-                    Ok(false) => return Err(error),
-                    Err(failed) => return Err(self.failed(failed)),
-                }
-            }
-            Err(error) if error.is_of_void_module() => {
-                let _one = self.attaching.lock();
-                self.renew_void_module()?;
-            }
-            outcome => return outcome.map(drop),
+        if !self.leftovers.lock().is_empty() {
+            self.clear_leftovers();
         }
-        self.attach().map(drop)
+        Ok(())
     }
 }
 

@@ -34,6 +34,9 @@ pub struct SlotReport {
     pub description: String,
     /// The token in it, if there is one.
     pub token: Option<TokenReport>,
+    /// Why it cannot be told what is in it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub problem: Option<String>,
 }
 
 /// A token in a slot.
@@ -87,16 +90,20 @@ pub struct NewToken {
     pub user_pin: SecretString,
 }
 
-/// The slots of a module and the tokens in them.
+/// The slots of a module and the tokens in them. One that cannot be looked at keeps nobody from seeing the others.
 pub fn slots(module: &Path) -> Result<Vec<SlotReport>, Error> {
     let module = Module::load(module)?;
     let failed = |error| failed(&module, error);
     module.ensure_initialised().map_err(failed)?;
     let slots = module.pkcs11().get_all_slots().map_err(failed)?;
-    slots
-        .into_iter()
-        .map(|slot| report(module.pkcs11(), slot).map_err(failed))
-        .collect()
+    let unseen = |slot: Slot, error: CkError| SlotReport {
+        slot: slot.id(),
+        description: String::new(),
+        token: None,
+        problem: Some(describe(error)),
+    };
+    let report = |slot| report(module.pkcs11(), slot).unwrap_or_else(|error| unseen(slot, error));
+    Ok(slots.into_iter().map(report).collect())
 }
 
 /// The keys of a token, as the token describes them. A PIN that it rejects is remembered in `state_directory`.
@@ -233,6 +240,7 @@ fn report(pkcs11: &Pkcs11, slot: Slot) -> Result<SlotReport, CkError> {
         slot: slot.id(),
         description: info.slot_description().trim_end().to_owned(),
         token,
+        problem: None,
     })
 }
 

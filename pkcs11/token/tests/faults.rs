@@ -44,10 +44,14 @@ impl Bed {
         Ok(())
     }
 
-    /// Makes the next signature need this function: no session is left, and for some nobody is logged in.
+    /// Makes the next signature need this function: no session is left, for some nobody is logged in, and for those that look
+    /// for the token the library is not initialised.
     fn lead_to(&self, function: &str) {
         self.hsm.give_back(0);
-        if function == "C_Login" || function.starts_with("C_Find") {
+        if ["C_Initialize", "C_GetSlotList", "C_GetTokenInfo"].contains(&function) {
+            Pkcs11::new(Make::Faulty.module()).unwrap().finalize().unwrap();
+        }
+        if function == "C_GetAttributeValue" || function == "C_Login" || function.starts_with("C_Find") {
             let other = Pkcs11::new(Make::Faulty.module()).unwrap();
             let slot = other.get_slots_with_initialized_token().unwrap().remove(0);
             other.open_ro_session(slot).unwrap().logout().unwrap();
@@ -84,7 +88,10 @@ impl Bed {
         self.faults.clear();
         // What keeps the token from being looked at anew is met again by the signature, as whatever that says.
         let is_its_own = function.starts_with("C_Sign") || function == "C_OpenSession";
+        // A module that leaves out what its attributes are hides its keys, until they are looked for again.
+        let hides = function == "C_GetAttributeValue" && codes::is_taken_as_left_out(code.0);
         let is_told = |error: &Error| match (class, error.fault_class()) {
+            (_, FaultClass::KeyNotFound) => hides,
             (Recovery::Fatal, FaultClass::Internal) => true,
             (Recovery::Fatal, told) => !is_its_own && told.is_retryable(),
             (_, told) => told.is_retryable(),
@@ -96,7 +103,7 @@ impl Bed {
                 let is_bad_request = function.starts_with("C_Sign") && codes::is_about_the_request(code.0);
                 assert_eq!(
                     error.concerns_one_token(),
-                    !is_bad_request,
+                    !is_bad_request && !hides,
                     "another token is asked after {fault}: {}",
                     error.to_fault()
                 );
@@ -108,8 +115,9 @@ impl Bed {
         self.faults.set(&[&format!("{fault} times=1")]);
         let outcome = self.sign();
         self.faults.clear();
-        // A login that failed is not tried again at once, whatever it said: that is left to tending.
-        let mends = !matches!(class, Recovery::OtherToken | Recovery::Fatal) && function != "C_Login";
+        // A login that failed is not tried again at once, whatever it said, nor is the library's beginning: that is left to tending.
+        let is_left = ["C_Login", "C_Initialize", "C_GetSlotList", "C_GetTokenInfo"].contains(&function);
+        let mends = !matches!(class, Recovery::OtherToken | Recovery::Fatal) && !is_left && !hides;
         if let (true, Err(error)) = (mends, &outcome) {
             panic!("{fault} once: {}", error.to_fault());
         }
@@ -157,6 +165,30 @@ fn e2e_faults_of_the_search_softhsm() {
     in_child(Make::Faulty, "e2e_faults_of_the_search_softhsm", |directory| {
         let bed = Bed::new(directory);
         for function in ["C_FindObjectsInit", "C_FindObjects", "C_FindObjectsFinal"] {
+            for code in codes::EVERY {
+                bed.meets(function, code);
+            }
+        }
+    });
+}
+
+/// What is read of keys when they are looked for.
+#[test]
+fn e2e_faults_of_attributes_softhsm() {
+    in_child(Make::Faulty, "e2e_faults_of_attributes_softhsm", |directory| {
+        let bed = Bed::new(directory);
+        for code in codes::EVERY {
+            bed.meets("C_GetAttributeValue", code);
+        }
+    });
+}
+
+/// The library, and what it is asked before there is a session.
+#[test]
+fn e2e_faults_of_the_library_softhsm() {
+    in_child(Make::Faulty, "e2e_faults_of_the_library_softhsm", |directory| {
+        let bed = Bed::new(directory);
+        for function in ["C_Initialize", "C_GetSlotList", "C_GetTokenInfo"] {
             for code in codes::EVERY {
                 bed.meets(function, code);
             }

@@ -33,9 +33,12 @@ pub enum WitnessRefusal {
     /// No key that is trusted for the origin has signed.
     #[error("no key that this witness trusts for this log has signed the checkpoint")]
     Unsigned,
-    /// The log was seen up to another size, or another tree of this size was.
+    /// The log was seen up to another size.
     #[error("this witness has cosigned {0} entries of this log")]
     Conflict(u64),
+    /// Another tree of this size was cosigned: the log has signed both, which proves that it shows different entries to different people.
+    #[error("this witness has cosigned another tree of {0} entries of this log")]
+    Fork(u64),
     /// The log does not continue what was cosigned, or does not prove it.
     #[error("the proof does not show that the log continues what this witness cosigned")]
     BadProof,
@@ -48,7 +51,7 @@ impl WitnessRefusal {
             Self::Malformed(_) | Self::NoCheckpoint(_) | Self::Shrinks => 400,
             Self::Unsigned => 403,
             Self::UnknownLog => 404,
-            Self::Conflict(_) => 409,
+            Self::Conflict(_) | Self::Fork(_) => 409,
             Self::BadProof => 422,
         }
     }
@@ -77,8 +80,10 @@ pub fn witnessed(request: &ConsistencyText, keys: &[NoteKey]) -> Result<(TreeHea
 
 /// Whether the head of a request continues what was seen of its log; [`TreeHead::empty`] when that is nothing.
 pub fn continued(request: &ConsistencyText, head: &TreeHead, seen: &TreeHead) -> Result<(), WitnessRefusal> {
-    let is_another = seen.size() == head.size() && seen.root() != head.root();
-    if request.old != seen.size() || is_another {
+    if seen.size() == head.size() && seen.root() != head.root() {
+        return Err(WitnessRefusal::Fork(seen.size()));
+    }
+    if request.old != seen.size() {
         return Err(WitnessRefusal::Conflict(seen.size()));
     }
     verify_consistency(seen, head, &request.proof).map_err(|_| WitnessRefusal::BadProof)

@@ -197,11 +197,8 @@ impl Authority {
                  time, or the witness was shown another one under its key"
             ))));
         }
-        self.inner()
-            .audit
-            .witnesses
-            .change(&request.witness, |state| state.said = Some(size));
-        Ok(Ok(()))
+        let states = &self.inner().audit.witnesses;
+        Ok(states.change(&request.witness, |state| state.hears_of(size)))
     }
 
     async fn take_cosignature(&self, request: AuditWitnessRequest, line: NoteSignature) -> Result<()> {

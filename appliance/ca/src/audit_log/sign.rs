@@ -167,6 +167,16 @@ impl Authority {
         else {
             return Ok(false);
         };
+        let outcome = self.sign_under(log, edge, lease.clone()).await;
+        if !matches!(outcome, Ok(true)) {
+            // Another server may have the key; it need not wait for the end of the lease.
+            self.give_back(&lease).await;
+        }
+        outcome
+    }
+
+    async fn sign_under(&self, log: &Arc<AuditLog>, edge: Edge, lease: Lease) -> Result<bool> {
+        let store = &self.inner().store;
         let read = store.read(move |reader| Ok(take_in(reader, edge)));
         let step = match read.await? {
             Ok(step) => step,

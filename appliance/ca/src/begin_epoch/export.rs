@@ -57,6 +57,19 @@ pub enum ExportFault {
          epoch. If its entries were written anew, give it with entry {before} as well, which the backup has too", before = .0 - 1
     )]
     NotFollowing(i64),
+    /// Nothing shows that it is of this log: it shares no entry with the backup, and its hashes show nothing.
+    #[error(
+        "nothing shows that the export is of the log of the backup: it begins with entry {first}, behind the last one of the backup, and its \
+         entries were written anew, so that their hashes show nothing. Export again from an entry on that the backup has, at the latest from \
+         entry {known} (`chancery audit export --after {}`); if you know otherwise whose log it is, --accept-unproven-export takes it",
+        known - 1
+    )]
+    Unproven {
+        /// Its first entry.
+        first: i64,
+        /// The last entry of the backup.
+        known: i64,
+    },
     /// The entries of two epochs are in it, and none of them can be taken.
     #[error(
         "the file has two epochs of the audit log: entry {seq} of the later one is in line {line}. If the backup is of the later epoch, \
@@ -97,6 +110,8 @@ pub struct ExportedLog {
     two_epochs: Option<(i64, usize)>,
     /// Whether it may end before the backup does.
     may_end_early: bool,
+    /// Whether it may be one that nothing shows to be of this log.
+    may_be_unproven: bool,
 }
 
 impl ExportedLog {
@@ -135,6 +150,7 @@ impl ExportedLog {
             skipped,
             two_epochs: chosen.two_epochs,
             may_end_early: false,
+            may_be_unproven: false,
         })
     }
 
@@ -142,6 +158,13 @@ impl ExportedLog {
     #[must_use]
     pub fn accepted_if_early(mut self) -> Self {
         self.may_end_early = true;
+        self
+    }
+
+    /// Somebody says that it is of this log, of which it shows nothing.
+    #[must_use]
+    pub fn accepted_if_unproven(mut self) -> Self {
+        self.may_be_unproven = true;
         self
     }
 
@@ -185,8 +208,9 @@ impl ExportedLog {
         self.entries.iter().filter(move |one| one.seq > seq)
     }
 
-    /// Holds it against what the backup has of the same time, of which `known` is the end, and looks whether it follows on that.
-    pub(super) fn check_against(&self, known: &[LoggedEntry], last: i64) -> Result<(), ExportFault> {
+    /// Holds it against what the backup, which has `last` entries, has of the same time, of which `known` is the end, and looks whether
+    /// it follows on that.
+    pub fn check_against(&self, known: &[LoggedEntry], last: i64) -> Result<(), ExportFault> {
         self.compare(known, last)
             .map_err(|fault| match (fault, self.two_epochs) {
                 (ExportFault::Other(_) | ExportFault::NotFollowing(_), Some((seq, line))) => {
@@ -213,6 +237,13 @@ impl ExportedLog {
         match self.after(last).next() {
             Some(next) if self.is_proven && !store::audit::follows(head, next) => {
                 Err(ExportFault::NotFollowing(next.seq))
+            }
+            // An empty log is the beginning of every other.
+            Some(next) if !self.is_proven && !self.may_be_unproven && self.first() > last && last > 0 => {
+                Err(ExportFault::Unproven {
+                    first: next.seq,
+                    known: last,
+                })
             }
             _ => Ok(()),
         }

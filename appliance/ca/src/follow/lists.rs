@@ -88,6 +88,9 @@ impl Authority {
             self.put_up(place, &row, file)?;
         }
         shard.is_unsure.store(false, Ordering::SeqCst);
+        if issuer.entry().is_elsewhere() {
+            self.take_up_lists_above().await?;
+        }
         self.stand_on_stored_base(issuer, shard).await
     }
 

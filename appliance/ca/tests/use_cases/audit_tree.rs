@@ -707,3 +707,22 @@ async fn an_export_gets_every_entry_once_it_is_confirmed() {
     assert!(page(100).await.unwrap().is_none());
     assert!(log.metric("chancery_audit_export_lag{export=\"siem\"} 0"));
 }
+
+/// A server that cannot sign keeps the duty from nobody: another one, which may have the key, takes it at once.
+#[tokio::test]
+async fn a_server_without_the_key_gives_the_duty_back() {
+    let log = Log::signed(20).await;
+    log.append(1).await;
+    log.sql(&["UPDATE leases SET until = 0 WHERE name = 'audit'"])
+        .await;
+    let signer = ca::Signer::in_process(Arc::new(KeyRing::in_memory()));
+    let settings = ca::Settings::new(crate::bed::BASE_URL);
+    let without = ca::Authority::open(log.store.clone(), signer, log.clock.clone(), settings)
+        .await
+        .unwrap();
+    let error = without.tend_audit_log_now().await.unwrap_err();
+    assert_eq!(error.code(), "hsm_key_missing");
+    let other = Uuid::from_u128(0x0dd);
+    let take = move |tx: &store::Tx<'_>| leases::take(tx, "audit", other, Duration::from_mins(1));
+    assert!(log.store.write(take).await.unwrap().is_some(), "at once");
+}

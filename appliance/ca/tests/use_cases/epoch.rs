@@ -204,7 +204,7 @@ async fn what_a_restore_did_again_is_done_again_by_the_next_restore_of_the_backu
         story.bed.path("second/store.db"),
         story.bed.path("third/store.db"),
     );
-    let anew = exported(&story.bed.path("store.db"), story.backup.last, true).await;
+    let anew = exported(&story.bed.path("store.db"), story.backup.last - 1, true).await;
     let now = story.bed.clock.now();
     let kept = || vec![story.kept.clone()];
     let epoch = story

@@ -15,6 +15,8 @@ use crate::bed::{BASE_URL, Bed, admin, issuing, root, server_request};
 pub(crate) struct Simulated {
     keys: Arc<Software>,
     fault: Mutex<Option<fn() -> Error>>,
+    /// A key that it shows and does not sign with.
+    lost: Mutex<Option<KeyRef>>,
     /// Whoever holds this keeps signatures waiting.
     pub(crate) hold: Mutex<()>,
     /// The signatures it made, in their order.
@@ -27,6 +29,7 @@ impl Simulated {
         Arc::new(Self {
             keys: Arc::clone(keys),
             fault: Mutex::new(None),
+            lost: Mutex::new(None),
             hold: Mutex::new(()),
             made: Mutex::default(),
         })
@@ -71,6 +74,9 @@ impl Keys for Simulated {
         until: Option<Instant>,
     ) -> Result<Vec<u8>, Error> {
         self.check()?;
+        if *self.lost.lock() == Some(*key) {
+            return Err(Error::KeyNotFound(*key));
+        }
         drop(self.hold.lock());
         let signature = self.keys.sign(key, scheme, input, until)?;
         self.made.lock().push(signature.clone());
@@ -333,4 +339,50 @@ async fn a_store_that_is_waited_for_is_seen() {
     first.await.unwrap().unwrap();
     second.await.unwrap().unwrap();
     assert_eq!(waiting(), 0);
+}
+
+/// As long as the key of the CA is away a responder gets no certificate; its key is made once, and used when that is over.
+#[tokio::test]
+async fn a_responder_key_without_a_certificate_is_used_and_not_made_again() {
+    let (bed, hsm) = bed().await;
+    let id = bed.issuer("issuing").id;
+    let responder = |bed: &Bed| bed.authority.responder(&admin(), id).unwrap();
+    let key_of = |bed: &Bed| {
+        let certificate = pki::Certificate::parse(&responder(bed).unwrap().certificate).unwrap();
+        certificate.public_key().fingerprint()
+    };
+    let serial_of = |bed: &Bed| {
+        pki::Certificate::parse(&responder(bed).unwrap().certificate)
+            .unwrap()
+            .serial()
+    };
+    let revoke = async |bed: &Bed| {
+        let request = RevokeRequest {
+            certificate: CertRef::Serial(serial_of(bed)),
+            reason: RevocationReason::Superseded,
+            invalidity_date: None,
+        };
+        bed.authority.revoke(&admin(), request).await.unwrap();
+    };
+    let (first, keys) = (key_of(&bed), hsm.list().len());
+    *hsm.lost.lock() = Some(KeyRef::new(bed.issuer("issuing").key.0));
+    revoke(&bed).await;
+    for _ in 0..5 {
+        assert!(bed.authority.renew_due_responders().await.is_err());
+        assert!(responder(&bed).is_none());
+    }
+    assert_eq!(hsm.list().len(), keys + 1);
+    let bed = bed.restarted().await;
+    assert!(bed.authority.renew_due_responders().await.is_err());
+    assert_eq!(hsm.list().len(), keys + 1);
+    *hsm.lost.lock() = None;
+    bed.authority.renew_due_responders().await.unwrap();
+    assert_eq!(hsm.list().len(), keys + 1);
+    let second = key_of(&bed);
+    assert_ne!(second, first);
+
+    // A key that had its certificate is not used for the next one.
+    revoke(&bed).await;
+    assert_eq!(hsm.list().len(), keys + 2);
+    assert!(![first, second].contains(&key_of(&bed)));
 }

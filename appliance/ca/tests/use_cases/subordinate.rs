@@ -242,3 +242,66 @@ async fn its_rollover_waits_for_the_foreign_authority_while_the_old_one_issues()
     assert_eq!(bed.server("b.example").await.issuer_id, second.id);
     assert_eq!(bed.issuer(&first.id.to_string()).state, IssuerState::Retired);
 }
+
+/// The authority above is offline, and its list is imported here: what it says of the CA holds, also after a restart.
+#[tokio::test]
+async fn one_that_an_imported_list_revokes_issues_no_more() {
+    let (foreign, bed) = (Bed::ready().await, Bed::empty().await);
+    let root = foreign.issuer("root").certificate.clone().unwrap();
+    let request = ca::ImportOffline {
+        name: "far".to_owned(),
+        certificates: root.pem().into_bytes(),
+        id: None,
+        ca_url: None,
+        crl_url: None,
+    };
+    bed.authority.import_offline(&admin(), request).await.unwrap();
+    let pending = bed
+        .authority
+        .subordinate_csr(&admin(), subordinate("sub"))
+        .await
+        .unwrap();
+    let certificates = certified(&foreign, pending.csr.clone().unwrap()).await;
+    import(&bed, "sub", certificates).await.unwrap();
+    let order = || crate::bed::server_request("host.example");
+    let list = async || {
+        let crl = foreign.authority.publish_crl(&admin(), "root").await.unwrap();
+        let crl = crl.body.read(0, usize::MAX).unwrap();
+        bed.authority.import_crl(&admin(), "far", &crl).await.unwrap();
+    };
+    list().await;
+    bed.authority.issue(&admin(), order()).await.unwrap();
+    assert_eq!(bed.authority.revocation_of(&bed.issuer("sub")), None);
+
+    let serial = bed.issuer("sub").certificate.as_ref().unwrap().serial();
+    let revoke = async |reason| {
+        let request = ca::RevokeRequest {
+            certificate: ca::CertRef::Serial(serial),
+            reason,
+            invalidity_date: None,
+        };
+        foreign.authority.revoke(&admin(), request).await.unwrap();
+    };
+    let refused = async |bed: &Bed| bed.authority.issue(&admin(), order()).await.unwrap_err().code();
+    let is_told = async |bed: &Bed| {
+        let problems = bed.authority.health().await.problems;
+        problems.iter().any(|problem| problem.code == "issuer_revoked")
+    };
+    revoke(pki::RevocationReason::CertificateHold).await;
+    list().await;
+    assert_eq!(refused(&bed).await, "issuer_revoked");
+    assert!(is_told(&bed).await);
+    // A list is the whole word of its CA: what it does not name any more is not revoked.
+    revoke(pki::RevocationReason::RemoveFromCrl).await;
+    list().await;
+    bed.authority.issue(&admin(), order()).await.unwrap();
+    assert!(!is_told(&bed).await);
+
+    revoke(pki::RevocationReason::CaCompromise).await;
+    list().await;
+    assert_eq!(refused(&bed).await, "issuer_revoked");
+    let bed = bed.restarted().await;
+    assert_eq!(refused(&bed).await, "issuer_revoked");
+    let (_, reason) = bed.authority.revocation_of(&bed.issuer("sub")).unwrap();
+    assert_eq!(reason, pki::RevocationReason::CaCompromise);
+}

@@ -60,9 +60,10 @@ impl Watching {
 
     /// The file of the one log that it has seen.
     fn state(&self) -> PathBuf {
-        let mut files = std::fs::read_dir(&self.settings.folder).unwrap();
-        let file = files.next().unwrap().unwrap().path();
-        assert!(files.next().is_none());
+        let files = std::fs::read_dir(&self.settings.folder).unwrap();
+        let files = files.map(|file| file.unwrap().path());
+        let is_of_a_log = |file: &PathBuf| file.extension().is_none() && !file.ends_with("known");
+        let [file] = files.filter(is_of_a_log).collect::<Vec<_>>().try_into().unwrap();
         file
     }
 
@@ -92,7 +93,9 @@ async fn ask_for(log: &Authority, witness: &Watching) -> (u32, Result<(), String
         };
         let (status, answer) = match witness.asked(&request.body).await {
             Ok(lines) => (200, lines),
-            Err(AddCheckpointFault::Refused(WitnessRefusal::Conflict(size))) => (409, format!("{size}\n")),
+            Err(AddCheckpointFault::Refused(WitnessRefusal::Conflict(size) | WitnessRefusal::Fork(size))) => {
+                (409, format!("{size}\n"))
+            }
             Err(AddCheckpointFault::Refused(refusal)) => (refusal.status(), refusal.to_string()),
             Err(fault) => (503, fault.to_string()),
         };
@@ -297,11 +300,161 @@ async fn a_witness_remembers_over_a_new_start_and_refuses_without_its_memory() {
     std::fs::remove_dir_all(&witness.settings.folder).unwrap();
     let refused = witness.authority().be_a_witness(&witness.settings).unwrap_err();
     assert!(matches!(refused, WitnessFault::Forgotten { .. }), "{refused}");
+    // An empty folder says no more.
+    std::fs::create_dir(&witness.settings.folder).unwrap();
+    let refused = witness.authority().be_a_witness(&witness.settings).unwrap_err();
+    assert!(matches!(refused, WitnessFault::Forgotten { .. }), "{refused}");
     // Another key has cosigned nothing.
     std::fs::remove_file(&witness.settings.key_file).unwrap();
     let key = witness.authority().be_a_witness(&witness.settings).unwrap();
     assert_ne!(key, witness.key);
     witness.asked(&first).await.unwrap();
+}
+
+/// One file of those that it keeps is gone while it does not run: that is not a log it has never seen.
+#[tokio::test]
+async fn a_witness_misses_the_file_of_a_log_it_has_cosigned() {
+    let log = Log::signed(30).await;
+    let witness = Watching::of(&log).await;
+    let first = body(&log, 0).await;
+    witness.asked(&first).await.unwrap();
+    let (file, kept) = (witness.state(), std::fs::read(witness.state()).unwrap());
+    std::fs::remove_file(&file).unwrap();
+    witness.restart();
+    let told = problem(witness.authority(), "audit_witness_state").await.unwrap();
+    assert!(told.message.contains("it is not there"), "{}", told.message);
+    let fault = witness.asked(&first).await.unwrap_err();
+    assert!(matches!(fault, AddCheckpointFault::Unusable), "{fault}");
+    assert!(!file.exists());
+    std::fs::write(&file, kept).unwrap();
+    witness.restart();
+    assert_eq!(witness.refusal(&first).await, WitnessRefusal::Conflict(30));
+}
+
+/// The key is away for a start: that start makes nothing by which the next one takes it for a key that is new.
+#[tokio::test]
+async fn a_witness_whose_key_is_away_makes_nothing() {
+    let log = Log::signed(30).await;
+    let mut witness = Watching::of(&log).await;
+    let safe = witness.server.folder.path().join("safe");
+    std::fs::create_dir(&safe).unwrap();
+    std::fs::rename(&witness.settings.key_file, safe.join("witness.pem")).unwrap();
+    witness.settings.key_file = safe.join("witness.pem");
+    witness.restart();
+    witness.asked(&body(&log, 0).await).await.unwrap();
+    let away = witness.server.folder.path().join("away");
+    std::fs::rename(&safe, &away).unwrap();
+    let refused = witness.authority().be_a_witness(&witness.settings).unwrap_err();
+    assert!(matches!(refused, WitnessFault::Foreign { .. }), "{refused}");
+    std::fs::remove_dir_all(&witness.settings.folder).unwrap();
+    let refused = witness.authority().be_a_witness(&witness.settings).unwrap_err();
+    assert!(matches!(refused, WitnessFault::Key(_)), "{refused}");
+    assert!(!witness.settings.folder.exists());
+    std::fs::rename(&away, &safe).unwrap();
+    let refused = witness.authority().be_a_witness(&witness.settings).unwrap_err();
+    assert!(matches!(refused, WitnessFault::Forgotten { .. }), "{refused}");
+    // Another key where the folder is that of this one.
+    let witness = Watching::of(&log).await;
+    witness.asked(&body(&log, 0).await).await.unwrap();
+    std::fs::remove_file(&witness.settings.key_file).unwrap();
+    let refused = witness.authority().be_a_witness(&witness.settings).unwrap_err();
+    assert!(
+        refused.to_string().contains(&witness.key.to_string()),
+        "{refused}"
+    );
+}
+
+/// Of two that work with one file one waits, so neither signs what the other does not know of.
+#[tokio::test]
+async fn nobody_else_works_with_the_file_meanwhile() {
+    let log = Log::signed(30).await;
+    let witness = Watching::of(&log).await;
+    witness.asked(&body(&log, 0).await).await.unwrap();
+    let origin = log.key().await.name().to_string();
+    let file = ca::SeenFile::new(&witness.state());
+    let held = file.hold(&origin, &witness.key).unwrap();
+    assert!(matches!(
+        file.hold(&origin, &witness.key),
+        Err(ca::SeenFault::Busy { .. })
+    ));
+    let again = body(&log, 30).await;
+    let fault = witness.asked(&again).await.unwrap_err();
+    assert!(matches!(fault, AddCheckpointFault::Unusable), "{fault}");
+    drop(held);
+    witness.asked(&again).await.unwrap();
+    assert!(
+        problem(witness.authority(), "audit_witness_state")
+            .await
+            .is_none()
+    );
+}
+
+/// Two trees of one size under the key of a log are a proof, which is kept; a proof that proves nothing may be anybody's.
+#[tokio::test]
+async fn a_log_that_tells_two_stories_is_told_of_with_both() {
+    let log = Log::signed(300).await;
+    let witness = Watching::of(&log).await;
+    log.append(50).await;
+    assert!(log.tend().await);
+    let size = log.size().await;
+    witness.asked(&body(&log, 0).await).await.unwrap();
+    log.cut_after(300).await;
+    log.sql(&["DELETE FROM audit_checkpoints WHERE size > 300"]).await;
+    log.rewrite_tiles().await;
+    std::fs::remove_dir_all(log.files()).unwrap();
+    let log = log.restarted().await;
+    log.tend().await;
+    let missing = size - log.size().await;
+    log.append(1).await;
+    log.append(missing - 1).await;
+    assert!(log.tend().await);
+    assert_eq!(log.size().await, size);
+    let other = body(&log, 300).await;
+    let cosigned = u64::try_from(size).unwrap();
+    assert_eq!(witness.refusal(&other).await, WitnessRefusal::Fork(cosigned));
+    let evidence = witness.state().with_extension("fork");
+    let kept = std::fs::read_to_string(&evidence).unwrap();
+    let first = std::fs::read_to_string(witness.state()).unwrap();
+    let second = ConsistencyText::parse(other.as_bytes()).unwrap().checkpoint;
+    assert!(
+        kept.contains(&first) && kept.contains(second.unverified_text()),
+        "{kept}"
+    );
+    for is_new_start in [false, true] {
+        if is_new_start {
+            witness.restart();
+        }
+        let told = problem(witness.authority(), "audit_witness_fork").await.unwrap();
+        assert!(
+            told.message.contains(evidence.to_str().unwrap()),
+            "{}",
+            told.message
+        );
+    }
+    // The log hears of it as of every other tree that is not its own.
+    let (_, outcome) = ask(&log, &witness).await;
+    assert!(outcome.unwrap_err().contains("another checkpoint"));
+    std::fs::remove_file(&evidence).unwrap();
+    witness.restart();
+    log.append(20).await;
+    assert!(log.tend().await);
+    let (_, outcome) = ask(&log, &witness).await;
+    assert!(outcome.unwrap_err().contains("does not continue"));
+    assert!(problem(witness.authority(), "audit_witness_fork").await.is_none());
+    assert_eq!(witness.size(), cosigned);
+}
+
+/// A witness whose own signature stands under more than it says to have seen would sign another story as well.
+#[tokio::test]
+async fn a_witness_that_has_forgotten_is_an_alarm() {
+    let log = Log::signed(300).await;
+    let witness = Watching::of(&log).await;
+    assert_eq!(ask(&log, &witness).await, (1, Ok(())));
+    let request = asked_anew(&log, &witness).await;
+    let said = log.authority.audit_witness_answered(request, 409, b"120\n");
+    let why = said.await.unwrap().unwrap_err();
+    assert!(why.contains("it has forgotten what it saw"), "{why}");
+    assert!(problem(&log.authority, "audit_witness_alarm").await.is_some());
 }
 
 #[tokio::test]

@@ -1,16 +1,17 @@
 //! Which files belong into a backup: the configuration and what it names, the state folder, the tokens' objects.
 //!
-//! Left out is what can be made again (lists, OCSP answers), what must not be there twice (which server this is), and other backups.
+//! Left out is what can be made again (lists, but for those of CAs whose key is elsewhere; OCSP answers), what must not be there twice (which server this is), and other backups.
 
 use std::collections::BTreeSet;
 use std::io::Read as _;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context as _, Result};
+use ca::ImportedCrlFile;
 use store::{Location, StoreConfig};
 
 use super::manifest::{FileName, Places, Role};
-use super::soft_token;
+use super::{named, soft_token};
 use crate::config::Config;
 
 /// Folders and files of the state folder that are not carried.
@@ -40,6 +41,8 @@ pub(crate) struct Collected {
     /// Folders that are looked through when it is their turn, so that a key that is in the store has its file there.
     later: Vec<(Role, PathBuf, PathBuf)>,
     skipped: BTreeSet<PathBuf>,
+    /// The folder of the lists.
+    lists: PathBuf,
 }
 
 impl Collected {
@@ -65,6 +68,7 @@ impl Collected {
             left_out: Vec::new(),
             later: Vec::new(),
             skipped: BTreeSet::new(),
+            lists: store.folder.join("crls"),
         };
         if let Location::File(path) = &store.location {
             for end in ["", "-wal", "-shm", "-lock", "-journal"] {
@@ -81,12 +85,8 @@ impl Collected {
         collected.leave_out_witness(config);
         collected.leave_out_archive(config);
         collected.add(&config_file);
-        let own = &config.store;
-        let named = [&own.password_file, &own.tls_roots, &own.tls_identity];
-        let witnesses = config.audit.witnesses.iter();
-        let named = named.into_iter().chain(witnesses.map(|one| &one.tls_roots));
-        for file in named.flatten().chain(&config.keys.blocklists) {
-            collected.add(&config.path(file));
+        for file in named::by_server(config) {
+            collected.add(&file);
         }
         collected.look_at_signing(&signing_file);
         collected
@@ -131,24 +131,14 @@ impl Collected {
         };
         self.add(file);
         self.places.signing = Some(self.place_of(file));
-        let pins = signing
-            .tokens
-            .iter()
-            .filter_map(|token| token.pin_file.as_deref());
-        let pins: Vec<PathBuf> = pins.map(Path::to_owned).collect();
-        for pin in &pins {
-            self.add(pin);
+        for named in named::by_signing(&signing) {
+            self.add(&named);
         }
-        if let Some(software) = &signing.software {
-            if let Some(file) = &software.passphrase_file {
-                self.add(file);
-            }
-            if let Some(folder) = &software.directory {
-                self.has_software_keys = true;
-                if !folder.starts_with(&self.places.state) {
-                    let below = folder.strip_prefix("/").unwrap_or(folder).to_owned();
-                    self.later.push((Role::Elsewhere, folder.clone(), below));
-                }
+        if let Some(folder) = named::key_folder(&signing) {
+            self.has_software_keys = true;
+            if !folder.starts_with(&self.places.state) {
+                let below = folder.strip_prefix("/").unwrap_or(folder).to_owned();
+                self.later.push((Role::Elsewhere, folder.clone(), below));
             }
         }
         for token in &signing.tokens {
@@ -205,13 +195,30 @@ impl Collected {
         FileName::new(Role::Elsewhere, below(Path::new("/")).unwrap_or(file))
     }
 
-    /// Everything that comes after the store.
-    pub(crate) fn rest(&self) -> Result<Vec<Source>> {
+    /// Everything that comes after the store, and of the lists those that are nowhere else.
+    pub(crate) fn rest(&mut self, lists: &[ImportedCrlFile]) -> Result<Vec<Source>> {
         let mut found = Vec::new();
+        for list in lists {
+            self.add_list(list, &mut found);
+        }
         for (role, folder, below) in &self.later {
             self.walk(*role, folder, below, 0, &mut found)?;
         }
         Ok(found)
+    }
+
+    fn add_list(&mut self, list: &ImportedCrlFile, found: &mut Vec<Source>) {
+        let file = self.lists.join(&list.name);
+        let is_whole = std::fs::metadata(&file).is_ok_and(|about| about.len() == list.octets);
+        let name = self.place_of(&file);
+        if is_whole && name.role == Role::State {
+            found.push(Source { name, file });
+        } else {
+            self.left_out.push(format!(
+                "the CRL {} of the offline CA {}: its file is not in the state folder; import it again after a restore",
+                list.number, list.issuer
+            ));
+        }
     }
 
     fn walk(

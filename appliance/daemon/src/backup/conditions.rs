@@ -3,8 +3,9 @@
 use std::fs::{File, TryLockError};
 use std::path::PathBuf;
 
-use anyhow::{Result, anyhow, bail};
+use anyhow::{Context as _, Result, anyhow, bail};
 use jiff::Timestamp;
+use store::restore::Target;
 use store::{Location, Store, StoreConfig};
 
 use super::manifest::Header;
@@ -114,6 +115,38 @@ pub(super) fn check_target(place: &Place, header: &Header, replaces: bool) -> Re
             "{state} is not empty: name another folder by --dir, or let --replace keep what is there under another name"
         ),
     }
+}
+
+/// Whether a backup could be restored into this store, without a change; how it is.
+pub(super) fn check_store(config: &StoreConfig, backup: &str) -> Result<&'static str> {
+    let Location::Server(server) = &config.location else {
+        return Ok("a new file in the state folder");
+    };
+    let look = || -> Result<&'static str> {
+        let (found, known) = Store::schema_versions(config)?;
+        if found == 0 {
+            return Ok("an empty database");
+        }
+        let servers = Store::servers(config)?.len();
+        if servers > 0 {
+            bail!(
+                "{servers} servers are at work on {server}, which is a store already: name an empty database"
+            );
+        }
+        if found != known {
+            bail!("{server} holds a store of schema version {found} already: name an empty database");
+        }
+        let store = Store::open_read_only(config)?;
+        match store.read_here(|reader| store::restore::look(reader, backup))? {
+            Target::Empty => Ok("an empty database"),
+            Target::Loading | Target::Loaded => {
+                Ok("a database in which a restore of this backup broke off: it goes on")
+            }
+        }
+    };
+    let looked = std::thread::scope(|scope| scope.spawn(look).join());
+    let looked = looked.map_err(|_| anyhow!("the look at the database broke off"))?;
+    looked.context("looking at the store to restore into")
 }
 
 /// Takes what a server of this folder takes.

@@ -18,11 +18,13 @@ use pki::{Certificate, PublicKey};
 use serde::Serialize;
 use store::issuers::IssuerRow;
 use store::{Finding, Store};
+use tlog::NoteKey;
 use token::KeyRing;
 
 use super::conditions::check_schema;
 use super::manifest::{Key, Manifest, Role};
 use super::place::Place;
+use super::signature::{self, Signature};
 use super::soft_token;
 use super::unpack::{Source, Told, Unpacked, staged_sqlite};
 use super::write::hexadecimal;
@@ -54,6 +56,9 @@ pub(crate) struct Look {
 #[derive(Debug)]
 pub(crate) struct Examined {
     pub(crate) manifest: Manifest,
+    pub(crate) signature: Signature,
+    /// The key that it was held against: the one that was named, or that of the store of this machine.
+    pub(crate) trusted: Option<NoteKey>,
     pub(crate) looks: Vec<Look>,
 }
 
@@ -66,6 +71,10 @@ enum Signing {
 /// Examines a backup. What makes it unreadable is an error; everything else is a look with a problem.
 pub(crate) async fn examine(wanted: Wanted, told: &mut Told<'_>) -> Result<Examined> {
     let modules = local_modules(&wanted);
+    let trusted = match &wanted.source.signed_by {
+        Some(named) => Some(named.clone()),
+        None => own_key(&wanted.config).await,
+    };
     let mut sandbox = tempfile::Builder::new();
     sandbox
         .prefix("chancery-verify-")
@@ -94,6 +103,11 @@ pub(crate) async fn examine(wanted: Wanted, told: &mut Told<'_>) -> Result<Exami
     unpacked.restore.settle(|_| Ok(())).await?;
     store::restore::complete(&store).await?;
     let mut looks = Vec::new();
+    looks.extend(
+        trusted
+            .as_ref()
+            .map(|trusted| signature_look(&unpacked.signature, trusted)),
+    );
     told("looking at", "the store", 0, None);
     looks.extend(store.read(store::check).await?.into_iter().map(look));
     looks.push(look(store.read(ca::check_audit_tree).await?));
@@ -110,6 +124,7 @@ pub(crate) async fn examine(wanted: Wanted, told: &mut Told<'_>) -> Result<Exami
     }
     let now = Clock::system().now();
     looks.extend(issuers.iter().filter_map(|issuer| chain_look(issuer, now)));
+    looks.extend(issuers.iter().filter_map(lost_look));
     told("looking for", "the keys", 0, None);
     let signing = signing(wanted.signing.as_deref(), &wanted.config).await;
     let included = Included::look(&unpacked.place, sandbox.path(), &modules);
@@ -119,8 +134,24 @@ pub(crate) async fn examine(wanted: Wanted, told: &mut Told<'_>) -> Result<Exami
     }
     Ok(Examined {
         manifest: unpacked.manifest,
+        signature: unpacked.signature,
+        trusted,
         looks,
     })
+}
+
+/// The key of the audit log of this machine's store, if there is one that can be asked.
+async fn own_key(config: &Path) -> Option<NoteKey> {
+    let store = Store::open_read_only(&Config::load(config).ok()?.store_config().ok()?).ok()?;
+    let key = store.read(ca::BackupKey::read).await.ok()??;
+    Some(key.verifier().clone())
+}
+
+fn signature_look(signature: &Signature, trusted: &NoteKey) -> Look {
+    Look {
+        check: format!("the backup is signed by {}", signature::name_of(trusted)),
+        problem: signature.check(trusted).err().map(|error| format!("{error:#}")),
+    }
 }
 
 fn look(finding: Finding) -> Look {
@@ -168,6 +199,21 @@ fn chain_look(issuer: &IssuerRow, now: Timestamp) -> Option<Look> {
         problem: check()
             .err()
             .map(|error| format!("{error:#}: roll it over, or import its chain")),
+    })
+}
+
+/// The key of a CA that was noted as lost is told and not looked for.
+fn lost_look(issuer: &IssuerRow) -> Option<Look> {
+    let lost = ca::KeyLost::of(issuer)?;
+    Some(Look {
+        check: format!(
+            "the key of the CA {} {} is lost since {} ({}), and is not looked for",
+            issuer.name,
+            issuer.generation,
+            lost.at(),
+            lost.reason()
+        ),
+        problem: None,
     })
 }
 

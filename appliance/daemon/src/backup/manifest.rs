@@ -3,16 +3,20 @@
 use std::fmt;
 use std::path::{Component, Path, PathBuf};
 
+use aws_lc_rs::digest::{Context, SHA256};
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use store::dump::TableSum;
 use uuid::Uuid;
 
+use super::write::hexadecimal;
+
 /// The version of this form. A program reads its own and older ones.
-pub(crate) const FORMAT: u32 = 1;
-/// The names of the two in the archive.
+pub(crate) const FORMAT: u32 = 2;
+/// The names of the three in the archive.
 pub(crate) const HEADER: &str = "header.json";
 pub(crate) const MANIFEST: &str = "manifest.json";
+pub(crate) const SIGNATURE: &str = "manifest.sig";
 /// Where tables and files stand in the archive.
 pub(crate) const TABLES: &str = "tables";
 pub(crate) const FILES: &str = "files";
@@ -68,6 +72,64 @@ pub(crate) struct Manifest {
     pub(crate) files: Vec<File>,
     /// What was left out, and why.
     pub(crate) left_out: Vec<String>,
+    /// The pieces of the tables as they stand in the archive; form 1 does not tell.
+    #[serde(default)]
+    pub(crate) pieces: Option<Pieces>,
+    /// The verifier key of the audit log, whose key signs this; none before there is one.
+    #[serde(default)]
+    pub(crate) log_key: Option<String>,
+}
+
+/// All pieces of the tables.
+#[derive(Clone, Debug, Deserialize, PartialEq, Eq, Serialize)]
+pub(crate) struct Pieces {
+    /// How many.
+    pub(crate) count: u64,
+    /// How long they are together.
+    pub(crate) octets: u64,
+    /// SHA-256 of their names, lengths and octets in their order, hexadecimal.
+    pub(crate) digest: String,
+}
+
+/// Adds the pieces up, in writing and in reading.
+pub(crate) struct PieceSum {
+    count: u64,
+    octets: u64,
+    digest: Context,
+}
+
+impl PieceSum {
+    pub(crate) fn new() -> Self {
+        Self {
+            count: 0,
+            octets: 0,
+            digest: Context::new(&SHA256),
+        }
+    }
+
+    /// How many there are so far.
+    pub(crate) fn count(&self) -> u64 {
+        self.count
+    }
+
+    /// Takes one by its path in the archive.
+    pub(crate) fn take(&mut self, name: &Path, octets: &[u8]) {
+        let name = name.as_os_str().as_encoded_bytes();
+        for part in [name, octets] {
+            self.digest.update(&(part.len() as u64).to_be_bytes());
+            self.digest.update(part);
+        }
+        self.count += 1;
+        self.octets += octets.len() as u64;
+    }
+
+    pub(crate) fn finish(self) -> Pieces {
+        Pieces {
+            count: self.count,
+            octets: self.octets,
+            digest: hexadecimal(self.digest.finish().as_ref()),
+        }
+    }
 }
 
 /// The end of the audit log.
@@ -178,6 +240,11 @@ impl FileName {
     /// Its path in the archive.
     pub(crate) fn in_archive(&self) -> PathBuf {
         Path::new(FILES).join(self.role.to_string()).join(&self.path)
+    }
+
+    /// Where one lies that belongs to an absolute path.
+    pub(crate) fn at_root(&self) -> PathBuf {
+        Path::new("/").join(&self.path)
     }
 
     /// From a path in the archive; nothing when it leads out of its folder.

@@ -1,8 +1,8 @@
 //! Where a backup is restored to: which folders, and how they come into their place.
 //!
 //! Everything is made ready in a folder beside the state folder; then the two change places in one step, and the old one, if there was
-//! one, is kept under another name. Whatever stands outside (a configuration in a folder of its own, files at absolute paths, a soft
-//! token) is put where nothing is, and is never overwritten unless it is the configuration and that was asked for.
+//! one, is kept under another name. Whatever stands outside (a configuration in a folder of its own, files at absolute paths that it names, a
+//! soft token) is put where nothing is, and is never overwritten unless it is the configuration and that was asked for.
 
 use std::fs;
 use std::io;
@@ -12,7 +12,8 @@ use anyhow::{Context as _, Result, bail};
 use rustix::fs::{CWD, RenameFlags, renameat_with};
 
 use super::manifest::{FileName, Places, Role};
-use super::soft_token;
+use super::{named, soft_token};
+use crate::config::Config;
 
 /// The folders of a restore.
 #[derive(Clone, Debug)]
@@ -36,6 +37,8 @@ pub(crate) struct Put {
     pub(crate) kept: Vec<PathBuf>,
     /// Under which names the old ones are kept.
     pub(crate) aside: Vec<PathBuf>,
+    /// What was left out, because no configuration names it.
+    pub(crate) left_out: Vec<PathBuf>,
 }
 
 impl Place {
@@ -162,12 +165,45 @@ impl Place {
             }
             self.put(name, &to, &contents, &mut put)?;
         }
-        for name in names.iter().filter(|name| name.role == Role::Elsewhere) {
-            let to = Path::new("/").join(&name.path);
-            self.put(name, &to, &self.contents(name)?, &mut put)?;
-        }
+        self.put_elsewhere(names, &mut put)?;
         self.put_tokens(names, &mut put)?;
         Ok(put)
+    }
+
+    /// Of the files at absolute paths only those that the configurations name: first what `chancery.toml` does, then what
+    /// `signerd.toml` does, which may be one of them.
+    fn put_elsewhere(&self, names: &[FileName], put: &mut Put) -> Result<()> {
+        let mut rest: Vec<&FileName> = names.iter().filter(|name| name.role == Role::Elsewhere).collect();
+        if rest.is_empty() {
+            return Ok(());
+        }
+        let config = Config::load(&self.config_file())?;
+        let signing_file = config.path(&config.signer.config);
+        let mut wanted = named::by_server(&config);
+        wanted.push(signing_file.clone());
+        self.put_named(&mut rest, |file| wanted.iter().any(|one| one == file), put)?;
+        if let Ok(signing) = token::Config::load(&signing_file) {
+            let (wanted, keys) = (named::by_signing(&signing), named::key_folder(&signing));
+            let is_named = |file: &Path| {
+                wanted.iter().any(|one| one == file) || keys.is_some_and(|folder| file.starts_with(folder))
+            };
+            self.put_named(&mut rest, is_named, put)?;
+        }
+        put.left_out = rest.into_iter().map(FileName::at_root).collect();
+        Ok(())
+    }
+
+    /// Puts those that are named in their places; the others stay in the list.
+    fn put_named(
+        &self,
+        rest: &mut Vec<&FileName>,
+        is_named: impl Fn(&Path) -> bool,
+        put: &mut Put,
+    ) -> Result<()> {
+        for name in rest.extract_if(.., |name| is_named(&name.at_root())) {
+            self.put(name, &name.at_root(), &self.contents(name)?, put)?;
+        }
+        Ok(())
     }
 
     /// A file is put where nothing is.

@@ -12,7 +12,10 @@ use flate2::bufread::GzDecoder;
 use tar::{Archive, Entry};
 use tokio::sync::{mpsc, oneshot};
 
-use super::manifest::{FORMAT, File, FileName, HEADER, Header, MANIFEST, Manifest, TABLES};
+use super::manifest::{
+    FORMAT, File, FileName, HEADER, Header, MANIFEST, Manifest, PieceSum, SIGNATURE, TABLES,
+};
+use super::signature::Signature;
 use super::write::hexadecimal;
 
 /// No piece of a table is longer: those that are written end soon after four MiB. Many times as much is needed for its rows.
@@ -28,8 +31,8 @@ pub(crate) enum Item {
     Header(Box<Header>, oneshot::Sender<Option<PathBuf>>),
     /// Rows of a table.
     Piece { table: String, octets: Vec<u8> },
-    /// The manifest: the backup is whole.
-    Manifest(Box<Manifest>),
+    /// The manifest, and what is signed of it: the backup is whole.
+    Manifest(Box<Manifest>, Box<Signature>),
 }
 
 /// Opens a backup; `-` is standard input.
@@ -58,7 +61,7 @@ pub(crate) fn read(
     let unpacked = GzDecoder::new(BufReader::with_capacity(BUFFER, opened));
     let mut archive = Archive::new(unpacked);
     let manifest = read_entries(&mut archive, items).map_err(explain)?;
-    let Some(manifest) = manifest else {
+    let Some((manifest, signature)) = manifest else {
         return Ok(());
     };
     // What is behind the archive: the ends of the compression and of the encryption, which show that nothing was cut off.
@@ -67,7 +70,7 @@ pub(crate) fn read(
         .and_then(|_| io::copy(&mut rest.into_inner(), &mut io::sink()))
         .map_err(|error| explain(error.into()))?;
     // Who does not take it any more has ended with an error of its own.
-    let _ = items.blocking_send(Item::Manifest(Box::new(manifest)));
+    let _ = items.blocking_send(Item::Manifest(Box::new(manifest), Box::new(signature)));
     Ok(())
 }
 
@@ -87,13 +90,20 @@ fn explain(error: anyhow::Error) -> anyhow::Error {
 #[error("{0}")]
 struct Ours(String);
 
-fn read_entries<R: Read>(archive: &mut Archive<R>, items: &mpsc::Sender<Item>) -> Result<Option<Manifest>> {
-    let (mut files, mut found, mut manifest) = (None, Vec::new(), None);
+fn read_entries<R: Read>(
+    archive: &mut Archive<R>,
+    items: &mpsc::Sender<Item>,
+) -> Result<Option<(Manifest, Signature)>> {
+    let (mut files, mut read) = (None, Contents::new());
     for (number, entry) in archive.entries()?.enumerate() {
         let mut entry = entry?;
         let path = entry.path()?.into_owned();
-        if manifest.is_some() {
-            bail!("something stands behind the manifest");
+        if read.manifest.is_some() {
+            if path != Path::new(SIGNATURE) || read.note.is_some() {
+                bail!("something stands behind the manifest");
+            }
+            read.note = Some(text(&mut entry)?);
+            continue;
         }
         if number == 0 {
             if path != Path::new(HEADER) {
@@ -103,6 +113,7 @@ fn read_entries<R: Read>(archive: &mut Archive<R>, items: &mpsc::Sender<Item>) -
             }
             let (answer, place) = oneshot::channel();
             let header = read_header(&text(&mut entry)?)?;
+            read.header = Some(header.clone());
             if items
                 .blocking_send(Item::Header(Box::new(header), answer))
                 .is_err()
@@ -114,9 +125,9 @@ fn read_entries<R: Read>(archive: &mut Archive<R>, items: &mpsc::Sender<Item>) -
                 Err(_) => return Ok(None),
             }
         } else if path == Path::new(MANIFEST) {
-            manifest = Some(serde_json::from_slice::<Manifest>(&text(&mut entry)?)?);
+            read.manifest = Some(text(&mut entry)?);
         } else if let Some(name) = FileName::from_archive(&path) {
-            found.push(take_file(&mut entry, name, files.as_deref())?);
+            read.files.push(take_file(&mut entry, name, files.as_deref())?);
         } else if let Ok(below) = path.strip_prefix(TABLES) {
             let table = below
                 .parent()
@@ -124,6 +135,7 @@ fn read_entries<R: Read>(archive: &mut Archive<R>, items: &mpsc::Sender<Item>) -
                 .to_string_lossy()
                 .into_owned();
             let octets = bounded(&mut entry, MOST_PIECE)?;
+            read.pieces.take(&path, &octets);
             if items.blocking_send(Item::Piece { table, octets }).is_err() {
                 return Ok(None);
             }
@@ -131,14 +143,49 @@ fn read_entries<R: Read>(archive: &mut Archive<R>, items: &mpsc::Sender<Item>) -
             bail!("it has {}, which means nothing", path.display());
         }
     }
-    let mut manifest: Manifest = manifest.context("its end is missing")?;
-    let by_name = |one: &File, other: &File| one.name.in_archive().cmp(&other.name.in_archive());
-    manifest.files.sort_by(by_name);
-    found.sort_by(by_name);
-    if manifest.files != found {
-        bail!("its files are not those of its manifest");
+    read.whole().map(Some)
+}
+
+/// What was read, besides what was handed over.
+struct Contents {
+    header: Option<Header>,
+    files: Vec<File>,
+    pieces: PieceSum,
+    manifest: Option<Vec<u8>>,
+    note: Option<Vec<u8>>,
+}
+
+impl Contents {
+    fn new() -> Self {
+        Self {
+            header: None,
+            files: Vec::new(),
+            pieces: PieceSum::new(),
+            manifest: None,
+            note: None,
+        }
     }
-    Ok(Some(manifest))
+
+    /// The manifest, when everything is as it says. Tables are compared with it row by row once they are in a store; where a
+    /// signature stands behind it, which somebody may want to rely on without a store, their pieces are compared here already.
+    fn whole(mut self) -> Result<(Manifest, Signature)> {
+        let text = self.manifest.context("its end is missing")?;
+        let mut manifest: Manifest = serde_json::from_slice(&text)?;
+        let signature = Signature::read(&text, &manifest, self.note.as_deref());
+        let by_name = |one: &File, other: &File| one.name.in_archive().cmp(&other.name.in_archive());
+        manifest.files.sort_by(by_name);
+        self.files.sort_by(by_name);
+        if manifest.files != self.files {
+            bail!("its files are not those of its manifest");
+        }
+        if self.header.as_ref() != Some(&manifest.header) {
+            bail!("its header is not the one of its manifest");
+        }
+        if signature.is_there() && manifest.pieces != Some(self.pieces.finish()) {
+            bail!("its tables are not those of its manifest");
+        }
+        Ok((manifest, signature))
+    }
 }
 
 fn text(entry: &mut impl Read) -> Result<Vec<u8>> {
@@ -208,6 +255,7 @@ fn take_file<R: Read>(entry: &mut Entry<'_, R>, name: FileName, into: Option<&Pa
     })
 }
 
+/// Nothing comes out of a backup that everybody may write, or that runs as somebody else.
 fn create(folder: &Path, name: &FileName, mode: u32) -> Result<fs::File> {
     let path = folder.join(name.role.to_string()).join(&name.path);
     let parent = path.parent().unwrap_or(folder);
@@ -216,7 +264,7 @@ fn create(folder: &Path, name: &FileName, mode: u32) -> Result<fs::File> {
         OpenOptions::new()
             .write(true)
             .create_new(true)
-            .mode(mode)
+            .mode(mode & 0o775)
             .open(&path)
     });
     file.map_err(|error| ours(name, &error))

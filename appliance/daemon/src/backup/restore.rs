@@ -5,6 +5,7 @@
 //! breaks off before that leaves the old state, or a store that refuses to serve and says how to go on.
 
 use std::fs;
+use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
@@ -12,12 +13,14 @@ use anyhow::{Context as _, Result, bail};
 use ca::{Clock, ExportedLog, NewEpoch, Restored};
 use jiff::Timestamp;
 use pki::Certificate;
+use store::audit::LoggedEntry;
 use store::{Location, Store, StoreConfig};
 use toml::{Table, Value};
 
-use super::conditions::{check_accepted, check_loss, check_schema, check_target, check_time};
+use super::conditions::{check_accepted, check_loss, check_schema, check_store, check_target, check_time};
 use super::manifest::{FileName, Header, Manifest, Role};
 use super::place::{Place, Put};
+use super::signature::Signature;
 use super::unpack::{Source, Told, Unpacked, staged_config};
 use crate::cli::StoreArgs;
 use crate::config::Config;
@@ -48,6 +51,7 @@ pub(crate) struct Wanted {
 #[derive(Debug)]
 pub(crate) struct Done {
     pub(crate) manifest: Manifest,
+    pub(crate) signature: Signature,
     pub(crate) place: Place,
     /// Nothing when an earlier restore had done that before it broke off.
     pub(crate) epoch: Option<NewEpoch>,
@@ -61,36 +65,86 @@ pub(crate) struct Done {
 #[derive(Debug)]
 pub(crate) struct Plan {
     pub(crate) manifest: Manifest,
+    pub(crate) signature: Signature,
     pub(crate) place: Place,
     /// Whether something is there whose place it would take.
     pub(crate) replaces: bool,
+    /// What it would be restored into.
+    pub(crate) store: String,
 }
 
-/// Reads the whole backup and looks whether it could be restored. Changes nothing.
+/// Reads the whole backup, and looks at everything that a restore would look at before it changes anything. What has to be read of its
+/// files is decrypted into a folder that is thrown away.
 pub(crate) async fn plan(wanted: Wanted) -> Result<Plan> {
     let now = Clock::system().now();
-    let manifest = wanted.source.inspect().await?;
+    let mut sandbox = tempfile::Builder::new();
+    let sandbox = sandbox
+        .prefix("chancery-dry-run-")
+        .permissions(fs::Permissions::from_mode(0o700));
+    let sandbox = sandbox.tempdir().context("making a folder for the dry run")?;
+    let folder = sandbox.path().join("restored");
+    let mut end = LogEnd::before(wanted.log.as_ref());
+    let read = wanted.source.read_through(Some(&folder), |table, octets| {
+        if table == "audit" {
+            end.take(store::audit::decode(octets)?);
+        }
+        Ok(())
+    });
+    let (manifest, signature) = read.await?;
     let header = &manifest.header;
     check_schema(header)?;
     check_time(header, now)?;
+    check_accepted(header, wanted.accepts_loss_since)?;
     match &wanted.log {
         None => check_loss(header, wanted.accepts_loss_since)?,
-        Some(log) => {
-            check_accepted(header, wanted.accepts_loss_since)?;
-            log.check_reaches(manifest.audit.entries)?;
-        }
+        Some(log) => log.check_against(&end.entries, manifest.audit.entries)?,
     }
     let place = Place::new(
         &header.places,
         wanted.state.as_deref(),
         wanted.configuration.as_deref(),
     )?;
-    check_target(&place, header, wanted.replaces)?;
+    drop(check_target(&place, header, wanted.replaces)?);
+    let trial = Place {
+        staging: folder,
+        ..place.clone()
+    };
+    let store = store_config(&trial, &wanted.store)?;
+    let target = check_store(&store, &header.id.to_string())?;
     Ok(Plan {
         replaces: place.is_taken()?,
+        store: match &store.location {
+            Location::File(_) => target.to_owned(),
+            Location::Server(server) => format!("{server}: {target}"),
+        },
         manifest,
+        signature,
         place,
     })
+}
+
+/// The end of the audit log of a backup, as far as an export has the same entries, and its last entry.
+struct LogEnd {
+    since: i64,
+    entries: Vec<LoggedEntry>,
+}
+
+impl LogEnd {
+    fn before(log: Option<&ExportedLog>) -> Self {
+        Self {
+            since: log.map_or(i64::MAX, ExportedLog::first),
+            entries: Vec::new(),
+        }
+    }
+
+    fn take(&mut self, entries: Vec<LoggedEntry>) {
+        for one in entries {
+            if self.entries.last().is_some_and(|last| last.seq < self.since) {
+                self.entries.clear();
+            }
+            self.entries.push(one);
+        }
+    }
 }
 
 /// Restores it.
@@ -152,6 +206,7 @@ async fn run(wanted: Wanted, now: Timestamp, known: &mut Option<Place>, told: &m
     let (epoch, warnings) = begin_epoch(&unpacked, restored).await?;
     let Unpacked {
         manifest,
+        signature,
         restore,
         place,
     } = unpacked;
@@ -170,6 +225,7 @@ async fn run(wanted: Wanted, now: Timestamp, known: &mut Option<Place>, told: &m
     let _ = fs::remove_dir_all(&place.staging);
     Ok(Done {
         manifest,
+        signature,
         epoch,
         store: match &config.location {
             Location::File(path) => path.display().to_string(),

@@ -13,7 +13,10 @@ pub(crate) fn signing_keys(
     reader: &Reader<'_>,
     is_included: impl Fn(&str) -> bool,
 ) -> store::Result<Vec<Key>> {
-    let issuers = store::issuers::all(reader)?;
+    // The key of an offline CA is on another machine, that of a CA that was noted as lost is nowhere, and its responder's is of no use
+    // without it.
+    let mut issuers = store::issuers::all(reader)?;
+    issuers.retain(ca::has_key_here);
     let responders = store::responders::all(reader)?;
     let audit_log = ca::audit_log_key(reader)?;
     let mut found = Vec::new();

@@ -3,13 +3,15 @@
 use std::path::{Path, PathBuf};
 
 use age_file::Identity;
-use anyhow::{Context as _, Result, anyhow};
+use anyhow::{Context as _, Result, anyhow, bail};
 use store::{Restore, Store, StoreConfig};
+use tlog::NoteKey;
 use tokio::sync::{mpsc, oneshot};
 
 use super::manifest::{Header, Manifest};
 use super::place::Place;
 use super::read::{self, Item};
+use super::signature::Signature;
 use crate::config::Config;
 use crate::interrupt;
 
@@ -21,6 +23,8 @@ const WAITING: usize = 3;
 pub(crate) struct Source {
     pub(crate) file: PathBuf,
     pub(crate) identities: Vec<Identity>,
+    /// The key that must have signed it.
+    pub(crate) signed_by: Option<NoteKey>,
 }
 
 /// How far it is: what is done, with which table, how many rows, and of how many when that is known.
@@ -30,24 +34,60 @@ pub(crate) type Told<'a> = dyn FnMut(&'static str, &str, u64, Option<u64>) + Sen
 #[derive(Debug)]
 pub(crate) struct Unpacked {
     pub(crate) manifest: Manifest,
+    pub(crate) signature: Signature,
     pub(crate) restore: Restore,
     pub(crate) place: Place,
 }
 
 impl Source {
-    /// Only what the backup says of itself, after all of it was read.
-    pub(crate) async fn inspect(self) -> Result<Manifest> {
+    /// Only what the backup says of itself, after all of it was read, and after the signature was verified that is asked for.
+    pub(crate) async fn inspect(&self) -> Result<(Manifest, Signature)> {
+        self.read_through(None, |_, _| Ok(())).await
+    }
+
+    /// The same, with the files put into a folder, and a look at each piece of a table.
+    pub(crate) async fn read_through(
+        &self,
+        folder: Option<&Path>,
+        mut look: impl FnMut(&str, &[u8]) -> Result<()>,
+    ) -> Result<(Manifest, Signature)> {
         let (mut items, reading) = self.begin()?;
-        let mut manifest = None;
+        let mut found = None;
         while let Some(item) = items.recv().await {
+            interrupt::check()?;
             match item {
-                Item::Header(_, answer) => drop(answer.send(None)),
-                Item::Piece { .. } => {}
-                Item::Manifest(found) => manifest = Some(*found),
+                Item::Header(_, answer) => drop(answer.send(folder.map(Path::to_owned))),
+                Item::Piece { table, octets } => look(&table, &octets)?,
+                Item::Manifest(manifest, signature) => found = Some((*manifest, *signature)),
             }
         }
         reading.await??;
-        manifest.context("the backup has no manifest")
+        let (manifest, signature) = found.context("the backup has no manifest")?;
+        self.check(&signature)?;
+        Ok((manifest, signature))
+    }
+
+    /// Whether the key made it that must have made it.
+    fn check(&self, signature: &Signature) -> Result<()> {
+        self.signed_by
+            .as_ref()
+            .map_or(Ok(()), |trusted| signature.check(trusted))
+    }
+
+    /// Whose it is comes last in it, and before that its configuration says which database is opened, and with which secrets. So
+    /// where a key is named, all of it is read once before anything is done with it.
+    async fn check_before(&self, told: &mut Told<'_>) -> Result<()> {
+        if self.signed_by.is_none() {
+            return Ok(());
+        }
+        if self.file == Path::new("-") {
+            bail!(
+                "a backup is read twice to see who signed it before anything is done with it, which standard input cannot be: write it \
+                 into a file first"
+            );
+        }
+        told("looking at", "the signature", 0, None);
+        self.inspect().await.map(|_| ())
     }
 
     /// Makes it ready. `decide` looks at the header and says where; `open` opens the store once the configuration is there.
@@ -57,8 +97,13 @@ impl Source {
         open: impl FnOnce(&Place) -> Result<Store>,
         told: &mut Told<'_>,
     ) -> Result<Unpacked> {
+        self.check_before(told).await?;
         let (mut items, reading) = self.begin()?;
         let outcome = take(&mut items, decide, open, told).await;
+        let outcome = outcome.and_then(|unpacked| {
+            self.check(&unpacked.signature)?;
+            Ok(unpacked)
+        });
         // The other side ends when nobody takes what it reads, and knows best why it ended before.
         drop(items);
         let read = reading.await?;
@@ -71,10 +116,11 @@ impl Source {
         }
     }
 
-    fn begin(self) -> Result<(mpsc::Receiver<Item>, tokio::task::JoinHandle<Result<()>>)> {
+    fn begin(&self) -> Result<(mpsc::Receiver<Item>, tokio::task::JoinHandle<Result<()>>)> {
         let (send, items) = mpsc::channel(WAITING);
         let input = read::open(&self.file)?;
-        let reading = tokio::task::spawn_blocking(move || read::read(input, &self.identities, &send));
+        let identities = self.identities.clone();
+        let reading = tokio::task::spawn_blocking(move || read::read(input, &identities, &send));
         Ok((items, reading))
     }
 }
@@ -117,7 +163,7 @@ async fn take(
                 at.1 += rows;
                 told("restoring", &at.0, at.1, None);
             }
-            Item::Manifest(manifest) => {
+            Item::Manifest(manifest, signature) => {
                 let compared = filled.compare(&manifest.tables, |sum| {
                     told("comparing", &sum.name, 0, Some(sum.rows));
                 });
@@ -125,6 +171,7 @@ async fn take(
                 let restore = restore.ok_or(CutShort)?;
                 return Ok(Unpacked {
                     manifest: *manifest,
+                    signature: *signature,
                     restore,
                     place,
                 });

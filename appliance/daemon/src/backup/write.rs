@@ -23,7 +23,11 @@ use uuid::Uuid;
 
 use super::collect::{Collected, Source};
 use super::keys::random;
-use super::manifest::{AuditEnd, FORMAT, File, HEADER, Header, Key, MANIFEST, Manifest, TABLES};
+use super::manifest::{
+    AuditEnd, FORMAT, File, HEADER, Header, Key, MANIFEST, Manifest, PieceSum, SIGNATURE, TABLES,
+};
+use super::sealing::Sealing;
+use super::signature;
 use super::signing_keys::signing_keys;
 use crate::config::Config;
 use crate::interrupt;
@@ -51,6 +55,8 @@ pub(crate) struct Made {
     pub(crate) manifest: Manifest,
     /// Its length.
     pub(crate) octets: u64,
+    /// Why it is not signed, if it is not.
+    pub(crate) unsigned: Option<String>,
 }
 
 enum Part {
@@ -67,6 +73,7 @@ struct End {
     audit: AuditEnd,
     keys: Vec<Key>,
     left_out: Vec<String>,
+    sealing: Sealing,
 }
 
 /// Makes a backup.
@@ -115,11 +122,12 @@ pub(crate) async fn write(
         taken_at,
         places: collected.places.clone(),
     };
+    let sealing = Sealing::look(&config, &store).await?;
     let (send, receive) = sync_channel(WAITING);
     let writing = std::thread::Builder::new()
         .name("backup".to_owned())
         .spawn(move || write_target(target, &recipients, &receive))?;
-    let fed = feed(&store, header, collected, send, told).await;
+    let fed = feed(&store, (header, sealing), collected, send, told).await;
     let written = tokio::task::spawn_blocking(move || writing.join()).await?;
     let made = written.map_err(|_| anyhow!("the thread that writes the backup broke off"))?;
     match (made, fed) {
@@ -137,8 +145,8 @@ struct Gone;
 /// Hands out the parts. When the other side is gone, it says why.
 async fn feed(
     store: &Store,
-    header: Header,
-    collected: Collected,
+    (header, sealing): (Header, Sealing),
+    mut collected: Collected,
     send: SyncSender<Part>,
     mut told: Told<'static>,
 ) -> Result<()> {
@@ -166,16 +174,17 @@ async fn feed(
             "software" => software,
             token => tokens.iter().any(|one| one == token),
         };
-        Ok((tables, audit_end(reader)?, signing_keys(reader, is_included)?))
+        let keys = signing_keys(reader, is_included)?;
+        Ok((tables, audit_end(reader)?, keys, ca::imported_crl_files(reader)?))
     });
-    let (tables, audit, keys) = match read.await {
+    let (tables, audit, keys, lists) = match read.await {
         Err(store::Error::Closed) => {
             interrupt::check()?;
             return Err(gone().into());
         }
         read => read?,
     };
-    let rest = collected.rest()?;
+    let rest = collected.rest(&lists)?;
     send.send(Part::Files(rest)).map_err(|_| gone())?;
     let end = End {
         header,
@@ -183,6 +192,7 @@ async fn feed(
         audit,
         keys,
         left_out: collected.left_out,
+        sealing,
     };
     send.send(Part::End(Box::new(end))).map_err(|_| gone())?;
     Ok(())
@@ -263,7 +273,7 @@ fn write_parts<W: Write>(out: W, recipients: &[Recipient], parts: &Receiver<Part
     let mut archive = Archive {
         builder: Builder::new(GzEncoder::new(sealed, Compression::fast())),
         files: Vec::new(),
-        pieces: 0,
+        pieces: PieceSum::new(),
         at: 0,
     };
     loop {
@@ -274,8 +284,8 @@ fn write_parts<W: Write>(out: W, recipients: &[Recipient], parts: &Receiver<Part
             }
             Ok(Part::Files(files)) => files.iter().try_for_each(|file| archive.file(file))?,
             Ok(Part::Piece(piece)) => {
-                archive.pieces += 1;
-                let name = format!("{TABLES}/{}/{:08}", piece.table, archive.pieces);
+                let name = format!("{TABLES}/{}/{:08}", piece.table, archive.pieces.count() + 1);
+                archive.pieces.take(Path::new(&name), &piece.octets);
                 archive.put(Path::new(&name), &piece.octets)?;
             }
             Ok(Part::End(end)) => return archive.end(*end),
@@ -288,7 +298,7 @@ fn write_parts<W: Write>(out: W, recipients: &[Recipient], parts: &Receiver<Part
 struct Archive<W: Write> {
     builder: Builder<GzEncoder<Sealed<Counted<W>>>>,
     files: Vec<File>,
-    pieces: u64,
+    pieces: PieceSum,
     at: u64,
 }
 
@@ -341,11 +351,26 @@ impl<W: Write> Archive<W> {
             keys: end.keys,
             files: std::mem::take(&mut self.files),
             left_out: end.left_out,
+            pieces: Some(std::mem::replace(&mut self.pieces, PieceSum::new()).finish()),
+            log_key: end.sealing.verifier(),
         };
-        self.put(Path::new(MANIFEST), &serde_json::to_vec_pretty(&manifest)?)?;
+        let text = serde_json::to_vec_pretty(&manifest)?;
+        self.put(Path::new(MANIFEST), &text)?;
+        let unsigned = match end.sealing.sign(&signature::text(&text, &manifest)) {
+            Ok(note) => {
+                self.put(Path::new(SIGNATURE), note.as_bytes())?;
+                None
+            }
+            Err(why) => Some(why),
+        };
         let counted = self.builder.into_inner()?.finish()?.finish()?;
         let octets = counted.octets;
-        Ok((Made { manifest, octets }, counted.out))
+        let made = Made {
+            manifest,
+            octets,
+            unsigned,
+        };
+        Ok((made, counted.out))
     }
 }
 

@@ -129,7 +129,7 @@ pub(crate) async fn run(place: &Place, command: Command) -> Result<ExitCode> {
                     .get(&format!("/api/v1/audit/proof?entry={}", escape(&entry)))
                     .await;
                 let proof = proof.map_err(|error| match error.downcast_ref() {
-                    Some(failure) if ApiFailure::is_not_found(failure) => error.context(format!(
+                    Some(failure) if ApiFailure::code(failure) == "not_found" => error.context(format!(
                         "no entry is `{entry}` or about it: see what there is by `chancery audit tail`"
                     )),
                     _ => error,

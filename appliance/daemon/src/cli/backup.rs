@@ -7,14 +7,15 @@ use std::process::ExitCode;
 use anyhow::{Context as _, Result, bail};
 use clap::Subcommand;
 use serde_json::{Value, json};
+use tlog::NoteKey;
 
-use super::failure::WrongUsage;
+use super::failure::{EXIT_PARTLY, WrongUsage};
 use super::progress::Teller;
 use super::{Output, Place, table};
 use crate::backup::manifest::Manifest;
 use crate::backup::unpack::Source;
 use crate::backup::write::{self, Made, Target};
-use crate::backup::{examine, keys};
+use crate::backup::{examine, keys, signature};
 use crate::interrupt;
 
 #[derive(Debug, clap::Args)]
@@ -25,7 +26,7 @@ use crate::interrupt;
         chancery backup keygen --to /media/safe/backup.key\n  \
         chancery backup --recipient age1… --to /var/backups/chancery.age\n  \
         chancery backup --recipients-file /etc/chancery/backup-recipients --to - | ssh elsewhere 'cat > chancery.age'\n  \
-        chancery backup verify /var/backups/chancery.age --identity /media/safe/backup.key"
+        chancery backup verify /var/backups/chancery.age --identity /media/safe/backup.key --signed-by /media/safe/audit.vkey"
 )]
 pub(crate) struct Args {
     #[command(subcommand)]
@@ -70,7 +71,8 @@ enum Command {
     /// log. Exit status 1 when something is wrong.
     #[command(
         after_help = "The keys are looked for where this machine's configuration says, and in the backup itself when it has them. \
-            Nothing of a running server is changed.\n\nExamples:\n  \
+            Nothing of a running server is changed. Who signed the backup is held against --signed-by or, without it, against the audit log of \
+            this machine's store.\n\nExamples:\n  \
             chancery backup verify chancery.age --identity backup.key\n  \
             chancery backup verify chancery.age --identity backup.key --signing /etc/standby/signerd.toml"
     )]
@@ -98,11 +100,25 @@ pub(crate) struct Opened {
     /// The file whose first line is the passphrase of an encrypted private key.
     #[arg(long, value_name = "FILE")]
     passphrase_file: Option<PathBuf>,
+    /// The verifier key of the audit log whose key must have signed the backup, as `chancery audit key` printed it, or a file with it.
+    /// Anything that is not signed by it is refused.
+    #[arg(long, value_name = "KEY")]
+    signed_by: Option<String>,
 }
 
 impl Opened {
+    /// The key that must have signed it.
+    pub(crate) fn signed_by(&self) -> Result<Option<NoteKey>> {
+        self.signed_by
+            .as_deref()
+            .map(signature::verifier_key)
+            .transpose()
+            .context("--signed-by")
+    }
+
     pub(crate) fn source(self) -> Result<Source> {
         Ok(Source {
+            signed_by: self.signed_by()?,
             identities: keys::identities(&self.identities, self.passphrase_file.as_deref())?,
             file: self.file,
         })
@@ -112,7 +128,7 @@ impl Opened {
 pub(crate) async fn run(place: &Place, args: Args) -> Result<ExitCode> {
     interrupt::listen()?;
     match args.command {
-        None => create(place, args.make).await?,
+        None => return create(place, args.make).await,
         Some(Command::Keygen { to, passphrase_file }) => {
             keygen(place.output, &to, passphrase_file.as_deref())?;
         }
@@ -134,7 +150,7 @@ pub(crate) async fn run(place: &Place, args: Args) -> Result<ExitCode> {
     Ok(ExitCode::SUCCESS)
 }
 
-async fn create(place: &Place, wanted: Make) -> Result<()> {
+async fn create(place: &Place, wanted: Make) -> Result<ExitCode> {
     let to = wanted.to.context("name the file to make by --to")?;
     if wanted.recipients.is_empty() && wanted.lists.is_empty() {
         return Err(WrongUsage(
@@ -162,15 +178,26 @@ async fn create(place: &Place, wanted: Make) -> Result<()> {
     };
     let count = recipients.len();
     let made = write::write(&place.config, target, recipients, told).await?;
-    if is_output {
-        return Ok(());
+    let status = made
+        .unsigned
+        .as_ref()
+        .map_or(ExitCode::SUCCESS, |_| ExitCode::from(EXIT_PARTLY));
+    if !is_output {
+        let mut told = summary(&made.manifest);
+        add(&mut told, "file", json!(to));
+        add(&mut told, "octets", json!(made.octets));
+        add(&mut told, "recipients", json!(count));
+        let signed_by = made.manifest.log_key.as_ref().filter(|_| made.unsigned.is_none());
+        add(&mut told, "signed_by", json!(signed_by));
+        add(&mut told, "unsigned_because", json!(made.unsigned));
+        tell_one(place.output, &told, &made);
     }
-    let mut told = summary(&made.manifest);
-    add(&mut told, "file", json!(to));
-    add(&mut told, "octets", json!(made.octets));
-    add(&mut told, "recipients", json!(count));
-    tell_one(place.output, &told, &made);
-    Ok(())
+    if let Some(why) = &made.unsigned {
+        eprintln!(
+            "warning: the backup is whole, but NOT signed, and `--signed-by` will refuse it: {why}; make another one when that is mended"
+        );
+    }
+    Ok(status)
 }
 
 fn tell_one(output: Output, told: &Value, made: &Made) {
@@ -179,6 +206,7 @@ fn tell_one(output: Output, told: &Value, made: &Made) {
         ("File", "/file"),
         ("Octets", "/octets"),
         ("Recipients", "/recipients"),
+        ("Signed by", "/signed_by"),
         ("Taken at", "/taken_at"),
         ("Rows", "/rows"),
         ("Certificates", "/certificates"),
@@ -233,9 +261,13 @@ fn keygen(output: Output, to: &Path, passphrase_file: Option<&Path>) -> Result<(
 }
 
 async fn inspect(output: Output, opened: Opened) -> Result<()> {
-    let manifest = opened.source()?.inspect().await?;
+    let source = opened.source()?;
+    let (manifest, signature) = source.inspect().await?;
+    let trusted = source.signed_by.as_ref();
     if output == Output::Json {
-        table::json(&serde_json::to_value(&manifest)?);
+        let mut told = serde_json::to_value(&manifest)?;
+        add(&mut told, "signature", signature.json(trusted));
+        table::json(&told);
         return Ok(());
     }
     let rows = [
@@ -251,8 +283,11 @@ async fn inspect(output: Output, opened: Opened) -> Result<()> {
         ("Audit entries", "/audit_entries"),
         ("Audit head", "/audit_head"),
         ("Files", "/files"),
+        ("Signed", "/signed"),
     ];
-    table::one(output, &summary(&manifest), &rows);
+    let mut told = summary(&manifest);
+    add(&mut told, "signed", json!(signature.words(trusted)));
+    table::one(output, &told, &rows);
     let keys = serde_json::to_value(&manifest.keys)?;
     let columns = [
         ("USED BY", "/used_by"),
@@ -280,6 +315,11 @@ async fn verify(output: Output, wanted: examine::Wanted) -> Result<ExitCode> {
     let is_sound = examined.looks.iter().all(|look| look.problem.is_none());
     if output == Output::Json {
         let mut told = summary(&examined.manifest);
+        add(
+            &mut told,
+            "signature",
+            examined.signature.json(examined.trusted.as_ref()),
+        );
         add(&mut told, "is_sound", json!(is_sound));
         add(&mut told, "checks", serde_json::to_value(&examined.looks)?);
         table::json(&told);
@@ -294,6 +334,9 @@ async fn verify(output: Output, wanted: examine::Wanted) -> Result<ExitCode> {
             &rows.into(),
             &[("CHECK", "/check"), ("OUTCOME", "/outcome")],
         );
+        if examined.trusted.is_none() {
+            super::say::say!("signed: {}", examined.signature.words(None));
+        }
     }
     if is_sound {
         return Ok(ExitCode::SUCCESS);

@@ -158,6 +158,24 @@ pub(crate) enum Command {
         #[arg(long)]
         key_algorithm: Option<String>,
     },
+    /// Note that the key of a CA is lost for good, as when its HSM is: it issues no more, nothing is signed for it, and backups do not want
+    /// its key. Refused while the key signs, or while a token is away that may have it.
+    #[command(
+        after_help = "Example: chancery ca key-lost issuing --reason 'the HSM burnt, and there was no backup of it'"
+    )]
+    KeyLost {
+        /// Name or identifier.
+        ca: String,
+        /// How it was lost; goes into the audit log.
+        #[arg(long)]
+        reason: String,
+    },
+    /// Take up the key of a CA that was noted as lost and is there again: it signs CRLs and OCSP answers, and issues no more.
+    #[command(after_help = "Example: chancery ca key-found issuing")]
+    KeyFound {
+        /// Name or identifier.
+        ca: String,
+    },
     /// Publish a new CRL now.
     #[command(after_help = "Example: chancery ca publish-crl issuing")]
     PublishCrl {
@@ -223,6 +241,11 @@ pub(crate) async fn run(place: &Place, command: Command) -> Result<()> {
             let body = fields(&[("key_algorithm", key_algorithm.map(Into::into))]);
             api.post(&format!("/api/v1/issuers/{ca}/rollover"), &body).await?
         }
+        Command::KeyLost { ca, reason } => return key_lost(place, &api, &ca, reason).await,
+        Command::KeyFound { ca } => {
+            api.ask(Method::DELETE, &format!("/api/v1/issuers/{ca}/key-lost"), None)
+                .await?
+        }
         Command::PresignOcsp { ca } => {
             let done = api
                 .ask(Method::POST, &format!("/api/v1/issuers/{ca}/ocsp"), None)
@@ -266,6 +289,20 @@ async fn publish(place: &Place, api: &Api, ca: &str) -> Result<()> {
         .ask(Method::POST, &format!("/api/v1/issuers/{ca}/crl"), None)
         .await?;
     show_crl(place, &crl);
+    Ok(())
+}
+
+async fn key_lost(place: &Place, api: &Api, ca: &str, reason: String) -> Result<()> {
+    let body = json!({ "reason": reason });
+    let path = format!("/api/v1/issuers/{ca}/key-lost");
+    let issuer = api.ask(Method::PUT, &path, Some(&body)).await?;
+    show(place, &issuer);
+    if place.output == Output::Table {
+        say!(
+            "No CRL and no OCSP responder is made for it any more; those that there are run out by themselves, and relying parties that \
+             check refuse its certificates from then on. Have them replaced: chancery cert list --ca {ca} --status valid"
+        );
+    }
     Ok(())
 }
 
@@ -352,6 +389,8 @@ fn show(place: &Place, issuer: &Value) {
         ("Identifier", "/id"),
         ("Generation", "/generation"),
         ("State", "/state"),
+        ("Key lost at", "/key_lost_at"),
+        ("How", "/key_lost_reason"),
         ("Revoked at", "/revoked_at"),
         ("Reason", "/revocation_reason"),
         ("Subject", "/subject"),

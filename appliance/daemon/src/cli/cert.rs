@@ -6,7 +6,7 @@ use anyhow::{Context as _, Result};
 use clap::Subcommand;
 use serde_json::Value;
 
-use super::client::{Api, escape, fields};
+use super::client::{Api, ApiFailure, escape, fields};
 use super::{Output, Place, table};
 use crate::cli::say::{say, say_part};
 use crate::files::{self, Readers};
@@ -140,11 +140,12 @@ pub(crate) async fn run(place: &Place, command: Command) -> Result<()> {
             list(place, &api, filters, limit).await
         }
         Command::Show { certificate } => {
-            show(
-                place,
-                &api.get(&format!("/api/v1/certificates/{}", escape(&certificate)))
-                    .await?,
-            );
+            let path = format!("/api/v1/certificates/{}", escape(&certificate));
+            match api.get(&path).await {
+                Ok(found) => show(place, &found),
+                Err(error) if is_never_recorded(&error) => never_recorded(place, &api, &certificate).await?,
+                Err(error) => return Err(error),
+            }
             Ok(())
         }
         Command::Renew {
@@ -168,6 +169,35 @@ pub(crate) async fn run(place: &Place, command: Command) -> Result<()> {
         Command::Revoke { certificate, reason } => revoke(place, &api, &certificate, reason).await,
         Command::Explain { order } => explain(place, &api, &order).await,
     }
+}
+
+fn is_never_recorded(error: &anyhow::Error) -> bool {
+    let failure = error.downcast_ref::<ApiFailure>();
+    failure.is_some_and(|failure| failure.code() == "certificate_never_recorded")
+}
+
+/// What is known of a serial that is revoked without a certificate.
+async fn never_recorded(place: &Place, api: &Api, serial: &str) -> Result<()> {
+    let found = api
+        .get(&format!("/api/v1/never-recorded/{}", escape(serial)))
+        .await?;
+    let items = found.pointer("/items").and_then(Value::as_array);
+    let rows = [
+        ("Serial", "/serial"),
+        ("Status", "/status"),
+        ("Revoked at", "/revoked_at"),
+        ("Reason", "/revocation_reason"),
+        ("CA", "/issuer"),
+        ("Would end", "/not_after"),
+        ("Certificate", "/note"),
+    ];
+    for item in items.into_iter().flatten() {
+        table::one(place.output, item, &rows);
+    }
+    if place.output == Output::Table {
+        say!("What was noted of it: chancery audit tail --object {serial}");
+    }
+    Ok(())
 }
 
 async fn revoke(place: &Place, api: &Api, certificate: &str, reason: String) -> Result<()> {

@@ -29,9 +29,9 @@ impl ApiFailure {
         self.retryable
     }
 
-    /// Whether the server has no such thing.
-    pub(super) fn is_not_found(&self) -> bool {
-        self.code == "not_found"
+    /// Its stable code.
+    pub(super) fn code(&self) -> &str {
+        &self.code
     }
 
     /// What went wrong, without what to do about it.

@@ -12,6 +12,8 @@ use crate::supervise::{EXIT_CONFIG, EXIT_PIN_REJECTED, NotStarted};
 
 /// The exit status of wrong usage, also where the parser of the command line cannot know it.
 const EXIT_USAGE: u8 = 2;
+/// The exit status of what could be done in part only; what could not is in what the command printed.
+pub(super) const EXIT_PARTLY: u8 = 5;
 
 /// Options that do not go together, or lack another one.
 #[derive(Debug, thiserror::Error)]

@@ -1,5 +1,6 @@
 //! `chancery token`: PKCS#11 tokens, without the server. A PIN comes from a file; never from the command line.
 
+mod away;
 mod which;
 
 use std::path::PathBuf;
@@ -13,12 +14,14 @@ use token::inspect;
 
 use super::{Output, Place, table};
 use crate::files;
+use away::Seen;
 use which::Chosen;
 pub(super) use which::Which;
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum Command {
-    /// List the slots of the configured modules, the tokens in them and what they can do; or the keys of the tokens.
+    /// List the slots of the configured modules, the tokens in them and what they can do; or the keys of the tokens. Exit status 5 when
+    /// one of several cannot be looked at.
     #[command(
         after_help = "Examples:\n  chancery token list\n  chancery token list --keys\n  chancery token list --module /usr/lib/softhsm/libsofthsm2.so"
     )]
@@ -46,7 +49,8 @@ pub(crate) enum Command {
         #[arg(long, value_name = "FILE")]
         so_pin_file: PathBuf,
     },
-    /// Make and verify a signature with every key of the tokens. Exit status 1 when one fails.
+    /// Make and verify a signature with every key of the tokens. Exit status 1 when one fails, 5 when one of several tokens cannot be
+    /// looked at.
     #[command(
         after_help = "Examples:\n  chancery token test\n  chancery token test --module /usr/lib/softhsm/libsofthsm2.so --label ca --pin-file pin"
     )]
@@ -64,11 +68,10 @@ pub(crate) fn run(place: &Place, command: Command) -> Result<ExitCode> {
             mechanisms,
         } => {
             if shows_keys || which.names_one() {
-                keys(place, &which.tokens(place)?)?;
+                keys(place, &which.tokens(place)?)
             } else {
-                slots(place, &which.modules(place)?, mechanisms)?;
+                slots(place, &which.modules(place)?, mechanisms)
             }
-            Ok(ExitCode::SUCCESS)
         }
         Command::Init {
             which,
@@ -95,10 +98,18 @@ pub(crate) fn run(place: &Place, command: Command) -> Result<ExitCode> {
     }
 }
 
-fn keys(place: &Place, tokens: &[Chosen]) -> Result<()> {
-    let mut rows: Vec<Value> = Vec::new();
+fn keys(place: &Place, tokens: &[Chosen]) -> Result<ExitCode> {
+    let (mut rows, mut seen) = (Vec::<Value>::new(), Seen::default());
     for token in tokens {
-        let keys = inspect::keys(&token.config, token.pin.clone(), token.memory.as_deref())?;
+        let keys = inspect::keys(&token.config, token.pin.clone(), token.memory.as_deref());
+        let line = |problem: String| away::token(&token.config.name, &problem);
+        let keys = match seen.take(keys, tokens.len(), line)? {
+            Ok(keys) => keys,
+            Err(line) => {
+                rows.push(line);
+                continue;
+            }
+        };
         rows.extend(keys.iter().map(|key| {
             json!({
                 "token": token.config.name, "fingerprint": key.key.to_string(), "label": key.label,
@@ -107,7 +118,7 @@ fn keys(place: &Place, tokens: &[Chosen]) -> Result<()> {
             })
         }));
     }
-    let columns = [
+    let mut columns = vec![
         ("TOKEN", "/token"),
         ("LABEL", "/label"),
         ("KIND", "/kind"),
@@ -116,14 +127,26 @@ fn keys(place: &Place, tokens: &[Chosen]) -> Result<()> {
         ("MADE THERE", "/local"),
         ("FINGERPRINT", "/fingerprint"),
     ];
+    if seen.has_problems() {
+        columns.push(("PROBLEM", "/problem"));
+    }
     list(place, rows, &columns, "no key yet");
-    Ok(())
+    Ok(seen.exit_code())
 }
 
-fn slots(place: &Place, modules: &[PathBuf], mechanisms: bool) -> Result<()> {
-    let mut rows: Vec<Value> = Vec::new();
+fn slots(place: &Place, modules: &[PathBuf], mechanisms: bool) -> Result<ExitCode> {
+    let (mut rows, mut seen) = (Vec::<Value>::new(), Seen::default());
     for module in modules {
-        for slot in inspect::slots(module)? {
+        let line = |problem: String| json!({ "module": module, "problem": problem });
+        let slots = match seen.take(inspect::slots(module), modules.len(), line)? {
+            Ok(slots) => slots,
+            Err(line) => {
+                rows.push(line);
+                continue;
+            }
+        };
+        for slot in slots {
+            seen.note_slot(slot.problem.is_some());
             let mut row = serde_json::to_value(slot)?;
             if let Some(row) = row.as_object_mut() {
                 row.insert("module".to_owned(), json!(module));
@@ -146,15 +169,26 @@ fn slots(place: &Place, modules: &[PathBuf], mechanisms: bool) -> Result<()> {
     if mechanisms {
         columns.push(("MECHANISMS", "/token/mechanisms"));
     }
+    if seen.has_problems() {
+        columns.push(("PROBLEM", "/problem"));
+    }
     list(place, rows, &columns, "no slot");
-    Ok(())
+    Ok(seen.exit_code())
 }
 
 fn test(place: &Place, tokens: &[Chosen]) -> Result<ExitCode> {
-    let mut rows: Vec<Value> = Vec::new();
+    let (mut rows, mut seen) = (Vec::<Value>::new(), Seen::default());
     let mut all_work = true;
     for token in tokens {
-        let tests = inspect::test_signatures(&token.config, token.pin.clone(), token.memory.as_deref())?;
+        let tests = inspect::test_signatures(&token.config, token.pin.clone(), token.memory.as_deref());
+        let line = |problem: String| away::token(&token.config.name, &problem);
+        let tests = match seen.take(tests, tokens.len(), line)? {
+            Ok(tests) => tests,
+            Err(line) => {
+                rows.push(line);
+                continue;
+            }
+        };
         for test in tests {
             all_work &= test.outcome == "ok";
             let mut row = serde_json::to_value(test)?;
@@ -164,7 +198,7 @@ fn test(place: &Place, tokens: &[Chosen]) -> Result<ExitCode> {
             rows.push(row);
         }
     }
-    let columns = [
+    let mut columns = vec![
         ("TOKEN", "/token"),
         ("LABEL", "/label"),
         ("KIND", "/kind"),
@@ -172,6 +206,9 @@ fn test(place: &Place, tokens: &[Chosen]) -> Result<ExitCode> {
         ("MICROSECONDS", "/microseconds"),
         ("OUTCOME", "/outcome"),
     ];
+    if seen.has_problems() {
+        columns.push(("PROBLEM", "/problem"));
+    }
     list(
         place,
         rows,
@@ -179,7 +216,7 @@ fn test(place: &Place, tokens: &[Chosen]) -> Result<ExitCode> {
         "the PIN is right; no key yet that could be tested",
     );
     Ok(if all_work {
-        ExitCode::SUCCESS
+        seen.exit_code()
     } else {
         ExitCode::FAILURE
     })

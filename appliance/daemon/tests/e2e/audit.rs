@@ -212,8 +212,35 @@ fn a_witness_cosigns_only_what_continues() {
     let foreign = other.state().join("audit-log").display().to_string();
     let refused = witness(&foreign);
     assert!(!refused.status.success());
-    // And the same log as it was before.
+    // Two runs at once: the second waits for another time.
+    let lock = std::fs::File::open(format!("{state}.lock")).unwrap();
+    lock.lock().unwrap();
+    let refused = witness(&folder);
+    assert!(
+        text(&refused).contains("is used by another run"),
+        "{}",
+        text(&refused)
+    );
+    lock.unlock().unwrap();
+    // A key whose state is gone has forgotten, and says so before it looks at anything.
     let before = std::fs::read_to_string(&state).unwrap();
+    std::fs::remove_file(&state).unwrap();
+    let refused = witness(&folder);
+    assert!(text(&refused).contains("say --first"), "{}", text(&refused));
+    assert!(!Path::new(&state).exists());
+    let words = [
+        "audit",
+        "witness",
+        "--name",
+        "witness.example",
+        "--key",
+        &own,
+        "--first",
+    ];
+    let another = file("another");
+    let rest = ["--state", &another, "--log-key", &key, "--files", &folder];
+    appliance.ok(&[words.as_slice(), &rest].concat());
+    // And the same log as it was before.
     std::fs::write(&state, before.replacen(|c: char| c.is_ascii_digit(), "9", 1)).unwrap();
     assert!(!witness(&folder).status.success());
 }

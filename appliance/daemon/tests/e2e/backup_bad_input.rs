@@ -53,11 +53,12 @@ pub(crate) fn stopped(keys: Keys) -> (Appliance, PathBuf, PathBuf, String) {
     (appliance, file, key, at)
 }
 
-/// The backup opened, changed by a shell command in its folder, and closed again by age.
+/// The backup opened, changed by a shell command in its folder, and closed again by age; without its signature, unless the command sets
+/// `signature=manifest.sig`.
 pub(crate) fn tampered(appliance: &Appliance, file: &Path, key: &Path, change: &str) -> PathBuf {
     let script = format!(
-        "set -e; rm -rf unpacked; mkdir unpacked; age -d -i {key} {file} | tar -xz -C unpacked; cd unpacked; {change}; \
-         tar -czf - header.json $(find files -type f) $(find tables -type f | sort -t/ -k3) manifest.json | age -r $(age-keygen -y {key}) > ../tampered.age",
+        "set -e; signature=; rm -rf unpacked; mkdir unpacked; age -d -i {key} {file} | tar -xz -C unpacked; cd unpacked; {change}; \
+         tar -czf - header.json $(find files -type f) $(find tables -type f | sort -t/ -k3) manifest.json $signature | age -r $(age-keygen -y {key}) > ../tampered.age",
         key = key.display(),
         file = file.display()
     );
@@ -144,7 +145,7 @@ fn e2e_backup_age_what_is_not_whole_or_not_ours_is_told_and_changes_nothing() {
         refuse(file, key, expected);
     }
     for (change, expected) in [
-        (newer("format", "2"), "use Chancery 0.1.0 or later"),
+        (newer("format", "3"), "use Chancery 0.1.0 or later"),
         (newer("schema", "99"), "use Chancery 0.1.0 or later"),
         (newer("schema", "3"), "restore it with Chancery 0.1.0"),
         ("rm tables/audit/*".to_owned(), "differs from the backup"),
@@ -507,8 +508,8 @@ fn a_restore_that_is_killed_leaves_the_old_state_or_is_finished_by_the_next() {
 fn an_export_that_does_not_follow_on_the_backup_is_refused() {
     let (appliance, file, key, _) = stopped(Keys::Software);
     let before = everything(&appliance);
-    let list = text(&appliance.run(&["audit", "verify", "--offline"]));
-    assert!(list.contains("true"), "{list}");
+    let verdict = text(&appliance.run(&["audit", "verify", "--offline"]));
+    assert!(verdict.contains("true"), "{verdict}");
     let target = appliance.file("target");
     let refuse = |export: &str, expected: &str| {
         let export = appliance.write("export.jsonl", export);
@@ -518,8 +519,14 @@ fn an_export_that_does_not_follow_on_the_backup_is_refused() {
             "--dir",
             target.to_str().unwrap(),
         ];
-        let refused = text(&restore(&appliance, &file, &key, &words));
-        assert!(refused.contains(expected), "{expected}: {refused}");
+        for trial in [&["--dry-run"][..], &[]] {
+            let refused = restore(&appliance, &file, &key, &[&words[..], trial].concat());
+            let said = text(&refused);
+            assert!(
+                !refused.status.success() && said.contains(expected),
+                "{expected}: {said}"
+            );
+        }
         assert!(!target.exists());
     };
     let line = |seq: u32, hash: &str| {
@@ -534,5 +541,21 @@ fn an_export_that_does_not_follow_on_the_backup_is_refused() {
     refuse(&format!("{}{}", line(1, "00"), line(3, "00")), "lacks entry 2");
     refuse(&line(1, "00"), "is not the one of the backup");
     refuse(&line(1, "zz"), "has no hash");
+    // Of a log that begins behind the backup, and whose hashes show nothing, nobody knows whose it is.
+    let inspect = ["backup", "inspect", file.to_str().unwrap()];
+    let manifest = appliance.json(&[&inspect[..], &["--identity", key.to_str().unwrap()]].concat());
+    let last = u32::try_from(manifest["audit"]["entries"].as_u64().unwrap()).unwrap();
+    let behind = format!("{}{}", line(last + 1, "00"), line(last + 2, "11"));
+    refuse(&behind, &format!("export --after {}", last - 1));
     assert!(everything(&appliance) == before, "the old state was changed");
+    let export = appliance.write("export.jsonl", &behind);
+    let words = [
+        "--audit-export",
+        export.to_str().unwrap(),
+        "--dir",
+        target.to_str().unwrap(),
+        "--accept-unproven-export",
+    ];
+    let done = restored(&restore(&appliance, &file, &key, &words));
+    assert_eq!(done["epoch"]["not_brought_back"]["b"], 2, "{done}");
 }

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Child, ChildStdin, Command, Stdio};
 use std::time::{Duration, Instant};
 
-use crate::backup::{backup, key, restore, taken_at};
+use crate::backup::{backup, key, new_database, restore, restored, taken_at};
 use crate::backup_bad_input::{stopped, tampered};
 use crate::harness::{Appliance, Keys, judge, signal, text};
 
@@ -43,10 +43,15 @@ fn a_module_that_a_backup_names_is_not_loaded() {
         appliance.state().display()
     );
     let forged = forged(&appliance, &file, &key, &change);
-    // Were it loaded, no key of the backup could sign.
+    // Were it loaded, no key of the backup could sign. All that is wrong is that nobody signed it.
     let verified = appliance.run(&verify(&forged, &key));
-    assert!(verified.status.success(), "{}", text(&verified));
-    assert!(text(&verified).contains("is in the backup and signs"));
+    let told = text(&verified);
+    assert_eq!(verified.status.code(), Some(1), "{told}");
+    assert!(told.contains("is in the backup and signs"), "{told}");
+    assert!(
+        told.contains("NOT sound: 1 of") && told.contains("is not signed"),
+        "{told}"
+    );
 }
 
 #[test]
@@ -79,6 +84,54 @@ json.dump(header, open(\"header.json\", \"w\"))'",
         assert!(!restored.status.success() && !folder.exists(), "{change}");
     }
     assert_eq!(std::fs::read_to_string(outside).unwrap(), "what is outside\n");
+}
+
+/// A file at an absolute path comes back when a configuration names it, and never for everybody to write.
+#[test]
+fn a_file_that_nobody_names_is_put_nowhere() {
+    use std::os::unix::fs::PermissionsExt as _;
+    let (appliance, file, key, at) = stopped(Keys::Software);
+    let home = appliance.file("home");
+    let (keys, list) = (home.join("authorized_keys"), home.join("lists/weak-keys"));
+    let change = format!(
+        "mkdir -p files/elsewhere{home}/lists; echo 'ssh-ed25519 a stranger' > files/elsewhere{keys}; chmod 4777 files/elsewhere{keys}
+         echo {digest} > files/elsewhere{list}; chmod 666 files/elsewhere{list}
+         sed -i 's|^blocklists = .*|blocklists = [\"{list}\"]|' files/state/chancery.toml; grep -q '{list}' files/state/chancery.toml",
+        home = home.display(),
+        keys = keys.display(),
+        list = list.display(),
+        digest = "00".repeat(32),
+    );
+    let forged = forged(&appliance, &file, &key, &change);
+    let target = appliance.file("restored");
+    let words = [
+        "--accept-lost-revocations",
+        at.as_str(),
+        "--dir",
+        target.to_str().unwrap(),
+    ];
+    // Where whoever runs it has taken no care of what others may write.
+    let mut command = appliance.command(&["--output", "json", "restore"]);
+    command.arg(&forged).arg("--identity").arg(&key).args(words);
+    command.args(new_database(&appliance));
+    let mut careless = Command::new("sh");
+    careless.args(["-c", "umask 0; exec \"$@\"", "sh"]);
+    careless.arg(command.get_program()).args(command.get_args());
+    for (name, value) in command.get_envs() {
+        match value {
+            Some(value) => careless.env(name, value),
+            None => careless.env_remove(name),
+        };
+    }
+    let done = restored(&careless.output().unwrap());
+    assert!(!keys.exists(), "{done}");
+    assert_eq!(done["left_out"], serde_json::json!([keys]), "{done}");
+    assert!(
+        done["warnings"].to_string().contains("neither chancery.toml nor"),
+        "{done}"
+    );
+    let mode = std::fs::metadata(&list).unwrap().permissions().mode();
+    assert_eq!(mode & 0o7777, 0o664, "{mode:o}");
 }
 
 /// A backup without software keys is not taken for whole because this machine has some.

@@ -1,14 +1,14 @@
 //! Bad input against a running server: each gets its stable code, and nothing is changed.
 
 use std::io::{Read as _, Write as _};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
 
 use crate::api::Api;
-use crate::harness::{Appliance, Keys, judge, run, text};
+use crate::harness::{Appliance, Keys, free_ports, judge, run, text};
 
 /// The vectors that are requests: what each is answered with.
 const REQUESTS: &[(&str, u16, &str)] = &[
@@ -334,4 +334,90 @@ fn a_full_token_is_told_and_no_authority_appears() {
     assert!(message.contains("C_GenerateKeyPair"), "{message}");
     assert_eq!(code(refused), refusal(503, "hsm_unavailable"));
     goes_on(&appliance, made);
+}
+
+/// The configuration of another server: what it shares with the first one, and what it has of its own.
+fn beside(first: &Appliance, name: &str, state: &Path, store: Option<&Path>, has_own_ports: bool) -> PathBuf {
+    let text = std::fs::read_to_string(first.config()).unwrap();
+    let mut config: toml::Table = toml::from_str(&text).unwrap();
+    config["state_dir"] = state.to_str().unwrap().into();
+    if let Some(store) = store {
+        config["store"]["url"] = format!("sqlite:{}", store.display()).into();
+    }
+    if has_own_ports {
+        for (listener, port) in ["api", "public", "metrics"].into_iter().zip(free_ports()) {
+            config[listener]["listen"] = format!("127.0.0.1:{port}").into();
+        }
+    }
+    first.write(name, &toml::to_string(&config).unwrap())
+}
+
+/// A second server where one is at work: the message names what is taken and what helps, whatever the two share.
+#[test]
+fn a_second_server_is_told_what_the_first_one_holds() {
+    let mut first = Appliance::init(Keys::Software);
+    let (state, store) = (first.state(), first.state().join("chancery.db"));
+    let (other_state, other_store) = (first.file("other-state"), first.file("other.db"));
+    std::fs::create_dir(&other_state).unwrap();
+    let is_file = first.database().is_none();
+    if is_file {
+        std::fs::copy(&store, &other_store).unwrap();
+    }
+    first.serve();
+    let refused = |config: &Path| {
+        let words = ["--config", config.to_str().unwrap(), "serve"];
+        let output = first.command(&words).output().unwrap();
+        assert!(
+            !output.status.success(),
+            "{}: {}",
+            config.display(),
+            text(&output)
+        );
+        text(&output)
+    };
+    for has_own_ports in [false, true] {
+        let said = refused(&beside(&first, "same.toml", &state, None, has_own_ports));
+        let words = ["is in use by another process: stop it first", "of its own"];
+        assert!(words.iter().all(|word| said.contains(word)), "{said}");
+    }
+    if !is_file {
+        return;
+    }
+    // What two servers in one folder would share is the answers, whatever their stores are.
+    let said = refused(&beside(&first, "store.toml", &state, Some(&other_store), true));
+    let words = ["another server works in this state folder", "chancery init"];
+    assert!(words.iter().all(|word| said.contains(word)), "{said}");
+    let said = refused(&beside(&first, "folder.toml", &other_state, Some(&store), true));
+    let words = [
+        "chancery.db is in use by another process: stop it first",
+        "PostgreSQL",
+    ];
+    assert!(words.iter().all(|word| said.contains(word)), "{said}");
+}
+
+#[test]
+fn a_subject_that_is_none_is_told_beside_one_that_is() {
+    let appliance = Appliance::start(Keys::Software);
+    for (subject, what) in [
+        ("nonsense", "equals sign"),
+        ("XX=what", "XX"),
+        ("", "CN=Example Root"),
+    ] {
+        let words = [
+            "ca",
+            "create-root",
+            "new",
+            "--subject",
+            subject,
+            "--token",
+            "software",
+        ];
+        let refused = appliance.run(&words);
+        assert_eq!(refused.status.code(), Some(3), "{}", text(&refused));
+        let said = text(&refused);
+        assert!(
+            said.contains(what) && said.contains("CN=Example Root") && said.contains("hint:"),
+            "{said}"
+        );
+    }
 }

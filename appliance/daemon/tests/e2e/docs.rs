@@ -126,6 +126,7 @@ fn follow(
             ("KEY", "backup.key"),
             ("RECIPIENTS", "recipients"),
             ("BACKUP", "one.age"),
+            ("LOG_KEY", "audit.vkey"),
         ])
         .envs([("EXPORT", "audit.jsonl"), ("CERTIFICATES", "later.pem")])
         .env("CONFIG", appliance.config())

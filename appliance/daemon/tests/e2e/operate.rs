@@ -268,3 +268,64 @@ fn the_tour_knows_its_way() {
     let refused = appliance.run(&["tour", "--ca", "nowhere"]);
     assert!(text(&refused).contains("not_found"), "{}", text(&refused));
 }
+
+/// A serial that was revoked without a certificate, as after a crash or a restore: what is known is shown, and what cannot be done with it
+/// is said in words of its own.
+#[test]
+fn a_serial_without_a_certificate_is_shown_for_what_it_is() {
+    let mut appliance = Appliance::start(Keys::SoftHsm);
+    let leaf = appliance.issue("lost", "tls-server", "/CN=lost.test", Some("DNS:lost.test"));
+    let serial = judge(
+        "openssl",
+        &["x509", "-noout", "-serial", "-in", leaf.to_str().unwrap()],
+    );
+    let serial = serial.trim().strip_prefix("serial=").unwrap().to_lowercase();
+    appliance.ok(&["cert", "revoke", &serial, "--reason", "superseded"]);
+    appliance.signal("TERM");
+    assert!(appliance.wait().success());
+    appliance.change_store("UPDATE revocations SET is_orphan = 1");
+    appliance
+        .change_store("DELETE FROM certificates WHERE profile = 'tls-server' AND subject LIKE '%lost.test%'");
+    appliance.serve();
+    let shown = appliance.json(&["cert", "show", &serial]);
+    assert_eq!(
+        shown["serial"].as_str(),
+        Some(serial.trim_start_matches('0')),
+        "{shown}"
+    );
+    assert_eq!(
+        (
+            &shown["issuer"],
+            &shown["status"],
+            &shown["revocation_reason"],
+            &shown["note"]
+        ),
+        (
+            &"issuing".into(),
+            &"revoked".into(),
+            &"superseded".into(),
+            &"no certificate: signed and never recorded".into()
+        )
+    );
+    assert!(shown["revoked_at"].is_string() && shown["not_after"].is_string());
+    let told = appliance.ok(&["cert", "show", &serial]);
+    assert!(
+        told.contains("signed and never recorded") && told.contains("audit tail"),
+        "{told}"
+    );
+    for words in [
+        &["cert", "revoke", &serial][..],
+        &["cert", "revoke", &serial, "--reason", "removeFromCRL"],
+        &["cert", "renew", &serial],
+    ] {
+        let refused = appliance.run(words);
+        assert_eq!(refused.status.code(), Some(3), "{}", text(&refused));
+        assert!(
+            text(&refused).contains("certificate_never_recorded"),
+            "{}",
+            text(&refused)
+        );
+    }
+    let unknown = appliance.run(&["cert", "show", "5a01"]);
+    assert!(text(&unknown).contains("not_found"), "{}", text(&unknown));
+}

@@ -138,10 +138,12 @@ fn e2e_runbook_hsm_loss() {
         ("MODULE", &module),
         ("PIN_FILE", pin.to_str().unwrap()),
         ("SO_PIN_FILE", so_pin.to_str().unwrap()),
+        ("LOST", "hsm"),
     ];
-    let said = follow("hsm-loss.md", (4, &[]), &mut appliance, None, &variables);
+    let said = follow("hsm-loss.md", (6, &[]), &mut appliance, None, &variables);
     assert!(said.contains("issuing-2"), "{said}");
     assert!(said.contains("old.test"), "{said}");
+    assert_eq!(said.matches("Key lost at").count(), 2, "{said}");
 }
 
 #[test]
@@ -183,6 +185,7 @@ fn e2e_runbook_node_loss() {
 struct Prepared {
     backup: String,
     key: String,
+    log_key: String,
     export: String,
     /// What was issued after the backup, and its serial.
     certificates: String,
@@ -200,7 +203,10 @@ fn prepare(appliance: &Appliance) -> Prepared {
         .split_whitespace()
         .find(|word| word.starts_with("age1"))
         .unwrap();
+    crate::audit::signed(appliance);
     appliance.ok(&["backup", "--recipient", recipient, "--to", &backup]);
+    let log_key = name("audit.vkey");
+    fs::write(&log_key, appliance.ok(&["audit", "key"])).unwrap();
     let revoked = appliance.issue("after", "tls-server", "/CN=after.test", Some("DNS:after.test"));
     let revoked = serial(&revoked);
     let kept = appliance.issue("kept", "tls-server", "/CN=kept.test", Some("DNS:kept.test"));
@@ -210,6 +216,7 @@ fn prepare(appliance: &Appliance) -> Prepared {
     Prepared {
         backup,
         key,
+        log_key,
         export,
         certificates: kept.to_str().unwrap().to_owned(),
         kept: serial(&kept),
@@ -229,6 +236,7 @@ fn bring_back(
         ("STATE", state.to_str().unwrap()),
         ("BACKUP", &prepared.backup),
         ("KEY", &prepared.key),
+        ("LOG_KEY", &prepared.log_key),
         ("EXPORT", &prepared.export),
         ("CERTIFICATES", &prepared.certificates),
     ];

@@ -203,3 +203,89 @@ fn e2e_two_tokens_losing_one_costs_no_order() {
     assert!(count(r#"chancery_token_circuit_openings_total{token="hsm"}"#) > 0);
     assert_eq!((appliance.pid(), appliance.signerd_pid()), (server, signing));
 }
+
+/// One token is away, or there is a module that cannot be loaded: what the other has is shown, and the exit status says "in part".
+#[test]
+fn e2e_two_tokens_one_away_is_told_beside_what_is_there() {
+    let appliance = two_tokens();
+    let fails = |faults: &str| {
+        let fresh = appliance.write("faults.new", faults);
+        fs::rename(fresh, appliance.file("faults")).unwrap();
+    };
+    let told = |words: &[&str]| {
+        let words = [&["--output", "json"], words].concat();
+        let output = appliance.run(&words);
+        let rows: Vec<Value> =
+            serde_json::from_slice(&output.stdout).unwrap_or_else(|_| panic!("{}", text(&output)));
+        (output.status.code(), rows)
+    };
+    let count = |rows: &[Value], token: &str, field: &str| {
+        let there = |row: &&Value| row["token"] == token && row.get(field).is_some();
+        rows.iter().filter(there).count()
+    };
+    let verbs: [&[&str]; 2] = [&["token", "list", "--keys"], &["token", "test"]];
+    for words in verbs {
+        let (code, all) = told(words);
+        assert_eq!(code, Some(0), "{all:?}");
+        for fault in [
+            "* token=left removed",
+            "C_OpenSession token=left code=CKR_DEVICE_ERROR",
+            "C_FindObjectsInit token=left code=CKR_FUNCTION_FAILED",
+        ] {
+            fails(fault);
+            let (code, rows) = told(words);
+            assert_eq!(code, Some(5), "{fault}: {rows:?}");
+            assert_eq!(
+                (count(&rows, "hsm", "problem"), count(&rows, "hsm", "label")),
+                (1, 0),
+                "{fault}"
+            );
+            assert_eq!(
+                count(&rows, "spare", "label"),
+                count(&all, "spare", "label"),
+                "{fault}"
+            );
+            let line = rows.iter().find(|row| row["token"] == "hsm").unwrap();
+            assert!(line["problem"].as_str().unwrap().contains("HSM"), "{line}");
+            let shown = appliance.run(words);
+            assert_eq!(shown.status.code(), Some(5));
+            let shown = text(&shown);
+            assert!(shown.contains("PROBLEM") && shown.contains("spare"), "{shown}");
+
+            // Asked for alone, it is an error.
+            let alone = appliance.run(&[words, &["--token", "hsm"]].concat());
+            assert_eq!(alone.status.code(), Some(1), "{}", text(&alone));
+        }
+        fails("* removed");
+        let (code, rows) = told(words);
+        assert_eq!(code, Some(1), "{rows:?}");
+        assert_eq!(rows.iter().filter(|row| row.get("problem").is_some()).count(), 2);
+        fails("");
+    }
+
+    // A slot whose token does not tell what it is, and a module that is not there.
+    fails("C_GetMechanismList token=left code=CKR_DEVICE_ERROR");
+    let (code, rows) = told(&["token", "list"]);
+    assert_eq!(code, Some(5), "{rows:?}");
+    assert!(rows.iter().any(|row| {
+        row["problem"]
+            .as_str()
+            .is_some_and(|told| told.contains("CKR_DEVICE_ERROR"))
+    }));
+    assert!(rows.iter().any(|row| row["token"]["label"] == "right"));
+    fails("");
+    let file = appliance.state().join("signerd.toml");
+    let mut config: token::Config = toml::from_str(&fs::read_to_string(&file).unwrap()).unwrap();
+    config.tokens[0].module = "/nowhere/module.so".into();
+    fs::write(&file, toml::to_string(&config).unwrap()).unwrap();
+    for words in [verbs[0], verbs[1], &["token", "list"]] {
+        let (code, rows) = told(words);
+        assert_eq!(code, Some(5), "{words:?}: {rows:?}");
+        let named = |row: &Value| {
+            row["problem"]
+                .as_str()
+                .is_some_and(|told| told.contains("/nowhere/module.so"))
+        };
+        assert!(rows.iter().any(named), "{rows:?}");
+    }
+}

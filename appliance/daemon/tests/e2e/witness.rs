@@ -98,7 +98,8 @@ impl Pair {
         let files = std::fs::read_dir(self.witness.state().join("witness")).unwrap();
         let mut files = files.map(|file| file.unwrap().path());
         // A kill leaves one behind that never got its name.
-        files.find(|file| file.extension().is_none()).unwrap()
+        let is_of_a_log = |file: &PathBuf| file.extension().is_none() && !file.ends_with("known");
+        files.find(is_of_a_log).unwrap()
     }
 }
 

@@ -3,8 +3,8 @@
 use std::time::Duration;
 
 use ca::{
-    CertRef, CertificateEntry, CertificateStatus, Filter, IssueRequest, Issued, RenewRequest, RevokeRequest,
-    Revoked,
+    CertRef, CertificateEntry, CertificateStatus, Filter, IssueRequest, Issued, NeverRecorded, RenewRequest,
+    RevokeRequest, Revoked,
 };
 use jiff::Timestamp;
 use pki::profile::Lifetime;
@@ -67,6 +67,45 @@ pub(crate) struct RevokedBody {
     pub(super) already: bool,
     pub(super) revoked_at: Option<Timestamp>,
     pub(super) reason: Option<String>,
+}
+
+/// A serial that is revoked without a certificate.
+#[derive(Debug, Serialize, ToSchema)]
+pub(crate) struct NeverRecordedBody {
+    /// Lower-case hexadecimal.
+    pub(super) serial: String,
+    pub(super) issuer_id: Uuid,
+    /// The name of the CA.
+    pub(super) issuer: String,
+    /// Always `revoked`.
+    pub(super) status: &'static str,
+    pub(super) revoked_at: Timestamp,
+    pub(super) revocation_reason: String,
+    /// When a certificate with this serial would end.
+    pub(super) not_after: Timestamp,
+    /// Why there is nothing more.
+    pub(super) note: &'static str,
+}
+
+/// What is known of a serial that is revoked without a certificate.
+#[derive(Debug, Serialize, ToSchema)]
+pub(crate) struct NeverRecordedList {
+    pub(super) items: Vec<NeverRecordedBody>,
+}
+
+impl From<NeverRecorded> for NeverRecordedBody {
+    fn from(known: NeverRecorded) -> Self {
+        Self {
+            serial: known.serial.to_string(),
+            issuer_id: known.issuer_id,
+            issuer: known.issuer_name,
+            status: "revoked",
+            revoked_at: known.revoked_at,
+            revocation_reason: known.reason.to_string(),
+            not_after: known.not_after,
+            note: "no certificate: signed and never recorded",
+        }
+    }
 }
 
 /// One certificate.

@@ -9,7 +9,8 @@ use utoipa_axum::routes;
 
 use super::batch;
 use super::certificate_body::{
-    CertificateBody, CertificateList, IssueBody, ListQuery, RenewBody, RevokeBody, RevokedBody,
+    CertificateBody, CertificateList, IssueBody, ListQuery, NeverRecordedList, RenewBody, RevokeBody,
+    RevokedBody,
 };
 use super::download;
 use crate::api::App;
@@ -22,6 +23,7 @@ pub(crate) fn routes() -> OpenApiRouter<App> {
         .routes(routes!(issue, list))
         .routes(routes!(batch::issue_batch))
         .routes(routes!(show))
+        .routes(routes!(never_recorded))
         .routes(routes!(renew))
         .routes(routes!(revoke))
         .routes(routes!(download::download))
@@ -84,6 +86,30 @@ async fn show(
     Ok(Json(
         app.authority.certificate(&caller, reference(&id)?).await?.into(),
     ))
+}
+
+/// Show what is known of a serial that is revoked without a certificate: something was signed under it, or may have been, and was
+/// never recorded.
+#[utoipa::path(
+    get, path = "/api/v1/never-recorded/{serial}", operation_id = "showNeverRecorded", tag = "certificates",
+    params(("serial" = String, Path, description = "The serial")),
+    responses((status = 200, description = "What is known, for each issuer that has this serial so", body = NeverRecordedList)),
+)]
+async fn never_recorded(
+    State(app): State<App>,
+    Caller(caller): Caller,
+    Segment(serial): Segment,
+) -> Result<Json<NeverRecordedList>, Problem> {
+    let CertRef::Serial(serial) = reference(&serial)? else {
+        return Err(Problem::bad_request(
+            "serial_invalid",
+            "name the serial, in hexadecimal",
+        ));
+    };
+    let found = app.authority.never_recorded(&caller, serial).await?;
+    Ok(Json(NeverRecordedList {
+        items: found.into_iter().map(Into::into).collect(),
+    }))
 }
 
 /// Renew a certificate: same names and profile; the old one stays valid until it ends or is revoked.

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use ca::{
-    Authority, CreateIssuing, CreateRoot, CrlPlan, ImportFromDisk, IssuerEntry, Presigned, Rollover,
+    Authority, CreateIssuing, CreateRoot, CrlPlan, ImportFromDisk, IssuerEntry, KeyLost, Presigned, Rollover,
     Subordinate,
 };
 use jiff::Timestamp;
@@ -167,6 +167,14 @@ pub(crate) struct RolloverBody {
     pub(super) validity_days: Option<u32>,
 }
 
+/// That the key of a CA is lost.
+#[derive(Debug, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct KeyLostBody {
+    /// How it was lost; goes into the audit log.
+    pub(super) reason: String,
+}
+
 /// One issuer: a CA certificate with its key.
 #[derive(Debug, Serialize, ToSchema)]
 pub(crate) struct IssuerBody {
@@ -174,8 +182,12 @@ pub(crate) struct IssuerBody {
     /// Shared by the generations of a CA.
     pub(super) name: String,
     pub(super) generation: u32,
-    /// `pending`, `active`, `retired`, `disabled`, `offline`, or `revoked` by the CA above it.
+    /// `pending`, `active`, `retired`, `disabled`, `offline`, `key_lost`, or `revoked` by the CA above it.
     pub(super) state: String,
+    /// When it was noted that no token has its key any more.
+    pub(super) key_lost_at: Option<Timestamp>,
+    /// How it was lost.
+    pub(super) key_lost_reason: Option<String>,
     pub(super) revoked_at: Option<Timestamp>,
     pub(super) revocation_reason: Option<String>,
     pub(super) subject: String,
@@ -349,9 +361,12 @@ impl IssuerBody {
             generation: issuer.generation,
             state: match revoked {
                 Some(_) => "revoked".to_owned(),
+                None if issuer.key_lost.is_some() => "key_lost".to_owned(),
                 None if issuer.is_elsewhere() => "offline".to_owned(),
                 None => issuer.state.to_string(),
             },
+            key_lost_at: issuer.key_lost.as_ref().map(KeyLost::at),
+            key_lost_reason: issuer.key_lost.as_ref().map(|lost| lost.reason().to_owned()),
             revoked_at: revoked.map(|(at, _)| at),
             revocation_reason: revoked.map(|(_, reason)| reason.to_string()),
             subject: issuer.subject.clone(),

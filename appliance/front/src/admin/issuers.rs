@@ -12,7 +12,7 @@ use utoipa_axum::routes;
 
 use super::download::attachment;
 use super::issuer_body::{
-    CreateBody, CrlBody, ImportBody, IssuerBody, IssuerList, PresignedBody, RolloverBody,
+    CreateBody, CrlBody, ImportBody, IssuerBody, IssuerList, KeyLostBody, PresignedBody, RolloverBody,
 };
 use super::offline_body::ImportCrlBody;
 use crate::api::App;
@@ -27,6 +27,7 @@ pub(crate) fn routes() -> OpenApiRouter<App> {
         .routes(routes!(csr))
         .routes(routes!(import))
         .routes(routes!(roll_over))
+        .routes(routes!(note_lost_key, take_up_found_key))
         .routes(routes!(publish, import_crl))
         .routes(routes!(presign))
 }
@@ -131,6 +132,34 @@ async fn roll_over(
     let request = body.into_request(id);
     let issuer = app.authority.rollover(&caller, request).await?;
     Ok((StatusCode::CREATED, Json(IssuerBody::of(&app.authority, &issuer))))
+}
+
+/// Note that no token has the key of a CA any more: it issues no more and is asked for no signature. Refused while the key signs, or
+/// while a token is away that may have it.
+#[utoipa::path(put, path = "/api/v1/issuers/{id}/key-lost", operation_id = "noteLostKey", tag = "issuers", request_body = KeyLostBody,
+    params(("id" = String, Path, description = "Identifier or name")),
+    responses((status = 200, description = "The issuer", body = IssuerBody)))]
+async fn note_lost_key(
+    State(app): State<App>,
+    Caller(caller): Caller,
+    Segment(id): Segment,
+    JsonBody(body): JsonBody<KeyLostBody>,
+) -> Result<Json<IssuerBody>, Problem> {
+    let issuer = app.authority.note_lost_key(&caller, &id, &body.reason).await?;
+    Ok(Json(IssuerBody::of(&app.authority, &issuer)))
+}
+
+/// Take up the key of a CA that was noted as lost and is there again. The CA signs CRLs and OCSP answers; it issues no more.
+#[utoipa::path(delete, path = "/api/v1/issuers/{id}/key-lost", operation_id = "takeUpFoundKey", tag = "issuers",
+    params(("id" = String, Path, description = "Identifier or name")),
+    responses((status = 200, description = "The issuer", body = IssuerBody)))]
+async fn take_up_found_key(
+    State(app): State<App>,
+    Caller(caller): Caller,
+    Segment(id): Segment,
+) -> Result<Json<IssuerBody>, Problem> {
+    let issuer = app.authority.take_up_found_key(&caller, &id).await?;
+    Ok(Json(IssuerBody::of(&app.authority, &issuer)))
 }
 
 /// Publish a new CRL now.

@@ -66,7 +66,7 @@ async fn add_checkpoint(State(app): State<App>, request: Request) -> Result<Resp
     let plain = [(CONTENT_TYPE, "text/plain; charset=utf-8")];
     match app.authority.add_checkpoint(&body).await {
         Ok(lines) => Ok((plain, lines).into_response()),
-        Err(AddCheckpointFault::Refused(WitnessRefusal::Conflict(size))) => {
+        Err(AddCheckpointFault::Refused(WitnessRefusal::Conflict(size) | WitnessRefusal::Fork(size))) => {
             let answer = (
                 StatusCode::CONFLICT,
                 [(CONTENT_TYPE, TLOG_SIZE)],

@@ -93,6 +93,17 @@ async fn every_kind_of_damage_is_found() {
     }
 }
 
+/// The lists of a CA whose key is elsewhere are imported with the numbers that they have there.
+#[tokio::test]
+async fn numbers_of_imported_lists_are_not_taken_here() {
+    let place = Place::new();
+    let store = filled(&place).await;
+    place.tamper("UPDATE issuers SET settings = '{\"offline\":{\"is_elsewhere\":true}}'");
+    place.tamper("DELETE FROM crl_shards");
+    let found = problems(&store).await;
+    assert!(found.is_empty(), "{found:?}");
+}
+
 #[tokio::test]
 async fn a_database_that_may_lose_commits_is_told() {
     let place = Place::new();

@@ -262,6 +262,7 @@ pub(super) fn find_again(hsm: &Hsm, attachment: &Arc<Attachment>) -> Result<(), 
     hsm.pool.drain();
     match found {
         Ok(keys) if !keys.is_empty() => {
+            hsm.remember_keys(attachment);
             *attachment.keys.write() = by_name(keys);
             Ok(())
         }
@@ -280,5 +281,15 @@ pub(super) fn find_again(hsm: &Hsm, attachment: &Arc<Attachment>) -> Result<(), 
                 _ => hsm.attach_anew(attachment),
             }
         }
+    }
+}
+
+/// The keys of the token as it shows them now; `None` when they cannot be looked for, which the next use of the token mends.
+pub(super) fn search(hsm: &Hsm, attachment: &Attachment) -> Option<Vec<TokenKey>> {
+    let anchor = attachment.anchor.lock();
+    let _inside = hsm.module.enter();
+    match weigh(hsm, attachment, &anchor) {
+        Ok(Anchor::Holds) => keys_of(hsm, &anchor).ok(),
+        _ => None,
     }
 }

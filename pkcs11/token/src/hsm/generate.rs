@@ -2,8 +2,10 @@
 //!
 //! The private key is made sensitive, not extractable and for signing only; what the token really made is read back,
 //! because a template is a wish, and a key that could leave the token is destroyed. A test signature is verified with
-//! the public key before the pair is handed out.
+//! the public key before the pair is handed out. Until then whatever is in the token under its identifier is destroyed with
+//! the first failure, also what the module made and did not tell of (`leftovers.rs`).
 
+use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::{Duration, Instant};
 
 use aws_lc_rs::rand;
@@ -14,6 +16,7 @@ use signer_wire::{Input, KeyKind, KeyRecord, Scheme};
 
 use super::Hsm;
 use super::attach::Attachment;
+use super::leftovers::KeyId;
 use super::mend::Trouble;
 use crate::error::Error;
 use crate::find;
@@ -37,12 +40,15 @@ pub(super) fn generate(hsm: &Hsm, label: &str, kind: KeyKind) -> Result<KeyRecor
     let recipe = Recipe::of(kind)?;
     let mut id = [0; 16];
     rand::fill(&mut id).map_err(|_| Error::Software("no randomness"))?;
-    let record = hsm.with_mending(|attachment| make(hsm, attachment, &recipe, label, &id))?;
-    let tested = test(hsm, &record);
-    if let Err(error) = tested {
-        remove(hsm, &record);
-        return Err(error);
-    }
+    let attempts = AtomicU32::new(0);
+    let made = hsm.with_mending(|attachment| make(hsm, attachment, &recipe, label, &id, &attempts));
+    let record = made
+        .and_then(|record| test(hsm, &record).map(|()| record))
+        .inspect_err(|_| {
+            if attempts.load(Ordering::Relaxed) > 0 {
+                hsm.abandon(label, id);
+            }
+        })?;
     tracing::info!(token = hsm.name, label, %kind, key = %record.key, "key made in the token");
     Ok(record)
 }
@@ -149,32 +155,32 @@ fn make(
     attachment: &Attachment,
     recipe: &Recipe,
     label: &str,
-    id: &[u8],
+    id: &KeyId,
+    attempts: &AtomicU32,
 ) -> Result<KeyRecord, Trouble> {
     let _inside = hsm.module.enter();
     if hsm.module.generation() != attachment.generation {
         return Err(Trouble::Stale);
     }
     let session = OpenSession::read_write(&hsm.module, attachment.slot)?;
-    let (public, private) = make_pair(&session, recipe, label, id).map_err(|error| full(&hsm.name, error))?;
-    let kept = read_back(hsm, &session, public, private);
-    match kept {
-        Ok(key) => {
-            let record = key.record.clone();
-            attachment.keys.write().insert(record.key, key);
-            Ok(record)
+    let ask = |public: &[Attribute], private: &[Attribute]| {
+        // Whatever the module said of an earlier attempt: of two pairs nobody would know which is the key.
+        if attempts.fetch_add(1, Ordering::Relaxed) > 0 {
+            hsm.sweep(&session, attachment, id)?;
         }
-        Err(trouble) => {
-            destroy(&session, &[public, private]);
-            Err(trouble)
-        }
-    }
+        session.generate_key_pair(&recipe.mechanism, public, private)
+    };
+    let (public, private) = make_pair(ask, recipe, label, id).map_err(|error| full(&hsm.name, error))?;
+    let key = read_back(hsm, &session, public, private)?;
+    let record = key.record.clone();
+    attachment.keys.write().insert(record.key, key);
+    Ok(record)
 }
 
 /// Asks for the pair with one template after the other, until the module takes one or says something that another
 /// template does not change.
 fn make_pair(
-    session: &OpenSession,
+    ask: impl Fn(&[Attribute], &[Attribute]) -> Result<(ObjectHandle, ObjectHandle), CkError>,
     recipe: &Recipe,
     label: &str,
     id: &[u8],
@@ -184,7 +190,7 @@ fn make_pair(
         for uses in recipe.uses() {
             let public = recipe.public(label, id, particulars);
             let private = recipe.private(label, id, &uses);
-            match session.generate_key_pair(&recipe.mechanism, &public, &private) {
+            match ask(&public, &private) {
                 Ok(pair) => return Ok(pair),
                 Err(error) if blames_template(&error) => last = error,
                 Err(error) => return Err(error),
@@ -231,7 +237,7 @@ fn read_back(
 ) -> Result<find::TokenKey, Trouble> {
     let refused = |what: &str| {
         Trouble::Final(Error::Refused(format!(
-            "the token {} made a key {what}; it was destroyed",
+            "the token {} made a key {what}; it is destroyed",
             hsm.name
         )))
     };
@@ -265,30 +271,6 @@ fn test(hsm: &Hsm, record: &KeyRecord) -> Result<(), Error> {
             "the token {} made a key whose signature is wrong",
             hsm.name
         )))
-    }
-}
-
-/// Takes a key that failed its test out of the token again.
-fn remove(hsm: &Hsm, record: &KeyRecord) {
-    let removed = hsm.with_mending(|attachment| {
-        let _inside = hsm.module.enter();
-        let Some(key) = attachment.keys.write().remove(&record.key) else {
-            return Ok(());
-        };
-        let session = OpenSession::read_write(&hsm.module, attachment.slot)?;
-        destroy(&session, &[key.private]);
-        Ok(())
-    });
-    if let Err(error) = removed {
-        tracing::warn!(token = hsm.name, key = %record.key, %error, "a key that failed its test stays in the token");
-    }
-}
-
-fn destroy(session: &OpenSession, objects: &[ObjectHandle]) {
-    for object in objects {
-        if let Err(error) = session.destroy_object(*object) {
-            tracing::warn!(%error, "an object cannot be destroyed");
-        }
     }
 }
 

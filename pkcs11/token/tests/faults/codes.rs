@@ -1,5 +1,7 @@
 //! The return values of PKCS#11 3.0 §5.1 and what mends each.
 
+#![allow(dead_code, reason = "each test uses some of it")]
+
 use cryptoki::error::RvError;
 use token::Recovery;
 
@@ -129,6 +131,11 @@ pub(crate) fn is_about_the_pin(code: RvError) -> bool {
             | RvError::PinExpired
             | RvError::PinLocked
     )
+}
+
+/// Whether an attribute that is answered so is taken as one that the object does not have, or does not tell (PKCS#11 3.0 §5.7.5).
+pub(crate) fn is_taken_as_left_out(code: RvError) -> bool {
+    matches!(code, RvError::AttributeSensitive | RvError::AttributeTypeInvalid)
 }
 
 /// Whether it says that what was to be signed is wrong.

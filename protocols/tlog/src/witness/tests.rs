@@ -113,7 +113,7 @@ fn each_refusal_has_the_status_of_the_specification() {
     let same = request(&tree, 9, 9);
     assert_eq!(
         refused(&same, &keys, &other.head(9)),
-        (409, WitnessRefusal::Conflict(9))
+        (409, WitnessRefusal::Fork(9))
     );
     let unproved = (422, WitnessRefusal::BadProof);
     assert_eq!(refused(&good, &keys, &other.head(4)), unproved);

@@ -7,7 +7,7 @@ use jiff::Timestamp;
 use parking_lot::Mutex;
 use tlog::NoteKey;
 
-use super::Standing;
+use super::{Bad, Standing};
 use crate::audit_log::Lags;
 
 /// A witness that has cosigned nothing new for so long is a problem.
@@ -101,6 +101,23 @@ impl State {
         let old = self.said.unwrap_or(self.known);
         // One that has seen more than there is here is asked from the beginning, and says so again.
         Some(if old > size { 0 } else { old })
+    }
+
+    /// The witness says up to where it has seen the log, and is asked from there, unless its own signature says that it has seen more.
+    pub(super) fn hears_of(&mut self, size: i64) -> Result<(), Bad> {
+        if size < self.known {
+            return Err(Bad::Alarm(format!(
+                "it says that it has cosigned {size} entries, and its signature stands under {}: either it is another witness now, so look \
+                 whether `key` is its verifier key; or it has forgotten what it saw, would cosign another log under this key, and has to \
+                 take another one",
+                self.known
+            )));
+        }
+        self.said = Some(size);
+        if let Some((_, why)) = &mut self.waits {
+            *why = format!("it has cosigned {size} entries, and is asked from there");
+        }
+        Ok(())
     }
 
     pub(super) fn is_done(&mut self, size: i64) {

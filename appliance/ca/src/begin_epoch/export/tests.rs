@@ -221,7 +221,11 @@ fn an_export_that_hangs_on_another_entry_than_the_last_of_the_backup_is_refused(
         ExportedLog::read(lines.as_bytes()).unwrap()
     };
     anew(&log[1..]).check_against(head, 2).unwrap();
-    anew(&log[2..]).check_against(head, 2).unwrap();
+    let fault = anew(&log[2..]).check_against(head, 2).unwrap_err();
+    assert!(
+        matches!(fault, ExportFault::Unproven { first: 3, known: 2 }),
+        "{fault}"
+    );
     let mut foreign = log[1..].to_vec();
     foreign[0].hash = vec![7; 32];
     assert!(matches!(
@@ -294,4 +298,28 @@ fn an_export_that_ends_before_the_backup_is_told_unless_that_is_accepted() {
     assert!(matches!(fault, ExportFault::Early { ends: 2, known: 4 }));
     assert!(fault.to_string().contains("from entry 5 on"), "{fault}");
     early.accepted_if_early().check_against(&log, 4).unwrap();
+}
+
+#[test]
+fn one_that_shows_nothing_and_shares_nothing_is_taken_only_when_somebody_says_so() {
+    let log = log(5);
+    let anew = |from: usize| {
+        let lines = log.get(from..).unwrap().iter();
+        let lines: String = lines.map(|one| line(one, r#"{"a":"é","z":1}"#)).collect();
+        ExportedLog::read(lines.as_bytes()).unwrap()
+    };
+    let known = log.get(..2).unwrap();
+    let told = anew(2).check_against(known, 2).unwrap_err().to_string();
+    assert!(
+        told.contains("--after 1") && told.contains("--accept-unproven-export"),
+        "{told}"
+    );
+    // The entry that both have is of one hash, or the log is another one.
+    anew(1).check_against(known, 2).unwrap();
+    anew(2).accepted_if_unproven().check_against(known, 2).unwrap();
+    // What hangs on the last entry needs nobody to say so.
+    let lines = log.get(2..).unwrap().iter();
+    let lines: String = lines.map(|one| line(one, &one.entry.details)).collect();
+    let proven = ExportedLog::read(lines.as_bytes()).unwrap();
+    proven.check_against(known, 2).unwrap();
 }

@@ -4,19 +4,18 @@ use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
-use anyhow::{Context as _, Result, bail};
+use anyhow::{Result, bail};
 use ca::{AuditTree, AuditTreeVerdict, Expected, FilesVerdict, OfflineFault};
 use serde_json::{Value, json};
 use store::audit::Verdict;
 use store::{Store, StoreConfig};
-use tlog::NoteKey;
 
 use super::read_note;
+use crate::backup::signature::verifier_key;
 use crate::cli::client::Api;
 use crate::cli::failure::WrongUsage;
 use crate::cli::{Place, table};
 use crate::config::Config;
-use crate::files;
 
 /// What to verify, and with what.
 #[derive(Debug, clap::Args)]
@@ -87,26 +86,17 @@ pub(super) async fn run(place: &Place, args: &Args) -> Result<ExitCode> {
 
 fn expected(args: &Args) -> Result<Expected> {
     Ok(Expected {
-        key: args.key.as_deref().map(key).transpose()?,
+        key: args.key.as_deref().map(verifier_key).transpose()?,
         old: args
             .old
             .iter()
             .map(|file| read_note(file))
             .collect::<Result<_>>()?,
-        witnesses: args.witness.iter().map(|text| key(text)).collect::<Result<_>>()?,
-    })
-}
-
-/// A verifier key, or the file that it is in.
-fn key(given: &str) -> Result<NoteKey> {
-    let file = Path::new(given);
-    let text = if file.is_file() {
-        files::first_line(file)?
-    } else {
-        given.trim().to_owned()
-    };
-    text.parse().with_context(|| {
-        format!("{given:?} is neither a verifier key (`chancery audit key` prints it) nor a file with one")
+        witnesses: args
+            .witness
+            .iter()
+            .map(|text| verifier_key(text))
+            .collect::<Result<_>>()?,
     })
 }
 

@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context as _, Result, bail};
 use ca::{Clock, Expected, SeenFile, WitnessKey};
 use serde_json::json;
-use tlog::{ConsistencyText, Note, NoteKey};
+use tlog::{Checkpoint, ConsistencyText, Note, NoteKey};
 
 use super::read_note;
 use crate::cli::say::{say, say_part};
@@ -34,6 +34,9 @@ pub(crate) struct Args {
     /// The file of the checkpoint that was cosigned last.
     #[arg(long, value_name = "FILE")]
     state: PathBuf,
+    /// Nothing of this log was cosigned with the key yet: the state is made anew.
+    #[arg(long)]
+    first: bool,
     /// The verifier key of the log.
     #[arg(long, value_name = "VKEY")]
     log_key: String,
@@ -51,24 +54,25 @@ pub(super) fn run(output: Output, args: &Args) -> Result<()> {
         .trim()
         .parse()
         .context("--log-key is no verifier key")?;
-    let key = WitnessKey::open_or_make(&args.name, &args.key)?;
+    let key = key(args)?;
     let witness = key.verifier();
-    let state = SeenFile::new(&args.state);
-    let seen = state.read(log.name().as_str(), witness)?;
-    let before = seen.map(|_| read_note(&args.state)).transpose()?;
+    // Held until the end, so that two runs do not cosign beside each other's back.
+    let mut state = SeenFile::new(&args.state).hold(log.name().as_str(), witness)?;
+    let before = state.note().cloned();
     let expected = Expected {
         key: Some(log),
         old: before.clone().into_iter().collect(),
         witnesses: Vec::new(),
     };
     let note = newest(&args.files, &expected)?;
+    let head = Checkpoint::parse(note.unverified_text())?.head();
     let cosigned = if note.verify(std::slice::from_ref(witness)).is_ok() {
         note
     } else {
         key.cosign(note, Clock::system().now())?.0
     };
     // First it is remembered, then it is given away.
-    state.write(&cosigned)?;
+    state.write(&cosigned, head)?;
     match (&args.out, output) {
         (Some(file), _) => files::write(file, cosigned.to_string().as_bytes(), Readers::All)?,
         (None, Output::Table) => say_part!("{cosigned}"),
@@ -81,6 +85,31 @@ pub(super) fn run(output: Output, args: &Args) -> Result<()> {
         say!("{to}witness {witness}");
     }
     Ok(())
+}
+
+/// The key; made, with the first run, where neither it nor a state is there. A key without a state is one that has forgotten.
+fn key(args: &Args) -> Result<WitnessKey> {
+    let is_there = |path: &Path| {
+        path.try_exists()
+            .with_context(|| format!("{} cannot be looked at", path.display()))
+    };
+    let (has_key, has_state) = (is_there(&args.key)?, is_there(&args.state)?);
+    if has_key && !has_state && !args.first {
+        bail!(
+            "the key {} is there, and the state {} is not: bring the file back from where it was kept. A witness that has forgotten what it \
+             cosigned must take another key; if nothing of this log was cosigned with it yet, say --first",
+            args.key.display(),
+            args.state.display()
+        );
+    }
+    if has_state && !has_key {
+        bail!(
+            "the state {} is there, and the key {} is not: bring the key back, or name another state for another key",
+            args.state.display(),
+            args.key.display()
+        );
+    }
+    Ok(WitnessKey::open_or_make(&args.name, &args.key)?)
 }
 
 /// The newest checkpoint, which was found to continue the one before.

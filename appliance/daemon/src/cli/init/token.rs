@@ -175,6 +175,14 @@ fn find_token(module: &Path, label: &str) -> Result<Found> {
         .iter()
         .filter_map(|slot| slot.token.as_ref())
         .find(|token| token.initialized && token.label == label);
+    let unseen = slots
+        .iter()
+        .find_map(|slot| Some((slot.slot, slot.problem.as_ref()?)));
+    if let (None, Some((slot, problem))) = (found, unseen) {
+        bail!(
+            "it cannot be told what is in slot {slot}: {problem}; look at the HSM, then run the command again"
+        );
+    }
     Ok(match found {
         Some(token) if token.user_pin == inspect::NO_PIN_YET => Found::WithoutPin,
         Some(_) => Found::Ready,
