@@ -292,6 +292,7 @@ fn e2e_runbook_database_loss_postgres() {
         variables.extend(administration.iter().map(|(name, value)| (*name, value.as_str())));
         let said = bring_back(&mut appliance, &prepared, "postgres", &variables);
         assert_eq!(said.contains("there is none to keep"), loss.is_empty(), "{said}");
+        assert!(said.contains("chancery.toml.of-backup"), "{said}");
         let kept = server.run(&format!(
             "SELECT count(*) FROM pg_database WHERE datname = '{database}_damaged'"
         ));
