@@ -21,7 +21,7 @@ mod sign;
 use std::collections::BTreeMap;
 use std::fmt;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicI64, AtomicU64};
+use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU64};
 use std::time::Instant;
 
 use arc_swap::ArcSwapOption;
@@ -189,6 +189,8 @@ pub(crate) struct AuditState {
     pub(crate) log: ArcSwapOption<AuditLog>,
     /// The last head that this server saw signed.
     pub(crate) seen: Mutex<Option<TreeHead>>,
+    /// Whether its files had a checkpoint, found at the start or written since.
+    pub(crate) has_files: AtomicBool,
     pub(crate) alarm: Mutex<Option<AuditAlarm>>,
     /// Why the files could not be written.
     pub(crate) files_fault: Mutex<Option<String>>,

@@ -97,7 +97,7 @@ pub use key_lost::{KeyLost, has_key_here};
 pub use keys::KeyEntry;
 pub use metrics::Metrics;
 pub use never_recorded::NeverRecorded;
-pub use offline::{ImportOffline, ImportedCrlFile, Offline, imported_crl_files};
+pub use offline::{CrlInFile, ImportOffline, Offline, crls_in_files};
 pub use presign_ocsp::Presigned;
 pub use principal::{Principal, Role, Scope};
 pub use profiles::ProfileEntry;

@@ -326,10 +326,9 @@ fn imported_key(issuer_id: Uuid) -> String {
     format!("crl.imported.{issuer_id}")
 }
 
-/// The newest CRL of a CA whose key is elsewhere, of which the store has a row and not the list: it is in a file alone, and nobody
-/// here could make it again.
+/// The newest full CRL of a CA, of which the store has a row and not the list: it is in a file alone.
 #[derive(Clone, Debug, Eq, PartialEq)]
-pub struct ImportedCrlFile {
+pub struct CrlInFile {
     /// The CA.
     pub issuer: String,
     /// The number of the list.
@@ -338,10 +337,14 @@ pub struct ImportedCrlFile {
     pub name: String,
     /// Its length.
     pub octets: u64,
+    /// When another should come, epoch milliseconds.
+    pub next_update: i64,
+    /// Whether it was imported, because the key is elsewhere.
+    pub is_imported: bool,
 }
 
-/// All of them.
-pub fn imported_crl_files(reader: &Reader<'_>) -> store::Result<Vec<ImportedCrlFile>> {
+/// All of them: what a backup carries, because the keys that could sign another may be gone when it is needed.
+pub fn crls_in_files(reader: &Reader<'_>) -> store::Result<Vec<CrlInFile>> {
     let issuers = store::issuers::all(reader)?;
     let mut found = Vec::new();
     for row in store::crls::newest(reader)? {
@@ -350,12 +353,14 @@ pub fn imported_crl_files(reader: &Reader<'_>) -> store::Result<Vec<ImportedCrlF
         };
         let settings: StoredSettings = serde_json::from_str(&issuer.settings)
             .map_err(|_| store::Error::Corrupt(format!("the settings of the issuer {}", issuer.id)))?;
-        if row.der.is_none() && settings.offline.is_some_and(|offline| offline.is_elsewhere) {
-            found.push(ImportedCrlFile {
+        if row.der.is_none() && row.base.is_none() {
+            found.push(CrlInFile {
                 issuer: issuer.name.clone(),
                 number: row.number,
                 name: row_file_name(&row),
                 octets: row.octets,
+                next_update: row.next_update,
+                is_imported: settings.offline.is_some_and(|offline| offline.is_elsewhere),
             });
         }
     }

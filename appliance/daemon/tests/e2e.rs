@@ -42,6 +42,8 @@ mod cli;
 mod configuration;
 #[path = "e2e/crash.rs"]
 mod crash;
+#[path = "e2e/database.rs"]
+mod database;
 #[path = "e2e/docs.rs"]
 mod docs;
 #[path = "e2e/hsm_faults.rs"]

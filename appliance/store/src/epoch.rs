@@ -24,18 +24,19 @@ pub fn installation(reader: &Reader<'_>) -> Result<String> {
     found.ok_or_else(|| Error::Corrupt("the installation has no name".to_owned()))
 }
 
-/// Begins the epoch of a time (epoch milliseconds); gives its number. Every list of revoked certificates is due, full, and nothing
-/// counts as published, but for what issuers signed whose keys are elsewhere: nobody here could make that again.
+/// Begins the epoch of a time (epoch milliseconds); gives its number. Every list of revoked certificates is due, full. Until there is
+/// another, the last full one counts: no key may be left that could sign another. Of what issuers signed whose keys are elsewhere nothing
+/// goes, and no list of theirs is due: nobody here could make it.
 pub fn begin(tx: &Tx<'_>, at: i64, elsewhere: &[Uuid]) -> Result<i64> {
     let epoch = current(tx)?.saturating_add(1).max(at);
     settings::put(tx, EPOCH, &epoch.to_string())?;
     tx.execute("DELETE FROM crl_changes", &[])?;
     for issuer in crate::issuers::all(tx)? {
         if !elsewhere.contains(&issuer.id) {
-            tx.execute(
-                "DELETE FROM published_crls WHERE issuer_id = ?1",
-                &[issuer.id.into()],
-            )?;
+            let sql = "DELETE FROM published_crls WHERE issuer_id = ?1 AND (is_delta = 1 OR number < (SELECT max(number)
+                FROM published_crls AS one WHERE one.issuer_id = published_crls.issuer_id AND one.shard = published_crls.shard
+                    AND one.is_delta = 0))";
+            tx.execute(sql, &[issuer.id.into()])?;
         }
     }
     let sql = "UPDATE crl_shards SET changes = changes + 1, base = 0, base_made_at = 0";

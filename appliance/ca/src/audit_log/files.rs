@@ -9,6 +9,7 @@ use std::io::{self, ErrorKind, Write as _};
 use std::os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 
 use store::{Reader, Store};
 use tlog::{Bundle, Note, Tile, TilePath, TreeHead};
@@ -43,7 +44,10 @@ impl Authority {
             return Ok(());
         }
         match written_head(folder, log) {
-            Ok(head) => *state.seen.lock() = head,
+            Ok(head) => {
+                state.has_files.store(head.is_some(), Ordering::Relaxed);
+                *state.seen.lock() = head;
+            }
             Err(fault) => {
                 let what = format!(
                     "the file {} is not a checkpoint of this log ({fault}): the store tells of another log than this server has \
@@ -55,6 +59,23 @@ impl Authority {
             }
         }
         Ok(())
+    }
+
+    /// Forgets what was signed when somebody has moved the files away during an alarm: where the log was begun anew at another server,
+    /// that is how it is accepted here. Whoever has the database alone cannot do it. Files that were never written prove nothing.
+    pub(super) fn heed_moved_files(&self) {
+        let state = &self.inner().audit;
+        let has_alarm = state.alarm.lock().is_some();
+        let is_gone = |folder: &Path| matches!(folder.join(CHECKPOINT).try_exists(), Ok(false));
+        let folder = self.inner().settings.audit_folder.as_deref();
+        if !has_alarm || !folder.is_some_and(is_gone) || !state.has_files.swap(false, Ordering::Relaxed) {
+            return;
+        }
+        tracing::warn!(
+            "the files of the audit log were moved away: the log that the store has now is taken up"
+        );
+        state.log.store(None);
+        *state.seen.lock() = None;
     }
 
     /// Whether there are files of some log.
@@ -72,7 +93,12 @@ impl Authority {
         let outcome = background::run(move || bring_up(&store, &folder, &log)).await?;
         let state = &self.inner().audit;
         let fault = match outcome {
-            Ok(()) => None,
+            Ok(()) => {
+                state
+                    .has_files
+                    .store(self.has_files_of_a_log(), Ordering::Relaxed);
+                None
+            }
             Err(FilesFault::Trouble(Trouble::Alarm(alarm))) => {
                 state.conclude(Some(alarm));
                 None

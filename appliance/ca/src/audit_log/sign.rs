@@ -29,6 +29,9 @@ const LENGTH: Duration = Duration::from_secs(30);
 /// Most entries that go into one checkpoint; a log that was not a tree before is taken in like that, one after the other.
 const MOST: u32 = 8192;
 
+const ANOTHER: &str = "the store names another log or key than before; where one was begun anew on purpose, move the folder `audit.folder` \
+    of this server away";
+
 /// Whose turn it is to make the key of the log.
 enum Turn {
     Mine(Lease),
@@ -100,6 +103,7 @@ impl Authority {
     async fn look_and_sign(&self) -> Result<Tended> {
         let state = &self.inner().audit;
         let mut tended = Tended::default();
+        self.heed_moved_files();
         let Some(log) = self.audit_log().await? else {
             return Ok(tended);
         };
@@ -139,7 +143,7 @@ impl Authority {
             let look = |reader: &Reader<'_>| {
                 let is_the_same = AuditLog::read(reader)?.as_ref() == Some(&*looked_for);
                 if !is_the_same {
-                    return Err(AuditAlarm::general("the store names another log or key than before").into());
+                    return Err(AuditAlarm::general(ANOTHER).into());
                 }
                 let edge = look::edge(reader, &looked_for, seen.as_ref())?;
                 let bundles = edge.head.size().div_ceil(u64::from(tlog::TILE_WIDTH));

@@ -611,6 +611,60 @@ async fn a_log_that_is_lost_is_begun_anew_with_another_key() {
     assert!(verify_audit_files(&log.files(), &with(&log.key().await, &[])).is_ok());
 }
 
+/// What another server does that begins the log anew; whoever has the database can do the same.
+async fn begin_elsewhere(log: &Log) {
+    log.sql(&[
+        "DELETE FROM audit_checkpoints",
+        "DELETE FROM audit_tiles",
+        "DELETE FROM settings WHERE key = 'audit.log'",
+    ])
+    .await;
+}
+
+#[tokio::test]
+async fn a_log_that_was_begun_anew_elsewhere_is_taken_up_when_the_files_are_moved_away() {
+    let log = Log::signed(300).await;
+    let key = log.key().await;
+    begin_elsewhere(&log).await;
+    for _ in 0..2 {
+        let alarm = log.alarm().await;
+        assert!(
+            alarm.contains("another log or key") && alarm.contains("audit.folder"),
+            "{alarm}"
+        );
+    }
+    std::fs::rename(log.files(), log.folder.path().join("aside")).unwrap();
+    assert!(log.tend().await, "without a new start");
+    assert!(log.metric("chancery_audit_alarm 0"));
+    assert_ne!(log.key().await, key);
+    assert!(log.is_sound(&[]).await);
+    assert!(verify_audit_files(&log.files(), &with(&log.key().await, &[])).is_ok());
+}
+
+/// Files that nobody could write are not files that somebody moved away.
+#[tokio::test]
+async fn a_log_without_files_is_not_taken_for_one_whose_files_were_moved() {
+    let log = Log::new().await;
+    // No folder can be made where a link leads nowhere.
+    std::os::unix::fs::symlink("/nowhere/at/all", log.files()).unwrap();
+    assert!(log.tend().await);
+    let problems = log.authority.health().await.problems;
+    assert!(
+        problems.iter().any(|problem| problem.code == "audit_files"),
+        "{problems:?}"
+    );
+    begin_elsewhere(&log).await;
+    std::fs::remove_file(log.files()).unwrap();
+    for _ in 0..2 {
+        assert!(log.alarm().await.contains("another log or key"));
+    }
+    assert_eq!(
+        log.authority.audit_key(&admin()).await.unwrap(),
+        None,
+        "none was made"
+    );
+}
+
 #[tokio::test]
 async fn an_export_gets_every_entry_once_it_is_confirmed() {
     let log = Log::new().await;

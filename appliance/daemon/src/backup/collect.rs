@@ -1,13 +1,14 @@
 //! Which files belong into a backup: the configuration and what it names, the state folder, the tokens' objects.
 //!
-//! Left out is what can be made again (lists, but for those of CAs whose key is elsewhere; OCSP answers), what must not be there twice (which server this is), and other backups.
+//! Left out is what can be made again (lists, but for the last full one of each CA, whose key may be gone when it is needed; OCSP answers),
+//! what must not be there twice (which server this is), and other backups.
 
 use std::collections::BTreeSet;
 use std::io::Read as _;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context as _, Result};
-use ca::ImportedCrlFile;
+use ca::CrlInFile;
 use store::{Location, StoreConfig};
 
 use super::manifest::{FileName, Places, Role};
@@ -83,6 +84,7 @@ impl Collected {
         // The log of a restored store is another one: its files are made anew.
         collected.skipped.insert(config.path(&config.audit.folder));
         collected.leave_out_witness(config);
+        collected.leave_out_archive(config);
         collected.add(&config_file);
         for file in named::by_server(config) {
             collected.add(&file);
@@ -105,6 +107,18 @@ impl Collected {
             key.display()
         ));
         self.skipped.extend([key, folder]);
+    }
+
+    /// The archive grows for ever: where it has a place of its own, it is secured there.
+    fn leave_out_archive(&mut self, config: &Config) {
+        let archive = config.path(&config.retention.archive);
+        if !archive.starts_with(&self.places.state) {
+            self.left_out.push(format!(
+                "the archive of ended certificates ({}): it is outside the state folder; secure it by other means",
+                archive.display()
+            ));
+            self.skipped.insert(archive);
+        }
     }
 
     fn look_at_signing(&mut self, file: &Path) {
@@ -182,8 +196,8 @@ impl Collected {
         FileName::new(Role::Elsewhere, below(Path::new("/")).unwrap_or(file))
     }
 
-    /// Everything that comes after the store, and of the lists those that are nowhere else.
-    pub(crate) fn rest(&mut self, lists: &[ImportedCrlFile]) -> Result<Vec<Source>> {
+    /// Everything that comes after the store, and of the lists the last ones.
+    pub(crate) fn rest(&mut self, lists: &[CrlInFile]) -> Result<Vec<Source>> {
         let mut found = Vec::new();
         for list in lists {
             self.add_list(list, &mut found);
@@ -194,13 +208,14 @@ impl Collected {
         Ok(found)
     }
 
-    fn add_list(&mut self, list: &ImportedCrlFile, found: &mut Vec<Source>) {
+    fn add_list(&mut self, list: &CrlInFile, found: &mut Vec<Source>) {
         let file = self.lists.join(&list.name);
         let is_whole = std::fs::metadata(&file).is_ok_and(|about| about.len() == list.octets);
         let name = self.place_of(&file);
         if is_whole && name.role == Role::State {
             found.push(Source { name, file });
-        } else {
+        } else if list.is_imported {
+            // Of one that is made here another has just been made, or will be.
             self.left_out.push(format!(
                 "the CRL {} of the offline CA {}: its file is not in the state folder; import it again after a restore",
                 list.number, list.issuer

@@ -30,6 +30,9 @@ use crate::interrupt;
 /// How long the store that was closed may take to be free.
 const PATIENCE: Duration = Duration::from_secs(20);
 
+/// Lists that are named each.
+const TOLD_LISTS: usize = 8;
+
 /// What is to be restored, and how.
 #[derive(Debug)]
 pub(crate) struct Wanted {
@@ -203,7 +206,8 @@ async fn run(wanted: Wanted, now: Timestamp, known: &mut Option<Place>, told: &m
         certificates,
         accepts_audit_alarm,
     };
-    let (epoch, warnings) = begin_epoch(&unpacked, restored).await?;
+    let (epoch, mut warnings) = begin_epoch(&unpacked, restored).await?;
+    warnings.extend(kept_lists(&unpacked).await?);
     let Unpacked {
         manifest,
         signature,
@@ -212,6 +216,12 @@ async fn run(wanted: Wanted, now: Timestamp, known: &mut Option<Place>, told: &m
     } = unpacked;
     drop(restore);
     write_configuration(&place, &store)?;
+    if store.is_given() {
+        warnings.push(format!(
+            "the configuration was written anew, with the store that was named and without its comments; what it was is beside it: {}",
+            of_backup(&place.config_file()).display()
+        ));
+    }
     interrupt::check()?;
     let when = now.strftime("%Y%m%dT%H%M%SZ").to_string();
     let old_state = place.switch(&when)?;
@@ -285,6 +295,39 @@ async fn begin_epoch(unpacked: &Unpacked, restored: Restored) -> Result<(Option<
     Ok((epoch, warnings))
 }
 
+/// What is told of the lists that are handed out until the server has made others.
+async fn kept_lists(unpacked: &Unpacked) -> Result<Option<String>> {
+    let folder = unpacked.place.staged(Role::State).join("crls");
+    let lists = unpacked.restore.store().read(ca::crls_in_files).await?;
+    let mut kept: Vec<String> = lists
+        .into_iter()
+        .filter(|list| !list.is_imported && folder.join(&list.name).is_file())
+        .map(|list| {
+            let until = Timestamp::from_millisecond(list.next_update)?;
+            Ok(format!("{} {} (until {until:.0})", list.issuer, list.number))
+        })
+        .collect::<Result<_>>()?;
+    let more = kept.len().saturating_sub(TOLD_LISTS);
+    kept.truncate(TOLD_LISTS);
+    let more = if more > 0 {
+        format!(" and {more} more")
+    } else {
+        String::new()
+    };
+    Ok((!kept.is_empty()).then(|| {
+        format!(
+            "the CRLs of the backup are handed out until the server has made newer ones: {}{more}. A CA whose key is on no token any more \
+             makes none, and what was revoked after the backup is not on its list",
+            kept.join(", ")
+        )
+    }))
+}
+
+/// Where the configuration of the backup is kept when another is written.
+fn of_backup(file: &Path) -> PathBuf {
+    file.with_extension("toml.of-backup")
+}
+
 /// The store that is filled: an SQLite file among what is made ready, or an empty database.
 fn store_config(place: &Place, given: &StoreArgs) -> Result<StoreConfig> {
     let mut config = staged_config(place)?;
@@ -322,8 +365,7 @@ fn write_configuration(place: &Place, given: &StoreArgs) -> Result<()> {
     let file = place.staged_config();
     let mut text = fs::read_to_string(&file)?;
     if given.is_given() {
-        let original = file.with_extension("toml.of-backup");
-        files::write(&original, text.as_bytes(), Readers::Owner)?;
+        files::write(&of_backup(&file), text.as_bytes(), Readers::Owner)?;
         text = with_store(&text, given)?;
     }
     write_moved(place, &file, &text)?;

@@ -175,7 +175,7 @@ async fn feed(
             token => tokens.iter().any(|one| one == token),
         };
         let keys = signing_keys(reader, is_included)?;
-        Ok((tables, audit_end(reader)?, keys, ca::imported_crl_files(reader)?))
+        Ok((tables, audit_end(reader)?, keys, ca::crls_in_files(reader)?))
     });
     let (tables, audit, keys, lists) = match read.await {
         Err(store::Error::Closed) => {

@@ -13,7 +13,7 @@ use clap::Subcommand;
 use serde_json::{Value, json};
 use tlog::{Checkpoint, InclusionText, Note};
 
-use super::client::{Api, escape};
+use super::client::{Api, ApiFailure, escape};
 use super::say::{say, say_part};
 use super::{Output, Place, table};
 use crate::files::{self, Readers};
@@ -127,7 +127,13 @@ pub(crate) async fn run(place: &Place, command: Command) -> Result<ExitCode> {
             if let Some(entry) = entry {
                 let proof = api
                     .get(&format!("/api/v1/audit/proof?entry={}", escape(&entry)))
-                    .await?;
+                    .await;
+                let proof = proof.map_err(|error| match error.downcast_ref() {
+                    Some(failure) if ApiFailure::code(failure) == "not_found" => error.context(format!(
+                        "no entry is `{entry}` or about it: see what there is by `chancery audit tail`"
+                    )),
+                    _ => error,
+                })?;
                 put(place.output, &proof, "/proof", out.as_deref())?;
                 // Both proofs are about the same checkpoint, also while more are signed.
                 let text = proof
@@ -191,6 +197,12 @@ async fn tail(place: &Place, wanted: &Tail) -> Result<()> {
             Some(next) => before = next,
             None => break,
         }
+    }
+    if let (Some(object), true, Output::Table) = (&wanted.object, entries.is_empty(), place.output) {
+        eprintln!(
+            "no entry is about `{object}`. A CA or a certificate has its entries under its identifier: `chancery ca show {object}`, `chancery \
+             cert show {object}`"
+        );
     }
     let columns = [
         ("SEQ", "/seq"),

@@ -1,10 +1,10 @@
 //! The client of the REST API that the management subcommands use.
 
 use std::fmt::{self, Write as _};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use anyhow::{Context as _, Result, bail};
+use anyhow::{Context as _, Result};
 use reqwest::{Certificate, Client, Method};
 use serde_json::Value;
 
@@ -111,29 +111,33 @@ pub(crate) struct Api {
 impl Api {
     /// To the server that the command line, the environment or the configuration names.
     pub(crate) fn new(place: &Place) -> Result<Self> {
-        let config = Config::load(&place.config);
-        let from_state = |given: &Option<std::path::PathBuf>, name: &str| -> Result<std::path::PathBuf> {
-            match (given, &config) {
-                (Some(path), _) => Ok(path.clone()),
-                (None, Ok(config)) => Ok(config.path(Path::new(name))),
-                (None, Err(error)) => {
-                    bail!("{error:#}\nor name the server with --server, --token-file and --ca-bundle")
-                }
-            }
+        let (server, bundle, token) = (&place.server, &place.ca_bundle, &place.token_file);
+        if let (Some(server), Some(bundle), Some(token)) = (server, bundle, token) {
+            return Self::to(server, bundle, token);
+        }
+        // The error stays of its own type, which says what exit status it means.
+        let config = Config::load(&place.config).context(
+            "no configuration says where the server is: correct --config, or name the server with --server, --token-file and \
+             --ca-bundle",
+        )?;
+        let in_state = |given: &Option<PathBuf>, name: &str| {
+            let given = given.clone();
+            given.unwrap_or_else(|| config.path(Path::new(name)))
         };
-        let bundle = from_state(&place.ca_bundle, "ca-bundle.pem")?;
-        let token = from_state(&place.token_file, "admin.token")?;
-        let server = match (&place.server, &config) {
-            (Some(server), _) => server.clone(),
-            (None, Ok(config)) => own_url(&config.api),
-            (None, Err(error)) => bail!("{error:#}\nor name the server with --server"),
-        };
-        Self::to(&server, &bundle, &token)
+        let server = server.clone().unwrap_or_else(|| own_url(&config.api));
+        Self::to(
+            &server,
+            &in_state(bundle, "ca-bundle.pem"),
+            &in_state(token, "admin.token"),
+        )
     }
 
     /// To a server, checked with the roots of a file, with the token of a file.
     pub(crate) fn to(server: &str, bundle: &Path, token: &Path) -> Result<Self> {
-        let pem = std::fs::read(bundle).with_context(|| format!("reading the roots {}", bundle.display()))?;
+        let pem = std::fs::read(bundle).with_context(|| {
+            let bundle = bundle.display();
+            format!("reading the roots {bundle}: name those of the server's certificate with --ca-bundle")
+        })?;
         let roots = Certificate::from_pem_bundle(&pem).with_context(|| bundle.display().to_string())?;
         let client = Client::builder()
             .tls_certs_only(roots)
@@ -145,7 +149,12 @@ impl Api {
         Ok(Self {
             client,
             server: server.trim_end_matches('/').to_owned(),
-            token: files::first_line(token)?,
+            token: files::first_line(token).with_context(|| {
+                format!(
+                    "{} has no API token: name its file with --token-file",
+                    token.display()
+                )
+            })?,
         })
     }
 

@@ -4,7 +4,7 @@ use std::fmt::Write as _;
 use std::path::PathBuf;
 
 use crate::backup::{backup, key, restore, restored, taken_at};
-use crate::harness::{Appliance, Keys, judge};
+use crate::harness::{Appliance, Keys, judge, run, text};
 
 /// A root of openssl, and its CRL with so many entries.
 fn root_and_crl(appliance: &Appliance, entries: u32) -> (PathBuf, PathBuf) {
@@ -78,8 +78,11 @@ fn e2e_backup_openssl_a_long_imported_crl_is_served_again() {
         .filter_map(|one| one["path"].as_str())
         .filter(|path| path.starts_with("crls/"))
         .collect();
-    // Of those that are made here none.
-    assert!(lists.len() == 1 && lists[0].ends_with("-0-7.crl"), "{lists:?}");
+    // And the last ones of the CAs that are here.
+    assert!(
+        lists.len() == 3 && lists.iter().any(|one| one.ends_with("-0-7.crl")),
+        "{lists:?}"
+    );
     let at = taken_at(&appliance, &file, &identity);
     appliance.signal("TERM");
     appliance.wait();
@@ -119,4 +122,49 @@ fn an_imported_crl_whose_file_is_gone_is_told() {
         told.contains("the CRL 7 of the offline CA far") && told.contains("import it again"),
         "{told}"
     );
+}
+
+/// The HSM is lost, and then the store: what was published before is handed out until it ends, and no key is asked for.
+#[test]
+fn e2e_backup_openssl_the_list_of_a_lost_key_is_handed_out_after_a_restore() {
+    let mut appliance = Appliance::start(Keys::SoftHsm);
+    let (identity, recipient) = key(&appliance, "key");
+    let root = appliance.json(&["ca", "show", "root"]);
+    let fetch = |appliance: &Appliance, name: &str| {
+        let file = appliance.file(name);
+        let words = [
+            "-sSf",
+            "-o",
+            file.to_str().unwrap(),
+            root["crl_url"].as_str().unwrap(),
+        ];
+        judge("curl", &words);
+        std::fs::read(file).unwrap()
+    };
+    let before = fetch(&appliance, "before.crl");
+    let file = backup(&appliance, &recipient, "one.age");
+    let at = taken_at(&appliance, &file, &identity);
+    appliance.signal("TERM");
+    appliance.wait();
+    std::fs::remove_dir_all(appliance.state()).unwrap();
+    let words = ["--accept-lost-revocations", at.as_str()];
+    let told = restored(&restore(&appliance, &file, &identity, &words)).to_string();
+    assert!(
+        told.contains("the CRLs of the backup are handed out") && told.contains("root "),
+        "{told}"
+    );
+    // SoftHSM2 keeps its tokens elsewhere.
+    for token in std::fs::read_dir(appliance.file("tokens")).unwrap() {
+        std::fs::remove_dir_all(token.unwrap().path()).unwrap();
+    }
+    appliance.serve();
+    assert!(fetch(&appliance, "after.crl") == before, "it is another list");
+    let (after, root) = (appliance.file("after.crl"), appliance.ca("root"));
+    let words = ["crl", "-inform", "DER", "-noout", "-in", after.to_str().unwrap()];
+    let verified = run(
+        "openssl",
+        &[&words[..], &["-CAfile", root.to_str().unwrap()]].concat(),
+        b"",
+    );
+    assert!(text(&verified).contains("verify OK"), "{}", text(&verified));
 }

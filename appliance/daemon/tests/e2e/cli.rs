@@ -340,14 +340,48 @@ fn an_error_is_told_to_machines_too() {
             "{words:?}: {error}"
         );
     }
-    let words = ["-o", "json", "--config", "/nowhere.toml", "store", "check"];
-    let output = appliance.command(&words).output().unwrap();
-    let said: serde_json::Value = serde_json::from_slice(&output.stderr).unwrap();
-    let error = &said["error"];
-    assert_eq!(
-        (output.status.code(), &error["code"]),
-        (Some(78), &json!("configuration_unusable"))
+    let words = ["--token-file", "/nowhere.token", "ca", "list"];
+    assert!(
+        error_of(&appliance, &words).1["message"]
+            .to_string()
+            .contains("--token-file")
     );
-    let message = error["message"].as_str().unwrap();
-    assert_eq!(message.matches("No such file").count(), 1, "{message}");
+    let (code, error) = error_of(&appliance, &["audit", "prove", "9999"]);
+    assert_eq!((code, &error["code"]), (Some(3), &json!("not_found")), "{error}");
+    assert!(
+        error["message"].to_string().contains("chancery audit tail"),
+        "{error}"
+    );
+    let none = appliance.run(&["audit", "tail", "--object", "issuing"]);
+    assert!(
+        text(&none).contains("chancery ca show issuing"),
+        "{}",
+        text(&none)
+    );
+    let full = std::fs::File::options().write(true).open("/dev/full").unwrap();
+    let full = appliance
+        .command(&["audit", "export"])
+        .env("CHANCERY_CONFIG", appliance.config())
+        .stdout(full)
+        .output()
+        .unwrap();
+    assert!(
+        !full.status.success() && text(&full).contains("make room"),
+        "{}",
+        text(&full)
+    );
+    // By the store and by the API.
+    for words in [["store", "check"], ["audit", "tail"]] {
+        let all = [&["-o", "json", "--config", "/nowhere.toml"][..], &words].concat();
+        let output = appliance.command(&all).output().unwrap();
+        let said: serde_json::Value = serde_json::from_slice(&output.stderr).unwrap();
+        let error = &said["error"];
+        assert_eq!(
+            (output.status.code(), &error["code"]),
+            (Some(78), &json!("configuration_unusable")),
+            "{words:?}"
+        );
+        let message = error["message"].as_str().unwrap();
+        assert_eq!(message.matches("No such file").count(), 1, "{message}");
+    }
 }

@@ -226,7 +226,7 @@ fn published(node: &Appliance, id: &str) -> Vec<u64> {
     entries.into_iter().map(|(_, number)| number).collect()
 }
 
-fn is_stopped(pid: u32) -> bool {
+pub(crate) fn is_stopped(pid: u32) -> bool {
     let stat = fs::read_to_string(PathBuf::from(format!("/proc/{pid}/stat"))).unwrap();
     let (_, behind_name) = stat.rsplit_once(") ").unwrap();
     behind_name.starts_with('T')

@@ -187,6 +187,9 @@ struct Prepared {
     key: String,
     log_key: String,
     export: String,
+    /// What was issued after the backup, and its serial.
+    certificates: String,
+    kept: String,
     /// The serial of what was issued and revoked after the backup.
     revoked: String,
 }
@@ -206,6 +209,7 @@ fn prepare(appliance: &Appliance) -> Prepared {
     fs::write(&log_key, appliance.ok(&["audit", "key"])).unwrap();
     let revoked = appliance.issue("after", "tls-server", "/CN=after.test", Some("DNS:after.test"));
     let revoked = serial(&revoked);
+    let kept = appliance.issue("kept", "tls-server", "/CN=kept.test", Some("DNS:kept.test"));
     appliance.ok(&["cert", "revoke", &revoked, "--reason", "superseded"]);
     let log = appliance.json(&["audit", "tail", "--lines", "1000"]);
     fs::write(&export, log.to_string()).unwrap();
@@ -214,6 +218,8 @@ fn prepare(appliance: &Appliance) -> Prepared {
         key,
         log_key,
         export,
+        certificates: kept.to_str().unwrap().to_owned(),
+        kept: serial(&kept),
         revoked,
     }
 }
@@ -232,6 +238,7 @@ fn bring_back(
         ("KEY", &prepared.key),
         ("LOG_KEY", &prepared.log_key),
         ("EXPORT", &prepared.export),
+        ("CERTIFICATES", &prepared.certificates),
     ];
     variables.extend(more);
     let said = follow("database-loss.md", (2, &[applies]), appliance, None, &variables);
@@ -244,6 +251,7 @@ fn bring_back(
         "what was revoked after the backup: {log}"
     );
     assert_eq!(ocsp(appliance, &prepared.revoked), "revoked");
+    assert_eq!(ocsp(appliance, &prepared.kept), "good");
     said
 }
 
@@ -275,6 +283,7 @@ fn e2e_runbook_database_loss_postgres() {
         let prepared = prepare(&appliance);
         if loss.is_empty() {
             server.run(&format!("DROP DATABASE {database} WITH (FORCE)"));
+            waits_for_its_database(&appliance);
         } else {
             appliance.change_store(loss);
         }
@@ -283,10 +292,25 @@ fn e2e_runbook_database_loss_postgres() {
         variables.extend(administration.iter().map(|(name, value)| (*name, value.as_str())));
         let said = bring_back(&mut appliance, &prepared, "postgres", &variables);
         assert_eq!(said.contains("there is none to keep"), loss.is_empty(), "{said}");
+        assert!(said.contains("chancery.toml.of-backup"), "{said}");
         let kept = server.run(&format!(
             "SELECT count(*) FROM pg_database WHERE datname = '{database}_damaged'"
         ));
         assert_eq!(kept == "1", !loss.is_empty(), "{said}");
+    }
+}
+
+/// A database that is not there may come back: whoever asks is told to ask later, as `/readyz` says.
+fn waits_for_its_database(appliance: &Appliance) {
+    let csr = appliance.csr("early", "/CN=early.test", Some("DNS:early.test"));
+    let issue = ["cert", "issue", "--profile", "tls-server", "--ca", "issuing"];
+    // The first one finds the connection that broke off, the next one that there is nothing to connect to.
+    for _ in 0..3 {
+        let words = [&["-o", "json"][..], &issue, &[csr.to_str().unwrap()]].concat();
+        let refused = appliance.run(&words);
+        let told = text(&refused);
+        assert_eq!(refused.status.code(), Some(4), "{told}");
+        assert!(told.contains(r#""code":"store_unavailable""#), "{told}");
     }
 }
 

@@ -107,6 +107,6 @@ fn not_a_witness() -> Problem {
     Problem::new(
         StatusCode::NOT_FOUND,
         "not_a_witness",
-        "this server is no witness of other logs: `[audit.witness]` in its configuration makes it one",
+        "this server is no witness of other logs: `[audit.witness]` in its configuration and a new start make it one",
     )
 }

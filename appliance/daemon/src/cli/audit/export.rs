@@ -52,7 +52,16 @@ pub(super) async fn run(place: &Place, args: &Args) -> Result<()> {
         return match write(&store, args.after, &mut out).await {
             // The reader is gone: it has what it wanted.
             Err(error) if is_broken_pipe(&error) => Ok(()),
-            done => done.map(drop),
+            // A file says it itself.
+            done => done.map(drop).map_err(|error| {
+                if error.is::<io::Error>() {
+                    error.context(
+                        "writing to standard output: make room where it goes, then export again; its last line may be cut off",
+                    )
+                } else {
+                    error
+                }
+            }),
         };
     };
     if file.exists() {

@@ -67,7 +67,8 @@ impl PostgresConfig {
         let is_plain = match (server.get_ssl_mode(), &credentials.roots) {
             (SslMode::Disable, _) if !is_local => {
                 return Err(rejected(
-                    "sslmode=disable is for a database on this machine: name the authority of its certificate in store.tls_roots",
+                    "sslmode=disable is for a database on this machine: name the authority of its certificate in store.tls_roots (on the \
+                     command line: --store-tls-roots)",
                 ));
             }
             (SslMode::Disable, _) => true,
@@ -79,7 +80,8 @@ impl PostgresConfig {
             (false, Some(roots)) => Some(Tls::new(roots, credentials.identity.as_ref())?),
             (false, None) => {
                 return Err(rejected(
-                    "TLS needs the authority of the server's certificate: name its PEM file in store.tls_roots",
+                    "TLS needs the authority of the server's certificate: name its PEM file in store.tls_roots (on the command line: \
+                     --store-tls-roots)",
                 ));
             }
         };

@@ -36,7 +36,10 @@ fn of_database(refusal: &DbError) -> Error {
         )),
         "25006" => Error::ReadOnly,
         "40001" | "40P01" | "55P03" => Error::Busy,
-        "3D000" => Error::Rejected(format!("{text}: make it (createdb), or correct store.url")),
+        // It may be about to be restored: whoever waits finds it when it is there.
+        "3D000" => Error::Unreachable(format!(
+            "{text}: make it (createdb), or correct store.url; if it was there before, restore it from a backup"
+        )),
         "42501" => Error::Rejected(format!("{text}: let the user of store.url own the database")),
         "58030" => Error::Io(text),
         "P0001" | "22021" => Error::Conflict { constraint: text },
