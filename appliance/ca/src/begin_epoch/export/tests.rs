@@ -295,3 +295,13 @@ fn an_export_that_ends_before_the_backup_is_told_unless_that_is_accepted() {
     assert!(fault.to_string().contains("from entry 5 on"), "{fault}");
     early.accepted_if_early().check_against(&log, 4).unwrap();
 }
+
+/// Each line begins what none ends, and reading on from each to the end of the file would take minutes.
+#[test]
+fn lines_that_all_begin_something_are_passed_over_in_time() {
+    let torn = "{\"a\":[1,\n".repeat(20_000);
+    let began = std::time::Instant::now();
+    let read = ExportedLog::read(torn.as_bytes());
+    assert!(matches!(read, Err(ExportFault::NoJson(20_000))), "{read:?}");
+    assert!(began.elapsed().as_secs() < 15, "{:?}", began.elapsed());
+}
