@@ -15,6 +15,7 @@ use crate::api_tokens::StoredToken;
 use crate::audit_log::AuditState;
 use crate::certify::InFlight;
 use crate::clock::{Clock, ClockGuard, HIGH_WATER, since_start};
+use crate::duty::Nudge;
 use crate::error::{Error, Result};
 use crate::follow::Following;
 use crate::health::{SignerLook, StoreLook};
@@ -62,8 +63,8 @@ pub(crate) struct Inner {
     /// One change of the profiles and tokens in memory at a time.
     pub(crate) table_changes: tokio::sync::Mutex<()>,
     pub(crate) audit: AuditState,
-    pub(crate) crl_nudge: Arc<Notify>,
-    pub(crate) responder_nudge: Arc<Notify>,
+    pub(crate) crl_nudge: Nudge,
+    pub(crate) responder_nudge: Nudge,
     /// How far this server is with the changes of others.
     pub(crate) following: Following,
     /// Work that runs to its end.
@@ -102,8 +103,8 @@ impl Authority {
             issuer_changes: tokio::sync::Mutex::default(),
             table_changes: tokio::sync::Mutex::default(),
             audit: AuditState::default(),
-            crl_nudge: Arc::default(),
-            responder_nudge: Arc::default(),
+            crl_nudge: Nudge::default(),
+            responder_nudge: Nudge::default(),
             following: Following::from(mark, asked_at),
             tasks: TaskTracker::new(),
             recovered: OnceLock::new(),
@@ -154,12 +155,12 @@ impl Authority {
 
     /// Told when a CRL is due before its time, because something was revoked.
     pub fn crl_nudge(&self) -> Arc<Notify> {
-        Arc::clone(&self.inner.crl_nudge)
+        self.inner.crl_nudge.wakes()
     }
 
     /// Told when it is time to look again for a responder that another server was making.
     pub fn responder_nudge(&self) -> Arc<Notify> {
-        Arc::clone(&self.inner.responder_nudge)
+        self.inner.responder_nudge.wakes()
     }
 
     /// Waits until all work under way has ended, also that whose callers went away. Called once, before the program ends

@@ -1,6 +1,6 @@
 //! What becomes true in the same transaction as a certificate: an issuer is active, a responder has its certificate.
 
-use pki::Certificate;
+use pki::{Certificate, KeyFingerprint};
 use store::certificates::CertificateRow;
 use store::leases::Lease;
 use store::responders::ResponderRow;
@@ -45,11 +45,12 @@ impl Companion {
             Self::Activation(activation) => activation.record(tx, &row.subject, certificate),
             Self::Responder(lease) => {
                 duty::require(tx, lease.as_ref())?;
-                refuse_key_of_revoked(tx, row)?;
+                let KeyFingerprint(fingerprint) = certificate.public_key().fingerprint();
+                refuse_key_of_revoked(tx, row, &fingerprint)?;
                 let responder = ResponderRow {
                     certificate_id: row.id,
                     issuer_id: row.issuer_id,
-                    key_fingerprint: certificate.public_key().fingerprint().0.to_vec(),
+                    key_fingerprint: fingerprint.to_vec(),
                     certificate: row.der.clone(),
                     not_before: row.not_before,
                     not_after: row.not_after,
@@ -78,16 +79,17 @@ impl Activation {
     }
 }
 
-/// A renewal keeps the key. When the certificate before was revoked meanwhile, whoever did it distrusts that key, and another one is made.
-fn refuse_key_of_revoked(tx: &store::Tx<'_>, row: &CertificateRow) -> store::Result<()> {
+/// A renewal keeps the key. When a certificate with it was revoked meanwhile, whoever did it distrusts that key, and another one is made.
+fn refuse_key_of_revoked(tx: &store::Tx<'_>, row: &CertificateRow, fingerprint: &[u8]) -> store::Result<()> {
     let before = row
         .replaces
         .map(|id| store::certificates::find(tx, id))
         .transpose()?;
-    match before.flatten() {
-        Some(before) if before.revoked_at.is_some() => Err(store::Error::Conflict {
+    let is_revoked = before.flatten().is_some_and(|before| before.revoked_at.is_some());
+    if is_revoked || store::responders::is_key_of_revoked(tx, row.issuer_id, fingerprint)? {
+        return Err(store::Error::Conflict {
             constraint: "the responder was revoked while it was renewed: it gets a new key".to_owned(),
-        }),
-        _ => Ok(()),
+        });
     }
+    Ok(())
 }

@@ -10,7 +10,7 @@ use uuid::Uuid;
 use crate::authority::Authority;
 use crate::background;
 use crate::crl_shard::CrlShard;
-use crate::duty::{LENGTH, look_again};
+use crate::duty::LENGTH;
 use crate::error::{Error, Result};
 use crate::issuer::Issuer;
 
@@ -101,6 +101,6 @@ impl Authority {
 
     /// Looks again in a while whether the list that another server was making is here.
     pub(crate) fn look_for_list_again(&self) {
-        look_again(&self.inner().crl_nudge);
+        self.inner().crl_nudge.look_again();
     }
 }

@@ -6,6 +6,7 @@
 
 use std::future::Future;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use store::Tx;
@@ -63,11 +64,60 @@ pub(crate) fn require(tx: &Tx<'_>, lease: Option<&Lease>) -> store::Result<()> {
     lease.map_or(Ok(()), |lease| leases::require(tx, lease))
 }
 
-/// Wakes a duty in a while, which another server had.
-pub(crate) fn look_again(nudge: &Arc<Notify>) {
-    let nudge = Arc::clone(nudge);
-    tokio::spawn(async move {
-        tokio::time::sleep(AGAIN).await;
-        nudge.notify_one();
-    });
+/// What wakes a duty before its time.
+#[derive(Debug, Default)]
+pub(crate) struct Nudge {
+    wakes: Arc<Notify>,
+    /// Whether it will be woken in a while already: each run may ask for that for every issuer, and is to come once.
+    is_set: Arc<AtomicBool>,
+}
+
+impl Nudge {
+    /// What the runner waits for.
+    pub(crate) fn wakes(&self) -> Arc<Notify> {
+        Arc::clone(&self.wakes)
+    }
+
+    /// Wakes the duty now.
+    pub(crate) fn notify_one(&self) {
+        self.wakes.notify_one();
+    }
+
+    /// Wakes the duty in a while, which another server had.
+    pub(crate) fn look_again(&self) {
+        if self.is_set.swap(true, Ordering::SeqCst) {
+            return;
+        }
+        let (wakes, is_set) = (self.wakes(), Arc::clone(&self.is_set));
+        tokio::spawn(async move {
+            tokio::time::sleep(AGAIN).await;
+            // First, so that the run that is woken may ask again.
+            is_set.store(false, Ordering::SeqCst);
+            wakes.notify_one();
+        });
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Each run finds two issuers held elsewhere, and asks for both.
+    #[tokio::test]
+    async fn looking_again_for_several_is_looking_again_once() {
+        let nudge = Nudge::default();
+        let wakes = nudge.wakes();
+        let mut runs = 0;
+        let work = async {
+            loop {
+                nudge.look_again();
+                tokio::time::sleep(Duration::from_millis(50)).await;
+                nudge.look_again();
+                wakes.notified().await;
+                runs += 1;
+            }
+        };
+        let ended = tokio::time::timeout(AGAIN * 7 / 2, work).await;
+        assert!(ended.is_err() && (2..=3).contains(&runs), "{runs} runs");
+    }
 }

@@ -26,7 +26,6 @@ use uuid::Uuid;
 use crate::authority::Authority;
 use crate::clock::{from_millis, since_start};
 use crate::crl_shard::Listing;
-use crate::duty::look_again;
 use crate::error::{Error, Result};
 use crate::issuer::Issuer;
 use crate::status_index::State;
@@ -228,7 +227,7 @@ impl Authority {
         if became.revocation.is_some() && issuer.stop_responding_by(&serial) {
             // Whoever revoked it makes the next one, and tells; unless its end comes first. One that is being taken up right now is
             // looked at in its turn.
-            look_again(&self.inner().responder_nudge);
+            self.inner().responder_nudge.look_again();
             self.inner().following.lanes.put(Matter::Responders(issuer.id));
         }
         let (listing, is_kept) = became.listing(serial, keeps)?;

@@ -347,9 +347,15 @@ impl Issuer {
         self.responder.store(Some(responder));
     }
 
-    /// Lets the responder with this serial answer no more; whether it was the one that did. Waits for nobody.
+    /// Lets the responder with this serial answer no more, nor one that has the key of it: whoever revokes it distrusts the key.
+    /// Whether one of them did. Waits for nobody.
     pub(crate) fn stop_responding_by(&self, serial: &Serial) -> bool {
-        let is_it = |current: &Arc<Responder>| current.certificate.serial() == *serial;
+        let known = self.responders.load();
+        let known = known.iter().find(|one| one.certificate.serial() == *serial);
+        let is_it = |current: &Arc<Responder>| {
+            current.certificate.serial() == *serial
+                || known.is_some_and(|known| known.signing.public_key == current.signing.public_key)
+        };
         let before = self
             .responder
             .rcu(|current| current.as_ref().filter(|current| !is_it(current)).cloned());
@@ -358,6 +364,16 @@ impl Issuer {
             self.responders_revoked.fetch_add(1, Ordering::SeqCst);
         }
         was_it
+    }
+
+    /// Lets a responder answer no more of whose key a certificate is revoked by now; whether one did.
+    pub(crate) fn stop_responding_by_distrusted_key(&self) -> bool {
+        let is_revoked = |serial: &Serial| matches!(self.statuses.find(serial), Some(State::Revoked { .. }));
+        let known = self.responders.load();
+        let serials = known.iter().map(|one| one.certificate.serial());
+        serials
+            .filter(is_revoked)
+            .any(|serial| self.stop_responding_by(&serial))
     }
 
     /// Does something with the certificate of a responder, in DER; nothing when it is not known any more.

@@ -211,8 +211,8 @@ impl Authority {
             .next()
             .ok_or_else(|| Error::internal("an issuer without shards"))?;
         let _one_at_a_time = shard.publishing.lock().await;
-        let imported = self.imported(&entry, shard).await?;
-        let (number, next_update) = check(&entry, crl, &imported, self.inner().clock.now())?;
+        let now = self.inner().clock.now();
+        let (number, next_update) = check(&entry, crl, &self.imported(&entry, shard).await?, now)?;
         let row = CrlRow {
             issuer_id: entry.id,
             shard: shard.index,
@@ -228,6 +228,10 @@ impl Authority {
         };
         let (lease, _) = self.take_crl_duty(issuer, shard).await?;
         let keep = async {
+            // Another server may have imported one until the duty was taken here. From here on nobody else records any: what is
+            // recorded is recorded under this lease.
+            let imported = self.imported(&entry, shard).await?;
+            check(&entry, crl, &imported, now)?;
             let (files, name) = (self.inner().store.crl_files(), row_file_name(&row));
             let der = crl.der().to_vec();
             let write = move || files.begin(&name, 0, [der.as_slice()])?.finish(&[], &[]);

@@ -77,7 +77,7 @@ impl Authority {
         let details = json!({
             "serial": serial.to_string(), "issuer_id": issuer_id, "order_id": order_id, "cause": code,
             "message": message, "intended_at": from_millis(intent.at).to_string(),
-            // The book of the signing process has it when it was signed.
+            // The book of the signing process has it when it was signed, under a CA whose scheme hashes by SHA-256 (docs/audit.md).
             "tbs_sha256": audit::hexadecimal(&intent.tbs_hash),
         });
         let entry = audit::entry(

@@ -19,7 +19,7 @@ use crate::authority::Authority;
 use crate::certify::Certification;
 use crate::clock::{self, from_millis};
 use crate::companion::Companion;
-use crate::duty::{self, LENGTH, look_again};
+use crate::duty::{self, LENGTH};
 use crate::error::{Error, Result};
 use crate::issuer::{Issuer, IssuerEntry};
 use crate::permit::{self, Permit, action};
@@ -118,7 +118,7 @@ impl Authority {
         let (name, node) = (format!("responder:{}", issuer.id), store.node());
         let take = store.write(move |tx| leases::take(tx, &name, node, LENGTH));
         let Some(lease) = take.await? else {
-            look_again(&self.inner().responder_nudge);
+            self.inner().responder_nudge.look_again();
             return Ok(false);
         };
         let renew = async {
@@ -147,30 +147,35 @@ impl Authority {
 
     async fn renew_responder(&self, issuer: &Arc<Issuer>, lease: Option<&Lease>) -> Result<()> {
         let permit: Permit<action::Issue> = permit::of_duty("OCSP responder");
-        let public_key = match issuer.responder.load_full() {
-            Some(current) => current.signing.public_key.clone(),
+        // The key and the certificate that it had are those of one responder: a revocation may take it away at any moment.
+        let (public_key, replaces) = match issuer.responder.load_full() {
+            Some(current) => (current.signing.public_key.clone(), Some(current.certificate_id)),
             None => match self.key_without_responder(&issuer.entry()).await? {
-                Some(made_before) => made_before,
-                None => self.make_responder_key(&permit, &issuer.entry(), lease).await?,
+                Some(made_before) => (made_before, None),
+                None => (
+                    self.make_responder_key(&permit, &issuer.entry(), lease).await?,
+                    None,
+                ),
             },
         };
-        self.certify_responder(&permit, issuer, public_key, lease).await
+        self.certify_responder(&permit, issuer, (public_key, replaces), lease)
+            .await
     }
 
-    /// Takes the responder away whose certificate was revoked, with everything it signed, and makes another with a new
-    /// key. Until that is there, OCSP says tryLater; the duty goes on trying.
-    pub(crate) async fn replace_revoked_responder(&self, issuer: &Arc<Issuer>, serial: &Serial) {
-        let was_it = {
-            let _one_at_a_time = issuer.responding.lock().await;
-            issuer.stop_responding_by(serial)
-        };
-        if !was_it {
+    /// Takes the responder away whose certificate was revoked, or another one of its key, with everything it signed; another with a
+    /// new key is made beside this. Until that is there, OCSP says tryLater; the duty goes on trying. Waits for nobody: whoever revokes
+    /// is not to wait for a token.
+    pub(crate) fn replace_revoked_responder(&self, issuer: &Arc<Issuer>, serial: &Serial) {
+        if !issuer.stop_responding_by(serial) {
             return;
         }
-        if let Err(error) = self.renew_responder_if_due(issuer).await {
-            tracing::error!(%error, issuer = issuer.entry().name, "the revoked OCSP responder has no successor yet");
-            look_again(&self.inner().responder_nudge);
-        }
+        let (authority, issuer) = (self.clone(), Arc::clone(issuer));
+        self.inner().tasks.spawn(async move {
+            if let Err(error) = authority.renew_responder_if_due(&issuer).await {
+                tracing::error!(%error, issuer = issuer.entry().name, "the revoked OCSP responder has no successor yet");
+                authority.inner().responder_nudge.look_again();
+            }
+        });
     }
 
     /// The key that an earlier attempt made, which then got no certificate: as long as the CA's key is away each attempt would
@@ -232,7 +237,7 @@ impl Authority {
         &self,
         permit: &Permit<action::Issue>,
         issuer: &Arc<Issuer>,
-        public_key: PublicKey,
+        (public_key, replaces): (PublicKey, Option<Uuid>),
         lease: Option<&Lease>,
     ) -> Result<()> {
         let entry = issuer.entry();
@@ -253,16 +258,16 @@ impl Authority {
             order,
             order_id: clock::new_id(),
             requester: "chancery".to_owned(),
-            replaces: issuer
-                .responder
-                .load()
-                .as_ref()
-                .map(|responder| responder.certificate_id),
+            replaces,
             action: "responder.renew",
             companion: Companion::Responder(lease.cloned()),
         };
         let made = self.carry_out(self.prepare(permit, certification)?).await?;
         issuer.respond_by(Responder::new(made.id, Certificate::clone(&made.certificate)));
+        // The one before it may have been revoked after this one was recorded, and before it answered.
+        if issuer.stop_responding_by_distrusted_key() {
+            self.inner().responder_nudge.look_again();
+        }
         Ok(())
     }
 
@@ -294,21 +299,17 @@ impl Authority {
     pub(crate) async fn take_up_responders_of(&self, issuer: &Issuer) -> Result<()> {
         self.load_responders_of(Some(issuer)).await?;
         // One that was revoked while it was taken up.
-        let current = issuer
-            .responder
-            .load()
-            .as_ref()
-            .map(|one| one.certificate.serial());
-        let is_revoked =
-            |serial: &Serial| matches!(issuer.statuses.find(serial), Some(State::Revoked { .. }));
-        if let Some(serial) = current.filter(is_revoked) {
-            issuer.stop_responding_by(&serial);
-        }
+        issuer.stop_responding_by_distrusted_key();
         Ok(())
     }
 
     /// Takes up those that are recorded and not known yet, of one issuer or of all.
     async fn load_responders_of(&self, only: Option<&Issuer>) -> Result<()> {
+        let distrusted = self
+            .inner()
+            .store
+            .read(store::responders::keys_of_revoked)
+            .await?;
         for row in self.inner().store.read(store::responders::all).await? {
             if only.is_some_and(|issuer| issuer.id != row.issuer_id) {
                 continue;
@@ -324,7 +325,9 @@ impl Authority {
                 continue;
             }
             let status = issuer.statuses.find(&certificate.serial());
-            if status.is_some_and(|status| status != State::Good) {
+            if status.is_some_and(|status| status != State::Good)
+                || distrusted.contains(&(row.issuer_id, row.key_fingerprint))
+            {
                 continue;
             }
             // Of one issuer the last to end comes last, and stays.

@@ -90,11 +90,19 @@ impl Authority {
             let kept = i64::try_from(kept.as_millis()).unwrap_or(i64::MAX);
             now.as_millisecond().saturating_sub(kept)
         };
+        let tolerance = self.inner().settings.clock_tolerance;
         let seen = self.inner().store.write(move |tx| {
             hold(tx, lease_of_look.as_ref())?;
-            steady::look(tx, now)
+            steady::look(tx, now, tolerance)
         });
-        if !seen.await?.is_reached() {
+        let waits = seen.await?.waits();
+        self.inner().metrics.retention_waits(waits.unwrap_or_default());
+        if let Some(waits) = waits {
+            let seconds = waits.as_secs();
+            tracing::info!(
+                seconds,
+                "retention removes nothing until the clock has gone steadily for a day"
+            );
             return Ok(Retained::default());
         }
         let permit = permit::of_duty("retention");

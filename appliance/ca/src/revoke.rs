@@ -98,9 +98,7 @@ impl Authority {
             if let Ok(revoked) = &outcome
                 && revoked.revoked_at.is_some()
             {
-                authority
-                    .replace_revoked_responder(&issuer, &revoked.serial)
-                    .await;
+                authority.replace_revoked_responder(&issuer, &revoked.serial);
             }
             outcome
         };

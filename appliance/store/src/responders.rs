@@ -1,5 +1,7 @@
 //! Delegated OCSP responders: a certificate and a key for each issuer, with overlap while they change.
 
+use std::collections::HashSet;
+
 use uuid::Uuid;
 
 use crate::changes::Change;
@@ -50,6 +52,22 @@ pub fn all(reader: &Reader<'_>) -> Result<Vec<ResponderRow>> {
     let sql = "SELECT certificate_id, issuer_id, key_fingerprint, certificate, not_before, not_after FROM responders
         ORDER BY not_after";
     reader.all(sql, &[], read)
+}
+
+/// The keys of responders whose certificates are revoked, each with its issuer.
+pub fn keys_of_revoked(reader: &Reader<'_>) -> Result<HashSet<(Uuid, Vec<u8>)>> {
+    let sql = "SELECT responders.issuer_id, key_fingerprint FROM responders
+        JOIN certificates ON certificates.id = certificate_id WHERE revoked_at IS NOT NULL";
+    let keys = reader.all(sql, &[], |row| Ok((row.uuid(0)?, row.blob(1)?)))?;
+    Ok(keys.into_iter().collect())
+}
+
+/// Whether the certificate of a responder of this issuer with this key is revoked.
+pub fn is_key_of_revoked(reader: &Reader<'_>, issuer_id: Uuid, key_fingerprint: &[u8]) -> Result<bool> {
+    let sql = "SELECT 1 FROM responders JOIN certificates ON certificates.id = certificate_id
+        WHERE responders.issuer_id = ?1 AND key_fingerprint = ?2 AND revoked_at IS NOT NULL LIMIT 1";
+    let values = [issuer_id.into(), key_fingerprint.into()];
+    Ok(reader.first(sql, &values, |_| Ok(()))?.is_some())
 }
 
 fn read(row: &Row<'_>) -> Result<ResponderRow> {

@@ -1,5 +1,7 @@
 //! Metrics of what the store holds, as it was looked at last, and of what went from it.
 
+use std::time::Duration;
+
 use prometheus::{IntCounterVec, IntGauge, IntGaugeVec};
 use store::stats::{Size, TableStats};
 
@@ -15,6 +17,7 @@ pub(crate) struct StoreMetrics {
     table_octets: IntGaugeVec,
     table_rows: IntGaugeVec,
     removed: IntCounterVec,
+    retention_waits: IntGauge,
 }
 
 impl StoreMetrics {
@@ -39,6 +42,10 @@ impl StoreMetrics {
                 "What was removed because it was old enough",
                 &["kind"],
             )?,
+            retention_waits: make.gauge(
+                "retention_waits_seconds",
+                "For how long nothing is removed yet, because the clock has not gone steadily for a day",
+            )?,
         })
     }
 
@@ -62,6 +69,11 @@ impl StoreMetrics {
 impl super::Metrics {
     pub(crate) fn removed(&self, kind: &str, count: u64) {
         self.store.removed.with_label_values(&[kind]).inc_by(count);
+    }
+
+    pub(crate) fn retention_waits(&self, time: Duration) {
+        let seconds = i64::try_from(time.as_secs()).unwrap_or(i64::MAX);
+        self.store.retention_waits.set(seconds);
     }
 }
 

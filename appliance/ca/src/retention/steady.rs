@@ -2,6 +2,8 @@
 //! time server) would let certificates go that are valid, with their revocations. So nothing goes for a day after the clock was found far
 //! from where it was looked at last: time for somebody to see what else such a clock breaks.
 
+use std::time::Duration;
+
 use jiff::Timestamp;
 use store::{Reader, Tx, settings};
 
@@ -24,24 +26,36 @@ pub(super) struct Steadiness {
 }
 
 impl Steadiness {
-    /// After another look.
-    fn after(before: Option<Self>, now: i64) -> Self {
-        let since = match before {
-            Some(before) if (before.last..=before.last.saturating_add(LEAP)).contains(&now) => before.since,
-            _ => now,
-        };
-        Self { last: now, since }
+    /// After another look. The clocks of servers that share a store are never quite the same: a step back within the tolerance is none.
+    fn after(before: Option<Self>, now: i64, tolerance: i64) -> Self {
+        match before {
+            Some(Self { last, since })
+                if (last.saturating_sub(tolerance)..=last.saturating_add(LEAP)).contains(&now) =>
+            {
+                let last = last.max(now);
+                Self { last, since }
+            }
+            _ => Self {
+                last: now,
+                since: now,
+            },
+        }
     }
 
-    /// Whether it may be gone by.
-    pub(super) fn is_reached(self) -> bool {
-        self.last.saturating_sub(self.since) >= WAIT
+    /// For how long it is not gone by yet; nothing when it may be.
+    pub(super) fn waits(self) -> Option<Duration> {
+        let waits = WAIT.saturating_sub(self.last.saturating_sub(self.since));
+        u64::try_from(waits)
+            .ok()
+            .filter(|waits| *waits > 0)
+            .map(Duration::from_millis)
     }
 }
 
 /// Looks at the clock once more.
-pub(super) fn look(tx: &Tx<'_>, now: Timestamp) -> store::Result<Steadiness> {
-    let seen = Steadiness::after(read(tx)?, now.as_millisecond());
+pub(super) fn look(tx: &Tx<'_>, now: Timestamp, tolerance: Duration) -> store::Result<Steadiness> {
+    let tolerance = i64::try_from(tolerance.as_millis()).unwrap_or(i64::MAX);
+    let seen = Steadiness::after(read(tx)?, now.as_millisecond(), tolerance);
     settings::put(tx, SEEN, &format!("{} {}", seen.last, seen.since))?;
     Ok(seen)
 }
@@ -66,9 +80,9 @@ mod tests {
     fn a_leap_is_waited_for_and_steps_are_not() {
         let mut seen = None;
         let mut at = |hours: i64| {
-            let next = Steadiness::after(seen, hours * HOUR);
+            let next = Steadiness::after(seen, hours * HOUR, 0);
             seen = Some(next);
-            next.is_reached()
+            next.waits().is_none()
         };
         assert!(!at(1000));
         assert!(!at(1023));
@@ -82,5 +96,18 @@ mod tests {
         assert!(!at(1123));
         assert!(at(1124));
         assert!(!at(1123));
+    }
+    /// Two servers look in turn, one of which is thirty seconds behind.
+    #[test]
+    fn clocks_that_differ_within_the_tolerance_go_steadily() {
+        let (tolerance, behind) = (60_000, 30_000);
+        let mut seen = Steadiness::after(None, 1000 * HOUR, tolerance);
+        for hour in 1001..=1024 {
+            seen = Steadiness::after(Some(seen), hour * HOUR, tolerance);
+            seen = Steadiness::after(Some(seen), hour * HOUR - behind, tolerance);
+        }
+        assert_eq!(seen.waits(), None, "{seen:?}");
+        let back = Steadiness::after(Some(seen), seen.last - tolerance - 1, tolerance);
+        assert_eq!(back.waits(), Some(Duration::from_hours(24)));
     }
 }

@@ -221,6 +221,30 @@ async fn without_the_token_nothing_is_issued_and_what_is_known_is_answered() {
     assert!(bed.metric("chancery_orphans_total").abs() < f64::EPSILON);
 }
 
+/// The first responder is revoked when the second one of its key answers, and a third cannot be made: nobody answers, also after a new
+/// start, which knows the second one from the store alone.
+#[tokio::test]
+async fn a_responder_whose_key_is_distrusted_is_not_taken_up_at_the_start() {
+    let (bed, hsm) = bed().await;
+    let id = bed.issuer("issuing").id;
+    let first = bed.authority.responder(&admin(), id).unwrap().unwrap();
+    bed.advance(jiff::SignedDuration::from_hours(24 * 8));
+    assert_eq!(bed.authority.renew_due_responders().await.unwrap(), 2);
+    *hsm.fault.lock() = Some(absent);
+    let request = RevokeRequest {
+        certificate: CertRef::Id(first.certificate_id),
+        reason: RevocationReason::KeyCompromise,
+        invalidity_date: None,
+    };
+    bed.authority.revoke(&admin(), request).await.unwrap();
+    assert!(bed.authority.responder(&admin(), id).unwrap().is_none());
+    let bed = bed.restarted().await;
+    assert!(bed.authority.responder(&admin(), id).unwrap().is_none());
+    *hsm.fault.lock() = None;
+    assert_eq!(bed.authority.renew_due_responders().await.unwrap(), 1);
+    assert!(bed.authority.responder(&admin(), id).unwrap().is_some());
+}
+
 #[tokio::test]
 async fn a_signature_that_may_exist_becomes_an_orphan_on_the_crl() {
     let (bed, hsm) = bed().await;

@@ -11,6 +11,7 @@ use pki::crl::RevocationReason;
 use pki::{Certificate, Serial};
 
 use crate::bed::{Bed, admin};
+use crate::faults;
 use ca::{CertRef, RevokeRequest};
 
 fn issuer(bed: &Bed) -> Certificate {
@@ -251,7 +252,7 @@ async fn a_revoked_responder_answers_no_more() {
     };
     assert!(of(old.der(), &before.der));
     revoke(&bed, old.serial(), RevocationReason::KeyCompromise).await;
-    let new = Certificate::parse(&responder().certificate).unwrap();
+    let new = Certificate::parse(&successor(&bed, old.der()).await.certificate).unwrap();
     assert_ne!(new.public_key(), old.public_key());
     let after = bed.authority.answer_ocsp_serial(id, issued.serial).await;
     assert!(!of(old.der(), &after.der) && of(new.der(), &after.der));
@@ -266,24 +267,85 @@ async fn a_revoked_responder_answers_no_more() {
     assert_eq!(kept.certificate, new.der());
 }
 
+/// The responder that comes by itself after one that was revoked.
+async fn successor(bed: &Bed, revoked: &[u8]) -> ca::ResponderEntry {
+    let id = bed.issuer("issuing").id;
+    let find = async {
+        loop {
+            let current = bed.authority.responder(&admin(), id).unwrap();
+            match current.filter(|current| current.certificate != revoked) {
+                Some(current) => return current,
+                None => tokio::time::sleep(Duration::from_millis(5)).await,
+            }
+        }
+    };
+    tokio::time::timeout(Duration::from_secs(20), find)
+        .await
+        .expect("no successor")
+}
+
+/// A renewal keeps the key: whoever revokes any certificate of it distrusts all of them.
 #[tokio::test]
-async fn a_revoked_responder_is_not_taken_up_at_the_start() {
+async fn a_revoked_responder_takes_those_with_its_key_along() {
     let bed = Bed::ready().await;
     let id = bed.issuer("issuing").id;
-    let old = bed.authority.responder(&admin(), id).unwrap().unwrap();
+    let first = bed.authority.responder(&admin(), id).unwrap().unwrap();
     bed.advance(SignedDuration::from_hours(24 * 8));
     bed.authority.renew_due_responders().await.unwrap();
-    let serial = Certificate::parse(&old.certificate).unwrap().serial();
-    let current = bed.authority.responder(&admin(), id).unwrap().unwrap();
-    let second = Certificate::parse(&current.certificate).unwrap().serial();
-    assert_ne!(serial, second);
-    // One that answers no more may be revoked without any other effect.
-    revoke(&bed, serial, RevocationReason::Superseded).await;
-    let kept = bed.authority.responder(&admin(), id).unwrap().unwrap();
-    assert_eq!(kept.certificate, current.certificate);
+    let second = bed.authority.responder(&admin(), id).unwrap().unwrap();
+    let [first, second] = [&first, &second].map(|entry| Certificate::parse(&entry.certificate).unwrap());
+    assert_eq!(first.public_key(), second.public_key());
+    assert_ne!(first.serial(), second.serial());
+    revoke(&bed, first.serial(), RevocationReason::KeyCompromise).await;
+    let third = successor(&bed, second.der()).await;
+    let key = |entry: &ca::ResponderEntry| {
+        Certificate::parse(&entry.certificate)
+            .unwrap()
+            .public_key()
+            .clone()
+    };
+    assert_ne!(key(&third), *first.public_key());
+    // Nor does a new start take up one of them, or a renewal the key.
     let bed = bed.restarted().await;
     let kept = bed.authority.responder(&admin(), id).unwrap().unwrap();
-    assert_eq!(kept.certificate, current.certificate);
+    assert_eq!(kept.certificate, third.certificate);
+    bed.advance(SignedDuration::from_hours(24 * 8));
+    bed.authority.renew_due_responders().await.unwrap();
+    let fourth = bed.authority.responder(&admin(), id).unwrap().unwrap();
+    assert_eq!(key(&fourth), key(&third));
+}
+
+/// The token makes no signature: what is revoked is revoked all the same, and told.
+#[tokio::test]
+#[expect(
+    clippy::await_holding_lock,
+    reason = "the lock is what keeps the signature waiting"
+)]
+async fn nobody_who_revokes_waits_for_the_next_responder() {
+    let (bed, hsm) = faults::bed().await;
+    let others = [
+        bed.server("a.example").await.serial,
+        bed.server("b.example").await.serial,
+    ];
+    let id = bed.issuer("issuing").id;
+    let old = bed.authority.responder(&admin(), id).unwrap().unwrap();
+    let serial = Certificate::parse(&old.certificate).unwrap().serial();
+    let held = hsm.hold.lock();
+    let soon = Duration::from_secs(10);
+    let revoking = revoke(&bed, serial, RevocationReason::KeyCompromise);
+    tokio::time::timeout(soon, revoking)
+        .await
+        .expect("the responder's own");
+    while bed.metric("chancery_signer_waiting") < 0.5 {
+        tokio::time::sleep(Duration::from_millis(5)).await;
+    }
+    for other in others {
+        let revoking = revoke(&bed, other, RevocationReason::Superseded);
+        tokio::time::timeout(soon, revoking).await.expect("another one's");
+    }
+    assert!(bed.authority.responder(&admin(), id).unwrap().is_none());
+    drop(held);
+    successor(&bed, &old.certificate).await;
 }
 
 #[tokio::test]

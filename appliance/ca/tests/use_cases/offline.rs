@@ -5,6 +5,7 @@ use pki::{Crl, KeyAlgorithm};
 
 use crate::bed::{Bed, admin, root, server_request};
 use crate::request::{Holder, ca_csr};
+use crate::several::Pair;
 
 fn import(name: &str, certificates: String) -> ImportOffline {
     ImportOffline {
@@ -176,4 +177,36 @@ async fn a_certificate_that_proves_nothing_is_not_cross_signed() {
         .await
         .unwrap_err();
     assert_eq!(refusal.code(), "possession_not_proven");
+}
+
+/// Another server imports a newer one after this one has looked at what there is, and before it has the duty.
+#[tokio::test(flavor = "multi_thread")]
+async fn of_two_servers_none_records_an_older_list_after_a_newer_one() {
+    let (machine, pair) = (offline().await, Pair::ready().await);
+    let certificate = machine.issuer("root").certificate.as_ref().unwrap().pem();
+    let far = pair
+        .one
+        .import_offline(&admin(), import("far", certificate))
+        .await
+        .unwrap();
+    let first = list_of(&machine, "root").await;
+    let began = std::time::Instant::now();
+    let importing = std::thread::scope(|scope| {
+        let newer = format!(
+            "BEGIN; LOCK TABLE leases IN ACCESS EXCLUSIVE MODE; SELECT pg_sleep(3);
+             INSERT INTO settings (key, value) VALUES ('crl.imported.{}', '6'); COMMIT",
+            far.id
+        );
+        let database = &pair.database;
+        scope.spawn(move || database.run(&newer));
+        let is_held = "SELECT count(*) FROM pg_locks WHERE mode = 'AccessExclusiveLock' AND relation = 'leases'::regclass";
+        while database.run(is_held) == "0" {
+            assert!(began.elapsed().as_secs() < 20, "nobody holds the duties");
+        }
+        let (one, first) = (pair.one.clone(), first.clone());
+        tokio::spawn(async move { one.import_crl(&admin(), "far", &first).await })
+    });
+    let error = importing.await.unwrap().unwrap_err();
+    assert_eq!(error.code(), "crl_not_newer", "{error}");
+    assert!(pair.one.current_crl(far.id).is_none());
 }

@@ -90,8 +90,10 @@ async fn a_certificate_goes_into_the_archive_when_its_month_is_old_enough() {
     let young = bed.server("young.example").await;
     // The clock has leapt: nothing goes for a day.
     assert_eq!(bed.authority.retain().await.unwrap(), Retained::default());
+    assert!((bed.metric("chancery_retention_waits_seconds") - 86_400.0).abs() < 0.5);
     let retained = retain(&bed).await;
     assert_eq!(retained.certificates, 2);
+    assert!(bed.metric("chancery_retention_waits_seconds") < 0.5);
     assert_eq!(ids(&bed).await, [young.id]);
 
     let found: Vec<Value> = files(&archive).iter().flat_map(|file| lines(file)).collect();

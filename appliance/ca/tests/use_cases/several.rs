@@ -334,6 +334,12 @@ async fn a_responder_that_one_revokes_the_other_answers_by_no_more() {
         .find(|item| is_responder(&item.subject))
         .unwrap();
     revoke(&pair.one, responder.serial, RevocationReason::KeyCompromise).await;
+    let id = pair.one.issuer("issuing").unwrap().id;
+    let since = Instant::now();
+    while pair.one.responder(&admin(), id).unwrap().is_none() {
+        assert!(since.elapsed() < Duration::from_secs(20), "no successor");
+        tokio::time::sleep(Duration::from_millis(10)).await;
+    }
     pair.settle().await;
     assert_eq!(
         pair.ask(&pair.other, serial).await,

@@ -1,10 +1,12 @@
 //! The smaller nouns: what is put in comes out, and what must not happen does not.
 
+use std::collections::HashSet;
+
 use store::tokens::TokenRow;
-use store::{Error, issuers, keys, profiles, responders, settings, tokens};
+use store::{Error, certificates, issuers, keys, profiles, responders, revocations, settings, tokens};
 use uuid::Uuid;
 
-use super::fixture::{ISSUER, OTHER_ISSUER, Place, certificate, issuer, key};
+use super::fixture::{ISSUER, OTHER_ISSUER, Place, certificate, issuer, key, revocation, serial};
 
 #[tokio::test]
 async fn keys_are_known_by_their_fingerprint() {
@@ -211,6 +213,47 @@ async fn responders_overlap_and_go_when_they_have_ended() {
 }
 
 #[tokio::test]
+async fn the_key_of_a_responder_counts_as_revoked_while_one_of_its_certificates_is() {
+    let place = Place::new();
+    let store = place.with_issuers().await;
+    for number in [1, 2] {
+        let of = certificate(number);
+        let row = responders::ResponderRow {
+            certificate_id: of.id,
+            issuer_id: ISSUER,
+            key_fingerprint: key().fingerprint,
+            certificate: of.der,
+            not_before: of.not_before,
+            not_after: of.not_after,
+        };
+        let put = move |tx: &store::Tx<'_>| {
+            certificates::insert(tx, &certificate(number), &[])?;
+            responders::insert(tx, &row, 0)
+        };
+        store.write(put).await.unwrap();
+    }
+    let look = async || {
+        let read = |reader: &store::Reader<'_>| {
+            let is_revoked = |issuer, key: &[u8]| responders::is_key_of_revoked(reader, issuer, key);
+            let own = is_revoked(ISSUER, &key().fingerprint)?;
+            let other = is_revoked(OTHER_ISSUER, &key().fingerprint)? || is_revoked(ISSUER, &[0; 32])?;
+            Ok((own, other, responders::keys_of_revoked(reader)?))
+        };
+        store.read(read).await.unwrap()
+    };
+    assert_eq!(look().await, (false, false, HashSet::new()));
+    let hold = |tx: &store::Tx<'_>| revocations::put(tx, &revocation(1, 6));
+    store.write(hold).await.unwrap();
+    let keys = HashSet::from([(ISSUER, key().fingerprint)]);
+    assert_eq!(look().await, (true, false, keys));
+    store
+        .write(|tx| revocations::remove(tx, ISSUER, &serial(1)))
+        .await
+        .unwrap();
+    assert_eq!(look().await, (false, false, HashSet::new()));
+}
+
+#[tokio::test]
 async fn tokens_are_revoked_once_and_remember_their_last_use() {
     let place = Place::new();
     let store = place.open();
@@ -305,7 +348,7 @@ async fn the_schema_takes_no_value_of_the_wrong_kind() {
     let mut row = certificate(1);
     row.revoked_at = Some(1);
     let error = store
-        .write(move |tx| store::certificates::insert(tx, &row, &[]))
+        .write(move |tx| certificates::insert(tx, &row, &[]))
         .await
         .unwrap_err();
     assert!(

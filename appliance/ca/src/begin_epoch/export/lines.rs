@@ -35,10 +35,15 @@ struct Page {
     items: Vec<Line>,
 }
 
+/// How often all lines may be read for values that turn out to be none. After that a value is looked for on one line alone: a file of
+/// lines that each begin something would be read to its end for each of them.
+const VAIN: usize = 8;
+
 /// Reads all of it: the entries in their order, and the lines that are no JSON.
 pub(super) fn read(text: &[u8]) -> Result<(Vec<Found>, Vec<usize>), ExportFault> {
     let (mut found, mut skipped) = (Vec::new(), Vec::new());
     let (mut rest, mut line) = (text, 1);
+    let mut in_vain = VAIN * (ends(text) + 1);
     loop {
         let begin = rest.iter().position(|octet| !octet.is_ascii_whitespace());
         let Some(begin) = begin else {
@@ -46,18 +51,25 @@ pub(super) fn read(text: &[u8]) -> Result<(Vec<Found>, Vec<usize>), ExportFault>
         };
         let (blank, value) = rest.split_at(begin);
         line += ends(blank);
-        let mut values = serde_json::Deserializer::from_slice(value).into_iter::<&RawValue>();
+        let first_line = value.iter().position(|octet| *octet == b'\n');
+        let first_line = first_line.unwrap_or(value.len());
+        let tried = if in_vain == 0 {
+            value.get(..first_line).unwrap_or(value)
+        } else {
+            value
+        };
+        let mut values = serde_json::Deserializer::from_slice(tried).into_iter::<&RawValue>();
         let end = match values.next() {
             Some(Ok(json)) if json.get().starts_with(['{', '[']) => {
                 take(json.get(), line, &mut found)?;
                 values.byte_offset()
             }
-            _ => {
+            none => {
+                // Where it cannot be read any further.
+                let lines = none.and_then(Result::err).map_or(1, |fault| fault.line());
+                in_vain = in_vain.saturating_sub(lines.saturating_sub(1));
                 skipped.push(line);
-                value
-                    .iter()
-                    .position(|octet| *octet == b'\n')
-                    .unwrap_or(value.len())
+                first_line
             }
         };
         let (taken, behind) = value.split_at(end.min(value.len()));

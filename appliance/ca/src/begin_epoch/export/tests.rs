@@ -323,3 +323,13 @@ fn one_that_shows_nothing_and_shares_nothing_is_taken_only_when_somebody_says_so
     let proven = ExportedLog::read(lines.as_bytes()).unwrap();
     proven.check_against(known, 2).unwrap();
 }
+
+/// Each line begins what none ends, and reading on from each to the end of the file would take minutes.
+#[test]
+fn lines_that_all_begin_something_are_passed_over_in_time() {
+    let torn = "{\"a\":[1,\n".repeat(20_000);
+    let began = std::time::Instant::now();
+    let read = ExportedLog::read(torn.as_bytes());
+    assert!(matches!(read, Err(ExportFault::NoJson(20_000))), "{read:?}");
+    assert!(began.elapsed().as_secs() < 15, "{:?}", began.elapsed());
+}
