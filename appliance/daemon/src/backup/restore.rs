@@ -215,13 +215,7 @@ async fn run(wanted: Wanted, now: Timestamp, known: &mut Option<Place>, told: &m
         place,
     } = unpacked;
     drop(restore);
-    write_configuration(&place, &store)?;
-    if store.is_given() {
-        warnings.push(format!(
-            "the configuration was written anew, with the store that was named and without its comments; what it was is beside it: {}",
-            of_backup(&place.config_file()).display()
-        ));
-    }
+    warnings.extend(write_configuration(&place, &store)?);
     interrupt::check()?;
     let when = now.strftime("%Y%m%dT%H%M%SZ").to_string();
     let old_state = place.switch(&when)?;
@@ -360,8 +354,8 @@ fn store_config(place: &Place, given: &StoreArgs) -> Result<StoreConfig> {
     Ok(store)
 }
 
-/// The configurations as they are to be where they will be.
-fn write_configuration(place: &Place, given: &StoreArgs) -> Result<()> {
+/// The configurations as they are to be where they will be; what is told of one that is not as it was.
+fn write_configuration(place: &Place, given: &StoreArgs) -> Result<Option<String>> {
     let file = place.staged_config();
     let mut text = fs::read_to_string(&file)?;
     if given.is_given() {
@@ -375,7 +369,12 @@ fn write_configuration(place: &Place, given: &StoreArgs) -> Result<()> {
         let file = place.staged_file(signing);
         write_moved(place, &file, &fs::read_to_string(&file)?)?;
     }
-    Ok(())
+    Ok(given.is_given().then(|| {
+        format!(
+            "the configuration was written anew, with the store that was named and without its comments; what it was is beside it: {}",
+            of_backup(&place.config_file()).display()
+        )
+    }))
 }
 
 fn write_moved(place: &Place, file: &Path, text: &str) -> Result<()> {

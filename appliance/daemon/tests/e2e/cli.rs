@@ -340,6 +340,11 @@ fn an_error_is_told_to_machines_too() {
             "{words:?}: {error}"
         );
     }
+}
+
+#[test]
+fn an_error_says_what_to_do_about_it() {
+    let appliance = Appliance::start(Keys::Software);
     let words = ["--token-file", "/nowhere.token", "ca", "list"];
     assert!(
         error_of(&appliance, &words).1["message"]
