@@ -97,16 +97,43 @@ impl Authority {
     /// Whether certificates are to be had of it: of a root only where there is no other CA.
     fn is_to_issue(&self, issuer: &IssuerEntry) -> bool {
         let is_active = |one: &IssuerEntry| one.state == IssuerState::Active && one.acts_by_itself();
-        let is_wanted = issuer.origin != IssuerOrigin::Root
-            || !self
+        let is_the_only = || {
+            !self
                 .issuers()
                 .iter()
-                .any(|one| is_active(one) && one.origin != IssuerOrigin::Root);
+                .any(|one| is_active(one) && one.origin != IssuerOrigin::Root)
+        };
+        let is_wanted = issuer.origin != IssuerOrigin::Root || is_the_only();
         is_active(issuer) && is_wanted && self.revocation_of(issuer).is_none()
     }
 
+    /// Whether it is a CA under another one of which certificates are to be had by itself.
+    pub fn is_to_issue_leaves(&self, issuer: &IssuerEntry) -> bool {
+        issuer.origin != IssuerOrigin::Root && self.is_to_issue(issuer)
+    }
+
+    /// The token of the first CA whose token is there; nothing when there is no CA. That of a CA whose HSM is lost is passed over.
+    pub(crate) async fn token_of_a_ca(&self) -> Result<Option<String>> {
+        let issuers = self.issuers();
+        let tokens = issuers.iter().filter(|issuer| issuer.acts_by_itself());
+        let tokens: Vec<String> = tokens.map(|issuer| issuer.token.clone()).collect();
+        if tokens.is_empty() {
+            return Ok(None);
+        }
+        let status = self.inner().signer.status().await?;
+        let is_there = |token: &&String| {
+            let mut lanes = status.lanes.iter();
+            lanes.any(|lane| lane.available && lane.name == **token)
+        };
+        if let Some(token) = tokens.iter().find(is_there) {
+            return Ok(Some(token.clone()));
+        }
+        let message = format!("no token of a CA is there: {}", tokens.join(", "));
+        Err(SignFault::absent(message).into())
+    }
+
     /// Refuses where no token has the key of an issuer, before anything is begun that wants a signature by it.
-    pub(crate) async fn require_key(&self, issuer: &IssuerEntry) -> Result<()> {
+    pub async fn require_key(&self, issuer: &IssuerEntry) -> Result<()> {
         let signer = &self.inner().signer;
         if signer
             .list()
