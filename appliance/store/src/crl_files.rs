@@ -348,7 +348,8 @@ mod tests {
         drop(files.begin("d.crl", 0, [&b"unsigned"[..]]).unwrap());
         let names = || {
             let entries = std::fs::read_dir(folder.path().join("crls")).unwrap();
-            Vec::from_iter(entries.map(|entry| entry.unwrap().file_name()))
+            let names = entries.map(|entry| entry.unwrap().file_name());
+            names.collect::<Vec<_>>()
         };
         assert_eq!(names(), ["a.crl"], "what is not finished leaves nothing behind");
         files

@@ -176,11 +176,9 @@ async fn open(args: &Args, steps: Steps, layout: &Layout, there: &There) -> Resu
     let opened = compose::new_store(&config).await.map_err(tell_in_use)?;
     let known = Known::of_open(&opened).await?;
     existing::hold(args, &known)?;
-    if server.is_new() {
-        if let Some(url) = known.base_url {
-            settle_base_url(args, steps, &mut written, url);
-            config.public.base_url.clone_from(&written.public.base_url);
-        }
+    if let Some(url) = known.base_url.filter(|_| server.is_new()) {
+        settle_base_url(args, steps, &mut written, url);
+        config.public.base_url.clone_from(&written.public.base_url);
     }
     let signer = match &signing {
         None => compose::signer(&config)?,

@@ -215,7 +215,8 @@ fn a_further_server_after_a_loss_has_its_certificate_from_a_ca_whose_key_is_ther
 
 fn names(folder: &Path) -> Vec<String> {
     let entries = std::fs::read_dir(folder).unwrap();
-    Vec::from_iter(entries.map(|entry| entry.unwrap().file_name().into_string().unwrap()))
+    let names = entries.map(|entry| entry.unwrap().file_name().into_string().unwrap());
+    names.collect()
 }
 
 #[test]

@@ -54,11 +54,10 @@ fn is_one_subject(own: &str, given: &str) -> bool {
 /// It is an error when there are such CAs and none has its key here: nothing could be signed.
 pub(super) async fn issuer_at_hand(authority: &Authority, layout: &Layout) -> Result<Option<String>> {
     let issuers = authority.issuers();
-    let mut issuing = Vec::from_iter(
-        issuers
-            .iter()
-            .filter(|issuer| authority.is_to_issue_leaves(issuer)),
-    );
+    let mut issuing: Vec<_> = issuers
+        .iter()
+        .filter(|issuer| authority.is_to_issue_leaves(issuer))
+        .collect();
     issuing.sort_by_key(|issuer| (issuer.name == ISSUING, issuer.created_at));
     let Some(usual) = issuing.last() else {
         return Ok(None);

@@ -101,7 +101,8 @@ impl Known {
 
     fn read(issuers: &[IssuerRow]) -> Self {
         // The active generation of a name before those that it succeeded.
-        let mut alive = Vec::from_iter(issuers.iter().filter(|issuer| issuer.state != "disabled"));
+        let alive = issuers.iter().filter(|issuer| issuer.state != "disabled");
+        let mut alive: Vec<&IssuerRow> = alive.collect();
         alive.sort_by_key(|issuer| (issuer.state != "active", std::cmp::Reverse(issuer.generation)));
         Self {
             base_url: base_url(issuers),
