@@ -18,7 +18,7 @@ use crate::clock::{Clock, ClockGuard, HIGH_WATER, since_start};
 use crate::duty::Nudge;
 use crate::error::{Error, Result};
 use crate::follow::Following;
-use crate::health::{SignerLook, StoreLook};
+use crate::health::{KeysLook, SignerLook, StoreLook};
 use crate::issuer::Issuer;
 use crate::metrics::Metrics;
 use crate::ocsp_cache::OcspCache;
@@ -57,6 +57,7 @@ pub(crate) struct Inner {
     /// The signed OCSP answers on disk; none where there is no folder for them.
     pub(crate) answers: Option<OcspAnswers>,
     pub(crate) signer_look: SignerLook,
+    pub(crate) keys_look: KeysLook,
     pub(crate) store_look: StoreLook,
     /// One change of the set of issuers at a time.
     pub(crate) issuer_changes: tokio::sync::Mutex<()>,
@@ -99,6 +100,7 @@ impl Authority {
             in_flight: InFlight::default(),
             verified_requests: VerifiedRequests::default(),
             signer_look: SignerLook::default(),
+            keys_look: KeysLook::default(),
             store_look: StoreLook::default(),
             issuer_changes: tokio::sync::Mutex::default(),
             table_changes: tokio::sync::Mutex::default(),

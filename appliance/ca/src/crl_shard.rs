@@ -32,7 +32,40 @@ pub(crate) struct CrlShard {
     pub(crate) is_unsure: AtomicBool,
     /// One CRL at a time.
     pub(crate) publishing: tokio::sync::Mutex<()>,
+    /// How making it went last, here.
+    pub(crate) last_try: Mutex<LastTry>,
     revoked: Mutex<Revoked>,
+}
+
+/// How making a list went.
+#[derive(Debug, Default)]
+pub(crate) enum LastTry {
+    /// It was not tried since the start.
+    #[default]
+    None,
+    Made,
+    Failed(CrlFault),
+}
+
+/// Since when a list cannot be made, and why.
+#[derive(Clone, Debug)]
+pub(crate) struct CrlFault {
+    pub(crate) since: Timestamp,
+    pub(crate) why: String,
+}
+
+impl LastTry {
+    /// Takes note of how it went now; what fails again fails since the first time.
+    pub(crate) fn note(&mut self, failed: Option<CrlFault>) {
+        *self = match (failed, &*self) {
+            (None, _) => Self::Made,
+            (Some(fault), Self::Failed(before)) => Self::Failed(CrlFault {
+                since: before.since,
+                ..fault
+            }),
+            (Some(fault), _) => Self::Failed(fault),
+        };
+    }
 }
 
 #[derive(Debug, Default)]

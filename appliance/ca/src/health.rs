@@ -1,10 +1,12 @@
 //! Whether the authority can do its work, and a look at all of its parts.
 
+mod keys;
+
 use std::time::{Duration, Instant};
 
 use jiff::Timestamp;
 use serde_json::json;
-use signer_wire::ServiceStatus;
+use signer_wire::{KeyRecord, ServiceStatus};
 
 use crate::audit;
 use crate::audit_log::Waiting;
@@ -12,16 +14,15 @@ use crate::authority::Authority;
 use crate::clock::{HIGH_WATER, from_millis};
 use crate::crl_shard::CrlShard;
 use crate::error::Result;
-use crate::issuer::IssuerEntry;
 use crate::permit;
 use crate::principal::Principal;
-use crate::signer::{SignFault, key_ref};
+use crate::signer::SignFault;
 
 /// One thing that is wrong.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub struct HealthProblem {
-    /// Stable code: `clock_set_back`, `signer_unavailable`, `hsm_unavailable`, `hsm_warning`, `store_full`, `store_unavailable`, `crl_expired`,
-    /// `no_responder`, `issuer_revoked`, `changes_behind`, `changes_stuck`, `changes_unknown`, `audit_alarm`, `audit_checkpoint_late`,
+    /// Stable code: `clock_set_back`, `signer_unavailable`, `hsm_unavailable`, `hsm_key_missing`, `hsm_warning`, `store_full`,
+    /// `store_unavailable`, `crl_expired`, `crl_late`, `no_responder`, `issuer_revoked`, `changes_behind`, `changes_stuck`, `changes_unknown`, `audit_alarm`, `audit_checkpoint_late`,
     /// `audit_files`, `audit_export_stuck`, `audit_witness_alarm`, `audit_witness_late`, `audit_witness_state`.
     pub code: &'static str,
     /// One sentence for the operator.
@@ -71,6 +72,10 @@ type SignerSays = std::result::Result<ServiceStatus, SignFault>;
 /// What the signer said when it was asked last, so that many callers of `/readyz` cost it little.
 #[derive(Debug, Default)]
 pub(crate) struct SignerLook(tokio::sync::Mutex<Option<(Instant, SignerSays)>>);
+
+/// The keys that the signer had when it was asked last.
+#[derive(Debug, Default)]
+pub(crate) struct KeysLook(tokio::sync::Mutex<Option<(Instant, Vec<KeyRecord>)>>);
 
 /// Whether the store took what was written last, likewise.
 #[derive(Debug, Default)]
@@ -197,50 +202,6 @@ impl Authority {
         }
     }
 
-    /// A token that is away keeps from issuing when it has a key that no other token has; one that may sign but shows something
-    /// odd is told as well.
-    async fn token_problems(&self, status: &ServiceStatus) -> Vec<HealthProblem> {
-        let mut problems = Vec::new();
-        let is_available = |name: &String| {
-            status
-                .lanes
-                .iter()
-                .any(|lane| lane.available && lane.name == *name)
-        };
-        for lane in &status.lanes {
-            if !lane.warning.is_empty() {
-                problems.push(HealthProblem {
-                    code: "hsm_warning",
-                    message: format!("the token {}: {}", lane.name, lane.warning),
-                    is_fatal: false,
-                });
-            }
-        }
-        if status.lanes.iter().all(|lane| lane.available) {
-            return problems;
-        }
-        let keys = self.inner().signer.list().await.unwrap_or_default();
-        let is_elsewhere = |key| {
-            let record = keys.iter().find(|record| record.key == key_ref(key));
-            record.is_some_and(|record| record.tokens.iter().any(is_available))
-        };
-        let issuers = self.issuers();
-        problems.extend(status.lanes.iter().filter(|lane| !lane.available).map(|lane| {
-            let needs = |issuer: &IssuerEntry| {
-                issuer.answers()
-                    && issuer.key_lost.is_none()
-                    && issuer.token == lane.name
-                    && !is_elsewhere(issuer.key)
-            };
-            HealthProblem {
-                code: "hsm_unavailable",
-                message: format!("the token {} is away: {}", lane.name, lane.detail),
-                is_fatal: issuers.iter().any(|issuer| needs(issuer)),
-            }
-        }));
-        problems
-    }
-
     fn issuer_problems(&self, now: Timestamp) -> Vec<HealthProblem> {
         let mut problems = Vec::new();
         for issuer in self.inner().registry.all() {
@@ -279,6 +240,15 @@ impl Authority {
                 problem(
                     "crl_expired",
                     format!("there is no current CRL of the issuer {name}"),
+                );
+            }
+            if let Some(fault) = self.crl_fault(&issuer) {
+                problem(
+                    "crl_late",
+                    format!(
+                        "a CRL of the issuer {name} is due and cannot be made since {}: {}",
+                        fault.since, fault.why
+                    ),
                 );
             }
             let responder = issuer.responder.load();

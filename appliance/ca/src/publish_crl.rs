@@ -26,7 +26,7 @@ use crate::authority::Authority;
 use crate::background;
 use crate::clock::from_millis;
 use crate::crl_duty::is_for_later;
-use crate::crl_shard::CrlShard;
+use crate::crl_shard::{CrlFault, CrlShard, LastTry};
 use crate::error::{Error, Result};
 use crate::issuer::{Issuer, IssuerEntry};
 use crate::permit::{self, Permit, action};
@@ -179,6 +179,17 @@ impl Authority {
         }
     }
 
+    /// Why a CRL of an issuer that is due cannot be made here; nothing of one that another server has made since.
+    pub(crate) fn crl_fault(&self, issuer: &Issuer) -> Option<CrlFault> {
+        issuer
+            .shards
+            .iter()
+            .find_map(|shard| match &*shard.last_try.lock() {
+                LastTry::Failed(fault) if self.is_due(issuer, shard) => Some(fault.clone()),
+                _ => None,
+            })
+    }
+
     fn is_due(&self, issuer: &Issuer, shard: &CrlShard) -> bool {
         let (entry, now) = (issuer.entry(), self.inner().clock.now());
         let has_ended = entry
@@ -207,18 +218,37 @@ impl Authority {
         let _one_at_a_time = shard.publishing.lock().await;
         // What is revoked from here on makes the next CRL due; what was revoked before is in the entries already.
         let was_due = shard.is_due.swap(false, Ordering::SeqCst);
-        let duty = self.take_crl_duty(issuer, shard).await;
-        let outcome = match duty {
-            Ok((lease, number)) => {
-                let making = self.make_crl(permit, issuer, shard, (&lease, number), lifetime);
-                self.under(&lease, making).await
-            }
-            Err(error) => Err(error),
-        };
+        let outcome = self.publish_under_duty(permit, issuer, shard, lifetime).await;
+        match &outcome {
+            Ok(_) => shard.last_try.lock().note(None),
+            Err(error) if is_for_later(error) => {}
+            Err(error) => shard.last_try.lock().note(Some(CrlFault {
+                since: self.inner().clock.now(),
+                why: error.to_string(),
+            })),
+        }
         if outcome.is_err() && was_due {
             shard.is_due.store(true, Ordering::SeqCst);
         }
         outcome
+    }
+
+    async fn publish_under_duty(
+        &self,
+        permit: &Permit<action::Publish>,
+        issuer: &Issuer,
+        shard: &CrlShard,
+        lifetime: Duration,
+    ) -> Result<Arc<PublishedCrl>> {
+        let entry = issuer.entry();
+        // Numbers and files are not spent on what no token can sign. Where the last list was made its key is taken to be there.
+        let is_proven = matches!(*shard.last_try.lock(), LastTry::Made);
+        if !is_proven && entry.answers() && !entry.is_elsewhere() {
+            self.require_key(&entry).await?;
+        }
+        let (lease, number) = self.take_crl_duty(issuer, shard).await?;
+        let making = self.make_crl(permit, issuer, shard, (&lease, number), lifetime);
+        self.under(&lease, making).await
     }
 
     async fn make_crl(
@@ -334,7 +364,15 @@ impl Authority {
             self.begin_file(&row, &linted),
             self.seal_parts(&signing, &linted, Purpose::Crl),
         );
-        let (begun, sealed) = (begun?, sealed?);
+        let begun = begun?;
+        let sealed = match sealed {
+            Ok(sealed) => sealed,
+            Err(fault) => {
+                // To take a large file away takes its time.
+                background::run(move || drop(begun)).await?;
+                return Err(fault.into());
+            }
+        };
         row.digest = sealed.digest;
         let file = self.finish_file(&row, linted, begun, sealed.signature).await?;
         row.octets = file.octets();
@@ -368,6 +406,7 @@ impl Authority {
             let begun = if begun.offset() == offset {
                 begun
             } else {
+                drop(begun);
                 files.begin(&name, offset, linted.pieces())?
             };
             begun.finish(&before, &behind)

@@ -1,11 +1,11 @@
 //! The server's own certificate and key as files: written when they are issued, read when the server starts or reloads.
 
+use std::collections::HashSet;
 use std::path::PathBuf;
 
 use anyhow::{Context as _, Result};
 use ca::{Authority, TlsCertificate};
 use front::TlsIdentity;
-use jiff::Timestamp;
 use pki::{Certificate, SubjectAltName};
 use secrecy::{ExposeSecret as _, SecretSlice};
 
@@ -17,6 +17,7 @@ use crate::files::{self, Readers};
 pub(crate) struct TlsFiles {
     chain: PathBuf,
     key: PathBuf,
+    roots: PathBuf,
 }
 
 impl TlsFiles {
@@ -25,19 +26,37 @@ impl TlsFiles {
         Self {
             chain: folder.join("server.pem"),
             key: folder.join("server.key"),
+            roots: config.path("ca-bundle.pem".as_ref()),
         }
     }
 
     /// Has a new certificate issued when it is time; whether it did.
     pub(crate) async fn renew(&self, api: &Api, authority: &Authority) -> Result<bool> {
-        if !self.is_due(api, authority.clock().now()) {
+        if !self.is_due(api, authority) {
             return Ok(false);
         }
         let issued = authority
             .tls_certificate(&api.names, api.issuer.as_deref())
             .await?;
+        // Clients know the root before they see a certificate under it.
+        self.write_roots(authority)?;
         self.write(&issued)?;
         Ok(true)
+    }
+
+    /// Writes the roots of all CAs for clients of the API, beside those that are there already and have not ended: other servers
+    /// may have certificates under them yet, and somebody may have added one.
+    pub(crate) fn write_roots(&self, authority: &Authority) -> Result<()> {
+        let now = authority.clock().now();
+        let there = std::fs::read(&self.roots).unwrap_or_default();
+        let mut roots = Certificate::parse_all(&there).unwrap_or_default();
+        let own = authority.issuers();
+        let own = own.iter().filter(|issuer| issuer.parent.is_none());
+        roots.extend(own.filter_map(|issuer| issuer.certificate.clone()));
+        let mut known = HashSet::new();
+        roots.retain(|root| root.not_after() > now && known.insert(root.fingerprint_sha256()));
+        let text: String = roots.iter().map(Certificate::pem).collect();
+        files::write(&self.roots, text.as_bytes(), Readers::All)
     }
 
     /// What is there as the identity of the server.
@@ -52,9 +71,10 @@ impl TlsFiles {
         Ok(identity.replace(&chain, key.expose_secret())?)
     }
 
-    /// Whether the certificate cannot be used, has used up two thirds of its life, or lacks a name it should have. A crash
-    /// between the writing of key and certificate leaves two that do not belong together.
-    fn is_due(&self, api: &Api, now: Timestamp) -> bool {
+    /// Whether the certificate cannot be used, has used up two thirds of its life, lacks a name it should have, or comes from
+    /// another CA than it should. A crash between the writing of key and certificate leaves two that do not belong together.
+    fn is_due(&self, api: &Api, authority: &Authority) -> bool {
+        let now = authority.clock().now();
         let leaf = std::fs::read(&self.chain)
             .ok()
             .and_then(|pem| Certificate::parse(&pem).ok());
@@ -62,7 +82,7 @@ impl TlsFiles {
         leaf.filter(|_| is_usable).is_none_or(|leaf| {
             let (start, end) = (leaf.not_before().as_second(), leaf.not_after().as_second());
             let is_old = now.as_second() >= start + (end - start) / 3 * 2;
-            is_old || !has_names(&leaf, &api.names)
+            is_old || !has_names(&leaf, &api.names) || !is_of_its_ca(&leaf, api, authority)
         })
     }
 
@@ -91,6 +111,31 @@ impl TlsFiles {
             .collect();
         Ok((chain, SecretSlice::from(key.pkcs8.to_vec())))
     }
+}
+
+/// Whether a certificate comes from a generation of the CA that is named, which is not revoked. Of an authority that is not here only
+/// who names another one wants to get away.
+fn is_of_its_ca(leaf: &Certificate, api: &Api, authority: &Authority) -> bool {
+    let issuers = authority.issuers();
+    let issuer = issuers.iter().find(|issuer| {
+        let own = issuer.certificate.as_ref();
+        own.is_some_and(|own| {
+            own.subject() == leaf.issuer() && leaf.verify_signed_by(own.public_key()).is_ok()
+        })
+    });
+    let Some(issuer) = issuer else {
+        return api.issuer.is_none();
+    };
+    let wanted = api.issuer.as_deref();
+    let is_named = wanted.is_none_or(|wanted| wanted == issuer.name || wanted == issuer.id.to_string());
+    let mut at = Some(issuer);
+    while let Some(one) = at {
+        if authority.revocation_of(one).is_some() {
+            return false;
+        }
+        at = issuers.iter().find(|above| Some(above.id) == one.parent);
+    }
+    is_named
 }
 
 /// Whether a certificate is good for all these host names and addresses.

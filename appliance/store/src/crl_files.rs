@@ -51,13 +51,14 @@ impl CrlFiles {
                 .create(&self.folder)?;
             let path = self.folder.join(format!("{name}.new"));
             let mut file = private(&path)?;
+            let unnamed = Unnamed(Some(path));
             file.seek(SeekFrom::Start(offset))?;
             write_all(&mut file, pieces)?;
             crash_point::pass(|| "CRL file: written in part".to_owned());
             file.sync_data()?;
             Ok(UnfinishedFile {
                 file,
-                path,
+                unnamed,
                 folder: self.folder.clone(),
                 name: name.to_owned(),
                 offset,
@@ -154,14 +155,38 @@ impl CrlFiles {
     }
 }
 
-/// A file that has not got its name yet.
+/// A file that has not got its name yet. It is taken away when it is dropped: what is not signed is of no use.
 #[derive(Debug)]
 pub struct UnfinishedFile {
     file: File,
-    path: PathBuf,
+    unnamed: Unnamed,
     folder: PathBuf,
     name: String,
     offset: u64,
+}
+
+/// Where a file is that has not got its name; nowhere once it has.
+#[derive(Debug)]
+struct Unnamed(Option<PathBuf>);
+
+impl Unnamed {
+    /// Gives it its name.
+    fn name(&mut self, named: &Path) -> io::Result<()> {
+        if let Some(path) = &self.0 {
+            std::fs::rename(path, named)?;
+        }
+        self.0 = None;
+        Ok(())
+    }
+}
+
+impl Drop for Unnamed {
+    fn drop(&mut self) {
+        if let Some(path) = &self.0 {
+            // What stays is taken away by the next start.
+            let _ = std::fs::remove_file(path);
+        }
+    }
 }
 
 impl UnfinishedFile {
@@ -187,7 +212,7 @@ impl UnfinishedFile {
             self.file.write_all(behind)?;
             self.file.sync_all()?;
             crash_point::pass(|| "CRL file: before its name".to_owned());
-            std::fs::rename(&self.path, self.folder.join(&self.name))?;
+            self.unnamed.name(&self.folder.join(&self.name))?;
             crash_point::pass(|| "CRL file: after its name".to_owned());
             File::open(&self.folder)?.sync_all()?;
             self.file.metadata().map(|data| data.len())
@@ -320,17 +345,20 @@ mod tests {
         let unfinished = files.begin("b.crl", 3, [&b"half"[..]]).unwrap();
         assert!(unfinished.finish(b"h", b"").is_err());
         assert!(files.open("b.crl", 7).unwrap().is_none());
+        drop(files.begin("d.crl", 0, [&b"unsigned"[..]]).unwrap());
+        let names = || {
+            let entries = std::fs::read_dir(folder.path().join("crls")).unwrap();
+            let names = entries.map(|entry| entry.unwrap().file_name());
+            names.collect::<Vec<_>>()
+        };
+        assert_eq!(names(), ["a.crl"], "what is not finished leaves nothing behind");
         files
             .begin("c.crl", 0, [&b"c"[..]])
             .unwrap()
             .finish(b"", b"")
             .unwrap();
         files.keep_only(&HashSet::from(["a.crl".to_owned()])).unwrap();
-        let left: Vec<_> = std::fs::read_dir(folder.path().join("crls"))
-            .unwrap()
-            .map(|entry| entry.unwrap().file_name())
-            .collect();
-        assert_eq!(left, ["a.crl"]);
+        assert_eq!(names(), ["a.crl"]);
         // It is read to its end by who has it open.
         files.remove("a.crl").unwrap();
         files.remove("a.crl").unwrap();

@@ -271,8 +271,8 @@ impl Authority {
         Ok(Some(log))
     }
 
-    /// Makes the key of the log, on a token or, when none is named, where the keys of the CAs are; nothing when there is none
-    /// yet, or when another server is at it.
+    /// Makes the key of the log, on a token or, when none is named, on that of the first CA whose token is there; nothing when there is
+    /// no CA yet, or when another server is at it.
     pub async fn make_audit_log(&self, token: Option<&str>) -> Result<Option<String>> {
         if self.inner().store.read(AuditLog::read).await?.is_none() {
             self.make_audit_key(token).await?;
@@ -290,12 +290,11 @@ impl Authority {
         let settled = token
             .map(ToOwned::to_owned)
             .or_else(|| self.inner().settings.audit_token.clone());
-        let of_a_ca = || {
-            let issuers = self.issuers();
-            let first = issuers.iter().find(|issuer| issuer.answers());
-            first.map(|issuer| issuer.token.clone())
+        let of_a_ca = match settled {
+            Some(token) => Some(token),
+            None => self.token_of_a_ca().await?,
         };
-        let Some(token) = settled.or_else(of_a_ca) else {
+        let Some(token) = of_a_ca else {
             return Ok(None);
         };
         let store = &self.inner().store;

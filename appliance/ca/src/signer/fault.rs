@@ -54,6 +54,16 @@ impl SignFault {
         )
     }
 
+    /// All tokens are there, and none has the key.
+    pub(crate) fn key_missing(message: String) -> Self {
+        Self::new("hsm_key_missing", message, false)
+    }
+
+    /// A token is away that may have the key.
+    pub(crate) fn absent(message: String) -> Self {
+        Self::new("hsm_unavailable", message, false)
+    }
+
     /// Too many requests wait already; nothing was sent.
     pub(crate) fn overloaded() -> Self {
         Self::new("overloaded", "too many requests wait for the signer", false)

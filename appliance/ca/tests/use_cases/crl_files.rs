@@ -110,3 +110,38 @@ async fn a_hold_and_its_release_change_the_list_over_restarts() {
         assert_eq!(crl.find(serial).and_then(|entry| entry.reason), listed);
     }
 }
+
+#[tokio::test]
+async fn what_no_token_can_sign_costs_neither_a_file_nor_a_number() {
+    let (bed, hsm) = crate::faults::bed().await;
+    let before = (names(&bed), published(&bed).number());
+    let serial = bed.server("host.example").await.serial;
+    let request = RevokeRequest {
+        certificate: CertRef::Serial(serial),
+        reason: RevocationReason::Superseded,
+        invalidity_date: None,
+    };
+    bed.authority.revoke(&admin(), request).await.unwrap();
+    hsm.lose_keys(true);
+    for _ in 0..3 {
+        let error = bed.authority.publish_due_crls().await.unwrap_err();
+        assert_eq!(error.code(), "hsm_key_missing", "{error}");
+        assert_eq!(names(&bed), before.0);
+    }
+    let health = bed.authority.health().await;
+    let codes: Vec<_> = health
+        .problems
+        .iter()
+        .map(|one| (one.code, one.is_fatal))
+        .collect();
+    assert!(codes.contains(&("crl_late", false)), "{health:?}");
+    // The first of several tries finds out, and the others spend no number.
+    hsm.lose_keys(false);
+    assert_eq!(bed.authority.publish_due_crls().await.unwrap(), 1);
+    assert_eq!(published(&bed).number(), before.1.map(|number| number + 2));
+    let health = bed.authority.health().await;
+    assert!(
+        !health.problems.iter().any(|one| one.code == "crl_late"),
+        "{health:?}"
+    );
+}

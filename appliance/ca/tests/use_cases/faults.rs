@@ -1,6 +1,7 @@
 //! The token away, its PIN rejected, the token full, the disk full: a code, and nothing changed.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Instant;
 
 use ca::{CertRef, Filter, OcspAnswerKind, RevokeRequest};
@@ -17,6 +18,8 @@ pub(crate) struct Simulated {
     fault: Mutex<Option<fn() -> Error>>,
     /// A key that it shows and does not sign with.
     lost: Mutex<Option<KeyRef>>,
+    /// The token is there and its keys are not.
+    is_empty: AtomicBool,
     /// Whoever holds this keeps signatures waiting.
     pub(crate) hold: Mutex<()>,
     /// The signatures it made, in their order.
@@ -30,9 +33,19 @@ impl Simulated {
             keys: Arc::clone(keys),
             fault: Mutex::new(None),
             lost: Mutex::new(None),
+            is_empty: AtomicBool::new(false),
             hold: Mutex::new(()),
             made: Mutex::default(),
         })
+    }
+
+    /// Takes its keys out, or puts them back.
+    pub(crate) fn lose_keys(&self, is_empty: bool) {
+        self.is_empty.store(is_empty, Ordering::SeqCst);
+    }
+
+    fn full(&self) -> Option<&Software> {
+        (!self.is_empty.load(Ordering::SeqCst)).then_some(&*self.keys)
     }
 
     fn check(&self) -> Result<(), Error> {
@@ -50,15 +63,16 @@ impl Keys for Simulated {
     }
 
     fn list(&self) -> Vec<KeyRecord> {
-        self.keys.list()
+        let records = self.full().map(Keys::list).unwrap_or_default();
+        records.into_iter().map(told).collect()
     }
 
     fn kind(&self, key: &KeyRef) -> Option<KeyKind> {
-        self.keys.kind(key)
+        self.full()?.kind(key)
     }
 
     fn find(&self, key: &KeyRef) -> Option<KeyRecord> {
-        self.keys.find(key)
+        self.full()?.find(key).map(told)
     }
 
     fn generate(&self, label: &str, kind: KeyKind) -> Result<KeyRecord, Error> {
@@ -96,6 +110,11 @@ impl Keys for Simulated {
     fn tend(&self) -> Result<(), Error> {
         Ok(())
     }
+}
+
+fn told(record: KeyRecord) -> KeyRecord {
+    let tokens = vec!["hsm".to_owned()];
+    KeyRecord { tokens, ..record }
 }
 
 fn absent() -> Error {
@@ -243,6 +262,39 @@ async fn a_responder_whose_key_is_distrusted_is_not_taken_up_at_the_start() {
     *hsm.fault.lock() = None;
     assert_eq!(bed.authority.renew_due_responders().await.unwrap(), 1);
     assert!(bed.authority.responder(&admin(), id).unwrap().is_some());
+}
+
+#[tokio::test]
+async fn a_key_that_no_token_has_is_told_before_it_is_wanted() {
+    let (bed, hsm) = bed().await;
+    hsm.lose_keys(true);
+    let health = bed.authority.health().await;
+    assert!(!health.is_ready, "{health:?}");
+    let told = health.problems.iter().filter(|one| one.code == "hsm_key_missing");
+    let told: Vec<_> = told.map(|one| (one.is_fatal, one.message.clone())).collect();
+    assert_eq!(told.len(), 2, "{told:?}");
+    assert!(told[0].0 && told[0].1.contains("issuing 1") && told[0].1.contains("signerd.toml"));
+    assert!(!told[1].0 && told[1].1.contains("root 1"), "{told:?}");
+
+    // One that is revoked is not waited for.
+    let serial = bed.issuer("issuing").certificate.as_ref().unwrap().serial();
+    let request = RevokeRequest {
+        certificate: CertRef::Serial(serial),
+        reason: RevocationReason::CaCompromise,
+        invalidity_date: None,
+    };
+    bed.authority.revoke(&admin(), request).await.unwrap();
+    let health = bed.authority.health().await;
+    let issuing = health
+        .problems
+        .iter()
+        .find(|one| one.message.contains("issuing 1 ("));
+    assert!(issuing.is_some_and(|one| !one.is_fatal), "{health:?}");
+
+    hsm.lose_keys(false);
+    let health = bed.authority.health().await;
+    let is_told = health.problems.iter().any(|one| one.code == "hsm_key_missing");
+    assert!(health.is_ready && !is_told, "{health:?}");
 }
 
 #[tokio::test]

@@ -141,3 +141,44 @@ async fn a_token_that_is_away_is_fatal_only_where_no_other_has_its_keys() {
         assert_eq!(issued.is_ok(), is_ready);
     }
 }
+
+#[tokio::test]
+async fn a_log_that_is_begun_anew_gets_its_key_in_a_token_that_is_there() {
+    let twins = ["lost", "new"].map(|name| {
+        Arc::new(Twin {
+            name,
+            keys: Arc::new(Software::in_memory()),
+            is_away: AtomicBool::new(false),
+        })
+    });
+    let backends = twins.iter().map(|twin| Arc::clone(twin) as Arc<dyn Keys>);
+    let ring = KeyRing::new(backends.collect(), None);
+    let bed = Bed::with(Arc::new(ring), Settings::new(BASE_URL)).await;
+    for token in ["lost", "new"] {
+        let own = ca::CreateRoot {
+            token: token.into(),
+            ..root(&format!("root-{token}"), KeyAlgorithm::P256)
+        };
+        bed.authority.create_root(&admin(), own).await.unwrap();
+    }
+    assert!(bed.authority.tend_audit_log_now().await.unwrap());
+    assert!(bed.authority.audit_checkpoint(&admin()).await.is_ok());
+    let [lost, new] = &twins;
+    lost.is_away.store(true, Ordering::Relaxed);
+    let reason = "the HSM with its key is lost";
+    bed.authority
+        .begin_audit_log_anew(&admin(), reason)
+        .await
+        .unwrap();
+    assert!(bed.authority.tend_audit_log_now().await.unwrap());
+    assert!(bed.authority.audit_checkpoint(&admin()).await.is_ok());
+    // With all of them away nothing is made, and why is told.
+    bed.authority
+        .begin_audit_log_anew(&admin(), reason)
+        .await
+        .unwrap();
+    new.is_away.store(true, Ordering::Relaxed);
+    let error = bed.authority.tend_audit_log_now().await.unwrap_err();
+    assert_eq!(error.code(), "hsm_unavailable");
+    assert!(error.to_string().contains("lost, new"), "{error}");
+}

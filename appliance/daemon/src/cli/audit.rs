@@ -105,7 +105,10 @@ pub(crate) async fn run(place: &Place, command: Command) -> Result<ExitCode> {
             match (place.output, answer.pointer("/key").and_then(Value::as_str)) {
                 (Output::Json, _) => table::json(&answer),
                 (Output::Table, Some(key)) => say!("{key}"),
-                (Output::Table, None) => anyhow::bail!("there is no key yet: it is made with the first CA"),
+                (Output::Table, None) => anyhow::bail!(
+                    "the log has no key and is not signed: a key is made, within seconds, in the token of the first CA whose token is there, \
+                     or in `audit.token`; when there is a CA and no key after a minute, /readyz says why (audit_checkpoint_late)"
+                ),
             }
         }
         Command::Checkpoint { out } => {

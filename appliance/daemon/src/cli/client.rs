@@ -106,6 +106,8 @@ pub(crate) struct Api {
     client: Client,
     server: String,
     token: String,
+    /// The file with the roots that the server is checked with.
+    roots: PathBuf,
 }
 
 impl Api {
@@ -155,6 +157,7 @@ impl Api {
                     token.display()
                 )
             })?,
+            roots: bundle.to_owned(),
         })
     }
 
@@ -177,17 +180,8 @@ impl Api {
             request = request.json(body);
         }
         let response = request.send().await.map_err(|error| {
-            anyhow::Error::new(error).context(ApiFailure {
-                code: "server_unreachable".to_owned(),
-                message: format!(
-                    "the server {} cannot be reached: is `chancery serve` running?",
-                    self.server
-                ),
-                retryable: true,
-                order_id: None,
-                request_id: None,
-                details: Value::Null,
-            })
+            let failure = self.unreached(&error);
+            anyhow::Error::new(error).context(failure)
         })?;
         let status = response.status();
         let octets = response.bytes().await?.to_vec();
@@ -198,6 +192,33 @@ impl Api {
         Err(ApiFailure::read(status.as_u16(), &body).into())
     }
 
+    /// Why there was no answer.
+    fn unreached(&self, error: &reqwest::Error) -> ApiFailure {
+        let (code, message) = if is_of_unknown_root(error) {
+            let message = format!(
+                "the certificate of the server {} comes from a CA that {} does not have: name the file with its root by --ca-bundle (the \
+                 server writes ca-bundle.pem into its state folder)",
+                self.server,
+                self.roots.display()
+            );
+            ("server_not_trusted", message)
+        } else {
+            let message = format!(
+                "the server {} cannot be reached: is `chancery serve` running?",
+                self.server
+            );
+            ("server_unreachable", message)
+        };
+        ApiFailure {
+            retryable: code == "server_unreachable",
+            code: code.to_owned(),
+            message,
+            order_id: None,
+            request_id: None,
+            details: Value::Null,
+        }
+    }
+
     pub(crate) async fn get(&self, path: &str) -> Result<Value> {
         self.ask(Method::GET, path, None).await
     }
@@ -205,6 +226,27 @@ impl Api {
     pub(crate) async fn post(&self, path: &str, body: &Value) -> Result<Value> {
         self.ask(Method::POST, path, Some(body)).await
     }
+}
+
+/// Whether the certificate of the server comes from an authority that is not among the roots.
+fn is_of_unknown_root(error: &reqwest::Error) -> bool {
+    let mut at: Option<&(dyn std::error::Error + 'static)> = Some(error);
+    while let Some(cause) = at {
+        if let Some(rustls::Error::InvalidCertificate(rustls::CertificateError::UnknownIssuer)) =
+            cause.downcast_ref()
+        {
+            return true;
+        }
+        // What an I/O error is made of is not its source.
+        let within = cause
+            .downcast_ref::<std::io::Error>()
+            .and_then(std::io::Error::get_ref);
+        at = match within {
+            Some(within) => Some(within),
+            None => cause.source(),
+        };
+    }
+    false
 }
 
 /// The address of the server on this machine, by a name that its certificate has.

@@ -3,6 +3,7 @@
 
 mod authorities;
 mod draft;
+mod existing;
 mod given;
 mod layout;
 mod plan;
@@ -94,18 +95,19 @@ pub(crate) struct Args {
     /// A further name or address of the server, for its certificate; may be given several times.
     #[arg(long = "name", value_name = "NAME")]
     names: Vec<String>,
-    /// The subject of the root.
-    #[arg(long, value_name = "DN", default_value = "CN=Chancery Root CA", value_parser = subject::parse)]
-    root_subject: String,
-    /// The subject of the issuing CA.
-    #[arg(long, value_name = "DN", default_value = "CN=Chancery Issuing CA", value_parser = subject::parse)]
-    issuing_subject: String,
-    /// The kind of the root's key: ec-p256, ec-p384, ec-p521, rsa-2048 to rsa-4096, ed25519, ml-dsa-44, ml-dsa-65, ml-dsa-87.
-    #[arg(long, value_name = "ALGORITHM", default_value = "ec-p256")]
-    root_algorithm: KeyAlgorithm,
+    /// The subject of the root; `CN=Chancery Root CA` when left out.
+    #[arg(long, value_name = "DN", value_parser = subject::parse)]
+    root_subject: Option<String>,
+    /// The subject of the issuing CA; `CN=Chancery Issuing CA` when left out.
+    #[arg(long, value_name = "DN", value_parser = subject::parse)]
+    issuing_subject: Option<String>,
+    /// The kind of the root's key: ec-p256, ec-p384, ec-p521, rsa-2048 to rsa-4096, ed25519, ml-dsa-44, ml-dsa-65, ml-dsa-87; `ec-p256` when
+    /// left out.
+    #[arg(long, value_name = "ALGORITHM")]
+    root_algorithm: Option<KeyAlgorithm>,
     /// The kind of the issuing CA's key, likewise.
-    #[arg(long, value_name = "ALGORITHM", default_value = "ec-p256")]
-    issuing_algorithm: KeyAlgorithm,
+    #[arg(long, value_name = "ALGORITHM")]
+    issuing_algorithm: Option<KeyAlgorithm>,
     /// Print the admin token as well; it is in `admin.token` in any case.
     #[arg(long)]
     print_token: bool,
@@ -123,6 +125,8 @@ pub(crate) async fn run(output: Output, args: &Args) -> Result<()> {
     let mut layout = Layout::new(args)?;
     let steps = Steps(output);
     let there = There::read(args, &mut layout)?;
+    given::refuse_a_server(args, &layout, &there)?;
+    given::refuse_lost_signing(args, &layout, &there)?;
     if args.dry_run {
         return plan::plan(args, steps, &layout, &there);
     }
@@ -170,12 +174,11 @@ async fn open(args: &Args, steps: Steps, layout: &Layout, there: &There) -> Resu
     };
     let mut config = Config::load(server.path())?;
     let opened = compose::new_store(&config).await.map_err(tell_in_use)?;
-    if server.is_new() {
-        let known = Known::of_open(&opened).await?.base_url;
-        if let Some(url) = known {
-            settle_base_url(args, steps, &mut written, url);
-            config.public.base_url.clone_from(&written.public.base_url);
-        }
+    let known = Known::of_open(&opened).await?;
+    existing::hold(args, &known)?;
+    if let Some(url) = known.base_url.filter(|_| server.is_new()) {
+        settle_base_url(args, steps, &mut written, url);
+        config.public.base_url.clone_from(&written.public.base_url);
     }
     let signer = match &signing {
         None => compose::signer(&config)?,
@@ -184,6 +187,18 @@ async fn open(args: &Args, steps: Steps, layout: &Layout, there: &There) -> Resu
             Signer::in_process(Arc::new(ring))
         }
     };
+    let authority = compose::authority(compose::settings(&config)?, opened, signer).await?;
+    match existing::issuer_at_hand(&authority, layout).await {
+        Ok(Some(name)) if server.is_new() => {
+            written.api.issuer = Some(name.clone());
+            config.api.issuer = Some(name);
+        }
+        Ok(_) => {}
+        Err(error) => {
+            authority.drain().await;
+            return Err(error);
+        }
+    }
     if let Some((draft, contents)) = signing {
         let is_new = draft.is_new();
         draft.keep(&contents)?;
@@ -192,7 +207,6 @@ async fn open(args: &Args, steps: Steps, layout: &Layout, there: &There) -> Resu
     let is_new = server.is_new();
     server.keep(&written)?;
     steps.configured("server", is_new, &layout.config);
-    let authority = compose::authority(compose::settings(&config)?, opened, signer).await?;
     Ok((config, authority))
 }
 
@@ -262,6 +276,19 @@ fn server_config(args: &Args, layout: &Layout) -> Result<Config> {
 }
 
 impl Args {
+    /// Subject and kind of key of a root that is made.
+    fn root(&self) -> (&str, KeyAlgorithm) {
+        let subject = self.root_subject.as_deref().unwrap_or("CN=Chancery Root CA");
+        (subject, self.root_algorithm.unwrap_or(KeyAlgorithm::P256))
+    }
+
+    /// The same of an issuing CA.
+    fn issuing(&self) -> (&str, KeyAlgorithm) {
+        let subject = self.issuing_subject.as_deref();
+        let algorithm = self.issuing_algorithm.unwrap_or(KeyAlgorithm::P256);
+        (subject.unwrap_or("CN=Chancery Issuing CA"), algorithm)
+    }
+
     /// The addresses of the listeners: public, API, metrics.
     fn listeners(&self) -> [SocketAddr; 3] {
         let here = |given: Option<SocketAddr>, port| {

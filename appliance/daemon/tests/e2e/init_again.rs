@@ -116,6 +116,110 @@ fn an_option_that_says_something_else_is_refused() {
 }
 
 #[test]
+fn a_ca_that_is_there_is_not_what_an_option_says_otherwise() {
+    let appliance = Appliance::init(Keys::Software);
+    let init = |words: &[&str]| {
+        let mut command = appliance.command(&["init", "--dir"]);
+        command.arg(appliance.state()).args(words).output().unwrap()
+    };
+    for (words, told) in [
+        (&["--root-subject", "CN=Other"][..], "the subject of `root`"),
+        (&["--issuing-subject", "CN=Other"], "the subject of `issuing`"),
+        (&["--root-algorithm", "ec-p384"], "the key of `root`"),
+        (&["--issuing-algorithm", "rsa-2048"], "--issuing-algorithm"),
+        (
+            &["--dry-run", "--root-subject", "CN=Other"],
+            "CN=Chancery Root CA",
+        ),
+        (&["--offline"], "the folder of a server"),
+    ] {
+        let output = init(words);
+        assert_eq!(output.status.code(), Some(1), "{words:?}: {}", text(&output));
+        assert!(text(&output).contains(told), "{words:?}: {}", text(&output));
+    }
+    let same = [
+        "--root-subject",
+        "cn=Chancery Root CA",
+        "--root-algorithm",
+        "ec-p256",
+    ];
+    let output = init(&same);
+    assert!(output.status.success(), "{}", text(&output));
+}
+
+#[test]
+fn a_lost_configuration_of_the_signing_process_is_not_made_without_the_keys() {
+    let mut appliance = Appliance::init(Keys::Software);
+    let state = appliance.state();
+    let signing = state.join("signerd.toml");
+    std::fs::remove_file(&signing).unwrap();
+    let before = std::fs::read(appliance.config()).unwrap();
+    let init = |words: &[&str]| {
+        let mut command = appliance.command(&["init", "--dir"]);
+        command.arg(&state).args(words).output().unwrap()
+    };
+    let refused = init(&["--init-token"]);
+    assert_eq!(refused.status.code(), Some(1), "{}", text(&refused));
+    assert!(text(&refused).contains("with --software"), "{}", text(&refused));
+    let refused = init(&["--init-token", "--token-label", "other"]);
+    assert_eq!(refused.status.code(), Some(1), "{}", text(&refused));
+    for word in ["the key of none is at hand", "issuing"] {
+        assert!(text(&refused).contains(word), "{}", text(&refused));
+    }
+    assert!(!signing.exists(), "{}", text(&refused));
+    assert_eq!(std::fs::read(appliance.config()).unwrap(), before);
+    let again = init(&["--software"]);
+    assert!(again.status.success(), "{}", text(&again));
+    appliance.serve();
+    appliance.issue("after", "tls-server", "/CN=after.test", Some("DNS:after.test"));
+}
+
+#[test]
+fn a_further_server_after_a_loss_has_its_certificate_from_a_ca_whose_key_is_there() {
+    let (mut first, further) = (Appliance::empty(), Appliance::empty());
+    let made = first.init_on(None, &["--software"]).output().unwrap();
+    assert!(made.status.success(), "{}", text(&made));
+    let keys = |appliance: &Appliance| appliance.state().join("keys");
+    std::fs::create_dir_all(keys(&further)).unwrap();
+    let database = format!("sqlite:{}", first.state().join("chancery.db").display());
+    let init = || {
+        let mut command = further.command(&["init", "--software", "--dir"]);
+        command.arg(further.state()).args(["--store-url", &database]);
+        command.output().unwrap()
+    };
+    let refused = init();
+    assert_eq!(refused.status.code(), Some(1), "{}", text(&refused));
+    for word in ["`issuing`", "bring the keys into the token"] {
+        assert!(text(&refused).contains(word), "{}", text(&refused));
+    }
+    assert_eq!(configurations(&further.state()), [""; 0]);
+
+    let before = names(&keys(&first));
+    first.serve();
+    first.ok(&ca_with(&["create-root", "root-2"], "CN=Root 2"));
+    let words = ["create-issuing", "issuing-2", "--parent", "root-2"];
+    first.ok(&ca_with(&words, "CN=Issuing 2"));
+    first.ok(&["audit", "begin-anew", "--reason", "the keys are lost"]);
+    first.wait_for_log("the audit log has a key");
+    first.signal("TERM");
+    first.wait();
+    let after = names(&keys(&first));
+    for name in after.iter().filter(|name| !before.contains(name)) {
+        std::fs::copy(keys(&first).join(name), keys(&further).join(name)).unwrap();
+    }
+    let made = init();
+    assert!(made.status.success(), "{}", text(&made));
+    let config = std::fs::read_to_string(further.state().join("chancery.toml")).unwrap();
+    assert!(config.contains("issuer = \"issuing-2\""), "{config}");
+}
+
+fn names(folder: &Path) -> Vec<String> {
+    let entries = std::fs::read_dir(folder).unwrap();
+    let names = entries.map(|entry| entry.unwrap().file_name().into_string().unwrap());
+    names.collect()
+}
+
+#[test]
 fn what_was_made_of_files_alone_needs_no_option_again() {
     let appliance = Appliance::init(Keys::Software);
     let state = appliance.state();
@@ -185,4 +289,10 @@ fn a_further_server_takes_the_base_address_of_the_store() {
     let config = std::fs::read_to_string(state.join("chancery.toml")).unwrap();
     let line = format!("base_url = \"{}\"", first.public_url());
     assert!(config.contains(&line), "{config}");
+}
+
+/// The words that make a CA with its key in a file.
+fn ca_with<'a>(words: &[&'a str], subject: &'a str) -> Vec<&'a str> {
+    let more = ["--subject", subject, "--token", "software"];
+    [&["ca"][..], words, &more[..]].concat()
 }

@@ -329,3 +329,59 @@ fn a_serial_without_a_certificate_is_shown_for_what_it_is() {
     let unknown = appliance.run(&["cert", "show", "5a01"]);
     assert!(text(&unknown).contains("not_found"), "{}", text(&unknown));
 }
+
+#[test]
+fn its_own_certificate_comes_from_the_ca_that_is_named() {
+    let mut appliance = Appliance::start(Keys::Software);
+    let bundle = appliance.state().join("ca-bundle.pem");
+    let old = appliance.file("old-roots.pem");
+    std::fs::copy(&bundle, &old).unwrap();
+    appliance.ok(&ca_with(&["create-root", "root-2"], "CN=Root 2"));
+    let words = ["create-issuing", "issuing-2", "--parent", "root-2"];
+    appliance.ok(&ca_with(&words, "CN=Issuing 2"));
+    appliance.edit("issuer = \"issuing\"", "issuer = \"issuing-2\"");
+    appliance.signal("HUP");
+    appliance.wait_for_log("the server's own certificate was renewed");
+    // Both roots are known from here on.
+    appliance.ok(&["ca", "list"]);
+    let roots = std::fs::read_to_string(&bundle).unwrap();
+    assert_eq!(roots.matches("BEGIN CERTIFICATE").count(), 2, "{roots}");
+    let words = ["--ca-bundle", old.to_str().unwrap(), "ca", "list"];
+    let refused = appliance.run(&words);
+    assert_eq!(refused.status.code(), Some(3), "{}", text(&refused));
+    for word in ["server_not_trusted", "--ca-bundle"] {
+        assert!(text(&refused).contains(word), "{}", text(&refused));
+    }
+
+    // Its CA is revoked: it goes on with a certificate of the next generation.
+    let serial = appliance.json(&["ca", "show", "issuing-2"])["certificate_pem"].clone();
+    let pem = appliance.write("issuing-2.pem", serial.as_str().unwrap());
+    let serial = judge(
+        "openssl",
+        &["x509", "-noout", "-serial", "-in", pem.to_str().unwrap()],
+    );
+    let serial = serial.trim().strip_prefix("serial=").unwrap();
+    appliance.ok(&["ca", "rollover", "issuing-2"]);
+    appliance.ok(&["cert", "revoke", serial, "--reason", "cACompromise"]);
+    let own = appliance.state().join("tls/server.pem");
+    let before = std::fs::read(&own).unwrap();
+    appliance.signal("HUP");
+    let since = Instant::now();
+    while std::fs::read(&own).unwrap() == before {
+        assert!(
+            since.elapsed() < Duration::from_secs(20),
+            "{}",
+            appliance.log_text()
+        );
+        std::thread::sleep(Duration::from_millis(50));
+    }
+    appliance.ok(&["ca", "list"]);
+    appliance.signal("TERM");
+    assert!(appliance.wait().success(), "{}", appliance.log_text());
+}
+
+/// The words that make a CA with its key in a file.
+fn ca_with<'a>(words: &[&'a str], subject: &'a str) -> Vec<&'a str> {
+    let more = ["--subject", subject, "--token", "software"];
+    [&["ca"][..], words, &more[..]].concat()
+}

@@ -33,6 +33,7 @@ case "$1" in
     start) start ;;
     stop) stop ;;
     restart) stop; start ;;
+    reload) kill -HUP "$(cat "$STAND_IN/pid")" ;;
     *) echo "not known here: $1" >&2; exit 1 ;;
 esac
 "#;
@@ -108,10 +109,32 @@ fn e2e_runbook_key_compromise() {
         ("CA", "issuing"),
         ("PARENT", "root"),
     ];
-    let said = follow("key-compromise.md", (6, &[]), &mut appliance, None, &variables);
+    let before = tls_key_id(&appliance);
+    let said = follow("key-compromise.md", (7, &[]), &mut appliance, None, &variables);
+    assert_ne!(
+        tls_key_id(&appliance),
+        before,
+        "a certificate of the new generation"
+    );
     for word in ["keyCompromise", "certificate.revoke", "Serial Number:"] {
         assert!(said.contains(word), "{word}: {said}");
     }
+}
+
+/// Whose the server's own certificate is.
+fn tls_issuer(appliance: &Appliance) -> String {
+    let file = appliance.state().join("tls/server.pem");
+    let words = ["x509", "-noout", "-issuer", "-nameopt", "RFC2253", "-in"];
+    let words = [&words[..], &[file.to_str().unwrap()]].concat();
+    judge("openssl", &words).trim().to_owned()
+}
+
+/// The key that it was signed with.
+fn tls_key_id(appliance: &Appliance) -> String {
+    let file = appliance.state().join("tls/server.pem");
+    let words = ["x509", "-noout", "-ext", "authorityKeyIdentifier", "-in"];
+    let words = [&words[..], &[file.to_str().unwrap()]].concat();
+    judge("openssl", &words)
 }
 
 #[test]
@@ -144,6 +167,12 @@ fn e2e_runbook_hsm_loss() {
     assert!(said.contains("issuing-2"), "{said}");
     assert!(said.contains("old.test"), "{said}");
     assert_eq!(said.matches("Key lost at").count(), 2, "{said}");
+    assert!(said.contains("/audit/"), "a checkpoint: {said}");
+    assert_eq!(
+        tls_issuer(&appliance),
+        "issuer=CN=Example Issuing CA 2",
+        "its own certificate"
+    );
 }
 
 #[test]

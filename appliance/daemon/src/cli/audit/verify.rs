@@ -14,7 +14,8 @@ use super::read_note;
 use crate::backup::signature::verifier_key;
 use crate::cli::client::Api;
 use crate::cli::failure::WrongUsage;
-use crate::cli::{Place, table};
+use crate::cli::say::say;
+use crate::cli::{Output, Place, table};
 use crate::config::Config;
 
 /// What to verify, and with what.
@@ -77,6 +78,11 @@ pub(super) async fn run(place: &Place, args: &Args) -> Result<ExitCode> {
         .pointer("/sound")
         .and_then(Value::as_bool)
         .unwrap_or(false);
+    if is_sound && place.output == Output::Table && verdict.get("tree").is_some_and(Value::is_null) {
+        say!(
+            "Nothing of it is signed: what is sound now can be rewritten unseen (chancery audit key says what is missing)"
+        );
+    }
     Ok(if is_sound {
         ExitCode::SUCCESS
     } else {

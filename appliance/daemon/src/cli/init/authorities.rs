@@ -27,10 +27,11 @@ pub(super) async fn set_up(
     if authority.issuer(ROOT).is_ok() {
         steps.done("root", "is there");
     } else {
+        let (subject, key_algorithm) = args.root();
         let root = CreateRoot {
             name: ROOT.to_owned(),
-            subject: args.root_subject.clone(),
-            key_algorithm: args.root_algorithm,
+            subject: subject.to_owned(),
+            key_algorithm,
             signature_algorithm: None,
             token: token.to_owned(),
             validity: None,
@@ -53,11 +54,12 @@ pub(super) async fn set_up(
         steps.done("issuing CA", "is there");
         return Ok(());
     }
+    let (subject, key_algorithm) = args.issuing();
     let issuing = CreateIssuing {
         name: ISSUING.to_owned(),
         parent: ROOT.to_owned(),
-        subject: args.issuing_subject.clone(),
-        key_algorithm: args.issuing_algorithm,
+        subject: subject.to_owned(),
+        key_algorithm,
         signature_algorithm: None,
         token: token.to_owned(),
         validity: None,
@@ -103,29 +105,35 @@ pub(super) async fn server_certificate(steps: Steps, config: &Config, authority:
     let renewed = TlsFiles::new(config)
         .renew(&config.api, authority)
         .await
-        .context("the server's own certificate")?;
-    let how = if renewed {
-        "issued by the issuing CA"
-    } else {
-        "is there"
+        .with_context(|| of_which(config, authority))?;
+    let how = match &config.api.issuer {
+        Some(name) if renewed => format!("issued by `{name}`"),
+        None if renewed => "issued by the issuing CA".to_owned(),
+        _ => "is there".to_owned(),
     };
-    steps.done("server's own TLS", how);
+    steps.done("server's own TLS", &how);
     Ok(())
+}
+
+/// What to say where it cannot be issued.
+fn of_which(config: &Config, authority: &Authority) -> String {
+    let named = config.api.issuer.as_deref();
+    let named = named.and_then(|name| authority.issuer(name).ok());
+    named.map_or_else(
+        || "the server's own certificate".to_owned(),
+        |issuer| {
+            format!(
+                "the server's own certificate is to come from the CA `{}`, whose key is in the token `{}`: bring the keys into the token, or \
+                 set `api.issuer` to a CA whose key is at hand",
+                issuer.name, issuer.token
+            )
+        },
+    )
 }
 
 /// The roots, for clients of the API.
 pub(super) fn bundle(steps: Steps, config: &Config, authority: &Authority) -> Result<()> {
-    let roots: String = authority
-        .issuers()
-        .iter()
-        .filter(|issuer| issuer.parent.is_none())
-        .filter_map(|issuer| issuer.certificate.as_ref().map(pki::Certificate::pem))
-        .collect();
-    files::write(
-        &config.path(Path::new("ca-bundle.pem")),
-        roots.as_bytes(),
-        Readers::All,
-    )?;
+    TlsFiles::new(config).write_roots(authority)?;
     steps.done("roots", "written to ca-bundle.pem");
     Ok(())
 }

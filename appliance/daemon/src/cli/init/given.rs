@@ -45,6 +45,43 @@ impl There {
     }
 }
 
+/// A machine for ceremonies has no server's files: a folder with them is that of a server.
+pub(super) fn refuse_a_server(args: &Args, layout: &Layout, there: &There) -> Result<()> {
+    let in_state = |name: &str| match &there.server {
+        Some(config) => config.path(name.as_ref()),
+        None => layout.state.join(name),
+    };
+    let files = ["admin.token", "tls/server.pem"].map(in_state);
+    match files.iter().find(|file| args.offline && file.exists()) {
+        Some(file) => bail!(
+            "{} is there, so this is the folder of a server: name another folder for a machine for ceremonies, or leave --offline out",
+            file.display()
+        ),
+        None => Ok(()),
+    }
+}
+
+/// Where the configuration of the signing process alone is lost, and the keys were in files, another one for an HSM would have none of them.
+pub(super) fn refuse_lost_signing(args: &Args, layout: &Layout, there: &There) -> Result<()> {
+    let Some(config) = &there.server else {
+        return Ok(());
+    };
+    let is_told = args.software || args.module.is_some() || args.token_label.is_some();
+    if is_told || there.is_connected(args) || there.signing.is_some() {
+        return Ok(());
+    }
+    let keys = config.path("keys".as_ref());
+    let has_keys = std::fs::read_dir(&keys).is_ok_and(|mut entries| entries.next().is_some());
+    if has_keys {
+        bail!(
+            "{} is gone, and {} has keys in files: run the same command with --software, or name the token with --token-label",
+            layout.signing.display(),
+            keys.display()
+        );
+    }
+    Ok(())
+}
+
 /// An option, and the key that has another value with that value.
 struct Difference {
     option: &'static str,
@@ -64,7 +101,7 @@ fn refuse(file: &Path, differences: &[Difference]) -> Result<()> {
         })
         .collect();
     bail!(
-        "{} is there, and is not changed by `init`:\n{}\nchange it there, or remove it and run the same command again, or leave the option out",
+        "{} is there, and is not changed by `init`:\n{}\nchange it there, or leave the option out",
         file.display(),
         lines.join("\n")
     )

@@ -1,12 +1,13 @@
 //! What a run of `init` would do, without doing any of it.
 
 use anyhow::Result;
+use pki::KeyAlgorithm;
 
 use super::authorities::{ISSUING, ROOT};
 use super::given::There;
 use super::layout::Layout;
 use super::store::Known;
-use super::{Args, Steps, server_config, settle_base_url, token};
+use super::{Args, Steps, existing, server_config, settle_base_url, token};
 use crate::config::Config;
 
 /// Tells it.
@@ -42,6 +43,7 @@ pub(super) fn plan(args: &Args, steps: Steps, layout: &Layout, there: &There) ->
         return Ok(());
     }
     let store = Known::of(&config)?;
+    existing::hold(args, &store)?;
     if let Some(url) = store.base_url.clone().filter(|_| is_new) {
         settle_base_url(args, steps, &mut config, url);
     }
@@ -51,17 +53,14 @@ pub(super) fn plan(args: &Args, steps: Steps, layout: &Layout, there: &There) ->
 
 /// What is in the store and in the folder of the state.
 fn plan_state(args: &Args, steps: Steps, config: &Config, store: &Known) {
-    let make = |name: &str, subject: &str, algorithm| {
+    let make = |name: &str, (subject, algorithm): (&str, KeyAlgorithm)| {
         known(
-            store.authorities.iter().any(|known| known == name),
+            store.authorities.iter().any(|known| known.name == name),
             format!("make `{name}`: {subject}, {algorithm}, with a CRL and an OCSP responder"),
         )
     };
-    steps.done("root", &make(ROOT, &args.root_subject, args.root_algorithm));
-    steps.done(
-        "issuing CA",
-        &make(ISSUING, &args.issuing_subject, args.issuing_algorithm),
-    );
+    steps.done("root", &make(ROOT, args.root()));
+    steps.done("issuing CA", &make(ISSUING, args.issuing()));
     steps.done(
         "audit log",
         &known(

@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use anyhow::Result;
-use pki::Certificate;
+use pki::{Certificate, KeyAlgorithm};
 use store::issuers::{self, IssuerRow};
 use store::{Error, Location, Store};
 
@@ -49,10 +49,31 @@ impl StoreArgs {
 /// What a store holds already, as far as `init` asks.
 #[derive(Debug, Default)]
 pub(super) struct Known {
-    /// The names of the CAs.
-    pub(super) authorities: Vec<String>,
+    /// The CAs.
+    pub(super) authorities: Vec<KnownCa>,
     /// What the addresses in their certificates begin with.
     pub(super) base_url: Option<String>,
+}
+
+/// A CA of it that was not switched off.
+#[derive(Debug)]
+pub(super) struct KnownCa {
+    pub(super) name: String,
+    pub(super) subject: String,
+    /// The kind of its key; of one that is certified.
+    pub(super) algorithm: Option<KeyAlgorithm>,
+}
+
+impl KnownCa {
+    fn of(issuer: &IssuerRow) -> Self {
+        let certificate = issuer.certificate.as_ref();
+        let certificate = certificate.and_then(|der| Certificate::from_der(der).ok());
+        Self {
+            name: issuer.name.clone(),
+            subject: issuer.subject.clone(),
+            algorithm: certificate.map(|own| own.public_key().algorithm()),
+        }
+    }
 }
 
 impl Known {
@@ -79,10 +100,13 @@ impl Known {
     }
 
     fn read(issuers: &[IssuerRow]) -> Self {
+        // The active generation of a name before those that it succeeded.
         let alive = issuers.iter().filter(|issuer| issuer.state != "disabled");
+        let mut alive: Vec<&IssuerRow> = alive.collect();
+        alive.sort_by_key(|issuer| (issuer.state != "active", std::cmp::Reverse(issuer.generation)));
         Self {
             base_url: base_url(issuers),
-            authorities: alive.map(|issuer| issuer.name.clone()).collect(),
+            authorities: alive.into_iter().map(KnownCa::of).collect(),
         }
     }
 }
