@@ -113,8 +113,8 @@ impl TlsFiles {
     }
 }
 
-/// Whether a certificate comes from a generation of the CA that is named, which is not revoked. Of an authority that is not here only
-/// who names another one wants to get away.
+/// Whether a certificate comes from a generation of the CA that is named, which is not revoked. One of an authority that is not here
+/// was put there by somebody, who wants it.
 fn is_of_its_ca(leaf: &Certificate, api: &Api, authority: &Authority) -> bool {
     let issuers = authority.issuers();
     let issuer = issuers.iter().find(|issuer| {
@@ -124,7 +124,7 @@ fn is_of_its_ca(leaf: &Certificate, api: &Api, authority: &Authority) -> bool {
         })
     });
     let Some(issuer) = issuer else {
-        return api.issuer.is_none();
+        return true;
     };
     let wanted = api.issuer.as_deref();
     let is_named = wanted.is_none_or(|wanted| wanted == issuer.name || wanted == issuer.id.to_string());

@@ -38,7 +38,7 @@ pub(super) const TEXTS: &[(&str, &str)] = &[
     ),
     (
         "api.issuer",
-        "The CA that issues the server's own certificate, by name; the only one that comes into question when left out. A certificate of another CA, or of one that is revoked, is replaced.",
+        "The CA that issues the server's own certificate, by name; the only one that comes into question when left out. A certificate of another CA of the store, or of one that is revoked, is replaced.",
     ),
     (
         "metrics.listen",
