@@ -243,7 +243,7 @@ impl Authority {
         let entry = issuer.entry();
         // Numbers and files are not spent on what no token can sign. Where the last list was made its key is taken to be there.
         let is_proven = matches!(*shard.last_try.lock(), LastTry::Made);
-        if !is_proven && entry.answers() && !entry.is_elsewhere() {
+        if !is_proven && entry.answers() && !entry.is_elsewhere() && entry.key_lost.is_none() {
             self.require_key(&entry).await?;
         }
         let (lease, number) = self.take_crl_duty(issuer, shard).await?;
