@@ -150,7 +150,7 @@ impl Witness {
             // A file that cannot be read is told at once, not with the first request.
             match watched.file.hold(&origin, key.verifier()) {
                 Ok(held) if held.head().is_none() && known.has(&origin) => {
-                    watched.fails(&watched.file.is_gone())
+                    watched.fails(&watched.file.is_gone());
                 }
                 Ok(held) => watched.note(held.head().as_ref()),
                 Err(fault) => watched.fails(&fault.to_string()),
@@ -217,16 +217,14 @@ fn key_and_known(settings: &WitnessSettings) -> std::result::Result<(WitnessKey,
         return Err(foreign(known.key()));
     }
     let key = WitnessKey::open_or_make(&settings.name, key_file)?;
-    let known = match known {
-        Some(mut known) => match known.belong_to(key.verifier(), !has_key).map_err(unusable)? {
-            None => known,
-            Some(other) => return Err(foreign(&other)),
-        },
-        None => {
-            seen::make_folder(folder).map_err(unusable)?;
-            Known::begin(folder, key.verifier()).map_err(unusable)?
-        }
+    let Some(mut known) = known else {
+        seen::make_folder(folder).map_err(unusable)?;
+        let known = Known::begin(folder, key.verifier()).map_err(unusable)?;
+        return Ok((key, known));
     };
+    if let Some(other) = known.belong_to(key.verifier(), !has_key).map_err(unusable)? {
+        return Err(foreign(&other));
+    }
     Ok((key, known))
 }
 
@@ -271,8 +269,8 @@ impl Watched {
     ) -> std::result::Result<String, Stop> {
         let fault = |fault: SeenFault| Stop::Fault(fault.to_string());
         let key = &witness.key;
-        let mut held = self.file.hold(&self.origin, key.verifier()).map_err(fault)?;
-        let (found, is_first) = (held.head(), seen.is_none());
+        let mut file = self.file.hold(&self.origin, key.verifier()).map_err(fault)?;
+        let (found, is_first) = (file.head(), seen.is_none());
         if !is_first && *seen != found {
             return Err(Stop::Fault(self.file.was_changed()));
         }
@@ -280,7 +278,7 @@ impl Watched {
             return Err(Stop::Fault(self.file.is_gone()));
         }
         tlog::continued(request, &head, &found.unwrap_or_else(TreeHead::empty)).map_err(|refusal| {
-            if let (WitnessRefusal::Fork(_), Some(before)) = (&refusal, held.note()) {
+            if let (WitnessRefusal::Fork(_), Some(before)) = (&refusal, file.note()) {
                 self.accuse(before, &note);
             }
             Stop::Refused(refusal)
@@ -291,9 +289,9 @@ impl Watched {
         if found != Some(head) {
             // What of this is on the disk is known only when it has ended well.
             *seen = None;
-            held.write(&cosigned, head).map_err(fault)?;
+            file.write(&cosigned, head).map_err(fault)?;
         } else if is_first {
-            held.sync().map_err(fault)?;
+            file.sync().map_err(fault)?;
         }
         let added = witness.known.lock().add(&self.origin);
         added.map_err(|error| Stop::Fault(format!("the file of known logs cannot be written: {error}")))?;
@@ -339,7 +337,7 @@ impl Watched {
             Stop::Fault(fault) => self.fails(fault),
             // A checkpoint is for everybody to have: whoever sends it with a proof that proves nothing says nothing of the log.
             Stop::Refused(refusal) => {
-                tracing::debug!(log = self.origin, %refusal, "a checkpoint was not cosigned")
+                tracing::debug!(log = self.origin, %refusal, "a checkpoint was not cosigned");
             }
         }
     }

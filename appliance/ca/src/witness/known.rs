@@ -90,8 +90,9 @@ impl Known {
     }
 
     fn write(&self) -> io::Result<()> {
-        let lines = self.key.iter().chain(&self.origins);
-        let text: String = lines.map(|line| format!("{line}\n")).collect();
+        let lines: Vec<&str> = self.key.iter().chain(&self.origins).map(String::as_str).collect();
+        let end = if lines.is_empty() { "" } else { "\n" };
+        let text = lines.join("\n") + end;
         seen::write(&self.path, text.as_bytes(), 0o644)
     }
 }
