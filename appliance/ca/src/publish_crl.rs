@@ -36,6 +36,8 @@ use crate::seal::Purpose;
 
 /// Most CRLs that are made at once.
 const AT_ONCE: usize = 2;
+/// How long a signing process may take to say whether it has a key.
+const LOOKING_FOR_KEY: Duration = Duration::from_secs(2);
 
 impl Authority {
     /// The CRL of an issuer as it is published; of one with several, the first.
@@ -241,10 +243,12 @@ impl Authority {
         lifetime: Duration,
     ) -> Result<Arc<PublishedCrl>> {
         let entry = issuer.entry();
-        // Numbers and files are not spent on what no token can sign. Where the last list was made its key is taken to be there.
+        // Numbers and files are not spent on what no token can sign. Where the last list was made its key is taken to be there; and a
+        // signing process that has too much to do to say so is waited for in the line of those that want signatures.
         let is_proven = matches!(*shard.last_try.lock(), LastTry::Made);
         if !is_proven && entry.answers() && !entry.is_elsewhere() && entry.key_lost.is_none() {
-            self.require_key(&entry).await?;
+            let looked = tokio::time::timeout(LOOKING_FOR_KEY, self.require_key(&entry)).await;
+            looked.unwrap_or(Ok(()))?;
         }
         let (lease, number) = self.take_crl_duty(issuer, shard).await?;
         let making = self.make_crl(permit, issuer, shard, (&lease, number), lifetime);
