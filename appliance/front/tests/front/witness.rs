@@ -106,12 +106,13 @@ async fn every_status_of_add_checkpoint() {
     let shown = auditor.get_ok("/api/v1/audit/witness").await;
     assert_eq!(shown["logs"][0]["size"], size);
     assert!(shown["key"].as_str().unwrap().starts_with("witness.example+"));
-    let state = std::fs::read_dir(&settings.folder)
-        .unwrap()
-        .next()
-        .unwrap()
-        .unwrap();
-    std::fs::write(state.path(), "gone").unwrap();
+    let mut files = std::fs::read_dir(&settings.folder).unwrap();
+    let state = files.find_map(|file| {
+        let file = file.unwrap().path();
+        // Beside it are its lock and the file of all logs that were ever cosigned.
+        (file.extension().is_none() && !file.ends_with("known")).then_some(file)
+    });
+    std::fs::write(state.unwrap(), "gone").unwrap();
     let answer = add(&house, same).await;
     let error = answer.refused(503, "witness_state");
     assert!(
