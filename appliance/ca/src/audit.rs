@@ -157,3 +157,11 @@ pub(crate) fn hexadecimal(octets: &[u8]) -> String {
             text
         })
 }
+
+/// What [`hexadecimal`] wrote, as octets again; nothing for any other text.
+pub(crate) fn octets(text: &str) -> Option<Vec<u8>> {
+    let pairs = text.as_bytes().chunks(2);
+    let octets = pairs.map(|pair| u8::from_str_radix(std::str::from_utf8(pair).ok()?, 16).ok());
+    let octets: Option<Vec<u8>> = octets.collect();
+    octets.filter(|octets| hexadecimal(octets) == text)
+}

@@ -183,7 +183,7 @@ impl Authority {
     async fn key_without_responder(&self, issuer: &IssuerEntry) -> Result<Option<PublicKey>> {
         let setting = unused_key(issuer.id);
         let read = self.inner().store.read(move |reader| {
-            let fingerprint = store::settings::find(reader, &setting)?.and_then(|text| octets_of(&text));
+            let fingerprint = store::settings::find(reader, &setting)?.and_then(|text| audit::octets(&text));
             match fingerprint {
                 Some(fingerprint) => store::keys::find(reader, &fingerprint),
                 None => Ok(None),
@@ -349,14 +349,6 @@ pub(crate) fn note_key_used(tx: &store::Tx<'_>, issuer_id: Uuid) -> store::Resul
         Some(fingerprint) if !fingerprint.is_empty() => store::settings::put(tx, &setting, ""),
         _ => Ok(()),
     }
-}
-
-fn octets_of(hexadecimal: &str) -> Option<Vec<u8>> {
-    let pairs = hexadecimal.as_bytes().chunks(2);
-    let octets = pairs.map(|pair| u8::from_str_radix(std::str::from_utf8(pair).ok()?, 16).ok());
-    octets
-        .collect::<Option<Vec<u8>>>()
-        .filter(|octets| !octets.is_empty())
 }
 
 pub(crate) fn key_row(token: &str, label: &str, public_key: &PublicKey, at: Timestamp) -> KeyRow {

@@ -9,7 +9,7 @@ use serde_json::value::RawValue;
 use store::audit::{AuditEntry, LoggedEntry};
 
 use super::ExportFault;
-use crate::audit::hexadecimal;
+use crate::audit::octets;
 
 /// An entry, and the line it begins in, from 1.
 #[derive(Clone, Debug)]
@@ -122,13 +122,4 @@ impl Line {
             hash,
         })
     }
-}
-
-fn octets(hexadecimal_text: &str) -> Option<Vec<u8>> {
-    let octets: Option<Vec<u8>> = hexadecimal_text
-        .as_bytes()
-        .chunks(2)
-        .map(|pair| u8::from_str_radix(std::str::from_utf8(pair).ok()?, 16).ok())
-        .collect();
-    octets.filter(|octets| hexadecimal(octets) == hexadecimal_text)
 }
