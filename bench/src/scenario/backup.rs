@@ -3,7 +3,7 @@
 //! The certificates have rows in every table that a real one has rows in, and a DER that is as long, and compresses as badly, as that
 //! of a real one.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
@@ -41,6 +41,7 @@ pub(crate) async fn run(run: &mut Run) -> Result<()> {
     let recipient = keygen(&appliance, &key)?;
     appliance.serve().await?;
     let config = appliance.state().join("chancery.toml");
+    let log_key = log_key(&appliance, &config)?;
     let mut backup = appliance.program("chancery")?;
     backup
         .arg("--config")
@@ -55,12 +56,15 @@ pub(crate) async fn run(run: &mut Run) -> Result<()> {
         .args(["backup", "verify"])
         .arg(&file)
         .arg("--identity")
-        .arg(&key);
+        .arg(&key)
+        .arg("--signed-by")
+        .arg(&log_key);
     add(run, "backup verify", certificates, &mut verify, &file)?;
     appliance.stop().await?;
     let at = taken_at(&appliance, &file, &key)?;
     let mut restore = appliance.program("chancery")?;
     restore.arg("restore").arg(&file).arg("--identity").arg(&key);
+    restore.arg("--signed-by").arg(&log_key);
     restore
         .args(["--accept-lost-revocations", &at, "--dir"])
         .arg(appliance.folder().join("again"));
@@ -94,6 +98,24 @@ fn keygen(appliance: &Appliance, key: &Path) -> Result<String> {
     let told: serde_json::Value = serde_json::from_slice(&told.stdout).context("backup keygen")?;
     let recipient = told.pointer("/recipient").and_then(serde_json::Value::as_str);
     Ok(recipient.context("a recipient")?.to_owned())
+}
+
+/// A file with the verifier key of the audit log, by which an operator knows a backup.
+fn log_key(appliance: &Appliance, config: &Path) -> Result<PathBuf> {
+    let mut program = appliance.program("chancery")?;
+    let told = program
+        .arg("--config")
+        .arg(config)
+        .args(["audit", "key"])
+        .output()?;
+    ensure!(
+        told.status.success(),
+        "audit key: {}",
+        String::from_utf8_lossy(&told.stderr)
+    );
+    let file = appliance.folder().join("audit.vkey");
+    std::fs::write(&file, told.stdout)?;
+    Ok(file)
 }
 
 fn taken_at(appliance: &Appliance, file: &Path, key: &Path) -> Result<String> {
