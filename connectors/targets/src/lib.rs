@@ -1,0 +1,1 @@
+//! Servers that certificates are deployed to.

@@ -1,0 +1,2 @@
+//! The program `courier`.
+fn main() {}

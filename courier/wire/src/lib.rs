@@ -1,0 +1,1 @@
+//! What courier and appliance say to each other.

@@ -1,0 +1,1 @@
+//! JSON object signing and encryption.
