@@ -1,4 +1,5 @@
-//! The system of record: issuers, keys, orders, intents, certificates, revocations, CRLs, tokens, audit.
+//! The system of record: issuers, keys, orders, intents, certificates, revocations, CRLs, tokens, couriers,
+//! audit.
 //!
 //! Queries live in the file of their noun, written once in the common SQL dialect over [`Reader`] and [`Tx`]; only `db.rs`
 //! knows which database is underneath. A job given to [`Store::write`] is one all-or-nothing change; many waiting jobs
@@ -13,10 +14,17 @@ pub mod certificates;
 pub mod changes;
 mod check;
 mod copy;
+pub mod courier_credentials;
+pub mod courier_keys;
+pub mod courier_orders;
+pub mod courier_presence;
+pub mod courier_sessions;
+pub mod couriers;
 pub mod crash_point;
 pub mod crl_files;
 pub mod crls;
 mod db;
+pub mod domains;
 pub mod dump;
 pub mod epoch;
 mod error;
@@ -25,7 +33,9 @@ pub mod issuers;
 pub mod keys;
 pub mod leases;
 mod ocsp_answers;
+pub mod once;
 pub mod orders;
+pub mod policies;
 pub mod profiles;
 pub mod responders;
 pub mod restore;
@@ -37,6 +47,7 @@ pub mod settings;
 pub mod stats;
 pub mod statuses;
 pub mod tables;
+pub mod tallies;
 pub mod tokens;
 mod value;
 mod writer;

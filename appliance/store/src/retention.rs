@@ -87,10 +87,15 @@ pub fn count(reader: &Reader<'_>, month: Month) -> Result<(u64, u64)> {
     ))
 }
 
-/// Removes what hangs on a certificate that is about to go: its names, by which it is not found any more, and its order.
+/// Removes what hangs on a certificate that is about to go: its names, by which it is not found any more, and its order, also that of
+/// the courier that asked for it.
 pub fn remove_belongings(tx: &Tx<'_>, certificate: Uuid, order: Uuid) -> Result<()> {
     tx.execute_later(
         "DELETE FROM certificate_names WHERE certificate_id = ?1",
+        &[certificate.into()],
+    )?;
+    tx.execute_later(
+        "DELETE FROM courier_orders WHERE certificate_id = ?1",
         &[certificate.into()],
     )?;
     tx.execute_later("DELETE FROM orders WHERE id = ?1", &[order.into()])

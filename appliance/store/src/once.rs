@@ -1,0 +1,22 @@
+//! What may be used a single time over all servers: nonces, identifiers of proofs, bootstrap secrets.
+
+use crate::db::Tx;
+use crate::error::Result;
+
+/// Uses something up, which is known by a digest under a purpose: true the first time, for one caller over all servers, and false
+/// after that. It is remembered until it expires (epoch milliseconds): by then it must be worth nothing for another reason.
+///
+/// It counts when the transaction is committed, and not when the job fails with which it came.
+pub fn use_once(tx: &Tx<'_>, purpose: &str, digest: &[u8; 32], expires_at: i64) -> Result<bool> {
+    let sql = "INSERT INTO used_once (purpose, digest, expires_at) VALUES (?1, ?2, ?3)
+        ON CONFLICT (purpose, digest) DO NOTHING";
+    let values = [purpose.into(), digest.as_slice().into(), expires_at.into()];
+    Ok(tx.execute(sql, &values)? > 0)
+}
+
+/// Forgets what expired before a time (epoch milliseconds), at most so many; how many.
+pub fn trim(tx: &Tx<'_>, before: i64, most: u32) -> Result<usize> {
+    let sql = "DELETE FROM used_once WHERE (purpose, digest) IN (SELECT purpose, digest FROM used_once
+        WHERE expires_at < ?1 ORDER BY expires_at LIMIT ?2)";
+    tx.execute(sql, &[before.into(), i64::from(most).into()])
+}
