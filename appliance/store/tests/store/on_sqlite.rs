@@ -10,6 +10,12 @@ mod audit_tree;
 mod check;
 #[path = "copy.rs"]
 mod copy;
+#[path = "courier_orders.rs"]
+mod courier_orders;
+#[path = "couriers.rs"]
+mod couriers;
+#[path = "couriers_shared.rs"]
+mod couriers_shared;
 #[path = "crash.rs"]
 mod crash;
 #[path = "fixture.rs"]

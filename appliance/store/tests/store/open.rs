@@ -140,6 +140,7 @@ fn a_newer_schema_is_not_touched() {
     let later = "INSERT INTO refinery_schema_history SELECT 99, 'later', applied_on, checksum FROM refinery_schema_history
         LIMIT 1";
     place.raw().execute(later, []).unwrap();
+    place.tamper("DELETE FROM settings WHERE key = 'schema.least_program'");
     let (found, known) = Store::schema_versions(&place.config).unwrap();
     let expected = Error::NewerSchema { found, known };
     assert_eq!(found, 99);

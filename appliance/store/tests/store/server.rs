@@ -282,6 +282,7 @@ async fn a_schema_of_another_time_is_not_touched() {
     drop(place.open());
     let server = place.server.as_ref().unwrap();
     let (_, known) = Store::schema_versions(&place.config).unwrap();
+    server.run("DELETE FROM settings WHERE key = 'schema.least_program'");
     server.run("UPDATE refinery_schema_history SET version = 99 WHERE version = (SELECT max(version) FROM refinery_schema_history)");
     assert!(matches!(
         Store::open(&place.config).unwrap_err(),

@@ -18,6 +18,7 @@ fn migrate_beyond(place: &Place, least: Option<i64>) -> i64 {
             known + 1
         ),
     );
+    run(place, "DELETE FROM settings WHERE key = 'schema.least_program'");
     if let Some(least) = least {
         run(
             place,
