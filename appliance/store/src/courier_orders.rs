@@ -164,3 +164,55 @@ pub fn latest_with_label(reader: &Reader<'_>, courier_id: Uuid, label: &str) -> 
     );
     reader.first(&sql, &[courier_id.into(), label.into()], read)
 }
+
+#[cfg(test)]
+mod tests {
+    #![allow(
+        clippy::unwrap_used,
+        reason = "a test that meets something unexpected should stop there"
+    )]
+
+    use super::*;
+    use crate::{Store, StoreConfig};
+
+    #[test]
+    fn a_page_is_read_in_order_and_not_sorted() {
+        let folder = tempfile::tempdir().unwrap();
+        let store = Store::open(&StoreConfig::new(folder.path().join("chancery.db"))).unwrap();
+        let courier_id = Some(Uuid::from_u128(1));
+        let filters = [
+            Filter::default(),
+            Filter {
+                after: courier_id,
+                ..Filter::default()
+            },
+            Filter {
+                courier_id,
+                since: Some(1),
+                ..Filter::default()
+            },
+            Filter {
+                courier_id,
+                status: Some(Status::Failed),
+                after: courier_id,
+                ..Filter::default()
+            },
+            Filter {
+                status: Some(Status::Failed),
+                name: Some("a.example".to_owned()),
+                ..Filter::default()
+            },
+        ];
+        for filter in filters {
+            let (sql, values) = query(&filter);
+            let steps = store.read_here(|reader| {
+                reader.all(&format!("EXPLAIN QUERY PLAN {sql}"), &values, |row| row.text(3))
+            });
+            let plan = steps.unwrap().join("; ");
+            assert!(
+                !plan.contains("TEMP B-TREE") && plan.contains("USING INDEX"),
+                "{filter:?}: {plan}"
+            );
+        }
+    }
+}

@@ -1,7 +1,7 @@
-//! Orders of couriers: put in once, moved on by one, found again, and gone with their certificates.
+//! Orders of couriers: put in once, moved on by one, and gone with their certificates.
 
 use store::courier_keys::{self as keys, Retrieval};
-use store::courier_orders::{self as orders, Filter, Inserted, Issue, Move, OrderRow, Status};
+use store::courier_orders::{self as orders, Inserted, Issue, Move, OrderRow, Status};
 use store::{Error, Store, Tx, certificates, couriers, intents, retention};
 use uuid::Uuid;
 
@@ -39,11 +39,11 @@ pub(crate) fn order(number: u64, of: u128) -> OrderRow {
     }
 }
 
-fn id(number: u64) -> Uuid {
+pub(crate) fn id(number: u64) -> Uuid {
     Uuid::from_u128(u128::from(number))
 }
 
-fn step(number: u64, from: Status, to: Status) -> Move {
+pub(crate) fn step(number: u64, from: Status, to: Status) -> Move {
     Move {
         id: id(number),
         from,
@@ -69,7 +69,7 @@ fn record(tx: &Tx<'_>, number: u64, at: i64) -> store::Result<()> {
 }
 
 /// Orders that are issued at 1000 times their number.
-async fn issued(store: &Store, rows: Vec<OrderRow>) {
+pub(crate) async fn issued(store: &Store, rows: Vec<OrderRow>) {
     let numbers: Vec<u64> = rows
         .iter()
         .map(|row| u64::try_from(row.id.as_u128()).unwrap())
@@ -226,150 +226,6 @@ async fn an_order_is_delivered_and_installed_once() {
         (two.delivered_at, two.installed_at, two.ack.as_deref()),
         (Some(2600), Some(2600), Some("{}"))
     );
-}
-
-#[tokio::test]
-async fn orders_are_listed_page_by_page() {
-    let place = Place::new();
-    let store = place.open();
-    let job = store.write(|tx| {
-        for number in 1..=6 {
-            orders::insert_or_find(tx, &order(number, u128::from(number % 2)))?;
-        }
-        orders::advance(tx, &step(5, Status::Pending, Status::Cancelled))
-    });
-    job.await.unwrap();
-    let numbers = async |filter: Filter| -> Vec<u128> {
-        let list = store
-            .read(move |reader| orders::list(reader, &filter))
-            .await
-            .unwrap();
-        list.into_iter().map(|row| row.id.as_u128()).collect()
-    };
-    let all = || Filter {
-        limit: 9,
-        ..Filter::default()
-    };
-    let odd = || Filter {
-        courier_id: Some(Uuid::from_u128(1)),
-        ..all()
-    };
-    assert_eq!(numbers(Filter { limit: 4, ..all() }).await, [1, 2, 3, 4]);
-    assert_eq!(
-        numbers(Filter {
-            after: Some(id(4)),
-            ..all()
-        })
-        .await,
-        [5, 6]
-    );
-    assert_eq!(numbers(odd()).await, [1, 3, 5]);
-    assert_eq!(
-        numbers(Filter {
-            status: Some(Status::Pending),
-            ..odd()
-        })
-        .await,
-        [1, 3]
-    );
-    assert_eq!(
-        numbers(Filter {
-            status: Some(Status::Cancelled),
-            ..all()
-        })
-        .await,
-        [5]
-    );
-    assert_eq!(
-        numbers(Filter {
-            since: Some(103),
-            ..odd()
-        })
-        .await,
-        [3, 5]
-    );
-    let named = |name: &str| Filter {
-        name: Some(name.to_owned()),
-        ..all()
-    };
-    assert_eq!(numbers(named("host3.example")).await, [3]);
-    assert_eq!(numbers(named("a.example")).await, [1, 2, 3, 4, 5, 6]);
-    assert_eq!(
-        numbers(named("example")).await,
-        Vec::<u128>::new(),
-        "a part of a name"
-    );
-}
-
-#[tokio::test]
-async fn certificates_of_a_courier_are_found_by_what_is_known_of_them() {
-    let place = Place::new();
-    let store = place.with_issuers().await;
-    let mut renewal = order(2, 7);
-    renewal.kind = "renew".to_owned();
-    renewal.replaces = Some(vec![1; 32]);
-    issued(&store, vec![order(1, 7), renewal, order(3, 8)]).await;
-    // One that came to nothing replaces nothing.
-    let mut vain = order(4, 7);
-    vain.replaces = Some(vec![2; 32]);
-    store
-        .write(move |tx| orders::insert_or_find(tx, &vain).map(drop))
-        .await
-        .unwrap();
-    let read = store.read(|reader| {
-        let own = Uuid::from_u128(7);
-        let number = |found: Option<OrderRow>| found.map(|row| row.id.as_u128());
-        Ok([
-            number(orders::with_fingerprint(reader, own, &[1; 32])?),
-            number(orders::with_fingerprint(reader, own, &[3; 32])?),
-            number(orders::successor(reader, own, &[1; 32])?),
-            number(orders::successor(reader, own, &[2; 32])?),
-            number(orders::latest_with_label(reader, own, "web")?),
-            number(orders::latest_with_label(reader, own, "mail")?),
-        ])
-    });
-    assert_eq!(read.await.unwrap(), [Some(1), None, Some(2), None, Some(2), None]);
-    let counted = store.read(|reader| {
-        let own = Uuid::from_u128(7);
-        let since = orders::count_issued_since(reader, own, 2000)?;
-        Ok((
-            orders::count_issued_since(reader, own, 0)?,
-            since,
-            orders::count_under_way(reader, own)?,
-        ))
-    });
-    assert_eq!(counted.await.unwrap(), (2, 1, 1));
-}
-
-#[tokio::test]
-async fn the_same_names_and_key_are_found_again() {
-    let place = Place::new();
-    let store = place.open();
-    let job = store.write(|tx| {
-        for (number, key) in [(1, Some(5)), (2, None), (3, Some(5)), (4, Some(5))] {
-            let mut row = order(number, 7);
-            row.key_fingerprint = key.map(|octet| vec![octet; 32]);
-            orders::insert_or_find(tx, &row)?;
-        }
-        orders::advance(tx, &step(4, Status::Pending, Status::Rejected))
-    });
-    job.await.unwrap();
-    let read = store.read(|reader| {
-        let find = |of, names: u8, key: Option<&[u8]>, since| {
-            let found = orders::duplicate(reader, Uuid::from_u128(of), &[names; 32], key, since)?;
-            store::Result::Ok(found.map(|row| row.id.as_u128()))
-        };
-        let key: &[u8] = &[5; 32];
-        Ok([
-            find(7, 4, Some(key), 0)?,
-            find(7, 4, None, 0)?,
-            find(7, 4, Some(key), 104)?,
-            find(7, 5, Some(key), 0)?,
-            find(8, 4, Some(key), 0)?,
-            find(7, 4, Some(&[6; 32]), 0)?,
-        ])
-    });
-    assert_eq!(read.await.unwrap(), [Some(3), Some(2), None, None, None, None]);
 }
 
 #[tokio::test]

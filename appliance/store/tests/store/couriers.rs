@@ -1,11 +1,9 @@
-//! Couriers with their credentials, sessions and presence; domains and policies.
+//! Couriers with their credentials and their presence, and what goes with them.
 
 use store::courier_credentials::{self as credentials, CredentialRow};
 use store::courier_presence::{self as presence, PresenceRow, Report, SignIn};
 use store::courier_sessions::{self as sessions, SessionRow};
 use store::couriers::{self, CourierRow, Filter};
-use store::domains::{self, DomainRow};
-use store::policies::{self, PolicyRow};
 use store::{Error, Store, audit};
 use uuid::Uuid;
 
@@ -218,77 +216,6 @@ async fn a_client_id_finds_one_credential() {
 }
 
 #[tokio::test]
-async fn sessions_end_one_by_one_and_all_at_once() {
-    let place = Place::new();
-    let store = place.open();
-    with_couriers(&store, &[(1, "a"), (2, "b")]).await;
-    let rows = [
-        session(1, 1, "spiffe"),
-        session(2, 1, "client_secret"),
-        session(3, 1, "spiffe"),
-        session(4, 2, "client_secret"),
-        session(5, 2, "spiffe"),
-        session(6, 2, "spiffe"),
-    ];
-    let job = store.write(move |tx| rows.iter().try_for_each(|row| sessions::insert(tx, row)));
-    job.await.unwrap();
-    let nobodys = store
-        .write(|tx| sessions::insert(tx, &session(9, 9, "spiffe")))
-        .await;
-    assert!(matches!(nobodys, Err(Error::Conflict { .. })), "{nobodys:?}");
-    let twice = store
-        .write(|tx| sessions::insert(tx, &session(1, 2, "spiffe")))
-        .await;
-    assert!(matches!(twice, Err(Error::Conflict { .. })), "{twice:?}");
-    let read = store.read(|reader| {
-        let found = sessions::find(reader, &[2; 32])?;
-        let count = sessions::count_of_courier(reader, Uuid::from_u128(1), 101)?;
-        Ok((found, sessions::find(reader, &[9; 32])?, count))
-    });
-    assert_eq!(
-        read.await.unwrap(),
-        (Some(session(2, 1, "client_secret")), None, 2)
-    );
-
-    let ended = store.write(|tx| {
-        let one = sessions::remove(tx, &[1; 32])?;
-        let again = sessions::remove(tx, &[1; 32])?;
-        let method = sessions::remove_of_method(tx, "client_secret")?;
-        let credential = sessions::remove_of_credential(tx, Uuid::from_u128(2), Uuid::from_u128(5))?;
-        let others = sessions::remove_of_credential(tx, Uuid::from_u128(1), Uuid::from_u128(6))?;
-        Ok((one, again, method, credential, others))
-    });
-    assert_eq!(ended.await.unwrap(), (true, false, 2, 1, 0));
-    assert_eq!(
-        store
-            .write(|tx| sessions::remove_of_courier(tx, Uuid::from_u128(1)))
-            .await
-            .unwrap(),
-        1
-    );
-    let left = store.read(|reader| sessions::find(reader, &[6; 32]));
-    assert_eq!(left.await.unwrap(), Some(session(6, 2, "spiffe")));
-}
-
-#[tokio::test]
-async fn sessions_whose_time_is_over_go_in_pieces() {
-    let place = Place::new();
-    let store = place.open();
-    with_couriers(&store, &[(1, "a")]).await;
-    let job =
-        store.write(|tx| (1..=5).try_for_each(|number| sessions::insert(tx, &session(number, 1, "spiffe"))));
-    job.await.unwrap();
-    for expected in [2, 1, 0] {
-        assert_eq!(
-            store.write(|tx| sessions::trim(tx, 104, 2)).await.unwrap(),
-            expected
-        );
-    }
-    let left = store.read(|reader| sessions::count_of_courier(reader, Uuid::from_u128(1), 0));
-    assert_eq!(left.await.unwrap(), 2);
-}
-
-#[tokio::test]
 async fn what_a_courier_says_of_itself_is_known() {
     let place = Place::new();
     let store = place.open();
@@ -414,91 +341,4 @@ async fn a_method_is_on_until_it_is_switched_off() {
         .await
         .unwrap();
     assert!(!is_off("client_secret").await);
-}
-
-#[tokio::test]
-async fn domains_are_listed_by_name() {
-    let place = Place::new();
-    let store = place.open();
-    let domain = |apex: &str| DomainRow {
-        apex: apex.to_owned(),
-        is_enabled: true,
-        record: "{}".to_owned(),
-        created_at: 1,
-        updated_at: 1,
-    };
-    let rows = ["c.example", "a.example", "b.example"].map(domain);
-    let job = store.write(move |tx| rows.iter().try_for_each(|row| domains::insert(tx, row)));
-    job.await.unwrap();
-    let twice = domain("a.example");
-    let twice = store.write(move |tx| domains::insert(tx, &twice)).await;
-    assert!(matches!(twice, Err(Error::Conflict { .. })), "{twice:?}");
-    store
-        .write(|tx| domains::update(tx, "a.example", false, "{\"l\":1}", 5))
-        .await
-        .unwrap();
-    let page = async |after: Option<&'static str>| -> Vec<String> {
-        let list = store
-            .read(move |reader| domains::list(reader, after, 2))
-            .await
-            .unwrap();
-        list.into_iter().map(|row| row.apex).collect()
-    };
-    assert_eq!(page(None).await, ["a.example", "b.example"]);
-    assert_eq!(page(Some("b.example")).await, ["c.example"]);
-    let expected = DomainRow {
-        is_enabled: false,
-        record: "{\"l\":1}".to_owned(),
-        updated_at: 5,
-        ..domain("a.example")
-    };
-    let found = store
-        .read(|reader| domains::find(reader, "a.example"))
-        .await
-        .unwrap();
-    assert_eq!(found, Some(expected));
-    assert!(store.write(|tx| domains::delete(tx, "a.example")).await.unwrap());
-    assert!(!store.write(|tx| domains::delete(tx, "a.example")).await.unwrap());
-    let gone = store
-        .write(|tx| domains::update(tx, "a.example", true, "{}", 6))
-        .await;
-    assert!(matches!(gone, Err(Error::Absent { .. })), "{gone:?}");
-}
-
-#[tokio::test]
-async fn a_number_belongs_to_one_policy_for_ever() {
-    let place = Place::new();
-    let store = place.open();
-    let add = async |name: &'static str| {
-        store
-            .write(move |tx| policies::insert(tx, name, "{}", true, 1))
-            .await
-    };
-    assert_eq!(add("first").await.unwrap(), 1);
-    assert!(matches!(add("first").await, Err(Error::Conflict { .. })));
-    assert_eq!(add("second").await.unwrap(), 2, "the refused one took no number");
-    assert!(store.write(|tx| policies::delete(tx, 2)).await.unwrap());
-    assert!(!store.write(|tx| policies::delete(tx, 2)).await.unwrap());
-    assert_eq!(add("second").await.unwrap(), 3);
-    let mut changed = PolicyRow {
-        id: 1,
-        name: "baseline".to_owned(),
-        body: "{\"rules\":[]}".to_owned(),
-        is_enabled: false,
-        revision: 1,
-        created_at: 1,
-        updated_at: 7,
-    };
-    let row = changed.clone();
-    let update = move |tx: &store::Tx<'_>| policies::update(tx, &row);
-    assert_eq!(store.write(update.clone()).await.unwrap(), 2);
-    let late = store.write(update).await;
-    assert!(matches!(late, Err(Error::Absent { .. })), "{late:?}");
-    changed.revision = 2;
-    let (found, all) = store
-        .read(|reader| Ok((policies::find(reader, 1)?, policies::all(reader)?)))
-        .await
-        .unwrap();
-    assert_eq!(found, Some(changed));
-    assert_eq!(all.iter().map(|row| row.id).collect::<Vec<_>>(), [1, 3]);
 }

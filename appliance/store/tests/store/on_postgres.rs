@@ -12,6 +12,10 @@ mod check;
 mod copy;
 #[path = "courier_orders.rs"]
 mod courier_orders;
+#[path = "courier_orders_found.rs"]
+mod courier_orders_found;
+#[path = "courier_sessions.rs"]
+mod courier_sessions;
 #[path = "couriers.rs"]
 mod couriers;
 #[path = "couriers_shared.rs"]
@@ -28,6 +32,8 @@ mod issuance;
 mod lists;
 #[path = "nouns.rs"]
 mod nouns;
+#[path = "policies.rs"]
+mod policies;
 #[path = "readers.rs"]
 mod readers;
 #[path = "restore.rs"]

@@ -12,6 +12,10 @@ mod check;
 mod copy;
 #[path = "courier_orders.rs"]
 mod courier_orders;
+#[path = "courier_orders_found.rs"]
+mod courier_orders_found;
+#[path = "courier_sessions.rs"]
+mod courier_sessions;
 #[path = "couriers.rs"]
 mod couriers;
 #[path = "couriers_shared.rs"]
@@ -32,6 +36,8 @@ mod lists;
 mod nouns;
 #[path = "open.rs"]
 mod open;
+#[path = "policies.rs"]
+mod policies;
 #[path = "readers.rs"]
 mod readers;
 #[path = "restore.rs"]
