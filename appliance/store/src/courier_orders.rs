@@ -15,7 +15,7 @@ use uuid::Uuid;
 
 pub use advance::{Issue, Move, acknowledge, advance, deliver, issue};
 pub use row::{OrderRow, Status};
-pub use sweep::{expire, left_in, remove_in_vain, uninstalled};
+pub use sweep::{expire, has_expired, left_in, remove_in_vain, uninstalled};
 
 use crate::db::{Reader, Tx};
 use crate::error::Result;

@@ -14,7 +14,8 @@ pub fn use_once(tx: &Tx<'_>, purpose: &str, digest: &[u8; 32], expires_at: i64) 
     Ok(tx.execute(sql, &values)? > 0)
 }
 
-/// Forgets what expired before a time (epoch milliseconds), at most so many; how many.
+/// Forgets what expired before a time (epoch milliseconds), at most so many; how many. The time lies back by more than the clocks of
+/// servers may differ: what is forgotten while another server still takes it could be used again.
 pub fn trim(tx: &Tx<'_>, before: i64, most: u32) -> Result<usize> {
     let sql = "DELETE FROM used_once WHERE (purpose, digest) IN (SELECT purpose, digest FROM used_once
         WHERE expires_at < ?1 ORDER BY expires_at LIMIT ?2)";

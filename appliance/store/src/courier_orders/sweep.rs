@@ -28,6 +28,15 @@ pub fn uninstalled(reader: &Reader<'_>, since: i64, before: i64, limit: u32) -> 
     reader.all(&sql, &values, read)
 }
 
+/// What expires when its time is over.
+const EXPIRES: &str = "status IN ('pending', 'checking', 'pending_approval', 'issued') AND expires_at <= ?1";
+
+/// Whether [`expire`] would find any.
+pub fn has_expired(reader: &Reader<'_>, now: i64) -> Result<bool> {
+    let sql = format!("SELECT 1 FROM courier_orders WHERE {EXPIRES} LIMIT 1");
+    Ok(reader.first(&sql, &[now.into()], |_| Ok(()))?.is_some())
+}
+
 /// Lets orders expire that nobody came for in time, at most so many, and removes their keys; gives which, so that each has its entry in
 /// the audit log. One that is being signed is left to whoever signs.
 pub fn expire(tx: &Tx<'_>, now: i64, most: u32) -> Result<Vec<Uuid>> {

@@ -283,8 +283,16 @@ async fn nobody_comes_for_an_order() {
             .unwrap();
         ended.into_iter().map(|id| id.as_u128()).collect::<Vec<_>>()
     };
+    let is_due = async |now| {
+        store
+            .read(move |reader| orders::has_expired(reader, now))
+            .await
+            .unwrap()
+    };
+    assert!(!is_due(699).await && is_due(700).await);
     assert_eq!(expire(1).await, [1]);
     assert_eq!(expire(9).await, [4]);
+    assert!(!is_due(700).await && is_due(701).await);
     assert_eq!(expire(9).await, Vec::<u128>::new());
     let mut statuses = Vec::new();
     for number in 1..=5 {
