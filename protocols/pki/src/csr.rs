@@ -242,6 +242,11 @@ impl Csr {
         names.iter().map(SubjectAltName::from_general_name).collect()
     }
 
+    /// How it is signed.
+    pub fn signature_algorithm(&self) -> Option<SignatureAlgorithm> {
+        Signed::split(&self.der).ok()?.algorithm()
+    }
+
     /// Whether it asks to become an authority.
     pub fn requested_ca(&self) -> bool {
         self.extensions

@@ -4,6 +4,7 @@
 //! that is what makes every parser here a fuzz target and every builder a golden test. The crate never sees a signer: it
 //! hands out the bytes to sign ([`Tbs`], proven by [`Linted`]) and takes a signature back.
 
+pub mod allowed_name;
 pub mod certificate;
 pub mod chain;
 pub mod cms;
@@ -17,6 +18,7 @@ pub mod lint;
 pub mod name;
 pub mod pem;
 pub mod pkcs12;
+pub mod policy;
 pub mod profile;
 pub mod san;
 pub mod serial;

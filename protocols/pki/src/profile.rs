@@ -39,6 +39,7 @@ pub use order::{Order, order_from_csr};
 pub use pattern::{Pattern, PatternFault};
 pub use refusal::ProfileRefusal;
 pub use subject_policy::{AttributeType, AttributeTypeFault, SubjectPolicy};
+pub(crate) use usage::KEY_USAGE_NAMES;
 pub use usage::{ExtendedKeyUsage, ExtendedKeyUsageFault};
 
 /// One sort of certificate.

@@ -15,7 +15,6 @@ use crate::profile::extension_ids::{
     ACCESS_CA_ISSUERS, ACCESS_OCSP, MICROSOFT_OBJECT_SID, MICROSOFT_SID, NO_REV_AVAIL, OCSP_NO_CHECK,
     STATUS_REQUEST, TLS_FEATURE,
 };
-use crate::profile::usage::{authority_key_usage, end_entity_key_usage};
 use crate::profile::{
     AuthorityPolicy, CertificatePolicy, ExtendedKeyUsage, IssuerView, Order, Profile, ProfileRefusal, Urls,
 };
@@ -169,12 +168,7 @@ fn usages(
             path_len_constraint,
         },
     )?;
-    let key_usage = if profile.is_authority() {
-        authority_key_usage()
-    } else {
-        end_entity_key_usage(&profile.extended_key_usages, key)
-    };
-    writer.put(true, &KeyUsage(key_usage))?;
+    writer.put(true, &KeyUsage(profile.key_usage(key)))?;
     if !profile.extended_key_usages.is_empty() {
         // RFC 3161 §2.3: critical for time stamping, where it is the only purpose.
         let critical = profile

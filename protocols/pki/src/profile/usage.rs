@@ -12,6 +12,7 @@ use serde::{Deserialize, Serialize};
 use x509_cert::ext::pkix::KeyUsages;
 
 use crate::KeyAlgorithm;
+use crate::profile::Profile;
 
 /// A purpose of the extendedKeyUsage extension, RFC 5280 §4.2.1.12.
 ///
@@ -110,10 +111,43 @@ impl ExtendedKeyUsage {
     }
 }
 
+impl Profile {
+    /// What a key of this kind may be used for in a certificate of this profile.
+    pub(super) fn key_usage(&self, key: KeyAlgorithm) -> FlagSet<KeyUsages> {
+        if self.is_authority() {
+            authority_key_usage()
+        } else {
+            end_entity_key_usage(&self.extended_key_usages, key)
+        }
+    }
+
+    /// The same by the names of RFC 5280 §4.2.1.3.
+    pub(crate) fn key_usage_names(&self, key: KeyAlgorithm) -> Vec<&'static str> {
+        let usage = self.key_usage(key);
+        let named = KEY_USAGE_NAMES
+            .into_iter()
+            .filter(|(bit, _)| usage.contains(*bit));
+        named.map(|(_, name)| name).collect()
+    }
+}
+
+/// The bits by the names of RFC 5280 §4.2.1.3.
+pub(crate) const KEY_USAGE_NAMES: [(KeyUsages, &str); 9] = [
+    (KeyUsages::DigitalSignature, "digitalSignature"),
+    (KeyUsages::NonRepudiation, "nonRepudiation"),
+    (KeyUsages::KeyEncipherment, "keyEncipherment"),
+    (KeyUsages::DataEncipherment, "dataEncipherment"),
+    (KeyUsages::KeyAgreement, "keyAgreement"),
+    (KeyUsages::KeyCertSign, "keyCertSign"),
+    (KeyUsages::CRLSign, "cRLSign"),
+    (KeyUsages::EncipherOnly, "encipherOnly"),
+    (KeyUsages::DecipherOnly, "decipherOnly"),
+];
+
 /// The keyUsage bits of an end entity with these purposes and this kind of key.
 ///
 /// Without any purpose the key may sign, and nothing else.
-pub(super) fn end_entity_key_usage(usages: &[ExtendedKeyUsage], key: KeyAlgorithm) -> FlagSet<KeyUsages> {
+fn end_entity_key_usage(usages: &[ExtendedKeyUsage], key: KeyAlgorithm) -> FlagSet<KeyUsages> {
     usages
         .iter()
         .fold(KeyUsages::DigitalSignature.into(), |bits, usage| {
@@ -122,7 +156,7 @@ pub(super) fn end_entity_key_usage(usages: &[ExtendedKeyUsage], key: KeyAlgorith
 }
 
 /// The keyUsage bits of a certification authority: certificates and CRLs, never anything else.
-pub(super) fn authority_key_usage() -> FlagSet<KeyUsages> {
+fn authority_key_usage() -> FlagSet<KeyUsages> {
     KeyUsages::KeyCertSign | KeyUsages::CRLSign
 }
 

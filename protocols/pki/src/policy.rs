@@ -1,0 +1,216 @@
+//! Policies: what requests for names under certain domains have to keep to, whoever asks and whatever the profile allows.
+//!
+//! They match broadly, because too little would be the danger: `*.example.com` is about `example.com` and everything below it, and a
+//! policy without domains is about every request. Of several policies each has to be kept, so the strictest decides. Everything that
+//! is wrong is told at once.
+
+mod judge;
+mod rule;
+mod subject;
+#[cfg(test)]
+mod tests;
+
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+
+use crate::allowed_name::lies_under;
+use crate::name::DistinguishedName;
+use crate::profile::Profile;
+use crate::san::SubjectAltName;
+use crate::signature_algorithm::SignatureAlgorithm;
+use crate::{DigestAlgorithm, KeyAlgorithm};
+
+pub use judge::judge;
+pub use rule::{Rule, RuleFault, SubjectValues};
+
+/// Most rules of a policy, and most domains.
+pub const MAX_POLICY_PARTS: usize = 200;
+
+/// A policy.
+// stored: as JSON in policies.body
+#[derive(Clone, Debug, Deserialize, PartialEq, Serialize)]
+#[serde(deny_unknown_fields)]
+pub struct Policy {
+    /// What it is called.
+    pub name: String,
+    /// What it is for.
+    #[serde(default)]
+    pub description: String,
+    /// Which requests it is about.
+    pub matching_criteria: Criteria,
+    /// What they have to keep to.
+    pub rules: Vec<PolicyRule>,
+    /// Whether requests are held against it.
+    #[serde(default = "yes")]
+    pub is_enabled: bool,
+}
+
+fn yes() -> bool {
+    true
+}
+
+/// Which requests a policy is about.
+#[derive(Clone, Debug, Deserialize, PartialEq, Serialize)]
+#[serde(deny_unknown_fields)]
+pub struct Criteria {
+    /// What is done.
+    pub action: Action,
+    /// The domains; every request when there are none.
+    #[serde(default)]
+    pub domains: Vec<String>,
+}
+
+/// What is done.
+#[derive(Clone, Copy, Debug, Deserialize, Eq, PartialEq, Serialize)]
+pub enum Action {
+    /// A certificate is made that was not there before.
+    #[serde(rename = "certificate.generate")]
+    Generate,
+    /// One is made in the place of another.
+    #[serde(rename = "certificate.renew")]
+    Renew,
+}
+
+/// A rule, and what becomes of a request that breaks it.
+#[derive(Clone, Debug, Deserialize, PartialEq, Serialize)]
+#[serde(try_from = "rule::RawRule", into = "rule::RawRule")]
+pub struct PolicyRule {
+    /// The rule.
+    pub rule: Rule,
+    /// What becomes of a request that breaks it.
+    pub fail: Fail,
+}
+
+/// What becomes of a request that breaks a rule.
+#[derive(Clone, Copy, Debug, Deserialize, Eq, PartialEq, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Fail {
+    /// It is refused.
+    Hard,
+    /// It is carried out, with a remark.
+    Soft,
+}
+
+/// What is asked for, as far as policies look at it.
+#[derive(Clone, Debug)]
+pub struct Request<'a> {
+    /// What is done.
+    pub action: Action,
+    /// The names.
+    pub names: &'a [SubjectAltName],
+    /// The subject.
+    pub subject: &'a DistinguishedName,
+    /// The kind of key.
+    pub key: KeyAlgorithm,
+    /// How the request itself was signed.
+    pub signature: Option<SignatureAlgorithm>,
+    /// How many days the certificate will live, rounded up.
+    pub validity_days: u32,
+    /// The profile, which decides what the key may be used for.
+    pub profile: &'a Profile,
+    /// Whether the request asks to be an authority.
+    pub asks_for_ca: bool,
+    /// When the certificate ends that is replaced.
+    pub replaced_not_after: Option<Timestamp>,
+    /// The time.
+    pub now: Timestamp,
+}
+
+/// What policies say of a request.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Judgement {
+    /// Rules that were broken and refuse it.
+    pub hard: Vec<Violation>,
+    /// Rules that were broken and only remark it.
+    pub soft: Vec<Violation>,
+    /// The subject, with what policies put in where nothing was.
+    pub subject: DistinguishedName,
+}
+
+/// A rule that was broken.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Violation {
+    /// Of which policy.
+    pub policy: String,
+    /// Which rule.
+    pub rule: &'static str,
+    /// Which part of the request broke it.
+    pub field: String,
+    /// One sentence for people.
+    pub message: String,
+}
+
+impl Policy {
+    /// What keeps it from being used; one sentence each.
+    pub fn problems(&self) -> Vec<String> {
+        let mut problems = Vec::new();
+        if self.rules.is_empty() {
+            problems.push("it has no rules".to_owned());
+        }
+        if self.rules.len() > MAX_POLICY_PARTS || self.matching_criteria.domains.len() > MAX_POLICY_PARTS {
+            problems.push(format!("it has more than {MAX_POLICY_PARTS} rules or domains"));
+        }
+        for domain in &self.matching_criteria.domains {
+            if domain != "*" && SubjectAltName::dns(bare(domain)).is_err() {
+                let shown: String = domain.chars().take(64).collect();
+                problems.push(format!("`{shown}` is no domain"));
+            }
+        }
+        problems
+    }
+
+    /// Whether it is about a request.
+    fn is_about(&self, request: &Request<'_>) -> bool {
+        let domains = &self.matching_criteria.domains;
+        self.is_enabled
+            && self.matching_criteria.action == request.action
+            && (domains.is_empty() || domains.iter().any(|domain| is_about_any(domain, request.names)))
+    }
+}
+
+fn is_about_any(domain: &str, names: &[SubjectAltName]) -> bool {
+    domain == "*"
+        || names
+            .iter()
+            .filter_map(host_of)
+            .any(|host| lies_under(&host, &normal(domain)))
+}
+
+/// A pattern without its star.
+fn bare(pattern: &str) -> &str {
+    let pattern = pattern.strip_suffix('.').unwrap_or(pattern);
+    let pattern = pattern.strip_prefix("**.").unwrap_or(pattern);
+    pattern.strip_prefix("*.").unwrap_or(pattern)
+}
+
+fn normal(pattern: &str) -> String {
+    match SubjectAltName::dns(bare(pattern)) {
+        Ok(SubjectAltName::Dns(name)) => name,
+        _ => bare(pattern).to_ascii_lowercase(),
+    }
+}
+
+/// The name of the DNS that a name is about; none for an address.
+fn host_of(name: &SubjectAltName) -> Option<String> {
+    match name {
+        SubjectAltName::Dns(name) => Some(name.to_ascii_lowercase()),
+        SubjectAltName::Email(address) | SubjectAltName::Upn(address) => address
+            .rsplit_once('@')
+            .map(|(_, domain)| domain.to_ascii_lowercase()),
+        SubjectAltName::Uri(uri) => {
+            let authority = uri.split_once("://")?.1.split(['/', '?', '#']).next()?;
+            let host = authority.rsplit_once('@').map_or(authority, |(_, host)| host);
+            Some(host.split(':').next()?.to_ascii_lowercase())
+        }
+        SubjectAltName::Ip(_) => None,
+    }
+}
+
+/// How a digest is written in policies.
+fn digest_name(digest: DigestAlgorithm) -> &'static str {
+    match digest {
+        DigestAlgorithm::Sha256 => "sha256",
+        DigestAlgorithm::Sha384 => "sha384",
+        DigestAlgorithm::Sha512 => "sha512",
+    }
+}
