@@ -1,7 +1,11 @@
 //! `chancery.toml`: reading, checking, and that what was read is written so that it is read as the same.
 
 #![no_main]
-#![allow(dead_code, unused_imports, reason = "the module is that of a program, which uses more of it")]
+#![allow(
+    dead_code,
+    unused_imports,
+    reason = "the module is that of a program, which uses more of it"
+)]
 
 use libfuzzer_sys::fuzz_target;
 

@@ -15,6 +15,7 @@ use crate::api_tokens::StoredToken;
 use crate::audit_log::AuditState;
 use crate::certify::InFlight;
 use crate::clock::{Clock, ClockGuard, HIGH_WATER, since_start};
+use crate::courier::CourierState;
 use crate::duty::Nudge;
 use crate::error::{Error, Result};
 use crate::follow::Following;
@@ -64,6 +65,7 @@ pub(crate) struct Inner {
     /// One change of the profiles and tokens in memory at a time.
     pub(crate) table_changes: tokio::sync::Mutex<()>,
     pub(crate) audit: AuditState,
+    pub(crate) couriers: CourierState,
     pub(crate) crl_nudge: Nudge,
     pub(crate) responder_nudge: Nudge,
     /// How far this server is with the changes of others.
@@ -105,6 +107,7 @@ impl Authority {
             issuer_changes: tokio::sync::Mutex::default(),
             table_changes: tokio::sync::Mutex::default(),
             audit: AuditState::default(),
+            couriers: CourierState::default(),
             crl_nudge: Nudge::default(),
             responder_nudge: Nudge::default(),
             following: Following::from(mark, asked_at),

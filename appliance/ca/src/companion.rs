@@ -19,6 +19,8 @@ pub(crate) enum Companion {
     Activation(Activation),
     /// It is the certificate of the issuer's OCSP responder, made under this lease where there are other servers.
     Responder(Option<Lease>),
+    /// It is what the courier ordered by this identifier.
+    CourierOrder(Uuid),
 }
 
 /// A pending issuer that becomes active.
@@ -42,6 +44,17 @@ impl Companion {
     ) -> store::Result<()> {
         match self {
             Self::None => Ok(()),
+            Self::CourierOrder(order) => {
+                let KeyFingerprint(key) = certificate.public_key().fingerprint();
+                let issue = store::courier_orders::Issue {
+                    id: *order,
+                    certificate_id: row.id,
+                    fingerprint: certificate.fingerprint_sha256().to_vec(),
+                    key_fingerprint: key.to_vec(),
+                    at: row.created_at,
+                };
+                store::courier_orders::issue(tx, &issue)
+            }
             Self::Activation(activation) => activation.record(tx, &row.subject, certificate),
             Self::Responder(lease) => {
                 duty::require(tx, lease.as_ref())?;

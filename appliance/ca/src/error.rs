@@ -115,6 +115,20 @@ pub enum Error {
         /// One sentence for people.
         message: String,
     },
+    /// It was there, and is not to be had any more.
+    #[error("{message}")]
+    Gone {
+        /// Stable code.
+        code: &'static str,
+        /// One sentence for people.
+        message: String,
+    },
+    /// The caller has tried too often.
+    #[error("too many attempts: try again in {} s", retry_after.as_secs().max(1))]
+    RateLimited {
+        /// When to try again.
+        retry_after: Duration,
+    },
     /// Too much to do at present.
     #[error("too many requests wait for the signer: try again in {} ms", retry_after.as_millis())]
     Overloaded {
@@ -185,8 +199,10 @@ impl Error {
             Self::Conflict { code, .. }
             | Self::Forbidden { code, .. }
             | Self::Unauthenticated { code, .. }
+            | Self::Gone { code, .. }
             | Self::Unavailable { code, .. } => code,
             Self::Overloaded { .. } => "overloaded",
+            Self::RateLimited { .. } => "rate_limited",
             Self::Internal(_) => "internal_error",
         }
     }
@@ -194,7 +210,7 @@ impl Error {
     /// Whether the same request may succeed later without the caller changing it.
     pub fn is_retryable(&self) -> bool {
         match self {
-            Self::Overloaded { .. } => true,
+            Self::Overloaded { .. } | Self::RateLimited { .. } => true,
             Self::Unavailable { code, .. } => !PERMANENT.contains(code),
             Self::Refused(refusal) => refusal.fault == Fault::Us,
             _ => false,

@@ -148,7 +148,7 @@ impl Authority {
 
     /// The named issuer; or the only one that comes into question: active, in the caller's scope, and not a root when
     /// there is any other.
-    fn issuer_for(&self, principal: &Principal, named: Option<&str>) -> Result<Arc<Issuer>> {
+    pub(crate) fn issuer_for(&self, principal: &Principal, named: Option<&str>) -> Result<Arc<Issuer>> {
         if let Some(name) = named {
             return self.inner().registry.resolve(name).map_err(|_| {
                 let shown: String = name.chars().take(64).collect();

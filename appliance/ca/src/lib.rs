@@ -19,6 +19,7 @@ mod certify_foreign;
 mod clock;
 mod companion;
 mod compress_crl;
+pub mod courier;
 mod create;
 mod crl_duty;
 mod crl_plan;

@@ -36,6 +36,7 @@ pub struct Metrics {
     registry: Registry,
     issued: IntCounterVec,
     refused: IntCounterVec,
+    courier_authentications: IntCounterVec,
     revoked: IntCounterVec,
     orphans: IntCounter,
     changes: ChangesMetrics,
@@ -117,6 +118,7 @@ impl Metrics {
                 &["issuer", "profile"],
             )?,
             refused: make.counters("certificates_refused_total", "Orders refused, by code", &["code"])?,
+            courier_authentications: courier_authentications(&make)?,
             revoked: make.counters(
                 "certificates_revoked_total",
                 "Certificates revoked or put on hold",
@@ -188,6 +190,11 @@ impl Metrics {
         self.issued.with_label_values(&[issuer, profile]).inc();
     }
 
+    pub(crate) fn courier_authenticated(&self, method: &str, outcome: &str) {
+        let labels = [method, outcome];
+        self.courier_authentications.with_label_values(&labels).inc();
+    }
+
     pub(crate) fn refused(&self, code: &str) {
         self.refused.with_label_values(&[code]).inc();
     }
@@ -255,6 +262,14 @@ impl Metrics {
 }
 
 /// Registers under one prefix.
+fn courier_authentications(make: &Maker<'_>) -> prometheus::Result<IntCounterVec> {
+    make.counters(
+        "courier_authentications_total",
+        "Attempts of couriers to authenticate, by method and outcome",
+        &["method", "outcome"],
+    )
+}
+
 struct Maker<'a>(&'a Registry);
 
 impl Maker<'_> {

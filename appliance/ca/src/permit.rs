@@ -26,6 +26,12 @@ pub(crate) mod action {
     /// To make and revoke API tokens.
     #[derive(Debug)]
     pub(crate) enum ManageTokens {}
+    /// To make, change and end couriers, their credentials, domains and policies.
+    #[derive(Debug)]
+    pub(crate) enum ManageCouriers {}
+    /// To approve or reject an order that waits.
+    #[derive(Debug)]
+    pub(crate) enum Approve {}
     /// To accept a clock that was set back.
     #[derive(Debug)]
     pub(crate) enum AcceptClock {}
@@ -158,6 +164,22 @@ pub(crate) fn to_manage_profiles(principal: &Principal) -> Result<Permit<action:
 /// May the caller make and revoke API tokens?
 pub(crate) fn to_manage_tokens(principal: &Principal) -> Result<Permit<action::ManageTokens>> {
     of_admin(principal)
+}
+
+/// May the caller manage couriers, domains and policies?
+pub(crate) fn to_manage_couriers(principal: &Principal) -> Result<Permit<action::ManageCouriers>> {
+    of_admin(principal)
+}
+
+/// May the caller approve or reject what waits for somebody's approval?
+pub(crate) fn to_approve(principal: &Principal) -> Result<Permit<action::Approve>> {
+    only(principal, &[Role::Admin, Role::Operator])?;
+    Ok(Permit::for_actor(principal.actor()))
+}
+
+/// Who may look at couriers, their orders, domains and policies.
+pub(crate) fn check_reads_couriers(principal: &Principal) -> Result<()> {
+    only(principal, &[Role::Admin, Role::Operator, Role::Auditor])
 }
 
 /// May the caller accept the clock as it is?

@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use pki::key::Blocklist;
 
+use crate::courier::CourierSettings;
 use crate::retention::Retention;
 
 /// Settings of the authority.
@@ -47,6 +48,8 @@ pub struct Settings {
     /// How long a server that shares its store may be without word of what the others change before it signs no OCSP answer any
     /// more that says good or unknown.
     pub store_lag: Duration,
+    /// Couriers.
+    pub couriers: CourierSettings,
 }
 
 impl Settings {
@@ -70,6 +73,7 @@ impl Settings {
             retention: Retention::for_ever(),
             clock_tolerance: Duration::from_mins(1),
             store_lag: Duration::from_secs(20),
+            couriers: CourierSettings::new(base_url),
         }
     }
 }

@@ -22,6 +22,14 @@ mod ceremony;
 mod ceremony_forged;
 #[path = "use_cases/clock.rs"]
 mod clock;
+#[path = "use_cases/courier_credentials.rs"]
+mod courier_credentials;
+#[path = "use_cases/courier_host.rs"]
+mod courier_host;
+#[path = "use_cases/courier_orders.rs"]
+mod courier_orders;
+#[path = "use_cases/couriers.rs"]
+mod couriers;
 #[path = "use_cases/create.rs"]
 mod create;
 #[path = "use_cases/crl.rs"]

@@ -9,6 +9,7 @@ mod audit_trim;
 mod audit_witness;
 mod changes_trim;
 mod clock_mark;
+mod courier_settle;
 mod crl_schedule;
 mod job;
 mod ocsp_presign;
@@ -34,6 +35,7 @@ pub static JOBS: &[Job] = &[
     presence::JOB,
     token_health::JOB,
     orphan_sweep::JOB,
+    courier_settle::JOB,
     responder_renewal::JOB,
     crl_schedule::JOB,
     ocsp_refresh::JOB,

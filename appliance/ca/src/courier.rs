@@ -1,0 +1,68 @@
+//! Couriers: programs on other machines that fetch and renew certificates by themselves. Who they are (`record`, `credential`), how
+//! they show it (`session`, `prove`), what they may have (`domain`, `policy`, `checks`) and what they ask for (`order`, `status`).
+//!
+//! Nothing of them is kept in memory: each request reads what it needs, so that what an operator changes counts at once on every
+//! server.
+
+mod binding;
+mod checks;
+mod credential;
+mod domain;
+mod issuer_keys;
+mod key_name;
+mod limit;
+mod method;
+mod nonce;
+mod order;
+mod policy;
+mod prove;
+mod record;
+mod secret;
+mod session;
+mod settings;
+mod settle;
+mod status;
+
+use std::sync::OnceLock;
+
+use aws_lc_rs::hmac;
+use tokio::sync::Semaphore;
+
+pub use binding::{Binding, CertificateBinding, KeySource, SpiffeBinding, TokenBinding};
+pub use checks::Preflight;
+pub use credential::{Credential, NewClientSecret, SecretRequest};
+pub use domain::Domain;
+pub use issuer_keys::{DocumentFetch, Fetching, MOST_DOCUMENT};
+pub use method::{Method, MethodSwitch};
+pub use nonce::Challenge;
+pub use order::{
+    CourierOrder, CourierOrderRequest, CourierOrderStatus, FetchedCertificate, OrderFault, OrderFilter,
+    OrderKind, OrderWarning, OrderedCertificate,
+};
+pub use policy::PolicyEntry;
+pub use prove::Shown;
+pub use record::{Courier, CourierChange, CourierRecord, CourierStatus, NewCourier, PlatformKeys, Quotas};
+pub use session::{Authentication, Bearing, ClientFacts, CourierSession, OpenedSession};
+pub use settings::CourierSettings;
+pub use settle::Settled;
+pub use status::{CertificateStanding, CertificateState, CourierView, RenewalWindow};
+
+/// What is shared by all requests of couriers: keys of others, and a few things that are made once.
+#[derive(Debug)]
+pub(crate) struct CourierState {
+    issuer_keys: issuer_keys::IssuerKeys,
+    challenge_key: OnceLock<hmac::Key>,
+    /// Secrets that are hashed at the same time: each takes 19 MiB and a core.
+    hashing: Semaphore,
+}
+
+impl Default for CourierState {
+    fn default() -> Self {
+        let cores = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
+        Self {
+            issuer_keys: issuer_keys::IssuerKeys::default(),
+            challenge_key: OnceLock::new(),
+            hashing: Semaphore::new(cores),
+        }
+    }
+}

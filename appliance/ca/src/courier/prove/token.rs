@@ -1,0 +1,173 @@
+//! Tokens of OpenID providers and of SPIFFE: the signature by a key of who is pinned, then every claim that is pinned.
+//!
+//! A token may be shown again while it is good: what lies in a file or comes from a metadata service is the same at every run.
+
+use jose::claims::{Claims, Expected};
+use jose::{Jws, VerifyKey};
+use serde_json::Value;
+
+use super::{Proved, Shown, first_right};
+use crate::authority::Authority;
+use crate::courier::binding::{Binding, KeySource, SpiffeBinding, TokenBinding, is_of_a_cloud};
+use crate::courier::credential::Credential;
+use crate::courier::session::Denial;
+
+/// How far clocks may be apart, in seconds.
+pub(super) const SKEW: i64 = 60;
+/// The longest life of a token, in seconds.
+const LIFETIME: i64 = 24 * 60 * 60;
+/// Where an OpenID provider describes itself.
+const DISCOVERY: &str = "/.well-known/openid-configuration";
+
+impl Authority {
+    pub(super) async fn prove_token(
+        &self,
+        credentials: &[Credential],
+        shown: &Shown,
+    ) -> Result<Proved, Denial> {
+        first_right(credentials, |_, binding| async move {
+            let Some(wanted) = binding.token() else {
+                return Err(Denial::Unknown("the credential is of another method"));
+            };
+            self.judge_token(wanted, shown).await
+        })
+        .await
+    }
+
+    async fn judge_token(&self, wanted: &TokenBinding, shown: &Shown) -> Result<String, Denial> {
+        let Shown::Token {
+            token,
+            tenant_id,
+            resource,
+            role_arn,
+            ..
+        } = shown
+        else {
+            return Err(Denial::Unknown("no token was shown"));
+        };
+        let agrees = |said: &Option<String>, wanted: &Option<String>| match (said, wanted) {
+            (Some(said), Some(wanted)) => said == wanted,
+            _ => true,
+        };
+        if !agrees(tenant_id, &wanted.tenant_id) {
+            return Err(Denial::Unknown("the tenant that is named is another one"));
+        }
+        if !agrees(resource, &wanted.resource) {
+            return Err(Denial::Unknown("the resource that is named is another one"));
+        }
+        if wanted.role_arn.is_some() && *role_arn != wanted.role_arn {
+            return Err(Denial::Unknown("the role that is named is another one"));
+        }
+        let claims = self.verified_claims(token, &wanted.issuer, &wanted.keys).await?;
+        self.check_claims(&claims, Some(&wanted.issuer), &wanted.audiences)?;
+        let is_of_cloud = claims.audiences().iter().any(|audience| is_of_a_cloud(audience));
+        if is_of_cloud && (wanted.tenant_id.is_none() || wanted.resource.is_none()) {
+            return Err(Denial::Unknown(
+                "the token is for a cloud, where it could be used as well",
+            ));
+        }
+        let subject = claims.subject().unwrap_or_default().to_owned();
+        if wanted.subject.as_ref().is_some_and(|wanted| *wanted != subject) {
+            return Err(Denial::Unknown("the subject is another one"));
+        }
+        let tenant = wanted
+            .tenant_id
+            .as_ref()
+            .map(|tenant| Value::from(tenant.as_str()));
+        if tenant.is_some_and(|tenant| claims.claim("tid") != Some(&tenant)) {
+            return Err(Denial::Unknown("the tenant of the token is another one"));
+        }
+        let differs = wanted
+            .claims
+            .iter()
+            .any(|(name, value)| claims.claim(name) != Some(value));
+        if differs {
+            return Err(Denial::Unknown("a claim that is pinned is another one"));
+        }
+        Ok(subject)
+    }
+
+    pub(super) async fn prove_spiffe_token(
+        &self,
+        credentials: &[Credential],
+        token: &str,
+    ) -> Result<Proved, Denial> {
+        first_right(credentials, |_, binding| async move {
+            let Binding::Spiffe(wanted) = binding else {
+                return Err(Denial::Unknown("the credential is of another method"));
+            };
+            self.judge_spiffe_token(wanted, token).await
+        })
+        .await
+    }
+
+    /// JWT-SVID §3 and §4: `sub` is the identity, `aud` has to be there, there is no `iss` to look at.
+    async fn judge_spiffe_token(&self, wanted: &SpiffeBinding, token: &str) -> Result<String, Denial> {
+        let claims = self
+            .verified_claims(token, &wanted.spiffe_id, &wanted.bundle)
+            .await?;
+        self.check_claims(&claims, None, &wanted.audiences)?;
+        let subject = claims.subject().unwrap_or_default().to_owned();
+        if wanted.admits(&subject) {
+            Ok(subject)
+        } else {
+            Err(Denial::Unknown("the identity is another one"))
+        }
+    }
+
+    /// The claims of a token whose signature is right.
+    async fn verified_claims(&self, token: &str, issuer: &str, source: &KeySource) -> Result<Claims, Denial> {
+        let jws = Jws::parse(token).map_err(|_| Denial::Unknown("the token cannot be read"))?;
+        let address = match source {
+            KeySource::Static(keys) => {
+                let keys = jose::KeySet::parse(keys.to_string().as_bytes())
+                    .map_err(|_| Denial::Unknown("the pinned keys cannot be read"))?;
+                return claims_by(&jws, &keys).ok_or(Denial::Unknown("no pinned key made the signature"));
+            }
+            KeySource::Discovery => format!("{}{DISCOVERY}", issuer.trim_end_matches('/')),
+            KeySource::Url(address) => address.clone(),
+        };
+        let is_discovery = *source == KeySource::Discovery;
+        let keys = self
+            .keys_of(&address, is_discovery.then_some(issuer), false)
+            .await?;
+        if let Some(claims) = claims_by(&jws, &keys) {
+            return Ok(claims);
+        }
+        // The issuer may have begun to use another key.
+        let keys = self
+            .keys_of(&address, is_discovery.then_some(issuer), true)
+            .await?;
+        claims_by(&jws, &keys).ok_or(Denial::Unknown("no key of the issuer made the signature"))
+    }
+
+    fn check_claims(
+        &self,
+        claims: &Claims,
+        issuer: Option<&str>,
+        audiences: &[String],
+    ) -> Result<(), Denial> {
+        let audiences: Vec<&str> = if audiences.is_empty() {
+            vec![&self.inner().settings.couriers.identity]
+        } else {
+            audiences.iter().map(String::as_str).collect()
+        };
+        let expected = Expected {
+            issuer,
+            audiences: &audiences,
+            now: self.inner().clock.now().as_second(),
+            skew: SKEW,
+            max_lifetime: LIFETIME,
+        };
+        claims
+            .check(&expected)
+            .map_err(|_| Denial::Unknown("issuer, audience or time of the token is not right"))
+    }
+}
+
+/// The claims, when one of the keys made the signature.
+fn claims_by(jws: &Jws, keys: &jose::KeySet) -> Option<Claims> {
+    let mut keys = keys.candidates(jws.header());
+    keys.find_map(|key| VerifyKey::from_jwk(key).ok()?.verify(jws).ok())
+        .and_then(|verified| Claims::from_verified(&verified).ok())
+}

@@ -1,0 +1,34 @@
+//! What the operator decides about couriers as a whole.
+
+use std::time::Duration;
+
+use super::issuer_keys::DocumentFetch;
+
+/// Settings of couriers.
+#[derive(Clone, Debug)]
+pub struct CourierSettings {
+    /// How the appliance calls itself towards couriers, without a slash at its end: the audience of their tokens, and where proofs of
+    /// requests say they go (RFC 9449). By default where couriers reach the API.
+    pub identity: String,
+    /// How long a session lasts.
+    pub session_lifetime: Duration,
+    /// Attempts to authenticate per minute and courier.
+    pub attempts_per_courier: u32,
+    /// Attempts to authenticate per minute and address.
+    pub attempts_per_address: u32,
+    /// How keys of others are fetched; only pinned ones count when absent.
+    pub fetch_document: Option<DocumentFetch>,
+}
+
+impl CourierSettings {
+    /// The defaults under this identity.
+    pub fn new(identity: &str) -> Self {
+        Self {
+            identity: identity.trim_end_matches('/').to_owned(),
+            session_lifetime: Duration::from_hours(1),
+            attempts_per_courier: 30,
+            attempts_per_address: 600,
+            fetch_document: None,
+        }
+    }
+}

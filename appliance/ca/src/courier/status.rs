@@ -1,0 +1,271 @@
+//! How the certificates of a courier stand, when it should renew them, and what it says of its runs.
+
+use jiff::{SignedDuration, Timestamp};
+use pki::crl::RevocationReason;
+use serde_json::json;
+use store::certificates::CertificateRow;
+use store::courier_presence::Report;
+
+use super::session::CourierSession;
+use crate::audit;
+use crate::authority::Authority;
+use crate::certificates::{CertRef, reason_of};
+use crate::clock::from_millis;
+use crate::error::{Error, Result};
+use crate::issuer::IssuerState;
+use crate::revoke::{RevokeRequest, Revoked};
+
+/// When a courier shall look again (RFC 9773 §4.3).
+const LOOK_AGAIN: SignedDuration = SignedDuration::from_hours(6);
+/// Longest report, in octets of JSON.
+const MOST_REPORT: usize = 16 * 1024;
+
+/// How a certificate stands.
+#[derive(Clone, Debug, PartialEq)]
+pub struct CertificateStanding {
+    /// SHA-256 of it.
+    pub fingerprint: [u8; 32],
+    /// How it stands.
+    pub state: CertificateState,
+    /// When it should be renewed; absent when it is not known here.
+    pub window: Option<RenewalWindow>,
+}
+
+/// How a certificate of a courier stands.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum CertificateState {
+    /// It is none of this courier's.
+    Unknown,
+    /// It is good.
+    Active,
+    /// It is good, and another one has taken its place.
+    Superseded,
+    /// It is revoked.
+    Revoked {
+        /// When.
+        at: Timestamp,
+        /// Why.
+        reason: RevocationReason,
+    },
+    /// Its time is over.
+    Expired,
+}
+
+impl CertificateState {
+    /// Its name in answers.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Unknown => "unknown",
+            Self::Active => "active",
+            Self::Superseded => "superseded",
+            Self::Revoked { .. } => "revoked",
+            Self::Expired => "expired",
+        }
+    }
+}
+
+/// When a certificate should be renewed: at any instant between two. One that has passed means now.
+#[derive(Clone, Debug, PartialEq)]
+pub struct RenewalWindow {
+    /// The first instant.
+    pub start: Timestamp,
+    /// The last instant.
+    pub end: Timestamp,
+    /// Why it is earlier than usual.
+    pub explanation: Option<String>,
+    /// When to look again.
+    pub retry_after: SignedDuration,
+}
+
+impl Authority {
+    /// How certificates of the courier stand. What belongs to others is unknown.
+    pub async fn courier_certificates(
+        &self,
+        session: &CourierSession,
+        fingerprints: Vec<[u8; 32]>,
+    ) -> Result<Vec<CertificateStanding>> {
+        let mut all = Vec::with_capacity(fingerprints.len());
+        for fingerprint in fingerprints {
+            let standing = match self.own_certificate(session, fingerprint).await? {
+                None => CertificateStanding {
+                    fingerprint,
+                    state: CertificateState::Unknown,
+                    window: None,
+                },
+                Some((row, is_superseded)) => CertificateStanding {
+                    fingerprint,
+                    state: self.state_of(&row, is_superseded),
+                    window: Some(self.window_of(&row)),
+                },
+            };
+            all.push(standing);
+        }
+        Ok(all)
+    }
+
+    /// When a certificate of the courier should be renewed.
+    pub async fn courier_renewal_window(
+        &self,
+        session: &CourierSession,
+        fingerprint: [u8; 32],
+    ) -> Result<RenewalWindow> {
+        match self.own_certificate(session, fingerprint).await? {
+            Some((row, _)) => Ok(self.window_of(&row)),
+            None => Err(Error::not_found("certificate", audit::hexadecimal(&fingerprint))),
+        }
+    }
+
+    /// Revokes a certificate of the courier, where its record lets it.
+    pub async fn revoke_courier_certificate(
+        &self,
+        session: &CourierSession,
+        fingerprint: [u8; 32],
+        reason: RevocationReason,
+    ) -> Result<Revoked> {
+        let Some((row, _)) = self.own_certificate(session, fingerprint).await? else {
+            return Err(Error::not_found("certificate", audit::hexadecimal(&fingerprint)));
+        };
+        if !session.courier.record.may_revoke {
+            let message = "the record of the courier does not let it revoke";
+            return Err(Error::forbidden("revocation_not_allowed", message));
+        }
+        let request = RevokeRequest {
+            certificate: CertRef::Id(row.id),
+            reason,
+            invalidity_date: None,
+        };
+        self.revoke(&session.principal(), request).await
+    }
+
+    /// Notes what a courier says of its runs.
+    pub async fn note_courier_report(
+        &self,
+        session: &CourierSession,
+        report: serde_json::Value,
+        next_run_at: Option<Timestamp>,
+        failures: u32,
+    ) -> Result<()> {
+        let body = report.to_string();
+        if body.len() > MOST_REPORT {
+            let message = format!("a report has at most {MOST_REPORT} octets");
+            return Err(crate::error::Refusal::of_requester("validation_error", message).into());
+        }
+        let (courier, at) = (session.courier.id, self.inner().clock.now().as_millisecond());
+        let write = self.inner().store.write(move |tx| {
+            let report = Report {
+                body: &body,
+                next_run_at: next_run_at.map(Timestamp::as_millisecond),
+                failures: i64::from(failures),
+            };
+            store::courier_presence::report(tx, courier, &report, at)
+        });
+        Ok(write.await?)
+    }
+
+    /// A certificate that came of an order of this courier, and whether another one has taken its place.
+    async fn own_certificate(
+        &self,
+        session: &CourierSession,
+        fingerprint: [u8; 32],
+    ) -> Result<Option<(CertificateRow, bool)>> {
+        let courier = session.courier.id;
+        let read = self.inner().store.read(move |reader| {
+            let order = store::courier_orders::with_fingerprint(reader, courier, &fingerprint)?;
+            let Some(id) = order.and_then(|order| order.certificate_id) else {
+                return Ok(None);
+            };
+            let successor = store::courier_orders::successor(reader, courier, &fingerprint)?;
+            let row = store::certificates::find(reader, id)?;
+            Ok(row.map(|row| (row, successor.is_some())))
+        });
+        Ok(read.await?)
+    }
+
+    fn state_of(&self, row: &CertificateRow, is_superseded: bool) -> CertificateState {
+        match (row.revoked_at, row.revocation_reason) {
+            (Some(at), Some(reason)) => CertificateState::Revoked {
+                at: from_millis(at),
+                reason: reason_of(reason),
+            },
+            _ if row.not_after < self.inner().clock.now().as_millisecond() => CertificateState::Expired,
+            _ if is_superseded => CertificateState::Superseded,
+            _ => CertificateState::Active,
+        }
+    }
+
+    /// The last third of its life begins the window, which lasts a twelfth of it. What is revoked, or whose CA is about to go,
+    /// should be renewed now.
+    fn window_of(&self, row: &CertificateRow) -> RenewalWindow {
+        let now = self.inner().clock.now();
+        let at_once = |explanation: &str| RenewalWindow {
+            start: now.saturating_sub(SignedDuration::from_hours(1)).unwrap_or(now),
+            end: now,
+            explanation: Some(explanation.to_owned()),
+            retry_after: LOOK_AGAIN,
+        };
+        if row.revoked_at.is_some() {
+            return at_once("the certificate is revoked");
+        }
+        let issuer = self
+            .inner()
+            .registry
+            .find(row.issuer_id)
+            .map(|issuer| issuer.entry());
+        let is_revoked = |issuer: &crate::issuer::IssuerEntry| self.revocation_of(issuer).is_some();
+        if issuer.as_ref().is_none_or(|issuer| is_revoked(issuer)) {
+            return at_once("the certificate of its CA is revoked");
+        }
+        if issuer.is_some_and(|issuer| issuer.state == IssuerState::Disabled) {
+            return at_once("its CA is switched off");
+        }
+        let lifetime = row.not_after.saturating_sub(row.not_before);
+        RenewalWindow {
+            start: from_millis(row.not_after.saturating_sub(lifetime / 3)),
+            end: from_millis(row.not_after.saturating_sub(lifetime / 4)),
+            explanation: None,
+            retry_after: LOOK_AGAIN,
+        }
+    }
+}
+
+/// What a courier is told of itself.
+#[derive(Clone, Debug, PartialEq)]
+pub struct CourierView {
+    /// Whether its record lets it in.
+    pub status: String,
+    /// The names it may have.
+    pub allowed_names: Vec<String>,
+    /// The profiles it may use, each with what it allows.
+    pub profiles: Vec<serde_json::Value>,
+}
+
+impl Authority {
+    /// What a courier may have, as it is told to the courier itself.
+    pub fn courier_view(&self, session: &CourierSession) -> CourierView {
+        let record = &session.courier.record;
+        let profiles = record.profiles.iter().filter_map(|name| self.profile(name).ok());
+        let most = record.quotas.max_validity_days;
+        CourierView {
+            status: session.courier.status.to_string(),
+            allowed_names: record.allowed_names.iter().map(ToString::to_string).collect(),
+            profiles: profiles
+                .map(|entry| {
+                    let keys = entry
+                        .profile
+                        .key_algorithms
+                        .iter()
+                        .copied()
+                        .map(super::key_name::of);
+                    let keys: Vec<String> = keys.collect();
+                    json!({
+                        "name": entry.profile.name,
+                        "key_algorithms": keys,
+                        "default_validity": entry.profile.default_validity,
+                        "max_validity": entry.profile.max_ttl,
+                        "max_validity_days": most,
+                    })
+                })
+                .collect(),
+        }
+    }
+}
