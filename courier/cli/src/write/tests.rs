@@ -97,11 +97,14 @@ fn pair(dir: &Path) -> Option<Vec<u8>> {
 struct Killer {
     left: usize,
     dir: PathBuf,
+    layout: Layout,
 }
 
 impl Watch for Killer {
     fn step(&mut self, _: &str) {
-        pair(&self.dir);
+        if self.layout == Layout::Links {
+            pair(&self.dir);
+        }
         if self.left == 0 {
             rustix::process::kill_process(rustix::process::getpid(), rustix::process::Signal::KILL).unwrap();
         }
@@ -110,6 +113,7 @@ impl Watch for Killer {
 }
 
 const CHILD: &str = "COURIER_TEST_KILL_AT";
+const PLAIN: &str = "COURIER_TEST_PLAIN";
 
 /// The child of [`a_killed_run_leaves_a_matching_pair`]; by itself it installs nothing.
 #[test]
@@ -119,13 +123,77 @@ fn child_installs_until_it_is_killed() {
         return;
     };
     let dir = PathBuf::from(std::env::var("COURIER_TEST_DIR").unwrap());
+    let mut settings = OutputSettings::new("web", &dir);
+    if std::env::var_os(PLAIN).is_some() {
+        settings.layout = Layout::Plain;
+    }
     let mut killer = Killer {
         left: step.parse().unwrap(),
-        dir: dir.clone(),
+        dir,
+        layout: settings.layout,
     };
-    issue()
-        .install(&OutputSettings::new("web", &dir), &mut killer)
-        .unwrap();
+    issue().install(&settings, &mut killer).unwrap();
+}
+
+/// Runs the child; whether it was killed before that step.
+fn is_killed_at(step: usize, settings: &OutputSettings) -> bool {
+    let mut child = Command::new(std::env::current_exe().unwrap());
+    child.args(["--exact", "write::tests::child_installs_until_it_is_killed"]);
+    child
+        .env(CHILD, step.to_string())
+        .env("COURIER_TEST_DIR", &settings.dir);
+    if settings.layout == Layout::Plain {
+        child.env(PLAIN, "1");
+    }
+    let status = child.output().unwrap().status;
+    let signal = std::os::unix::process::ExitStatusExt::signal(&status);
+    assert!(status.success() || signal == Some(9), "step {step}: {status}");
+    !status.success()
+}
+
+#[test]
+fn a_killed_plain_run_is_finished_or_undone_by_the_next() {
+    for step in 0.. {
+        let root = tempfile::tempdir().unwrap();
+        let mut settings = OutputSettings::new("web", root.path().join("out"));
+        settings.layout = Layout::Plain;
+        issue().install(&settings, &mut ()).unwrap();
+        let is_killed = is_killed_at(step, &settings);
+        assert!(repair(&settings, &mut ()).unwrap());
+        assert!(pair(&settings.dir).is_some());
+        assert!(!settings.set_path().join("switching").exists());
+        if !is_killed {
+            assert!(step >= 14, "only {step} steps");
+            break;
+        }
+    }
+}
+
+#[test]
+fn accounts_are_looked_up_and_exports_read_back() {
+    let root = tempfile::tempdir().unwrap();
+    let mut settings = OutputSettings::new("web", root.path().join("out"));
+    (settings.owner, settings.group) = (Some(Account::Name("root".to_owned())), Some(Account::Id(7)));
+    let access = settings.access(0o640).unwrap();
+    assert_eq!(
+        (access.mode, access.owner, access.group),
+        (0o640, Some(0), Some(7))
+    );
+    settings.owner = Some(Account::Name("no-such-account".to_owned()));
+    assert!(matches!(
+        issue().install(&settings, &mut ()),
+        Err(WriteFault::Account(_))
+    ));
+    let issued = issue();
+    let bundle = crate::export::haproxy(&issued.chain, &issued.key.to_pem(None).unwrap());
+    let labels: Vec<_> = pki::pem::decode(bundle.as_bytes())
+        .unwrap()
+        .into_iter()
+        .map(|block| block.label)
+        .collect();
+    assert_eq!(labels, ["CERTIFICATE", "PRIVATE KEY"]);
+    let der = crate::export::der(&issued.chain[0]);
+    assert_eq!(Certificate::from_der(&der).unwrap(), issued.chain[0]);
 }
 
 #[test]
@@ -146,27 +214,16 @@ fn a_killed_run_leaves_a_matching_pair() {
                 settings.layout = Layout::Links;
             }
             let before = pair(&dir);
-            let status = Command::new(std::env::current_exe().unwrap())
-                .args(["--exact", "write::tests::child_installs_until_it_is_killed"])
-                .env(CHILD, step.to_string())
-                .env("COURIER_TEST_DIR", &dir)
-                .output()
-                .unwrap()
-                .status;
+            let is_killed = is_killed_at(step, &settings);
             let after = pair(&dir);
             assert!(
                 before.is_none() || after.is_some(),
                 "{start}, step {step}: the pair is gone"
             );
-            if status.success() {
+            if !is_killed {
                 assert_ne!(before, after);
                 break;
             }
-            assert_eq!(
-                std::os::unix::process::ExitStatusExt::signal(&status),
-                Some(9),
-                "{start} {step}"
-            );
             kills += 1;
             repair(&settings, &mut ()).unwrap();
             assert!(before.is_none() || pair(&dir).is_some());
