@@ -1,0 +1,232 @@
+//! What the courier remembers between two runs: the pending order with its key, when it last asked, what it installed.
+//!
+//! Losing it costs a call, never a certificate that works: a file that cannot be read is set aside and told.
+
+use std::path::PathBuf;
+
+use jiff::Timestamp;
+use secrecy::SecretString;
+use serde::{Deserialize, Serialize};
+
+use crate::folder::{Access, Folder, FolderFault};
+use crate::key::{LocalKey, LocalKeyFault};
+
+/// The version written.
+const VERSION: u32 = 1;
+
+// stored: state/v1
+/// Everything remembered of one certificate. Members of a later version are ignored.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct State {
+    /// The form of the file.
+    pub version: u32,
+    /// The order that is on its way.
+    pub pending: Option<PendingOrder>,
+    /// When the appliance was last asked how things stand.
+    pub checked_at: Option<Timestamp>,
+    /// The SHA-256 of the certificate that was installed last, in hexadecimal digits.
+    pub installed_sha256: Option<String>,
+    /// The outcome of the last run.
+    pub last_run: Option<LastRun>,
+}
+
+/// An order that is on its way.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct PendingOrder {
+    /// The order, once the appliance has named it.
+    pub order: Option<uuid::Uuid>,
+    /// What makes a repeated request the same one.
+    pub idempotency_key: String,
+    /// The file with its key.
+    pub key_file: PathBuf,
+    /// The names asked for.
+    pub names: Vec<String>,
+    /// When it was made.
+    pub created_at: Timestamp,
+}
+
+/// The outcome of a run.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct LastRun {
+    /// When.
+    pub at: Timestamp,
+    /// What came of it, as `status` writes it.
+    pub outcome: String,
+    /// Why it failed.
+    #[serde(default)]
+    pub error: Option<String>,
+}
+
+/// Why nothing can be remembered.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum StateFault {
+    /// The directory or a file in it cannot be used.
+    #[error(transparent)]
+    Folder(#[from] FolderFault),
+    /// The key cannot be written or read.
+    #[error(transparent)]
+    Key(#[from] LocalKeyFault),
+    /// It cannot be written as JSON.
+    #[error("the state cannot be written")]
+    Encoding(#[from] serde_json::Error),
+}
+
+/// The state directory, and which certificate's part of it.
+#[derive(Debug)]
+pub struct Memory {
+    folder: Folder,
+    name: String,
+}
+
+/// What was found.
+#[derive(Debug)]
+pub struct Remembered {
+    /// The state; an empty one when there is none that can be read.
+    pub state: State,
+    /// What to tell the operator: the file was set aside.
+    pub warning: Option<String>,
+}
+
+impl Memory {
+    /// Opens the directory, and makes it with 0700 when it is missing. `name` is the checked slug of the certificate.
+    pub fn open(dir: &std::path::Path, name: &str) -> Result<Self, StateFault> {
+        let access = Access {
+            mode: 0o700,
+            ..Access::default()
+        };
+        Ok(Self {
+            folder: Folder::create(dir, access)?,
+            name: name.to_owned(),
+        })
+    }
+
+    /// Reads the state. A broken file becomes `<name>.json.broken`.
+    pub fn load(&self) -> Result<Remembered, StateFault> {
+        let file = format!("{}.json", self.name);
+        let Some(text) = self.folder.read_file(&file)? else {
+            return Ok(Remembered {
+                state: State::default(),
+                warning: None,
+            });
+        };
+        match serde_json::from_slice(&text) {
+            Ok(state) => Ok(Remembered { state, warning: None }),
+            Err(error) => {
+                let aside = format!("{file}.broken");
+                self.folder.rename(&file, &aside)?;
+                self.folder.sync()?;
+                let path = self.folder.path().join(aside);
+                Ok(Remembered {
+                    state: State::default(),
+                    warning: Some(format!(
+                        "the state could not be read and was set aside as {}: {error}",
+                        path.display()
+                    )),
+                })
+            }
+        }
+    }
+
+    /// Writes the state, atomically and durably.
+    pub fn save(&self, state: &State) -> Result<(), StateFault> {
+        let mut state = state.clone();
+        state.version = VERSION;
+        let text = serde_json::to_vec_pretty(&state)?;
+        Ok(self
+            .folder
+            .replace_file(&format!("{}.json", self.name), SECRET, &text)?)
+    }
+
+    /// Writes the key of an order, durably, before anything is asked for with it; the path goes into [`PendingOrder`].
+    pub fn keep_key(&self, key: &LocalKey, passphrase: Option<&SecretString>) -> Result<PathBuf, StateFault> {
+        let pem = key.to_pem(passphrase)?;
+        let file = self.key_name();
+        self.folder.replace_file(&file, SECRET, pem.as_bytes())?;
+        Ok(self.folder.path().join(file))
+    }
+
+    /// The key of the pending order; nothing when it is gone.
+    pub fn pending_key(&self, passphrase: Option<&SecretString>) -> Result<Option<LocalKey>, StateFault> {
+        let read = self.folder.read_file(&self.key_name())?;
+        Ok(read.map(|pem| LocalKey::parse(&pem, passphrase)).transpose()?)
+    }
+
+    /// Removes the key of an order that is over.
+    pub fn forget_key(&self) -> Result<(), StateFault> {
+        self.folder.remove_file(&self.key_name())?;
+        Ok(self.folder.sync()?)
+    }
+
+    fn key_name(&self) -> String {
+        format!("{}.pending-key.pem", self.name)
+    }
+}
+
+/// Nobody else reads it.
+const SECRET: Access = Access {
+    mode: 0o600,
+    owner: None,
+    group: None,
+};
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, reason = "a test says what broke by panicking")]
+    use super::*;
+    use crate::key::KeyType;
+    use std::os::unix::fs::PermissionsExt as _;
+
+    #[test]
+    fn what_is_remembered_is_read_again() {
+        let root = tempfile::tempdir().unwrap();
+        let dir = root.path().join("a/b");
+        let memory = Memory::open(&dir, "web").unwrap();
+        assert_eq!(memory.load().unwrap().state, State::default());
+        let key = LocalKey::generate(KeyType::Ec256).unwrap();
+        let path = memory.keep_key(&key, None).unwrap();
+        assert_eq!(
+            std::fs::metadata(&path).unwrap().permissions().mode() & 0o777,
+            0o600
+        );
+        let mut state = State {
+            pending: Some(PendingOrder {
+                order: None,
+                idempotency_key: "k".to_owned(),
+                key_file: path.clone(),
+                names: vec!["a.example".to_owned()],
+                created_at: Timestamp::UNIX_EPOCH,
+            }),
+            ..State::default()
+        };
+        memory.save(&state).unwrap();
+        state.version = VERSION;
+        assert_eq!(memory.load().unwrap().state, state);
+        assert_eq!(
+            memory.pending_key(None).unwrap().unwrap().fingerprint(),
+            key.fingerprint()
+        );
+        memory.forget_key().unwrap();
+        assert!(memory.pending_key(None).unwrap().is_none());
+    }
+
+    #[test]
+    fn a_broken_file_is_set_aside_and_a_later_one_read() {
+        let dir = tempfile::tempdir().unwrap();
+        let memory = Memory::open(dir.path(), "web").unwrap();
+        let file = dir.path().join("web.json");
+        std::fs::write(
+            &file,
+            "{\"version\":9,\"unheard\":{},\"installed_sha256\":\"ab\"}",
+        )
+        .unwrap();
+        let found = memory.load().unwrap();
+        assert_eq!(found.state.installed_sha256.as_deref(), Some("ab"));
+        std::fs::write(&file, "{\"version\":").unwrap();
+        let found = memory.load().unwrap();
+        assert_eq!(found.state, State::default());
+        assert!(found.warning.unwrap().contains("web.json.broken"));
+        assert!(!file.exists() && dir.path().join("web.json.broken").exists());
+    }
+}
