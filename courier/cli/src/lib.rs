@@ -1,1 +1,4 @@
 //! The courier.
+
+pub mod auth;
+pub mod client;
