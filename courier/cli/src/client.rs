@@ -6,6 +6,7 @@
 mod answer;
 pub mod call;
 mod credential;
+pub mod endpoints;
 mod exchange;
 mod fault;
 mod name;

@@ -9,6 +9,7 @@
 )]
 
 mod connections;
+mod endpoints;
 mod errors;
 mod sessions;
 
