@@ -5,12 +5,12 @@ use std::time::Duration;
 use reqwest::header::{HeaderMap, RETRY_AFTER};
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
+use zeroize::Zeroizing;
 
 use super::Fault;
 use super::retry::retry_after;
 
-/// An answer that is what was asked for.
-#[derive(Debug)]
+/// An answer that is what was asked for. Its body may hold a token: it is wiped and told to no log.
 pub struct Answer {
     /// Who answered.
     pub(super) endpoint: String,
@@ -19,7 +19,17 @@ pub struct Answer {
     /// The headers.
     pub headers: HeaderMap,
     /// The body.
-    pub body: Vec<u8>,
+    pub body: Zeroizing<Vec<u8>>,
+}
+
+impl std::fmt::Debug for Answer {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Answer")
+            .field("endpoint", &self.endpoint)
+            .field("status", &self.status)
+            .field("octets", &self.body.len())
+            .finish_non_exhaustive()
+    }
 }
 
 impl Answer {

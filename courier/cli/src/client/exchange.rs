@@ -4,6 +4,7 @@ use reqwest::header::{
     ACCEPT, AUTHORIZATION, CONTENT_TYPE, HOST, HeaderMap, HeaderName, HeaderValue, IF_NONE_MATCH,
 };
 use secrecy::{ExposeSecret as _, SecretString};
+use zeroize::Zeroizing;
 
 use super::answer::{Answer, Refusal};
 use super::call::Call;
@@ -131,7 +132,7 @@ impl Client {
         let of_exchange = |cause| Fault::of_exchange(cause, name);
         let mut response = request.send().await.map_err(of_exchange)?;
         let status = response.status();
-        let mut body = Vec::new();
+        let mut body = Zeroizing::new(Vec::new());
         while let Some(chunk) = response.chunk().await.map_err(of_exchange)? {
             if body.len().saturating_add(chunk.len()) > MAX_ANSWER_LEN {
                 return Err(Fault::TooLong {

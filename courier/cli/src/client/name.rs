@@ -24,10 +24,6 @@ pub(super) struct Endpoint {
 impl Endpoint {
     /// An endpoint, legal to speak to: HTTPS, or HTTP on this machine.
     pub(super) fn new(url: &Url, server_name: Option<&str>) -> Result<Self, Fault> {
-        let is_plain = url.scheme() == "http" && is_loopback(url);
-        if url.scheme() != "https" && !is_plain {
-            return Err(Fault::Setting(format!("{url} is not https")));
-        }
         if !url.username().is_empty()
             || url.password().is_some()
             || url.query().is_some()
@@ -36,6 +32,10 @@ impl Endpoint {
             return Err(Fault::Setting(
                 "base_url and fallback_urls have neither user nor query nor fragment".to_owned(),
             ));
+        }
+        let is_plain = url.scheme() == "http" && is_loopback(url);
+        if url.scheme() != "https" && !is_plain {
+            return Err(Fault::Setting(format!("{url} is not https")));
         }
         let mut asked = url.clone();
         let mut host = None;
