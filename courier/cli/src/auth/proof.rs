@@ -1,0 +1,159 @@
+//! The proof key of a run and the proofs made with it (DPoP, RFC 9449).
+//!
+//! A session is bound to a key that lives in this process alone. A hop that ends TLS sees the token of the session and can do nothing
+//! with it: every request carries a signature over its method, its address and that token.
+
+use aws_lc_rs::digest;
+use aws_lc_rs::rand::SystemRandom;
+use aws_lc_rs::signature::{ECDSA_P256_SHA256_FIXED_SIGNING, EcdsaKeyPair, KeyPair as _};
+use base64::Engine as _;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use jiff::Timestamp;
+use serde_json::{Value, json};
+use uuid::Uuid;
+
+/// No key could be made, or it does not sign.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("the proof key of this run could not be used")]
+pub struct ProofFault;
+
+/// The key.
+pub struct ProofKey {
+    pair: EcdsaKeyPair,
+    x: String,
+    y: String,
+}
+
+impl std::fmt::Debug for ProofKey {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("ProofKey")
+            .field("thumbprint", &self.thumbprint())
+            .finish_non_exhaustive()
+    }
+}
+
+impl ProofKey {
+    /// A new key on P-256.
+    pub fn generate() -> Result<Self, ProofFault> {
+        let pair = EcdsaKeyPair::generate(&ECDSA_P256_SHA256_FIXED_SIGNING).map_err(|_| ProofFault)?;
+        // SEC 1 §2.3.3: the uncompressed point, 04 and two coordinates.
+        let (x, y) = pair
+            .public_key()
+            .as_ref()
+            .split_first_chunk::<1>()
+            .and_then(|(_, point)| point.split_at_checked(32))
+            .ok_or(ProofFault)?;
+        let (x, y) = (URL_SAFE_NO_PAD.encode(x), URL_SAFE_NO_PAD.encode(y));
+        Ok(Self { pair, x, y })
+    }
+
+    /// The public key as a JWK (RFC 7517).
+    pub fn jwk(&self) -> Value {
+        json!({ "kty": "EC", "crv": "P-256", "x": self.x, "y": self.y })
+    }
+
+    /// Its thumbprint (RFC 7638), base64url.
+    pub fn thumbprint(&self) -> String {
+        // RFC 7638 §3: the required members, sorted, without white space.
+        let text = format!(
+            r#"{{"crv":"P-256","kty":"EC","x":"{}","y":"{}"}}"#,
+            self.x, self.y
+        );
+        URL_SAFE_NO_PAD.encode(digest::digest(&digest::SHA256, text.as_bytes()))
+    }
+
+    /// A proof for one request: its method, its URL without query and fragment, and the token it carries.
+    pub fn prove(
+        &self,
+        method: &str,
+        url: &str,
+        token: Option<&str>,
+        now: Timestamp,
+    ) -> Result<String, ProofFault> {
+        let header = json!({ "typ": "dpop+jwt", "alg": "ES256", "jwk": self.jwk() });
+        let htu = url.split(['?', '#']).next().unwrap_or(url);
+        let mut claims = json!({
+            "jti": Uuid::new_v4().to_string(),
+            "htm": method,
+            "htu": htu,
+            "iat": now.as_second(),
+        });
+        if let (Some(token), Some(members)) = (token, claims.as_object_mut()) {
+            // RFC 9449 §4.2: the hash of the token, whose octets are ASCII.
+            let hash = digest::digest(&digest::SHA256, token.as_bytes());
+            members.insert("ath".to_owned(), URL_SAFE_NO_PAD.encode(hash).into());
+        }
+        let text = format!(
+            "{}.{}",
+            URL_SAFE_NO_PAD.encode(header.to_string()),
+            URL_SAFE_NO_PAD.encode(claims.to_string())
+        );
+        let signature = self
+            .pair
+            .sign(&SystemRandom::new(), text.as_bytes())
+            .map_err(|_| ProofFault)?;
+        Ok(format!("{text}.{}", URL_SAFE_NO_PAD.encode(signature)))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(
+        clippy::unwrap_used,
+        clippy::indexing_slicing,
+        reason = "a test says what broke by panicking"
+    )]
+
+    use aws_lc_rs::signature::{ECDSA_P256_SHA256_FIXED, UnparsedPublicKey};
+
+    use super::*;
+
+    fn part(text: &str) -> Value {
+        serde_json::from_slice(&URL_SAFE_NO_PAD.decode(text).unwrap()).unwrap()
+    }
+
+    #[test]
+    fn a_proof_is_signed_by_the_key_that_it_names() {
+        let key = ProofKey::generate().unwrap();
+        let now = Timestamp::from_second(1_800_000_000).unwrap();
+        let proof = key
+            .prove(
+                "POST",
+                "https://ca.example.test/api/v1/courier/orders?wait=5#x",
+                Some("token"),
+                now,
+            )
+            .unwrap();
+        let (signed, signature) = proof.rsplit_once('.').unwrap();
+        let (header, claims) = signed.split_once('.').unwrap();
+        let (header, claims) = (part(header), part(claims));
+        assert_eq!(header["typ"], "dpop+jwt");
+        assert_eq!(header["alg"], "ES256");
+        assert_eq!(header["jwk"], key.jwk());
+        assert_eq!(claims["htm"], "POST");
+        assert_eq!(claims["htu"], "https://ca.example.test/api/v1/courier/orders");
+        assert_eq!(claims["iat"], 1_800_000_000);
+        // SHA-256 of "token".
+        assert_eq!(claims["ath"], "PEaenWxYddN6Q_NT1PiOYfz4EsZu7jRXRlpAsNpBU-A");
+        let mut point = vec![4];
+        for coordinate in ["x", "y"] {
+            let text = header["jwk"][coordinate].as_str().unwrap();
+            point.extend(URL_SAFE_NO_PAD.decode(text).unwrap());
+        }
+        UnparsedPublicKey::new(&ECDSA_P256_SHA256_FIXED, point)
+            .verify(signed.as_bytes(), &URL_SAFE_NO_PAD.decode(signature).unwrap())
+            .unwrap();
+    }
+
+    #[test]
+    fn every_proof_and_every_key_is_another() {
+        let key = ProofKey::generate().unwrap();
+        let now = Timestamp::from_second(1_800_000_000).unwrap();
+        let proof = || key.prove("GET", "https://ca.example.test/", None, now).unwrap();
+        assert_ne!(proof(), proof());
+        assert_ne!(key.thumbprint(), ProofKey::generate().unwrap().thumbprint());
+        assert_eq!(URL_SAFE_NO_PAD.decode(key.thumbprint()).unwrap().len(), 32);
+        let claims = part(proof().split('.').nth(1).unwrap());
+        assert!(claims.get("ath").is_none());
+    }
+}

@@ -1,0 +1,283 @@
+//! A courier that is signed in: the session, its proof key, and one silent new session when the old one is gone.
+
+use std::sync::Arc;
+
+use secrecy::SecretString;
+use serde::{Deserialize, Serialize};
+use tokio::sync::{Mutex, OnceCell};
+use uuid::Uuid;
+
+use super::call::Call;
+use super::credential::Credential;
+use super::exchange::{Client, Pass};
+use super::{Answer, Fault, skew};
+use crate::auth::proof::ProofKey;
+use crate::auth::{self, Appliance, Context, Environment, Method, Pending, Places};
+
+/// Who signs in, and how.
+pub struct Principal {
+    /// The courier.
+    pub uuid: Uuid,
+    /// The method with its settings.
+    pub method: Method,
+    /// The variables.
+    pub environment: Box<dyn Environment>,
+    /// Files and addresses that are built in.
+    pub places: Places,
+    /// Whether the session is bound to a key of this run.
+    pub has_proof: bool,
+    /// The name of this machine, for the audit log of the appliance.
+    pub hostname: String,
+}
+
+impl std::fmt::Debug for Principal {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Principal")
+            .field("uuid", &self.uuid)
+            .field("method", &self.method)
+            .field("has_proof", &self.has_proof)
+            .finish_non_exhaustive()
+    }
+}
+
+/// A courier at the appliance.
+#[derive(Debug)]
+pub struct Courier {
+    client: Client,
+    principal: Principal,
+    proof: Option<ProofKey>,
+    identity: OnceCell<String>,
+    session: Mutex<Option<Arc<Session>>>,
+}
+
+/// What the appliance gave.
+#[derive(Debug)]
+struct Session {
+    word: &'static str,
+    token: SecretString,
+}
+
+/// What the appliance says of itself to anybody.
+#[derive(Clone, Debug, Deserialize)]
+pub struct Health {
+    /// `ok`, or what it is instead.
+    #[serde(default)]
+    pub status: String,
+    /// The version of the program.
+    #[serde(default)]
+    pub version: String,
+    /// The versions of this protocol.
+    #[serde(default)]
+    pub api_versions: Vec<String>,
+    /// The time there.
+    pub server_time: Option<jiff::Timestamp>,
+    /// Who it is.
+    pub identity: String,
+}
+
+impl Courier {
+    /// A courier that has not signed in yet.
+    pub fn new(client: Client, principal: Principal) -> Result<Self, Fault> {
+        let proof = principal.has_proof.then(ProofKey::generate).transpose()?;
+        Ok(Self {
+            client,
+            principal,
+            proof,
+            identity: OnceCell::new(),
+            session: Mutex::new(None),
+        })
+    }
+
+    /// What the appliance says of itself; the difference of the clocks is told on the way.
+    pub async fn health(&self) -> Result<Health, Fault> {
+        let answer = self.client.perform(&Call::get("/api/v1/health")).await?;
+        let health: Health = answer.json()?;
+        let there = health
+            .server_time
+            .or_else(|| answer.header("date").and_then(skew::http_date));
+        if let Some(there) = there {
+            let ahead = skew::seconds_ahead(self.client.clock().now(), there);
+            if let Some(warning) = skew::warning(ahead) {
+                tracing::warn!("{warning}");
+            }
+        }
+        Ok(health)
+    }
+
+    /// Signs in.
+    pub async fn sign_in(&self) -> Result<(), Fault> {
+        let mut held = self.session.lock().await;
+        *held = Some(Arc::new(self.new_session().await?));
+        Ok(())
+    }
+
+    /// Makes a call within the session, signing in when there is none, and once more when it is gone.
+    pub async fn call(&self, call: &Call) -> Result<Answer, Fault> {
+        let session = self.current(None).await?;
+        match self.within(&session, call).await {
+            Err(Fault::Refused(refusal)) if refusal.is_session_expired() => {
+                tracing::debug!("the session is gone: signing in again");
+                let session = self.current(Some(&session)).await?;
+                self.within(&session, call).await
+            }
+            done => done,
+        }
+    }
+
+    /// Ends the session, where there is one. The appliance ends it by itself later, so that a failure is only told.
+    pub async fn sign_out(&self) {
+        let Some(session) = self.session.lock().await.take() else {
+            return;
+        };
+        let ended = match Call::post("/api/v1/courier/auth/revoke", &serde_json::json!({})) {
+            Ok(call) => self.within(&session, &call).await.map(|_| ()),
+            Err(fault) => Err(fault),
+        };
+        if let Err(fault) = ended {
+            tracing::debug!(%fault, "the session was not ended");
+        }
+    }
+
+    /// The client beneath.
+    pub fn client(&self) -> &Client {
+        &self.client
+    }
+
+    /// The session, made anew when there is none or when this one is gone.
+    async fn current(&self, gone: Option<&Arc<Session>>) -> Result<Arc<Session>, Fault> {
+        let mut held = self.session.lock().await;
+        if let Some(session) = held.as_ref()
+            && gone.is_none_or(|gone| !Arc::ptr_eq(gone, session))
+        {
+            return Ok(Arc::clone(session));
+        }
+        let session = Arc::new(self.new_session().await?);
+        *held = Some(Arc::clone(&session));
+        Ok(session)
+    }
+
+    async fn within(&self, session: &Session, call: &Call) -> Result<Answer, Fault> {
+        let pass = Pass {
+            token: Some((session.word, &session.token)),
+            proof: self.proof.as_ref(),
+        };
+        self.client.perform_with(call, pass).await
+    }
+
+    async fn new_session(&self) -> Result<Session, Fault> {
+        let thumbprint = self.proof.as_ref().map(ProofKey::thumbprint);
+        let context = Context {
+            uuid: self.principal.uuid,
+            environment: self.principal.environment.as_ref(),
+            places: &self.principal.places,
+            appliance: self,
+            now: self.client.clock().now(),
+            thumbprint: thumbprint.as_deref(),
+        };
+        let presented = self.principal.method.present(&context).await?;
+        let request = Request {
+            uuid: self.principal.uuid,
+            method: self.principal.method.name(),
+            credential: Credential::of(&presented),
+            proof_key: self.proof.as_ref().map(ProofKey::jwk),
+            client: About {
+                name: "courier",
+                version: env!("CARGO_PKG_VERSION"),
+                os: std::env::consts::OS,
+                arch: std::env::consts::ARCH,
+                hostname: &self.principal.hostname,
+            },
+        };
+        let mut call = Call::post("/api/v1/courier/auth", &request)?;
+        // A signed challenge is taken once.
+        if !request.credential.is_signed_challenge() {
+            call = call.repeatable();
+        }
+        let pass = Pass {
+            token: None,
+            proof: self.proof.as_ref(),
+        };
+        let answer = self.client.perform_with(&call, pass).await?;
+        let opened: Opened = answer.json()?;
+        // A hop that took the proof key out of the request shows here.
+        let word = match (
+            opened.session.token_type.to_ascii_lowercase().as_str(),
+            &self.proof,
+        ) {
+            ("dpop", Some(_)) => "DPoP",
+            ("bearer", None) => "Bearer",
+            _ => {
+                return Err(Fault::Malformed {
+                    endpoint: "the appliance".to_owned(),
+                    reason: "the session is not bound as it was asked for".to_owned(),
+                });
+            }
+        };
+        Ok(Session {
+            word,
+            token: opened.session.token,
+        })
+    }
+}
+
+impl Appliance for Courier {
+    fn identity(&self) -> Pending<'_, Result<String, auth::Fault>> {
+        Box::pin(async move {
+            let identity = self
+                .identity
+                .get_or_try_init(|| async { self.health().await.map(|health| health.identity) })
+                .await
+                .map_err(|fault| auth::Fault::Appliance(Box::new(fault)))?;
+            Ok(identity.clone())
+        })
+    }
+
+    fn challenge(&self) -> Pending<'_, Result<String, auth::Fault>> {
+        Box::pin(async move {
+            let asked = async {
+                let body = serde_json::json!({ "uuid": self.principal.uuid });
+                let call = Call::post("/api/v1/courier/auth/challenge", &body)?.repeatable();
+                let challenge: Challenge = self.client.perform(&call).await?.json()?;
+                Ok(challenge.nonce)
+            };
+            asked
+                .await
+                .map_err(|fault: Fault| auth::Fault::Appliance(Box::new(fault)))
+        })
+    }
+}
+
+#[derive(Serialize)]
+struct Request<'a> {
+    uuid: Uuid,
+    method: &'static str,
+    credential: Credential<'a>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    proof_key: Option<serde_json::Value>,
+    client: About<'a>,
+}
+
+#[derive(Serialize)]
+struct About<'a> {
+    name: &'static str,
+    version: &'static str,
+    os: &'static str,
+    arch: &'static str,
+    hostname: &'a str,
+}
+
+#[derive(Deserialize)]
+struct Challenge {
+    nonce: String,
+}
+
+#[derive(Deserialize)]
+struct Opened {
+    session: OpenedSession,
+}
+
+#[derive(Deserialize)]
+struct OpenedSession {
+    token: SecretString,
+    token_type: String,
+}
