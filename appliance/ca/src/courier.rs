@@ -14,6 +14,7 @@ mod limit;
 mod method;
 mod nonce;
 mod order;
+mod ordered;
 mod policy;
 mod prove;
 mod record;
@@ -35,7 +36,7 @@ pub use domain::Domain;
 pub use issuer_keys::{DocumentFetch, Fetching, MOST_DOCUMENT};
 pub use method::{Method, MethodSwitch};
 pub use nonce::Challenge;
-pub use order::{
+pub use ordered::{
     CourierOrder, CourierOrderRequest, CourierOrderStatus, FetchedCertificate, OrderFault, OrderFilter,
     OrderKind, OrderWarning, OrderedCertificate,
 };

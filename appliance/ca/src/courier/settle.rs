@@ -6,7 +6,7 @@ use serde_json::json;
 use store::courier_orders::Status;
 use uuid::Uuid;
 
-use super::order::{CourierOrder, CourierOrderRequest, OrderFault, OrderFilter};
+use super::ordered::{CourierOrder, CourierOrderRequest, OrderFault, OrderFilter};
 use super::session::CourierSession;
 use crate::audit;
 use crate::authority::Authority;
