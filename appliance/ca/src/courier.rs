@@ -46,7 +46,7 @@ pub use record::{Courier, CourierChange, CourierRecord, CourierStatus, NewCourie
 pub use session::{Authentication, Bearing, ClientFacts, CourierSession, OpenedSession};
 pub use settings::CourierSettings;
 pub use settle::Settled;
-pub use status::{CertificateStanding, CertificateState, CourierView, RenewalWindow};
+pub use status::{CertificateStanding, CertificateState, CourierProfile, CourierView, RenewalWindow};
 
 /// What is shared by all requests of couriers: keys of others, and a few things that are made once.
 #[derive(Debug)]

@@ -5,6 +5,10 @@ pub(crate) mod audit;
 mod batch;
 mod certificate_body;
 pub(crate) mod certificates;
+pub(crate) mod courier_orders;
+pub(crate) mod couriers;
+pub(crate) mod credentials;
+pub(crate) mod domains;
 mod download;
 #[cfg(fuzzing)]
 pub(crate) mod fuzzing;
@@ -13,6 +17,7 @@ pub(crate) mod issuers;
 pub(crate) mod keys;
 mod offline_body;
 pub(crate) mod orders;
+pub(crate) mod policies;
 mod profile_schema;
 pub(crate) mod profiles;
 pub(crate) mod status;

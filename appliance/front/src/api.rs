@@ -23,7 +23,7 @@ use crate::openapi::{Document, complete};
 use crate::problem::Problem;
 use crate::settings::Limits;
 use crate::turns::Turns;
-use crate::{admin, health};
+use crate::{admin, courier, health};
 
 const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 const LISTENER: &str = "api";
@@ -59,6 +59,12 @@ fn routes() -> OpenApiRouter<App> {
         .merge(admin::audit::routes())
         .merge(admin::witness::routes())
         .merge(admin::status::routes())
+        .merge(admin::couriers::routes())
+        .merge(admin::credentials::routes())
+        .merge(admin::domains::routes())
+        .merge(admin::policies::routes())
+        .merge(admin::courier_orders::routes())
+        .merge(courier::routes())
         .routes(routes!(document))
 }
 

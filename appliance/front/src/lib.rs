@@ -9,6 +9,7 @@ mod api;
 mod auth;
 mod ca_certificate;
 mod conditional;
+mod courier;
 mod crl;
 mod encodings;
 mod ending;

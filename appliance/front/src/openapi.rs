@@ -5,7 +5,7 @@
 //! added here, in one place.
 
 use utoipa::openapi::path::Operation;
-use utoipa::openapi::security::{HttpAuthScheme, HttpBuilder, SecurityScheme};
+use utoipa::openapi::security::{HttpAuthScheme, HttpBuilder, SecurityRequirement, SecurityScheme};
 use utoipa::openapi::{Content, Ref, RefOr, ResponseBuilder};
 use utoipa::{Modify, OpenApi, openapi};
 
@@ -26,6 +26,8 @@ use crate::problem::ErrorBody;
         (name = "certificates", description = "Issue, renew, revoke, find and download certificates"),
         (name = "issuers", description = "Certification authorities and their generations"),
         (name = "profiles", description = "What may be asked for and what it looks like"),
+        (name = "courier", description = "What couriers ask: sign in, order, fetch, acknowledge. Errors have codes in capitals"),
+        (name = "couriers", description = "Courier records, their credentials and orders, domains and policies"),
         (name = "administration", description = "Tokens, keys, audit log, state"),
         (name = "health", description = "Whether the server lives and can work"),
     )
@@ -41,6 +43,10 @@ impl Modify for Security {
             .description(Some("An API token"));
         let components = document.components.get_or_insert_default();
         components.add_security_scheme("token", SecurityScheme::Http(scheme.build()));
+        let session = HttpBuilder::new().scheme(HttpAuthScheme::Bearer).description(Some(
+            "The session of a courier; bound to a key it comes as `DPoP`, with a proof in the header `DPoP` (RFC 9449)",
+        ));
+        components.add_security_scheme("session", SecurityScheme::Http(session.build()));
     }
 }
 
@@ -180,7 +186,13 @@ fn add_errors(operation: &mut Operation, path: &str, changes: bool) {
 
 fn features(operation: &Operation, path: &str, changes: bool) -> Vec<Feature> {
     // An operation that says nothing about security takes what the document says: a token.
-    let takes_token = operation.security.is_none();
+    // Whoever names another scheme than none takes a session.
+    let takes_token = operation.security.as_ref().is_none_or(|schemes| {
+        !schemes.is_empty()
+            && schemes
+                .iter()
+                .all(|scheme| *scheme != SecurityRequirement::default())
+    });
     let takes_parameters = operation
         .parameters
         .as_ref()

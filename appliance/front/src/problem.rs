@@ -91,7 +91,20 @@ impl Problem {
         self.code
     }
 
-    #[cfg(test)]
+    /// The same under another code and status, with details that have another form.
+    pub(crate) fn retold(mut self, status: StatusCode, code: &'static str, details: Value) -> Self {
+        self.status = status;
+        self.code = code;
+        self.details = details;
+        self.order_id = None;
+        self
+    }
+
+    /// The status of HTTP.
+    pub(crate) fn status(&self) -> StatusCode {
+        self.status
+    }
+
     pub(crate) fn details(&self) -> &Value {
         &self.details
     }
@@ -152,11 +165,15 @@ impl From<ca::Error> for Problem {
             ca::Error::Conflict { .. } => StatusCode::CONFLICT,
             ca::Error::Forbidden { .. } => StatusCode::FORBIDDEN,
             ca::Error::Unauthenticated { .. } => StatusCode::UNAUTHORIZED,
+            ca::Error::Gone { .. } => StatusCode::GONE,
+            ca::Error::RateLimited { .. } => StatusCode::TOO_MANY_REQUESTS,
             ca::Error::Overloaded { .. } | ca::Error::Unavailable { .. } => StatusCode::SERVICE_UNAVAILABLE,
             _ => StatusCode::INTERNAL_SERVER_ERROR,
         };
         let retry_after = match &error {
-            ca::Error::Overloaded { retry_after } => Some(retry_after.as_secs().max(1)),
+            ca::Error::Overloaded { retry_after } | ca::Error::RateLimited { retry_after } => {
+                Some(retry_after.as_secs().max(1))
+            }
             ca::Error::Unavailable { .. } if retryable => Some(5),
             _ => None,
         };

@@ -1,1 +1,36 @@
-//! What courier and appliance say to each other.
+//! What couriers and the appliance say to each other: requests, answers and errors of `/api/v1/courier/`, and how long they may be.
+//!
+//! Requests are read strictly: a member that is not known is an error, so that nobody believes to have asked for something. Answers
+//! are read leniently: an appliance may tell more than a courier knows. Secrets are wiped when they are dropped and never shown.
+
+mod certificate;
+mod code;
+mod order;
+mod secret;
+mod sign_in;
+
+pub use certificate::{
+    CertificateAnswer, CertificateStatus, Fingerprints, RenewalInfo, Revocation, RevocationRequest, Statuses,
+    Window,
+};
+pub use code::{Code, Detail, Envelope, Reasons};
+pub use order::{
+    Ack, AckFile, AckHook, Certificate, Order, OrderAnswer, OrderError, OrderRequest, Orders, Preflight,
+    Replaced, RequestedBy, Sans, Subject, Warning,
+};
+pub use secret::Secret;
+pub use sign_in::{
+    AuthRequest, Challenge, Client, Courier, Credential, Health, InstanceIdentity, Opened, OwnRecord,
+    Profile, Report, Session, SignedRequest, Verified,
+};
+
+/// Longest body of a request, in octets.
+pub const MAX_BODY: usize = 64 * 1024;
+/// Longest certificate request, in octets of PEM.
+pub const MAX_CSR: usize = 16 * 1024;
+/// Most subject alternative names.
+pub const MAX_NAMES: usize = 100;
+/// Longest wait for an order in one request, in seconds.
+pub const MAX_WAIT_SECONDS: u64 = 25;
+/// Most certificates whose status is asked for at once.
+pub const MAX_FINGERPRINTS: usize = 100;

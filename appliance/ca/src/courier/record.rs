@@ -64,6 +64,17 @@ pub enum PlatformKeys {
     Require,
 }
 
+impl PlatformKeys {
+    /// `forbid`, `allow` or `require`.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Forbid => "forbid",
+            Self::Allow => "allow",
+            Self::Require => "require",
+        }
+    }
+}
+
 /// How much a courier may have.
 #[derive(Clone, Debug, Default, Deserialize, PartialEq, Serialize)]
 #[serde(default, deny_unknown_fields)]

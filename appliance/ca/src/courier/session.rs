@@ -95,6 +95,8 @@ pub struct Bearing<'a> {
     pub http_method: &'a str,
     /// Its path, without a query.
     pub path: &'a str,
+    /// To which host it was sent, with the port where there is one.
+    pub host: Option<&'a str>,
     /// Where it comes from.
     pub address: Option<IpAddr>,
 }
@@ -319,16 +321,26 @@ impl Authority {
             .filter(|_| bearing.is_bound)
             .ok_or_else(proof_invalid)?;
         let now = self.inner().clock.now().as_second();
-        let url = format!("{}{}", self.inner().settings.couriers.identity, bearing.path);
         let hash = jose::dpop::access_token_hash(bearing.token);
-        let expected = jose::dpop::Expected {
-            method: bearing.http_method,
-            url: &url,
-            access_token_hash: Some(&hash),
-            now,
-            max_age: PROOF_AGE,
-        };
-        let proof = jose::dpop::verify(proof, &expected).map_err(|_| proof_invalid())?;
+        let mut urls = vec![format!(
+            "{}{}",
+            self.inner().settings.couriers.identity,
+            bearing.path
+        )];
+        urls.extend(bearing.host.map(|host| format!("https://{host}{}", bearing.path)));
+        let mut proofs = urls.iter().map(|url| {
+            let expected = jose::dpop::Expected {
+                method: bearing.http_method,
+                url,
+                access_token_hash: Some(&hash),
+                now,
+                max_age: PROOF_AGE,
+            };
+            jose::dpop::verify(proof, &expected)
+        });
+        let proof = proofs
+            .find_map(std::result::Result::ok)
+            .ok_or_else(proof_invalid)?;
         verify_slices_are_equal(&proof.thumbprint.0, &thumbprint).map_err(|_| proof_invalid())?;
         let mut what = thumbprint.to_vec();
         what.extend(proof.id.as_bytes());

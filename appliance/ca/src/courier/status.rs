@@ -2,7 +2,6 @@
 
 use jiff::{SignedDuration, Timestamp};
 use pki::crl::RevocationReason;
-use serde_json::json;
 use store::certificates::CertificateRow;
 use store::courier_presence::Report;
 
@@ -231,12 +230,25 @@ impl Authority {
 /// What a courier is told of itself.
 #[derive(Clone, Debug, PartialEq)]
 pub struct CourierView {
-    /// Whether its record lets it in.
-    pub status: String,
     /// The names it may have.
     pub allowed_names: Vec<String>,
     /// The profiles it may use, each with what it allows.
-    pub profiles: Vec<serde_json::Value>,
+    pub profiles: Vec<CourierProfile>,
+}
+
+/// A profile as couriers see it.
+#[derive(Clone, Debug, PartialEq)]
+pub struct CourierProfile {
+    /// Its name.
+    pub name: String,
+    /// The kinds of key, as `ec-256`.
+    pub key_algorithms: Vec<String>,
+    /// How long certificates live when nothing is said, as `90d`.
+    pub default_validity: String,
+    /// The longest that they live, as `398d`.
+    pub max_validity: String,
+    /// The most days that the record allows.
+    pub max_validity_days: Option<u32>,
 }
 
 impl Authority {
@@ -244,28 +256,22 @@ impl Authority {
     pub fn courier_view(&self, session: &CourierSession) -> CourierView {
         let record = &session.courier.record;
         let profiles = record.profiles.iter().filter_map(|name| self.profile(name).ok());
-        let most = record.quotas.max_validity_days;
-        CourierView {
-            status: session.courier.status.to_string(),
-            allowed_names: record.allowed_names.iter().map(ToString::to_string).collect(),
-            profiles: profiles
-                .map(|entry| {
-                    let keys = entry
-                        .profile
-                        .key_algorithms
-                        .iter()
-                        .copied()
-                        .map(super::key_name::of);
-                    let keys: Vec<String> = keys.collect();
-                    json!({
-                        "name": entry.profile.name,
-                        "key_algorithms": keys,
-                        "default_validity": entry.profile.default_validity,
-                        "max_validity": entry.profile.max_ttl,
-                        "max_validity_days": most,
-                    })
-                })
+        let told = profiles.map(|entry| CourierProfile {
+            name: entry.profile.name.clone(),
+            key_algorithms: entry
+                .profile
+                .key_algorithms
+                .iter()
+                .copied()
+                .map(super::key_name::of)
                 .collect(),
+            default_validity: entry.profile.default_validity.to_string(),
+            max_validity: entry.profile.max_ttl.to_string(),
+            max_validity_days: record.quotas.max_validity_days,
+        });
+        CourierView {
+            allowed_names: record.allowed_names.iter().map(ToString::to_string).collect(),
+            profiles: told.collect(),
         }
     }
 }

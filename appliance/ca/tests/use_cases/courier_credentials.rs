@@ -360,7 +360,7 @@ async fn a_certificate_of_the_named_ca_lets_in_while_it_is_good() {
         ("method", json!("spiffe")),
         ("nonce", json!("AAAA")),
         ("iat", json!(0)),
-        ("jkt", json!("x")),
+        ("cnf", json!({ "jkt": "x" })),
     ] {
         assert_eq!(
             refused(&holder, der(&own), with(name, value).await).await,
@@ -382,7 +382,7 @@ async fn a_certificate_of_the_named_ca_lets_in_while_it_is_good() {
         code(bed.authority.authenticate_courier(bound(unnamed)).await),
         "invalid_credentials"
     );
-    let named = with("jkt", json!(key.jwk().thumbprint())).await;
+    let named = with("cnf", json!({ "jkt": key.jwk().thumbprint() })).await;
     assert!(
         bed.authority
             .authenticate_courier(bound(named))

@@ -98,6 +98,7 @@ pub(crate) fn bearing(token: &str) -> Bearing<'_> {
         proof: None,
         http_method: "GET",
         path: "/api/v1/courier/self",
+        host: None,
         address: Some("192.0.2.10".parse::<IpAddr>().unwrap()),
     }
 }

@@ -14,6 +14,7 @@ mod batch;
 mod bodies;
 mod certificates;
 mod connections;
+mod couriers;
 mod crl_parts;
 mod downloads;
 mod health;

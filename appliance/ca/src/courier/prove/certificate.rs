@@ -31,9 +31,15 @@ struct Signed {
     aud: String,
     iat: i64,
     method: String,
-    /// The thumbprint of the key of the session (RFC 7638), when there is one.
+    /// The key of the session, when there is one (RFC 7800 §3).
     #[serde(default)]
-    jkt: Option<String>,
+    cnf: Option<Confirmation>,
+}
+
+#[derive(Deserialize)]
+struct Confirmation {
+    /// Its thumbprint (RFC 7638, RFC 9449 §6.1).
+    jkt: String,
 }
 
 /// The certificates of a challenge whose signature is right, the leaf first.
@@ -82,7 +88,7 @@ impl Authority {
             return Err(unknown("what was signed is not for this courier and us"));
         }
         let thumbprint = proof_key.map(|key| Thumbprint(*key).to_string());
-        if signed.jkt != thumbprint {
+        if signed.cnf.map(|confirmation| confirmation.jkt) != thumbprint {
             return Err(unknown("the key of the session is not the one that was signed"));
         }
         if !self.use_challenge(&signed.nonce).await? {

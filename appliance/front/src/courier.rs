@@ -1,0 +1,22 @@
+//! What couriers ask (`/api/v1/courier/…`), and what the appliance says of itself to anybody (`/api/v1/health`).
+
+mod bearer;
+mod certificates;
+mod fault;
+pub(crate) mod orders;
+mod record;
+mod sign_in;
+
+use axum::middleware::map_response;
+use utoipa_axum::router::OpenApiRouter;
+
+use crate::api::App;
+
+pub(crate) fn routes() -> OpenApiRouter<App> {
+    OpenApiRouter::new()
+        .merge(sign_in::routes())
+        .merge(record::routes())
+        .merge(orders::routes())
+        .merge(certificates::routes())
+        .layer(map_response(fault::retell))
+}

@@ -1,0 +1,44 @@
+//! Which courier asks: the session behind the token of a request, and the proof that goes with it.
+
+use axum::extract::FromRequestParts;
+use ca::courier::{Bearing, CourierSession};
+use http::header::{AUTHORIZATION, HOST};
+use http::request::Parts;
+
+use crate::api::{App, Peer};
+use crate::problem::Problem;
+
+/// A courier that has signed in. A handler that takes one cannot be reached without a session.
+#[derive(Debug)]
+pub(super) struct SignedIn(pub(super) CourierSession);
+
+impl FromRequestParts<App> for SignedIn {
+    type Rejection = Problem;
+
+    async fn from_request_parts(parts: &mut Parts, app: &App) -> Result<Self, Problem> {
+        let text = |name: &str| parts.headers.get(name).and_then(|value| value.to_str().ok());
+        let header = text(AUTHORIZATION.as_str()).unwrap_or_default();
+        let (scheme, token) = header.split_once(' ').unwrap_or_default();
+        let is_bound = scheme.eq_ignore_ascii_case("dpop");
+        if !is_bound && !scheme.eq_ignore_ascii_case("bearer") {
+            let message =
+                "this address needs a session: send the header `Authorization: DPoP TOKEN` or `Bearer TOKEN`";
+            return Err(Problem::unauthenticated(message));
+        }
+        // A second proof would be one that nobody looked at (RFC 9449 §4.3).
+        let proof = text("dpop").filter(|_| parts.headers.get_all("dpop").iter().count() == 1);
+        let bearing = Bearing {
+            token: token.trim(),
+            is_bound,
+            proof,
+            http_method: parts.method.as_str(),
+            path: parts.uri.path(),
+            host: text(HOST.as_str()).or_else(|| parts.uri.authority().map(http::uri::Authority::as_str)),
+            address: parts.extensions.get::<Peer>().map(|peer| peer.0.ip()),
+        };
+        let session = app.authority.courier_session(&bearing).await?;
+        // For the log line of the request.
+        tracing::Span::current().record("caller", session.courier.name.as_str());
+        Ok(Self(session))
+    }
+}
