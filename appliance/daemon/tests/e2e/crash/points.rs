@@ -127,11 +127,13 @@ impl States {
 }
 
 /// The beats of a server's heart: the first comes at its start, the others by the clock, whatever it does. Checkpoints of the audit
-/// log are among them.
+/// log are among them, the last uses of tokens, and what is forgotten of couriers.
 fn is_pulse(place: &str) -> bool {
     let beats = [
         "commit: settings #",
         "commit: leases #",
+        "commit: api_tokens #",
+        "courier_sessions tallies used_once #",
         "audit_tiles",
         "signature: audit #",
     ];
