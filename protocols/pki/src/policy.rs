@@ -229,8 +229,13 @@ impl Policy {
 fn hosts_of(request: &Request<'_>) -> Vec<String> {
     let common_names = request.subject.values_of(COMMON_NAME);
     let common_names = common_names.iter().filter_map(|name| requested_dns(name).ok());
-    let names = request.names.iter().cloned().chain(common_names);
-    names.filter_map(|name| host_of(&name)).collect()
+    let of_common_names = common_names.filter_map(|name| host_of(&name));
+    request
+        .names
+        .iter()
+        .filter_map(host_of)
+        .chain(of_common_names)
+        .collect()
 }
 
 /// Whether a host is a domain or lies below it, or is a wildcard that stands for the domain.
