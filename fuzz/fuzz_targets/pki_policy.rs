@@ -19,6 +19,7 @@ fuzz_target!(|input: &[u8]| {
     let Some(profile) = Profile::ready_named("tls-server") else {
         return;
     };
+    assert!(policy.problems().is_empty());
     let names = ["*.example.com", "a.example.com"].map(|name| SubjectAltName::Dns(name.to_owned()));
     let request = Request {
         action: Action::Generate,
@@ -32,6 +33,11 @@ fuzz_target!(|input: &[u8]| {
         replaced_not_after: None,
         now: "2030-01-01T00:00:00Z".parse().expect("a time"),
     };
-    let _ = judge([&policy], &request);
-    let _ = policy.problems();
+    let judgement = judge([&policy], &request);
+    // What was put in once is there, and nothing more is wrong then.
+    let again = Request {
+        subject: &judgement.subject,
+        ..request
+    };
+    assert_eq!(judge([&policy], &again), judgement);
 });

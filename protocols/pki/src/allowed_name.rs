@@ -11,6 +11,9 @@
 //! | `email:*@example.com`, `email:ops@example.com` | mailboxes |
 //! | `uri:spiffe://example.com/*`, `uri:spiffe://example.com/web` | URIs |
 //!
+//! Names are compared in lower case and A-labels, addresses as addresses: `::ffff:192.0.2.7` is not `192.0.2.7`, because a certificate
+//! writes the two differently and who compares octets takes neither for the other. User principal names are covered by nothing.
+//!
 //! What holds requests back ([`crate::policy`]) matches broadly instead: there too little is the danger.
 
 mod forms;
@@ -22,6 +25,7 @@ use std::net::IpAddr;
 
 use serde::{Deserialize, Serialize};
 
+use crate::name::{COMMON_NAME, DistinguishedName};
 use crate::profile::IpRange;
 use crate::san::{SanFault, SubjectAltName};
 
@@ -29,6 +33,7 @@ use crate::san::{SanFault, SubjectAltName};
 pub const MAX_ALLOWED_NAMES: usize = 1000;
 
 /// One entry of a list.
+// stored: as text in lists of couriers
 #[derive(Clone, Debug, Deserialize, Eq, PartialEq, Serialize)]
 #[serde(try_from = "forms::Written", into = "String")]
 pub struct AllowedName(pub(crate) Entry);
@@ -45,20 +50,17 @@ pub(crate) enum Entry {
     Uri { start: String, is_prefix: bool },
 }
 
-/// Names of the DNS: which of those at and below a domain. This is also how ACME accounts are bound to names.
-#[derive(Clone, Debug, Deserialize, Eq, PartialEq, Serialize)]
-#[serde(deny_unknown_fields)]
+/// Names of the DNS: which of those at and below a domain. This is also how ACME accounts are bound to names. It becomes an
+/// [`AllowedName`] by `try_into`.
+#[derive(Clone, Debug, Eq, PartialEq, Serialize)]
 pub struct DomainEntry {
     /// The domain, in lower case and A-labels.
     pub domain: String,
     /// Whether the domain itself is covered.
-    #[serde(default)]
     pub exact: bool,
     /// Which names below it are.
-    #[serde(default)]
     pub subdomains: Subdomains,
     /// Whether the name `*.domain` is, for wildcard certificates.
-    #[serde(default)]
     pub wildcard: bool,
 }
 
@@ -93,9 +95,19 @@ pub enum AllowedNameFault {
     /// A URI whose scheme or host is open.
     #[error("`{0}`: a URI that ends in `*` has a scheme and a host before it, and a slash between")]
     OpenUri(String),
-    /// Members that contradict each other, or cover nothing.
+    /// Members that cover nothing.
     #[error("`{0}` covers nothing: say `exact`, `subdomains` or `wildcard`")]
     Nothing(String),
+    /// Members that do not go together.
+    #[error(
+        "write a text, `domain` with `exact`, `subdomains` or `wildcard`, or `pattern` perhaps with `wildcard`"
+    )]
+    Members,
+    /// Texts joined by `|` that are not about one domain, or say one thing twice.
+    #[error(
+        "`{0}`: what `|` joins is about one domain, and each is another of `x`, `*.x` or `**.x`, and `=*.x`"
+    )]
+    Joined(String),
 }
 
 impl AllowedName {
@@ -129,7 +141,8 @@ impl AllowedName {
         }
     }
 
-    /// Whether it covers names at or right below a public suffix, where others have names as well.
+    /// Whether it stands at a public suffix or above one, where others have names as well. Which names are suffixes is for the
+    /// caller to know; of a name above one `is_public_suffix` says yes, too.
     pub fn covers_public_suffix(&self, is_public_suffix: &dyn Fn(&str) -> bool) -> bool {
         match &self.0 {
             Entry::Domain(entry) => is_public_suffix(&entry.domain),
@@ -164,6 +177,9 @@ impl AllowedName {
 impl DomainEntry {
     fn covers(&self, name: &str) -> bool {
         let name = name.strip_suffix('.').unwrap_or(name).to_ascii_lowercase();
+        if !forms::has_sound_labels(&name) {
+            return false;
+        }
         if let Some(below) = name.strip_prefix("*.") {
             return self.wildcard && below == self.domain;
         }
@@ -209,6 +225,16 @@ impl AllowedNames {
         names.iter().filter(|name| !is_covered(name)).collect()
     }
 
+    /// The entries that stand at a public suffix or above one: a list that has some is not saved, unless they `are_wanted`. Stored
+    /// lists are read without asking.
+    pub fn too_broad(&self, is_public_suffix: &dyn Fn(&str) -> bool, are_wanted: bool) -> Vec<&AllowedName> {
+        let broad = self
+            .0
+            .iter()
+            .filter(|entry| entry.covers_public_suffix(is_public_suffix));
+        broad.filter(|_| !are_wanted).collect()
+    }
+
     /// The entries.
     pub fn iter(&self) -> std::slice::Iter<'_, AllowedName> {
         self.0.iter()
@@ -252,23 +278,51 @@ impl fmt::Display for AllowedName {
     }
 }
 
+/// The name of the DNS that is asked for: lower case, A-labels, without the dot that may end it (RFC 1034 §3.1).
+pub fn requested_dns(text: &str) -> Result<SubjectAltName, SanFault> {
+    let name = SubjectAltName::dns(text.strip_suffix('.').unwrap_or(text))?;
+    match &name {
+        SubjectAltName::Dns(ascii) if !forms::has_sound_labels(ascii) => Err(SanFault::Invalid {
+            kind: "DNS name",
+            value: ascii.clone(),
+            why: "what begins with `xn--` is no A-label",
+        }),
+        _ => Ok(name),
+    }
+}
+
 /// Whether a common name says the same as one of the names: a host, an address or a mailbox.
 pub fn repeats_a_name(common_name: &str, names: &[SubjectAltName]) -> bool {
-    let dns = SubjectAltName::dns(common_name.strip_suffix('.').unwrap_or(common_name)).ok();
+    let dns = requested_dns(common_name).ok();
     let ip = common_name.parse::<IpAddr>().ok().map(SubjectAltName::Ip);
+    let email = SubjectAltName::email(common_name).ok();
     let is_it = |name: &SubjectAltName| match name {
         SubjectAltName::Dns(_) => dns.as_ref() == Some(name),
         SubjectAltName::Ip(_) => ip.as_ref() == Some(name),
-        SubjectAltName::Email(text) | SubjectAltName::Uri(text) | SubjectAltName::Upn(text) => {
-            text == common_name
-        }
+        SubjectAltName::Email(_) => email.as_ref() == Some(name),
+        SubjectAltName::Uri(text) | SubjectAltName::Upn(text) => text == common_name,
     };
     names.iter().any(is_it)
 }
 
-/// Whether a name of the DNS is a domain or lies below it, at any depth.
+/// The common names of a subject that repeat none of the names; one that cannot be read is `?`. A subject may have several, and
+/// who reads them may take any.
+pub fn strange_common_names(subject: &DistinguishedName, names: &[SubjectAltName]) -> Vec<String> {
+    let common_names = subject.texts_of(COMMON_NAME).into_iter();
+    let shown = common_names.map(|text| text.unwrap_or_else(|| "?".to_owned()));
+    shown.filter(|text| !repeats_a_name(text, names)).collect()
+}
+
+/// Whether a name of the DNS, with or without a wildcard, is a domain or lies below it at any depth. So a domain that is
+/// registered covers itself and all below it.
 pub fn lies_under(name: &str, domain: &str) -> bool {
-    let name = name.strip_prefix("*.").unwrap_or(name);
-    name.strip_suffix(domain)
-        .is_some_and(|rest| rest.is_empty() || rest.ends_with('.'))
+    let name = name.strip_suffix('.').unwrap_or(name);
+    let name = name.strip_prefix("*.").unwrap_or(name).as_bytes();
+    let domain = domain.strip_suffix('.').unwrap_or(domain).as_bytes();
+    let cut = name.len().checked_sub(domain.len());
+    let parts = cut.and_then(|cut| name.split_at_checked(cut));
+    !domain.is_empty()
+        && parts.is_some_and(|(above, end)| {
+            end.eq_ignore_ascii_case(domain) && (above.is_empty() || above.ends_with(b"."))
+        })
 }

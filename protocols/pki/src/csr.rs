@@ -285,7 +285,21 @@ fn password(set: &[u8]) -> Result<String, CsrFault> {
     text.ok_or_else(|| CsrFault::Malformed("its challenge password is not a text".to_owned()))
 }
 
-/// The bytes of a new request that its key must sign: used for a CSR of our own CA key.
+/// A new request for a certificate of a subject and names, in DER: `sign` gets the bytes that the key signs and gives back the
+/// signature, of ECDSA in DER.
+pub fn request<E>(
+    subject: &DistinguishedName,
+    names: &[SubjectAltName],
+    key: &PublicKey,
+    algorithm: SignatureAlgorithm,
+    sign: impl FnOnce(&[u8]) -> Result<Vec<u8>, E>,
+) -> Result<Vec<u8>, E> {
+    let info = request_info(subject, key, false, names);
+    let signature = sign(&info)?;
+    Ok(assemble(&info, algorithm, &signature))
+}
+
+/// The bytes of a new request that its key must sign.
 pub fn request_info(
     subject: &DistinguishedName,
     key: &PublicKey,

@@ -1,7 +1,7 @@
 //! Private keys as files hold them: PKCS#8 (plain or encrypted), SEC 1 and PKCS#1, in PEM or DER.
 //!
 //! All become PKCS#8 in wiped memory, with the public key that belongs to it. The old encrypted form with `Proc-Type`
-//! headers (DES, MD5) is refused with the command that converts it.
+//! headers (DES, MD5) is refused with the command that converts it. One form is written: [`encrypt`].
 
 use aws_lc_rs::encoding::AsDer;
 use aws_lc_rs::signature::{
@@ -13,7 +13,7 @@ use const_oid::ObjectIdentifier;
 use der::asn1::{AnyRef, OctetStringRef};
 use der::{Decode, Encode, Reader, SliceReader, Tag, TagNumber, Tagged};
 use pkcs8::pkcs5::EncryptionScheme;
-use pkcs8::pkcs5::pbes2::Kdf;
+use pkcs8::pkcs5::pbes2::{self, Kdf};
 use pkcs8::{EncryptedPrivateKeyInfoRef, PrivateKeyInfoRef};
 use zeroize::Zeroizing;
 
@@ -25,6 +25,8 @@ use crate::pem;
 pub const MAX_KEY_FILE_LEN: usize = 64 * 1024;
 /// Most rounds of PBKDF2 that a file may ask for; OpenSSL writes 2048, the advice of 2023 is 600 000.
 const MAX_ROUNDS: u32 = 1_000_000;
+/// Rounds of PBKDF2 in files that are written here.
+const ROUNDS: u32 = 600_000;
 /// Most memory that a file may ask for with scrypt, in octets; OpenSSL writes N = 2^14, r = 8: 16 MiB.
 const MAX_SCRYPT_MEMORY: u64 = 64 * 1024 * 1024;
 /// Most passes over that memory.
@@ -64,6 +66,9 @@ pub enum KeyFileFault {
         "the key is encrypted in the old PEM form; convert it: openssl pkcs8 -topk8 -v2 aes-256-cbc -in OLD -out NEW"
     )]
     OldEncryption,
+    /// It could not be encrypted.
+    #[error("the private key could not be encrypted")]
+    Encryption,
     /// The public key that belongs to it is not acceptable.
     #[error(transparent)]
     Key(#[from] KeyFault),
@@ -103,6 +108,38 @@ pub fn parse(input: &[u8], passphrase: Option<&[u8]>) -> Result<KeyFile, KeyFile
         .ok_or(KeyFileFault::Absent)?;
     let der = Zeroizing::new(block.der);
     from_der(&der, passphrase)
+}
+
+/// Writes an unencrypted key file encrypted, as PEM of PKCS#8: PBES2 with PBKDF2-HMAC-SHA-256 and AES-256-CBC (RFC 8018 §6.2),
+/// which other tools read. Salt and initialisation vector are fresh random octets.
+pub fn encrypt(
+    input: &[u8],
+    passphrase: &[u8],
+    salt: &[u8; 16],
+    iv: &[u8; 16],
+) -> Result<String, KeyFileFault> {
+    let parameters = pbes2::Parameters::generate_pbkdf2_sha256_aes256cbc(ROUNDS, salt, *iv);
+    encrypt_with(
+        &parameters.map_err(|_| KeyFileFault::Encryption)?,
+        input,
+        passphrase,
+    )
+}
+
+fn encrypt_with(
+    parameters: &pbes2::Parameters,
+    input: &[u8],
+    passphrase: &[u8],
+) -> Result<String, KeyFileFault> {
+    if passphrase.is_empty() {
+        return Err(KeyFileFault::PassphraseMissing);
+    }
+    let key = parse(input, None)?;
+    let encrypted = PrivateKeyInfoRef::from_der(&key.pkcs8)
+        .map_err(pkcs8::Error::from)
+        .and_then(|info| info.encrypt_with_params(parameters.clone(), passphrase))
+        .map_err(|_| KeyFileFault::Encryption)?;
+    Ok(pem::encode("ENCRYPTED PRIVATE KEY", encrypted.as_bytes()))
 }
 
 fn from_der(der: &[u8], passphrase: Option<&[u8]>) -> Result<KeyFile, KeyFileFault> {

@@ -8,7 +8,8 @@ use der::asn1::{Any, AnyRef};
 use der::{Decode, Encode, Reader, SliceReader, Tag, Tagged};
 use x509_cert::name::Name;
 
-const COMMON_NAME: ObjectIdentifier = ObjectIdentifier::new_unwrap("2.5.4.3");
+/// commonName.
+pub(crate) const COMMON_NAME: ObjectIdentifier = ObjectIdentifier::new_unwrap("2.5.4.3");
 /// Longest name read, in octets.
 pub const MAX_NAME_LEN: usize = 8 * 1024;
 
@@ -80,6 +81,20 @@ impl DistinguishedName {
     /// Whether it has no attribute.
     pub fn is_empty(&self) -> bool {
         self.der == [0x30, 0x00]
+    }
+
+    /// The values of an attribute in the order they are encoded, of those that are texts.
+    pub fn values_of(&self, attribute: ObjectIdentifier) -> Vec<String> {
+        self.texts_of(attribute).into_iter().flatten().collect()
+    }
+
+    /// The same, with nothing for a value that is there and is no text.
+    pub(crate) fn texts_of(&self, attribute: ObjectIdentifier) -> Vec<Option<String>> {
+        let Ok(name) = Name::from_der(&self.der) else {
+            return Vec::new();
+        };
+        let values = name.iter().filter(|found| found.oid == attribute);
+        values.map(|found| text(&found.value)).collect()
     }
 
     /// The last (most specific) common name.
@@ -263,6 +278,24 @@ mod tests {
             0x30, 0x0c, 0x31, 0x0a, 0x30, 0x08, 0x06, 0x03, 0x55, 0x04, 0x03, 0x13, 0x01, b'_',
         ];
         assert_eq!(plain_text(&odd), None);
+    }
+
+    #[test]
+    fn values_come_in_their_order() {
+        let name = DistinguishedName::parse("CN=b,CN=a,OU=two,OU=one+O=Ex\\,ample").unwrap();
+        let of = |attribute: &str| name.values_of(attribute.parse().unwrap());
+        assert_eq!(of("2.5.4.3"), ["a", "b"]);
+        assert_eq!(of("2.5.4.11"), ["one", "two"]);
+        assert_eq!(of("2.5.4.10"), ["Ex,ample"]);
+        assert_eq!(of("2.5.4.6"), [""; 0]);
+        // O=<ff> as OCTET STRING: there, and no text.
+        let odd = [
+            0x30, 0x0c, 0x31, 0x0a, 0x30, 0x08, 0x06, 0x03, 0x55, 0x04, 0x0a, 0x04, 0x01, 0xff,
+        ];
+        let odd = DistinguishedName::from_der(&odd).unwrap();
+        let organization = "2.5.4.10".parse().unwrap();
+        assert_eq!(odd.values_of(organization), [""; 0]);
+        assert_eq!(odd.texts_of(organization), [None]);
     }
 
     #[test]

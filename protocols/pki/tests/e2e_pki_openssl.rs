@@ -143,6 +143,70 @@ fn e2e_pki_openssl_verifies_our_requests_of_every_algorithm() {
 }
 
 #[test]
+fn e2e_pki_openssl_verifies_our_requests_for_hosts() {
+    let names = ["dns:a.example", "dns:*.a.example", "ip:192.0.2.1"].map(|text| text.parse().unwrap());
+    for (subject, algorithm, key) in [
+        ("CN=a.example", SignatureAlgorithm::RsaPkcs1Sha256, "rsa-2048"),
+        ("", SignatureAlgorithm::EcdsaSha256, "ec-p256"),
+        (
+            "CN=a.example,O=Example",
+            SignatureAlgorithm::EcdsaSha384,
+            "ec-p384",
+        ),
+        ("CN=a.example", SignatureAlgorithm::EcdsaSha512, "ec-p521"),
+        ("CN=a.example", SignatureAlgorithm::Ed25519, "ed25519"),
+    ] {
+        let file = vector(&format!("key_file/{key}.pk8.der"));
+        let public_key = key_file::parse(&file, None).unwrap().public_key;
+        let subject = DistinguishedName::parse(subject).unwrap();
+        let der = csr::request(&subject, &names, &public_key, algorithm, |info| {
+            Ok::<_, std::convert::Infallible>(sign(algorithm, info))
+        });
+        let der = der.unwrap();
+        let request = Csr::parse(&der).unwrap().verify().unwrap();
+        assert_eq!(request.signature_algorithm(), Some(algorithm));
+        assert_eq!(request.subject_alt_names().unwrap(), names);
+        let text = openssl(&["req", "-inform", "DER", "-noout", "-verify", "-text"], &der);
+        for part in [
+            "self-signature verify OK",
+            "DNS:a.example, DNS:*.a.example, IP Address:192.0.2.1",
+        ] {
+            assert!(text.contains(part), "{algorithm}: no `{part}` in {text}");
+        }
+        assert!(!text.contains("Basic Constraints"), "{text}");
+    }
+    let refused = csr::request(
+        &DistinguishedName::empty(),
+        &names,
+        &key_file::parse(&vector("key_file/ed25519.pk8.der"), None)
+            .unwrap()
+            .public_key,
+        SignatureAlgorithm::Ed25519,
+        |_| Err("the key is away"),
+    );
+    assert_eq!(refused, Err("the key is away"));
+}
+
+#[test]
+fn e2e_pki_openssl_opens_keys_that_we_encrypt() {
+    for key in ["rsa-2048", "ec-p521"] {
+        let file = vector(&format!("key_file/{key}.pk8.der"));
+        let encrypted = key_file::encrypt(&file, b"correct horse", &[7; 16], &[9; 16]).unwrap();
+        let plain = openssl(&["pkey", "-passin", "pass:correct horse"], encrypted.as_bytes());
+        let read = key_file::parse(plain.as_bytes(), None).unwrap();
+        assert_eq!(
+            read.public_key.spki_der(),
+            vector(&format!("key/{key}.spki.der")),
+            "{key}"
+        );
+        let about = openssl(&["asn1parse", "-i"], encrypted.as_bytes());
+        for part in ["PBES2", "PBKDF2", "hmacWithSHA256", "aes-256-cbc"] {
+            assert!(about.contains(part), "{key}: no {part} in {about}");
+        }
+    }
+}
+
+#[test]
 fn e2e_pki_openssl_reads_and_verifies_our_lists() {
     let issuing = Certificate::parse(&vector("chain/issuing.der")).unwrap();
     let entries: Vec<RevokedEntry> = (1..=10)

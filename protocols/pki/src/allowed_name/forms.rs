@@ -1,29 +1,56 @@
 //! How an entry is written: as text, or as the members it has.
 
+use std::fmt;
 use std::net::IpAddr;
 use std::str::FromStr;
 
 use serde::Deserialize;
+use serde::de::value::MapAccessDeserializer;
+use serde::de::{Deserializer, Error, MapAccess, Visitor};
 
 use super::{AllowedName, AllowedNameFault, DomainEntry, Entry, Subdomains};
 use crate::san::SubjectAltName;
 
 /// An entry as it may be written in JSON.
-#[derive(Deserialize)]
-#[serde(untagged)]
 pub(super) enum Written {
     Text(String),
-    Members(DomainEntry),
-    Pattern(PatternEntry),
+    Members(Members),
 }
 
-/// A text with the wildcard beside it.
+/// A domain with what of it is covered, or a text with the wildcard beside it.
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
-pub(super) struct PatternEntry {
-    pattern: String,
+pub(super) struct Members {
+    domain: Option<String>,
+    pattern: Option<String>,
+    exact: Option<bool>,
+    subdomains: Option<Subdomains>,
     #[serde(default)]
     wildcard: bool,
+}
+
+impl<'de> Deserialize<'de> for Written {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct Form;
+
+        impl<'de> Visitor<'de> for Form {
+            type Value = Written;
+
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("an entry as text or by its members")
+            }
+
+            fn visit_str<E: Error>(self, text: &str) -> Result<Written, E> {
+                Ok(Written::Text(text.to_owned()))
+            }
+
+            fn visit_map<A: MapAccess<'de>>(self, members: A) -> Result<Written, A::Error> {
+                Members::deserialize(MapAccessDeserializer::new(members)).map(Written::Members)
+            }
+        }
+
+        deserializer.deserialize_any(Form)
+    }
 }
 
 impl TryFrom<Written> for AllowedName {
@@ -32,25 +59,54 @@ impl TryFrom<Written> for AllowedName {
     fn try_from(written: Written) -> Result<Self, AllowedNameFault> {
         match written {
             Written::Text(text) => text.parse(),
-            Written::Members(entry) => {
-                if !entry.exact && !entry.wildcard && entry.subdomains == Subdomains::None {
-                    return Err(AllowedNameFault::Nothing(shown(&entry.domain)));
-                }
-                Ok(Self(Entry::Domain(DomainEntry {
-                    domain: domain(&entry.domain)?,
-                    ..entry
-                })))
+            Written::Members(members) => members.try_into(),
+        }
+    }
+}
+
+impl TryFrom<Members> for AllowedName {
+    type Error = AllowedNameFault;
+
+    fn try_from(members: Members) -> Result<Self, AllowedNameFault> {
+        let Members {
+            exact,
+            subdomains,
+            wildcard,
+            ..
+        } = members;
+        match (members.domain, members.pattern) {
+            (Some(domain), None) => DomainEntry {
+                domain,
+                exact: exact.unwrap_or_default(),
+                subdomains: subdomains.unwrap_or_default(),
+                wildcard,
             }
-            Written::Pattern(PatternEntry { pattern, wildcard }) => {
+            .try_into(),
+            (None, Some(pattern)) if exact.is_none() && subdomains.is_none() => {
                 let mut name: Self = pattern.parse()?;
                 match &mut name.0 {
                     Entry::Domain(entry) => entry.wildcard |= wildcard,
-                    _ if wildcard => return Err(AllowedNameFault::Star(shown(&pattern))),
+                    _ if wildcard => return Err(AllowedNameFault::Members),
                     _ => {}
                 }
                 Ok(name)
             }
+            _ => Err(AllowedNameFault::Members),
         }
+    }
+}
+
+impl TryFrom<DomainEntry> for AllowedName {
+    type Error = AllowedNameFault;
+
+    fn try_from(entry: DomainEntry) -> Result<Self, AllowedNameFault> {
+        if !entry.exact && !entry.wildcard && entry.subdomains == Subdomains::None {
+            return Err(AllowedNameFault::Nothing(shown(&entry.domain)));
+        }
+        Ok(Self(Entry::Domain(DomainEntry {
+            domain: domain(&entry.domain)?,
+            ..entry
+        })))
     }
 }
 
@@ -58,10 +114,6 @@ impl FromStr for AllowedName {
     type Err = AllowedNameFault;
 
     fn from_str(text: &str) -> Result<Self, AllowedNameFault> {
-        // Several of the properties of one domain are joined by `|`, as they are printed.
-        if text.contains('|') {
-            return joined(text);
-        }
         if let Some(range) = text.strip_prefix("ip:") {
             return ip(range);
         }
@@ -70,6 +122,10 @@ impl FromStr for AllowedName {
         }
         if let Some(address) = text.strip_prefix("uri:") {
             return uri(address);
+        }
+        // Several of the properties of one domain are joined by `|`, as they are printed.
+        if text.contains('|') {
+            return joined(text);
         }
         let text = text.strip_prefix("dns:").unwrap_or(text);
         let entry = |exact, subdomains, wildcard, name: &str| {
@@ -129,33 +185,46 @@ pub(super) fn domain(text: &str) -> Result<String, AllowedNameFault> {
     if text.contains('*') {
         return Err(AllowedNameFault::Star(shown(text)));
     }
-    match SubjectAltName::dns(text.strip_suffix('.').unwrap_or(text))? {
+    match super::requested_dns(text)? {
         SubjectAltName::Dns(name) => Ok(name),
         _ => Err(AllowedNameFault::Star(shown(text))),
     }
 }
 
+/// Whether what begins like an A-label is one (RFC 5890 §2.3.2.1): what decodes to nothing, or to what is written otherwise, only
+/// looks like a name to those who do not decode it.
+pub(super) fn has_sound_labels(name: &str) -> bool {
+    !name.split('.').any(|label| label.starts_with("xn--"))
+        || idna::domain_to_ascii(name).is_ok_and(|ascii| ascii == name)
+}
+
+/// What an entry for one domain is printed as: `x|*.x|=*.x`, each at most once.
 fn joined(text: &str) -> Result<AllowedName, AllowedNameFault> {
+    let fault = || AllowedNameFault::Joined(shown(text));
     let mut whole: Option<DomainEntry> = None;
-    for part in text.split('|').take(4) {
+    for part in text.split('|') {
         let AllowedName(Entry::Domain(part)) = part.parse()? else {
-            return Err(AllowedNameFault::Star(shown(text)));
+            return Err(fault());
         };
-        match &mut whole {
-            None => whole = Some(part),
-            Some(entry) if entry.domain == part.domain => {
-                entry.exact |= part.exact;
-                entry.wildcard |= part.wildcard;
-                if part.subdomains != Subdomains::None {
-                    entry.subdomains = part.subdomains;
-                }
-            }
-            Some(_) => return Err(AllowedNameFault::Star(shown(text))),
+        let Some(entry) = &mut whole else {
+            whole = Some(part);
+            continue;
+        };
+        let is_twice = (entry.exact && part.exact)
+            || (entry.wildcard && part.wildcard)
+            || (entry.subdomains != Subdomains::None && part.subdomains != Subdomains::None);
+        if is_twice || entry.domain != part.domain {
+            return Err(fault());
+        }
+        entry.exact |= part.exact;
+        entry.wildcard |= part.wildcard;
+        if part.subdomains != Subdomains::None {
+            entry.subdomains = part.subdomains;
         }
     }
     whole
         .map(|entry| AllowedName(Entry::Domain(entry)))
-        .ok_or_else(|| AllowedNameFault::Nothing(shown(text)))
+        .ok_or_else(fault)
 }
 
 fn ip(text: &str) -> Result<AllowedName, AllowedNameFault> {

@@ -83,6 +83,62 @@ fn passphrases_are_asked_for_and_checked() {
 }
 
 #[test]
+fn what_is_encrypted_is_opened_by_its_passphrase_alone() {
+    // As `encrypt` does, in fewer rounds.
+    let encrypt = |input: &[u8], passphrase: &[u8], salt: &[u8; 16]| {
+        let quick = pbes2::Parameters::generate_pbkdf2_sha256_aes256cbc(2, salt, [2; 16]).unwrap();
+        encrypt_with(&quick, input, passphrase)
+    };
+    let salt = [1; 16];
+    for name in ["rsa-2048.pkcs1", "ec-p384.sec1", "ed25519.pk8", "ml-dsa-65.pk8"] {
+        let key = parse(&file(name), None).unwrap();
+        let pem = encrypt(&file(name), b"correct horse", &salt).unwrap();
+        assert!(
+            pem.starts_with("-----BEGIN ENCRYPTED PRIVATE KEY-----\n"),
+            "{pem}"
+        );
+        let opened = parse(pem.as_bytes(), Some(b"correct horse")).unwrap();
+        assert_eq!(
+            (opened.pkcs8, opened.public_key),
+            (key.pkcs8, key.public_key),
+            "{name}"
+        );
+        assert!(matches!(
+            parse(pem.as_bytes(), Some(b"wrong")),
+            Err(KeyFileFault::PassphraseWrong)
+        ));
+        assert!(matches!(
+            parse(pem.as_bytes(), None),
+            Err(KeyFileFault::PassphraseMissing)
+        ));
+        // What is encrypted is not encrypted once more.
+        let again = encrypt(pem.as_bytes(), b"other", &salt);
+        assert!(matches!(again, Err(KeyFileFault::PassphraseMissing)), "{again:?}");
+    }
+    let key = file("ec-p256.pk8");
+    let one = encrypt(&key, b"x", &salt).unwrap();
+    assert_eq!(encrypt(&key, b"x", &salt).unwrap(), one);
+    assert_ne!(encrypt(&key, b"x", &[3; 16]).unwrap(), one);
+    assert!(matches!(
+        encrypt(&key, b"", &salt),
+        Err(KeyFileFault::PassphraseMissing)
+    ));
+    assert!(matches!(
+        encrypt(b"no key", b"x", &salt),
+        Err(KeyFileFault::Malformed(_))
+    ));
+}
+
+#[test]
+fn what_is_written_encrypted_is_within_what_is_read() {
+    let pem = encrypt(&file("ed25519.pk8"), b"x", &[1; 16], &[2; 16]).unwrap();
+    assert_eq!(
+        parse(pem.as_bytes(), Some(b"x")).unwrap().public_key.spki_der(),
+        spki("ed25519")
+    );
+}
+
+#[test]
 fn a_file_does_not_choose_how_long_we_work() {
     assert!(matches!(
         parse(&file("bad-iterations.encrypted"), PASSPHRASE),

@@ -1,54 +1,59 @@
 //! Holding a request against policies.
 
 use super::rule::{Rule, SubjectValues};
-use super::{Fail, Judgement, Policy, Request, Violation, digest_name, host_of, is_about_any, normal};
+use super::{Fail, Judgement, Policy, Request, Violation, digest_name, host_of, hosts_of, normal};
 use crate::KeyAlgorithm;
 use crate::allowed_name::lies_under;
+use crate::name::DistinguishedName;
 use crate::san::SubjectAltName;
 use crate::signature_algorithm::SignatureAlgorithm;
 
-/// What all policies together say of a request.
+/// What all policies together say of a request. In which order they come does not change what is refused, unless two of them insist
+/// on different values of the subject: then the first is put in, and the other is broken.
 pub fn judge<'a>(policies: impl IntoIterator<Item = &'a Policy>, request: &Request<'_>) -> Judgement {
-    let mut judgement = Judgement {
-        hard: Vec::new(),
-        soft: Vec::new(),
-        subject: request.subject.clone(),
-    };
-    for policy in policies.into_iter().filter(|policy| policy.is_about(request)) {
-        for rule in &policy.rules {
+    let hosts = hosts_of(request);
+    let policies = policies.into_iter();
+    let about: Vec<&Policy> = policies
+        .filter(|policy| policy.is_about(request.action, &hosts))
+        .collect();
+    let mut subject = request.subject.clone();
+    // What is insisted on is put in first: a value that would only be remarked keeps no other out.
+    let [hard, soft] = [Fail::Hard, Fail::Soft].map(|fail| {
+        let rules = about
+            .iter()
+            .flat_map(|policy| policy.rules.iter().map(move |rule| (*policy, rule)));
+        let mut violations = Vec::new();
+        for (policy, rule) in rules.filter(|(_, rule)| rule.fail == fail) {
             let broken = match &rule.rule {
-                Rule::EnforceValues(values) => hold_subject(values, &mut judgement),
+                Rule::EnforceValues(values) => hold_subject(values, &mut subject),
                 other => broken(other, policy, request),
             };
-            let violations = broken.into_iter().map(|(field, message)| Violation {
+            violations.extend(broken.into_iter().map(|(field, message)| Violation {
                 policy: policy.name.clone(),
                 rule: rule.rule.name(),
                 field,
                 message,
-            });
-            match rule.fail {
-                Fail::Hard => judgement.hard.extend(violations),
-                Fail::Soft => judgement.soft.extend(violations),
-            }
+            }));
         }
-    }
-    judgement
+        violations
+    });
+    Judgement { hard, soft, subject }
 }
 
 /// A part of the request, and what is wrong with it.
 type Broken = (String, String);
 
 /// Puts values in where there are none, and holds those that are there against what is wanted.
-fn hold_subject(values: &SubjectValues, judgement: &mut Judgement) -> Vec<Broken> {
+fn hold_subject(values: &SubjectValues, subject: &mut DistinguishedName) -> Vec<Broken> {
     let mut broken = Vec::new();
     for (attribute, wanted) in values.wanted() {
-        let there = attribute.values(&judgement.subject);
+        let there = attribute.values(subject);
         if there.is_empty() {
-            match attribute.put_into(&judgement.subject, wanted) {
-                Some(subject) => judgement.subject = subject,
+            match attribute.put_into(subject, wanted) {
+                Some(filled) => *subject = filled,
                 None => broken.push((attribute.field.to_owned(), format!("`{wanted}` cannot be put in"))),
             }
-        } else if there.iter().any(|value| value != wanted) {
+        } else if there.iter().any(|value| value.as_deref() != Some(wanted)) {
             broken.push((attribute.field.to_owned(), format!("has to be `{wanted}`")));
         }
     }
@@ -71,15 +76,15 @@ fn broken(rule: &Rule, policy: &Policy, request: &Request<'_>) -> Vec<Broken> {
             &|name| {
                 let host = host_of(name);
                 let is_apex = |host: &String| domains.iter().any(|domain| normal(domain) == *host);
-                host.is_some_and(|host| is_about_any_host(domains, &host) && !is_apex(&host))
+                let is_under = |host: &str| domains.iter().any(|domain| lies_under(host, &normal(domain)));
+                host.is_some_and(|host| is_under(&host) && !is_apex(&host))
             },
             "lies below a domain of the policy",
         ),
         Rule::BlockOtherDomains(_) => names(
             &|name| {
-                !domains
-                    .iter()
-                    .any(|domain| is_about_any(domain, std::slice::from_ref(name)))
+                let is_under = |host: &str| domains.iter().any(|domain| lies_under(host, &normal(domain)));
+                !host_of(name).is_some_and(|host| is_under(&host))
             },
             "lies outside the domains of the policy",
         ),
@@ -87,7 +92,7 @@ fn broken(rule: &Rule, policy: &Policy, request: &Request<'_>) -> Vec<Broken> {
             &|name| {
                 let ends = |host: &String| {
                     let mut suffixes = values.suffixes.iter();
-                    suffixes.any(|suffix| lies_under(host, &normal(suffix.trim_start_matches('.'))))
+                    suffixes.any(|suffix| lies_under(host, &normal(suffix)))
                 };
                 !host_of(name).is_some_and(|host| ends(&host))
             },
@@ -143,7 +148,7 @@ fn broken_by_key(rule: &Rule, request: &Request<'_>) -> Vec<Broken> {
             }
         }
         Rule::EnforceKeyUsage(values) => {
-            let bits = request.profile.key_usage_names(request.key);
+            let bits = request.profile.key_usages(request.key);
             let beyond = bits
                 .into_iter()
                 .filter(|name| !values.key_usages.iter().any(|one| one == name));
@@ -152,7 +157,12 @@ fn broken_by_key(rule: &Rule, request: &Request<'_>) -> Vec<Broken> {
                 .collect()
         }
         Rule::EnforceCertificatePurpose(values) => {
-            let purposes = request.profile.extended_key_usages.iter();
+            let purposes = &request.profile.extended_key_usages;
+            if purposes.is_empty() {
+                let message = "the profile names no purpose, and so allows every one";
+                return one("extended_key_usage", message.to_owned());
+            }
+            let purposes = purposes.iter();
             let beyond = purposes.filter(|purpose| !values.purposes.contains(purpose));
             let told = beyond.map(|purpose| {
                 (
@@ -166,23 +176,20 @@ fn broken_by_key(rule: &Rule, request: &Request<'_>) -> Vec<Broken> {
     }
 }
 
-fn is_about_any_host(domains: &[String], host: &str) -> bool {
-    domains
-        .iter()
-        .any(|domain| domain == "*" || lies_under(host, &normal(domain)))
-}
+/// In seconds.
+const A_DAY: i64 = 86_400;
 
 fn too_early(days: u32, request: &Request<'_>) -> Vec<Broken> {
     let Some(end) = request.replaced_not_after else {
         return Vec::new();
     };
-    let left = end.duration_since(request.now).as_hours();
-    if left <= i64::from(days) * 24 {
+    let left = end.duration_since(request.now).as_secs();
+    if left <= i64::from(days) * A_DAY {
         return Vec::new();
     }
     let message = format!(
-        "the certificate lives for {} days more; renewed is what ends within {days}",
-        left / 24
+        "the certificate lives for more than {} days; renewed is what ends within {days}",
+        left.saturating_sub(1) / A_DAY
     );
     vec![("replaces".to_owned(), message)]
 }

@@ -1,10 +1,10 @@
 //! The rules there are, and how they are written: `{"action": …, "fail": …, "values": {…}}`. Numbers may be written as text.
 
-use serde::de::{Deserializer, Error as _};
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, json};
 
-use super::{Fail, PolicyRule};
+use super::written::{number, one_or_several};
+use super::{Fail, PolicyRule, is_domain};
 use crate::profile::{ExtendedKeyUsage, KEY_USAGE_NAMES};
 
 /// What a request has to keep to.
@@ -15,7 +15,8 @@ pub enum Rule {
     EnforceValues(SubjectValues),
     /// The key may be used for nothing beyond these: names of RFC 5280 §4.2.1.3, as `digitalSignature`.
     EnforceKeyUsage(KeyUsageValues),
-    /// The certificate has no purposes beyond these: names of RFC 5280 §4.2.1.12, as `serverAuth`.
+    /// The certificate has purposes, and none beyond these: names of RFC 5280 §4.2.1.12, as `serverAuth`. One without purposes is
+    /// good for every one.
     EnforceCertificatePurpose(PurposeValues),
     /// No wildcard names.
     DisableWildcard(NoValues),
@@ -28,9 +29,10 @@ pub enum Rule {
     /// The key is not smaller. For RSA the modulus counts. For curves their own size, when the number is one of a curve, and else the
     /// size of the same strength: 224 for 2048, 256 for 3072, 384 for 7680 (NIST SP 800-57 part 1 §5.6.1).
     EnforceMinimumKeySize(BitsValues),
-    /// The key is of one of these kinds: `rsa`, `ecdsa`, `ed25519`.
+    /// The key is of one of these kinds: `rsa`, `ecdsa`, `ed25519`, `ml-dsa`.
     EnforceAlgorithm(AlgorithmValues),
-    /// The request was signed with one of these: `sha256`, `sha384`, `sha512`.
+    /// The request was signed with one of these: `sha256`, `sha384`, `sha512`. Keys that bring their own (Ed25519, ML-DSA) are left
+    /// alone, and so is an order without a request.
     EnforceDigest(DigestValues),
     /// The certificate does not live longer.
     EnforceMaxValidity(MaxDays),
@@ -81,6 +83,7 @@ pub struct SubjectValues {
 #[serde(deny_unknown_fields)]
 pub struct KeyUsageValues {
     /// Names of RFC 5280 §4.2.1.3.
+    #[serde(deserialize_with = "one_or_several")]
     pub key_usages: Vec<String>,
 }
 
@@ -89,6 +92,7 @@ pub struct KeyUsageValues {
 #[serde(deny_unknown_fields)]
 pub struct PurposeValues {
     /// Purposes.
+    #[serde(deserialize_with = "one_or_several")]
     pub purposes: Vec<ExtendedKeyUsage>,
 }
 
@@ -114,7 +118,7 @@ pub struct BitsValues {
 #[derive(Clone, Debug, Deserialize, PartialEq, Serialize)]
 #[serde(deny_unknown_fields)]
 pub struct AlgorithmValues {
-    /// `rsa`, `ecdsa`, `ed25519`.
+    /// `rsa`, `ecdsa`, `ed25519`, `ml-dsa`.
     #[serde(alias = "algorithm", deserialize_with = "one_or_several")]
     pub algorithms: Vec<String>,
 }
@@ -163,6 +167,9 @@ pub struct DaysBeforeExpiry {
     #[serde(deserialize_with = "number")]
     pub days_before_expiry: u32,
 }
+
+/// Kinds of key, as policies call them.
+const KINDS_OF_KEY: [&str; 4] = ["rsa", "ecdsa", "ed25519", "ml-dsa"];
 
 /// A rule as it is written.
 #[derive(Debug, Deserialize, Serialize)]
@@ -220,19 +227,15 @@ impl Rule {
             })
         };
         match self {
-            Self::EnforceValues(values) if *values == SubjectValues::default() => {
-                Some("no value is given".to_owned())
-            }
-            Self::EnforceValues(SubjectValues {
-                country: Some(country),
-                ..
-            }) if country.len() != 2 || !country.bytes().all(|letter| letter.is_ascii_uppercase()) => {
-                Some("a country is two capital letters".to_owned())
+            Self::EnforceValues(values) => values.problem(),
+            Self::EnforceDomainSuffix(values) => {
+                let stranger = values.suffixes.iter().find(|suffix| !is_domain(suffix));
+                stranger.map(|one| format!("`{}` is no domain", one.chars().take(40).collect::<String>()))
             }
             Self::EnforceKeyUsage(values) => {
                 stranger(&values.key_usages, &KEY_USAGE_NAMES.map(|(_, name)| name))
             }
-            Self::EnforceAlgorithm(values) => stranger(&values.algorithms, &["rsa", "ecdsa", "ed25519"]),
+            Self::EnforceAlgorithm(values) => stranger(&values.algorithms, &KINDS_OF_KEY),
             Self::EnforceDigest(values) => stranger(&values.digests, &["sha256", "sha384", "sha512"]),
             Self::EnforceMinimumKeySize(values) if !(224..=8192).contains(&values.minimum_bits) => {
                 Some("minimum_bits lies between 224 and 8192".to_owned())
@@ -274,37 +277,4 @@ impl From<PolicyRule> for RawRule {
             values: values.unwrap_or_default(),
         }
     }
-}
-
-fn number<'de, D: Deserializer<'de>>(deserializer: D) -> Result<u32, D::Error> {
-    #[derive(Deserialize)]
-    #[serde(untagged)]
-    enum Written {
-        Number(u32),
-        Text(String),
-    }
-    match Written::deserialize(deserializer)? {
-        Written::Number(number) => Ok(number),
-        Written::Text(text) => text
-            .trim()
-            .parse()
-            .map_err(|_| D::Error::custom("a number is expected, as a number or as text")),
-    }
-}
-
-fn one_or_several<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<String>, D::Error> {
-    #[derive(Deserialize)]
-    #[serde(untagged)]
-    enum Written {
-        One(String),
-        Several(Vec<String>),
-    }
-    let several = match Written::deserialize(deserializer)? {
-        Written::One(one) => vec![one],
-        Written::Several(several) => several,
-    };
-    if several.is_empty() {
-        return Err(D::Error::custom("at least one is expected"));
-    }
-    Ok(several)
 }

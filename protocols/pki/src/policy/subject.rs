@@ -1,14 +1,13 @@
 //! The subject under policies: which values it has, and how one is put in.
 
 use const_oid::ObjectIdentifier;
-use der::{Decode, Encode};
-use x509_cert::name::Name;
+use der::{Decode, Encode, Reader, SliceReader};
+use x509_cert::name::RelativeDistinguishedName;
 
 use super::rule::SubjectValues;
-use crate::encode::{self, SEQUENCE};
-use crate::name::{DistinguishedName, text};
+use crate::encode::{self, SEQUENCE, SET};
+use crate::name::DistinguishedName;
 
-const SET: u8 = 0x31;
 const UTF8_STRING: u8 = 0x0c;
 const PRINTABLE_STRING: u8 = 0x13;
 
@@ -18,12 +17,22 @@ pub(super) struct Attribute {
     oid: ObjectIdentifier,
 }
 
-/// In the order in which names are usually written, the widest first.
-pub(super) const COUNTRY: Attribute = attribute("subject.country", "2.5.4.6");
-pub(super) const STATE: Attribute = attribute("subject.state", "2.5.4.8");
-pub(super) const LOCALITY: Attribute = attribute("subject.locality", "2.5.4.7");
-pub(super) const ORGANIZATION: Attribute = attribute("subject.organization", "2.5.4.10");
-pub(super) const ORGANIZATIONAL_UNIT: Attribute = attribute("subject.organizational_unit", "2.5.4.11");
+const COUNTRY: Attribute = attribute("subject.country", "2.5.4.6");
+const STATE: Attribute = attribute("subject.state", "2.5.4.8");
+const LOCALITY: Attribute = attribute("subject.locality", "2.5.4.7");
+const ORGANIZATION: Attribute = attribute("subject.organization", "2.5.4.10");
+const ORGANIZATIONAL_UNIT: Attribute = attribute("subject.organizational_unit", "2.5.4.11");
+const DOMAIN_COMPONENT: ObjectIdentifier = ObjectIdentifier::new_unwrap("0.9.2342.19200300.100.1.25");
+
+/// In which order names are encoded, the widest first.
+const WIDEST_FIRST: [ObjectIdentifier; 6] = [
+    DOMAIN_COMPONENT,
+    COUNTRY.oid,
+    STATE.oid,
+    LOCALITY.oid,
+    ORGANIZATION.oid,
+    ORGANIZATIONAL_UNIT.oid,
+];
 
 const fn attribute(field: &'static str, oid: &'static str) -> Attribute {
     Attribute {
@@ -33,37 +42,54 @@ const fn attribute(field: &'static str, oid: &'static str) -> Attribute {
 }
 
 impl SubjectValues {
-    /// What is wanted, the most specific first: each that is put in goes before those that are there.
+    /// What is wanted, the widest first.
     pub(super) fn wanted(&self) -> impl Iterator<Item = (Attribute, &str)> {
         [
-            (ORGANIZATIONAL_UNIT, &self.organizational_unit),
-            (ORGANIZATION, &self.organization),
-            (LOCALITY, &self.locality),
-            (STATE, &self.state),
             (COUNTRY, &self.country),
+            (STATE, &self.state),
+            (LOCALITY, &self.locality),
+            (ORGANIZATION, &self.organization),
+            (ORGANIZATIONAL_UNIT, &self.organizational_unit),
         ]
         .into_iter()
         .filter_map(|(attribute, value)| Some((attribute, value.as_deref()?)))
     }
-}
 
-impl DistinguishedName {
-    /// The values of an attribute, in the order they are encoded.
-    pub fn values_of(&self, oid: ObjectIdentifier) -> Vec<String> {
-        let Ok(name) = Name::from_der(self.der()) else {
-            return Vec::new();
-        };
-        let values = name.iter().filter(|attribute| attribute.oid == oid);
-        values.filter_map(|attribute| text(&attribute.value)).collect()
+    /// What is wrong with them: their lengths are those of RFC 5280 appendix A.1.
+    pub(super) fn problem(&self) -> Option<String> {
+        if *self == Self::default() {
+            return Some("no value is given".to_owned());
+        }
+        let is_country = |text: &str| text.len() == 2 && text.bytes().all(|byte| byte.is_ascii_uppercase());
+        self.wanted().find_map(|(attribute, value)| {
+            let most = match attribute.oid {
+                oid if oid == COUNTRY.oid => {
+                    return (!is_country(value)).then(|| "a country is two capital letters".to_owned());
+                }
+                oid if oid == STATE.oid || oid == LOCALITY.oid => 128,
+                _ => 64,
+            };
+            let is_fit = !value.is_empty()
+                && value.trim() == value
+                && value.chars().count() <= most
+                && !value.contains(char::is_control);
+            (!is_fit).then(|| {
+                format!(
+                    "{} has 1 to {most} characters and no blanks around it",
+                    attribute.field
+                )
+            })
+        })
     }
 }
 
 impl Attribute {
-    pub(super) fn values(&self, name: &DistinguishedName) -> Vec<String> {
-        name.values_of(self.oid)
+    /// Its values; nothing for one that is no text.
+    pub(super) fn values(&self, name: &DistinguishedName) -> Vec<Option<String>> {
+        name.texts_of(self.oid)
     }
 
-    /// The name with this value before all others; nothing when it cannot be encoded.
+    /// The name with this value where it is usually written; nothing when it cannot be encoded.
     pub(super) fn put_into(&self, name: &DistinguishedName, value: &str) -> Option<DistinguishedName> {
         let tag = if self.oid == COUNTRY.oid {
             PRINTABLE_STRING
@@ -72,8 +98,29 @@ impl Attribute {
         };
         let oid = self.oid.to_der().ok()?;
         let pair = encode::wrap(SEQUENCE, &[&oid, &encode::wrap(tag, &[value.as_bytes()])]);
-        let rdn = encode::wrap(SET, &[&pair]);
-        let before = der::asn1::AnyRef::from_der(name.der()).ok()?;
-        DistinguishedName::from_der(&encode::wrap(SEQUENCE, &[&rdn, before.value()])).ok()
+        let added = encode::wrap(SET, &[&pair]);
+        let mut rdns = Vec::new();
+        let mut reader = SliceReader::new(name.der()).ok()?;
+        let read = reader.sequence(|names| {
+            while !names.is_finished() {
+                rdns.push(names.tlv_bytes()?);
+            }
+            der::Result::Ok(())
+        });
+        read.ok()?;
+        let narrower = rdns.iter().position(|rdn| place_of(rdn) > place(self.oid));
+        rdns.insert(narrower.unwrap_or(rdns.len()), &added);
+        DistinguishedName::from_der(&encode::wrap(SEQUENCE, &rdns)).ok()
     }
+}
+
+fn place(oid: ObjectIdentifier) -> usize {
+    let known = WIDEST_FIRST.iter().position(|known| *known == oid);
+    known.unwrap_or(WIDEST_FIRST.len())
+}
+
+fn place_of(rdn: &[u8]) -> usize {
+    let rdn = RelativeDistinguishedName::from_der(rdn).ok();
+    let first = rdn.as_ref().and_then(|rdn| rdn.iter().next());
+    first.map_or(WIDEST_FIRST.len(), |attribute| place(attribute.oid))
 }

@@ -112,7 +112,7 @@ impl ExtendedKeyUsage {
 }
 
 impl Profile {
-    /// What a key of this kind may be used for in a certificate of this profile.
+    /// The keyUsage bits of a certificate of this profile.
     pub(super) fn key_usage(&self, key: KeyAlgorithm) -> FlagSet<KeyUsages> {
         if self.is_authority() {
             authority_key_usage()
@@ -121,8 +121,8 @@ impl Profile {
         }
     }
 
-    /// The same by the names of RFC 5280 §4.2.1.3.
-    pub(crate) fn key_usage_names(&self, key: KeyAlgorithm) -> Vec<&'static str> {
+    /// What a key of this kind may be used for in a certificate of this profile, by the names of RFC 5280 §4.2.1.3.
+    pub fn key_usages(&self, key: KeyAlgorithm) -> Vec<&'static str> {
         let usage = self.key_usage(key);
         let named = KEY_USAGE_NAMES
             .into_iter()
