@@ -196,7 +196,7 @@ async fn errors_have_the_codes_of_the_protocol() {
         (422, "VALIDATION_ERROR")
     );
     let aws = sign_in(&|request| {
-        request["credential"]["instance_identity"] = json!({ "document": "", "pkcs7": "" })
+        request["credential"]["instance_identity"] = json!({ "document": "", "pkcs7": "" });
     })
     .await;
     assert_eq!(told(&aws), (422, "VALIDATION_ERROR"));
