@@ -1,1 +1,0 @@
-//! Servers that certificates are deployed to.

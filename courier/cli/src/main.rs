@@ -1,2 +1,0 @@
-//! The program `courier`.
-fn main() {}
