@@ -4,6 +4,7 @@
 
 pub mod auth;
 pub mod client;
+pub mod config;
 pub mod decide;
 pub mod export;
 pub mod folder;
