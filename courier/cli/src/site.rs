@@ -14,7 +14,10 @@ use crate::hook::{self, HookSettings};
 /// The appliance as one file reaches it.
 #[derive(Debug)]
 pub struct Site {
+    /// With a credential, the client is the courier's.
     courier: Option<Courier>,
+    /// Without one.
+    client: Option<Client>,
     clock: Clock,
     config: PathBuf,
     on_failure: Option<HookSettings>,
@@ -31,6 +34,7 @@ impl Site {
         facts.insert("COURIER_CONFIG".to_owned(), config.display().to_string());
         let mut site = Self {
             courier: None,
+            client: None,
             clock,
             config: config.to_path_buf(),
             on_failure: None,
@@ -38,7 +42,10 @@ impl Site {
             failed: Cell::new(None),
             is_in: Cell::new(false),
         };
-        let (Some(api), Some(auth)) = (api, auth) else {
+        let Some(api) = api else { return Ok(site) };
+        let client = Client::new(api)?;
+        let Some(auth) = auth else {
+            site.client = Some(client);
             return Ok(site);
         };
         site.facts
@@ -57,7 +64,7 @@ impl Site {
             has_proof: true,
             hostname: rustix::system::uname().nodename().to_string_lossy().into_owned(),
         };
-        site.courier = Some(Courier::new(Client::new(api)?, principal)?);
+        site.courier = Some(Courier::new(client, principal)?);
         Ok(site)
     }
 
@@ -76,19 +83,25 @@ impl Site {
         &self.facts
     }
 
-    /// The courier as anybody else, for what needs no session.
-    pub fn stranger(&self) -> Result<&Courier, Failure> {
-        self.courier.as_ref().ok_or_else(|| {
-            Failure::Usage(
-                "this needs the appliance: the file has no section `api`, or `auth.method` is `none`"
-                    .to_owned(),
-            )
+    /// The connection, for what anybody may ask.
+    pub fn client(&self) -> Result<&Client, Failure> {
+        let client = self
+            .courier
+            .as_ref()
+            .map(Courier::client)
+            .or(self.client.as_ref());
+        client.ok_or_else(|| {
+            Failure::Usage("this needs the appliance: the file has no section `api`".to_owned())
         })
     }
 
     /// The courier, signed in. The hook of a failure runs once, before this returns.
     pub async fn courier(&self) -> Result<&Courier, Failure> {
-        let courier = self.stranger()?;
+        let Some(courier) = &self.courier else {
+            return Err(Failure::Usage(
+                "this needs a courier: the file has no section `auth`, or `auth.method` is `none`".to_owned(),
+            ));
+        };
         if self.is_in.get() {
             return Ok(courier);
         }

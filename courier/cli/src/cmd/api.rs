@@ -10,7 +10,7 @@ use crate::site::Site;
 
 /// Whether the appliance is there.
 pub(super) async fn health(console: Console, site: &Site) -> Result<(), Failure> {
-    let health = site.stranger()?.health().await?;
+    let health = site.client()?.health().await?;
     let told = json!({
         "status": health.status, "version": health.version, "identity": health.identity, "server_time": health.server_time,
     });

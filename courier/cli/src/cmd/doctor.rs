@@ -76,12 +76,10 @@ pub(super) async fn examine(console: Console, site: &Site, chosen: &[Certificate
 
 /// Name, connection, TLS and clock in one call: the fault says which of them it was.
 async fn reach(site: &Site) -> Result<String, String> {
-    let courier = site.stranger().map_err(|failure| failure.told())?;
-    let health = courier.health().await;
+    let client = site.client().map_err(|failure| failure.told())?;
+    let health = client.health().await;
     let health = health.map_err(|fault| Failure::from(fault).told())?;
-    let ahead = health
-        .server_time
-        .map_or(0, |there| skew::seconds_ahead(site.clock().now(), there));
+    let ahead = skew::seconds_ahead(site.clock().now(), health.server_time);
     match skew::warning(ahead) {
         Some(warning) => Err(warning),
         None => Ok(format!("{} version {}", health.identity, health.version)),

@@ -13,7 +13,7 @@ use crate::site::Site;
 
 /// Writes the anchors to a file, or prints them.
 pub(super) async fn fetch(console: Console, site: &Site, out: Option<&Path>) -> Result<(), Failure> {
-    let CaBundle::New { pem, .. } = site.stranger()?.ca_bundle(None).await? else {
+    let CaBundle::New { pem, .. } = site.client()?.ca_bundle(None).await? else {
         return Ok(());
     };
     let certificates = Certificate::parse_all(pem.as_bytes())?;

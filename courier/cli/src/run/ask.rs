@@ -25,7 +25,12 @@ impl Run<'_> {
     async fn ask_now(&mut self) -> Result<(), Failure> {
         let courier = self.task.site.courier().await?;
         if let Some(late) = self.state.unacknowledged.clone() {
-            match courier.acknowledge(late.order, &late.report).await {
+            let told = match serde_json::from_value(late.report) {
+                Ok(report) => courier.acknowledge(late.order, &report).await,
+                // Another version wrote it: there is nothing to tell.
+                Err(_) => Ok(()),
+            };
+            match told {
                 Ok(()) => self.state.unacknowledged = None,
                 // The order is past being told anything.
                 Err(crate::client::Fault::Refused(refusal)) if refusal.status < 500 => {

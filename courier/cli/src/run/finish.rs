@@ -100,7 +100,14 @@ impl Run<'_> {
     async fn place(&mut self, pending: &PendingOrder) -> Result<Order, Failure> {
         self.watch.step("place the order");
         let courier = self.task.site.courier().await?;
-        let placed = courier.order(&pending.request, &pending.idempotency_key).await;
+        let Ok(request) = serde_json::from_value(pending.request.clone()) else {
+            self.forget_order()?;
+            return Err(Failure::Usage(
+                "the pending order was written by another version and is given up; run the courier again"
+                    .to_owned(),
+            ));
+        };
+        let placed = courier.order(&request, &pending.idempotency_key).await;
         let told: endpoints::Told<OrderAnswer> = match placed {
             // It was refused for good, and the same request would be again.
             Err(client::Fault::Refused(refusal))

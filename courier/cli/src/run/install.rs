@@ -16,7 +16,7 @@ impl Run<'_> {
         self.watch.step("fetch the certificate");
         let courier = self.task.site.courier().await?;
         let chain = Certificate::parse_all(courier.certificate(order).await?.as_bytes())?;
-        let authorities = match courier.ca_bundle(None).await? {
+        let authorities = match self.task.site.client()?.ca_bundle(None).await? {
             CaBundle::New { pem, .. } => anchors(Certificate::parse_all(pem.as_bytes())?),
             CaBundle::Same => Vec::new(),
         };
