@@ -22,6 +22,12 @@ const DEBIAN: &[(&str, &str)] = &[
     ("/usr/share/doc/postgresql-15", "postgresql-15"),
     ("/usr/bin/systemd-analyze", "systemd"),
     ("/usr/sbin/rsyslogd", "rsyslog"),
+    ("/usr/sbin/apache2", "apache2"),
+    ("/usr/sbin/dovecot", "dovecot-core"),
+    ("/usr/lib/dovecot/imap-login", "dovecot-imapd"),
+    ("/usr/sbin/haproxy", "haproxy"),
+    ("/usr/sbin/nginx", "nginx-light"),
+    ("/usr/sbin/postfix", "postfix"),
     (
         "/usr/lib/x86_64-linux-gnu/rsyslog/lmnsd_ossl.so",
         "rsyslog-openssl",

@@ -141,6 +141,12 @@ pub enum Command {
     },
     /// Find out what keeps a certificate from being fetched
     Doctor,
+    /// Hand the files on disk to the servers that the file names
+    Deploy {
+        /// Only to this kind of server
+        #[arg(value_name = "KIND")]
+        kind: Option<String>,
+    },
     /// Write the files on disk in another form
     Export {
         /// The form; `jks` is a PKCS#12 file that Java reads as its key store

@@ -3,6 +3,7 @@
 mod api;
 mod certificates;
 mod console;
+mod deploy;
 mod doctor;
 mod export;
 mod order;
@@ -167,6 +168,14 @@ async fn at_site(
         Command::CheckApiAuth => api::auth(console, site).await,
         Command::Revoke { reason, fingerprint } => {
             revoke::revoke(console, site, chosen, reason, fingerprint.as_deref()).await
+        }
+        Command::Deploy { kind } => {
+            let options = kit::Options {
+                is_dry: global.dry_run,
+                always_apply: true,
+                ..kit::Options::default()
+            };
+            return deploy::deploy(console, chosen, kind.as_deref(), options).await;
         }
         Command::Doctor => return doctor::examine(console, site, chosen).await,
         Command::Export {

@@ -65,6 +65,15 @@ pub enum Failure {
         /// How.
         how: String,
     },
+    /// A server on this host did not take the files.
+    #[error("{kind}: {fault}")]
+    Deploy {
+        /// The kind of target.
+        kind: String,
+        /// Why.
+        #[source]
+        fault: kit::Fault,
+    },
     /// The key cannot be made or used.
     #[error(transparent)]
     Key(#[from] LocalKeyFault),
@@ -103,7 +112,7 @@ impl Failure {
             Self::Pending { .. } => 7,
             Self::Lock(LockFault::Held { .. }) => 10,
             Self::Write(_) | Self::State(_) | Self::Lock(_) => 8,
-            Self::HookNotRun(_) | Self::Hook { .. } => 9,
+            Self::HookNotRun(_) | Self::Hook { .. } | Self::Deploy { .. } => 9,
             Self::Key(_) | Self::Request(_) | Self::Certificate(_) | Self::Io { .. } => 1,
         }
     }
@@ -124,6 +133,7 @@ impl Failure {
             Self::State(_) => "STATE",
             Self::Lock(_) => "LOCKED",
             Self::HookNotRun(_) | Self::Hook { .. } => "HOOK_FAILED",
+            Self::Deploy { .. } => "NOT_DEPLOYED",
             Self::Key(_) | Self::Request(_) => "KEY",
             Self::Certificate(_) => "MALFORMED_CERTIFICATE",
             Self::Io { .. } => "IO",

@@ -3,19 +3,10 @@
 //! What is told to it stands in its environment, never in the command text: a common name is somebody else's data.
 
 use std::collections::BTreeMap;
-use std::process::Stdio;
 use std::time::Duration;
 
-use rustix::process::{Pid, Signal, kill_process_group};
-use tokio::io::{AsyncRead, AsyncReadExt as _};
-use tokio::process::{Child, Command};
-
-/// How much of the output is kept, in octets.
-pub const TAIL_LEN: usize = 4096;
-/// How long output is waited for after the end of the command: a server that it started keeps the pipe open.
-const LAST_WORDS: Duration = Duration::from_millis(500);
-/// What is taken over from the environment.
-const INHERITED: [&str; 3] = ["PATH", "HOME", "LANG"];
+use kit::command;
+pub use kit::command::TAIL_LEN;
 
 /// A command as the configuration writes it.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -84,101 +75,23 @@ pub async fn run(
     event: &str,
     facts: &BTreeMap<String, String>,
 ) -> Result<HookOutcome, HookFault> {
-    let mut command = command(&settings.command)?;
-    command.env_clear();
-    for name in INHERITED {
-        if let Some(value) = std::env::var_os(name) {
-            command.env(name, value);
-        }
-    }
+    let words = match &settings.command {
+        HookCommand::Shell(text) => vec!["sh".to_owned(), "-c".to_owned(), text.clone()],
+        HookCommand::Direct(list) if list.is_empty() => return Err(HookFault::Empty),
+        HookCommand::Direct(list) => list.clone(),
+    };
     let told = facts.iter();
     let told = told.filter(|(name, value)| name.starts_with("COURIER_") && !value.contains('\0'));
-    command.envs(told).env("COURIER_EVENT", event);
-    command
-        .stdin(Stdio::null())
-        .stdout(Stdio::piped())
-        .stderr(Stdio::piped());
-    let mut child = command.process_group(0).kill_on_drop(true).spawn()?;
-    let group = child
-        .id()
-        .and_then(|id| i32::try_from(id).ok())
-        .and_then(Pid::from_raw);
-    let (mut out, mut err) = (Vec::new(), Vec::new());
-    let (stdout, stderr) = (child.stdout.take(), child.stderr.take());
-    let ended = tokio::sync::Notify::new();
-    let waiting = async {
-        let status = wait(&mut child, settings.timeout, group).await;
-        ended.notify_one();
-        status
-    };
-    let last_words = async {
-        ended.notified().await;
-        tokio::time::sleep(LAST_WORDS).await;
-    };
-    let reading = async {
-        tokio::select! {
-            _ = async { tokio::join!(read_tail(stdout, &mut out), read_tail(stderr, &mut err)) } => {}
-            () = last_words => {}
-        }
-    };
-    let (status, ()) = tokio::join!(waiting, reading);
-    let ended = status?;
+    let mut told: BTreeMap<String, String> =
+        told.map(|(name, value)| (name.clone(), value.clone())).collect();
+    told.insert("COURIER_EVENT".to_owned(), event.to_owned());
+    let ended = command::run(&words, &told, settings.timeout).await?;
     Ok(HookOutcome {
         event: event.to_owned(),
-        exit_code: ended.and_then(|status| status.code()),
-        timed_out: ended.is_none(),
-        output_tail: tail(&out, &err),
+        exit_code: ended.exit_code,
+        timed_out: ended.timed_out,
+        output_tail: ended.output_tail,
     })
-}
-
-fn command(hook: &HookCommand) -> Result<Command, HookFault> {
-    match hook {
-        HookCommand::Shell(text) => {
-            let mut command = Command::new("sh");
-            command.arg("-c").arg(text);
-            Ok(command)
-        }
-        HookCommand::Direct(list) => {
-            let (program, arguments) = list.split_first().ok_or(HookFault::Empty)?;
-            let mut command = Command::new(program);
-            command.args(arguments);
-            Ok(command)
-        }
-    }
-}
-
-/// The exit status; none when the limit came first and the whole group was killed.
-async fn wait(
-    child: &mut Child,
-    limit: Duration,
-    group: Option<Pid>,
-) -> std::io::Result<Option<std::process::ExitStatus>> {
-    if let Ok(ended) = tokio::time::timeout(limit, child.wait()).await {
-        return ended.map(Some);
-    }
-    if let Some(group) = group {
-        // It has no member any more when the command ended just now.
-        let _ = kill_process_group(group, Signal::KILL);
-    }
-    child.wait().await?;
-    Ok(None)
-}
-
-async fn read_tail(pipe: Option<impl AsyncRead + Unpin>, kept: &mut Vec<u8>) {
-    let Some(mut pipe) = pipe else { return };
-    let mut buffer = [0; 1024];
-    while let Ok(count @ 1..) = pipe.read(&mut buffer).await {
-        kept.extend_from_slice(buffer.get(..count).unwrap_or_default());
-        kept.drain(..kept.len().saturating_sub(TAIL_LEN));
-    }
-}
-
-/// What was written to both, errors last.
-fn tail(out: &[u8], err: &[u8]) -> String {
-    let mut whole = out.to_vec();
-    whole.extend_from_slice(err);
-    whole.drain(..whole.len().saturating_sub(TAIL_LEN));
-    String::from_utf8_lossy(&whole).into_owned()
 }
 
 #[cfg(test)]

@@ -2,6 +2,8 @@
 //! (`client`), how it decides what to do (`decide`), and how keys, certificates and hooks get onto the host and back off it when
 //! something is wrong (`key`, `write`, `hook`, `state`, `lock`, `export`).
 
+pub use kit::folder;
+
 pub mod args;
 pub mod auth;
 pub mod client;
@@ -10,7 +12,6 @@ pub mod config;
 pub mod decide;
 pub mod export;
 pub mod failure;
-pub mod folder;
 pub mod hook;
 pub mod key;
 pub mod lock;

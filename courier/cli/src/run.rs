@@ -5,6 +5,7 @@
 //! forgotten only when its hooks have run.
 
 mod ask;
+pub mod deploy;
 pub mod disk;
 mod facts;
 mod finish;

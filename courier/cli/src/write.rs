@@ -19,7 +19,9 @@ use crate::folder::{Folder, FolderFault};
 use crate::key::LocalKey;
 
 pub use contents::Role;
-pub use settings::{Account, AccountFault, Layout, Names, OutputSettings, Pkcs12Output};
+pub use kit::Watch;
+pub use kit::account::{Account, AccountFault};
+pub use settings::{Layout, Names, OutputSettings, Pkcs12Output};
 pub use verify::{VerifyFault, Wanted, verify};
 
 use contents::Contents;
@@ -67,22 +69,6 @@ pub struct Installed {
     pub generation: u64,
     /// Each file by its role and stable path.
     pub files: Vec<(Role, PathBuf)>,
-}
-
-/// Told before every effect on the disk. A test kills the process there; the product passes `()`.
-pub trait Watch {
-    /// What is done next.
-    fn step(&mut self, what: &str);
-}
-
-impl Watch for () {
-    fn step(&mut self, _: &str) {}
-}
-
-impl<W: Watch + ?Sized> Watch for &mut W {
-    fn step(&mut self, what: &str) {
-        (**self).step(what);
-    }
 }
 
 /// Verifies a bundle, writes it and switches to it.

@@ -4,6 +4,8 @@
 pub(crate) mod host;
 #[path = "couriers/killed.rs"]
 mod killed;
+#[path = "couriers/served.rs"]
+mod served;
 
 use std::os::unix::fs::PermissionsExt as _;
 

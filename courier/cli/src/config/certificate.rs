@@ -337,8 +337,8 @@ fn output(section: &Section<'_>, name: &str, key: &KeySettings) -> OutputSetting
     if settings.mode_key & 0o007 != 0 {
         output.problem("mode_key", "lets everybody at the private key");
     }
-    settings.owner = output.text("owner").map(account);
-    settings.group = output.text("group").map(account);
+    settings.owner = output.text("owner").map(|text| Account::parse(&text));
+    settings.group = output.text("group").map(|text| Account::parse(&text));
     if let Some(keep) = output.number("keep_previous", 0, 100) {
         settings.keep_previous = usize::try_from(keep).unwrap_or(settings.keep_previous);
     }
@@ -389,10 +389,6 @@ fn pkcs12(output: &Section<'_>) -> Option<Pkcs12Output> {
         password: password?,
         legacy: legacy.unwrap_or(false),
     })
-}
-
-fn account(text: String) -> Account {
-    text.parse().map_or(Account::Name(text), Account::Id)
 }
 
 fn hooks(section: &Section<'_>) -> Hooks {
@@ -461,13 +457,24 @@ fn command(value: &Value) -> Option<HookCommand> {
 fn deploy(section: &Section<'_>) -> Vec<Deployment> {
     let all = section.sections("deploy").into_iter().enumerate();
     all.filter_map(|(number, target)| {
-        let kind = target.needed("type", "which server it is")?;
+        let name = target.needed("type", "which server it is")?;
+        let Some(kind) = targets::find(&name) else {
+            let known: Vec<_> = targets::KINDS.iter().map(|kind| kind.name).collect();
+            target.problem("type", format!("is one of {}", known.join(", ")));
+            return None;
+        };
         let mut settings = section.value("deploy")?.get(number)?.as_object()?.clone();
         settings.remove("type");
-        Some(Deployment {
-            kind,
-            settings: Value::Object(settings),
-        })
+        match (kind.build)(Value::Object(settings)) {
+            Ok(target) => Some(Deployment { kind: name, target }),
+            Err(problems) => {
+                for problem in problems {
+                    let field = Some(problem.field).filter(|field| !field.is_empty());
+                    target.problem(field.as_deref().unwrap_or("type"), problem.what);
+                }
+                None
+            }
+        }
     })
     .collect()
 }

@@ -167,12 +167,12 @@ pub struct Hooks {
 }
 
 /// One entry of `deploy`.
-#[derive(Clone, Debug)]
+#[derive(Debug)]
 pub struct Deployment {
     /// The kind of target, `nginx`.
     pub kind: String,
-    /// Its settings, as the target reads them.
-    pub settings: serde_json::Value,
+    /// The target.
+    pub target: Box<dyn kit::HostTarget>,
 }
 
 /// What is logged and where.

@@ -3,6 +3,7 @@
 #![allow(
     clippy::unwrap_used,
     clippy::panic,
+    clippy::format_push_string,
     clippy::indexing_slicing,
     reason = "a test says what broke by panicking"
 )]
@@ -182,10 +183,11 @@ certificates:
     assert_eq!(*nochange, HookCommand::Shell("echo ${HOME}".to_owned()));
     assert_eq!((web.output.mode_key, &web.output.names.chain), (0o640, &None));
     assert_eq!(web.deploy[0].kind, "nginx");
-    assert_eq!(
-        web.deploy[0].settings,
-        serde_json::json!({ "cert_path": "/etc/nginx/a.pem" })
-    );
+    let unknown =
+        "certificate: { sans: { dns: [a.example] }, deploy: [{ type: nginx, cert_pat: x }, { type: iis }] }";
+    let unknown = problems(unknown);
+    assert!(unknown[0].starts_with("`certificate.deploy[0].cert_pat` is not known; is `cert_path` meant?"));
+    assert!(unknown[1].starts_with("`certificate.deploy[1].type` is one of apache, dovecot"));
     assert_eq!(web.state_dir, Path::new("/etc/courier/state"));
     assert_eq!(settings.certificates.len(), 2);
 }
@@ -387,9 +389,7 @@ fn the_reference_is_what_the_table_says() {
             } else {
                 format!("`{parent}`")
             };
-            page += &format!(
-                "\n## {title}\n\n| Key | Value | Default | Meaning |\n|---|---|---|---|\n"
-            );
+            page += &format!("\n## {title}\n\n| Key | Value | Default | Meaning |\n|---|---|---|---|\n");
             section = Some(parent);
         }
         page += &format!(

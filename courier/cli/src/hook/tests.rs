@@ -36,7 +36,7 @@ async fn the_environment_is_clean() {
     for line in told.output_tail.lines() {
         let name = line.split('=').next().unwrap();
         assert!(
-            INHERITED.contains(&name) || name.starts_with("COURIER_"),
+            command::INHERITED.contains(&name) || name.starts_with("COURIER_"),
             "{line}"
         );
     }
@@ -79,6 +79,6 @@ async fn the_limit_ends_grandchildren_too() {
 async fn a_server_that_keeps_the_pipe_holds_nobody_up() {
     let told = outcome(&shell("sleep 30 & echo $!"), &[]).await;
     assert!(told.is_success());
-    let server = Pid::from_raw(told.output_tail.trim().parse().unwrap()).unwrap();
-    rustix::process::kill_process(server, Signal::KILL).unwrap();
+    let server = rustix::process::Pid::from_raw(told.output_tail.trim().parse().unwrap()).unwrap();
+    rustix::process::kill_process(server, rustix::process::Signal::KILL).unwrap();
 }

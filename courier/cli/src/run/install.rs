@@ -70,14 +70,20 @@ impl Run<'_> {
         new.der() == own.der() && self.found.key.as_ref().is_some_and(is_own_key)
     }
 
-    /// Hands the files over: the hook of success. Under `hooks.strict` with `hooks.rollback` the files of before come back when it fails.
+    /// Hands the files over: to the servers of the file, then the hook of success. Under `hooks.strict` with `hooks.rollback` the files of before come back when it fails.
     pub(super) async fn hand_over(&mut self) -> Result<Option<HookOutcome>, Failure> {
         let hooks = &self.task.settings.hooks;
+        let pending = self.state.pending.as_ref();
+        let is_first = pending.is_none_or(|pending| pending.previous.is_none());
+        if let Err(failure) = self.deploy().await {
+            if hooks.rollback && !is_first {
+                self.roll_back().await?;
+            }
+            return Err(failure);
+        }
         let Some(hook) = hooks.on_success.clone() else {
             return Ok(None);
         };
-        let pending = self.state.pending.as_ref();
-        let is_first = pending.is_none_or(|pending| pending.previous.is_none());
         let event = if is_first { "issued" } else { "renewed" };
         let facts = self.facts();
         match self.hook(&hook, event, &facts).await {
@@ -95,6 +101,9 @@ impl Run<'_> {
         write::rollback(&settings.output, &mut self.watch)?;
         self.warn("the files of before are back".to_owned());
         self.found = disk::read(settings)?;
+        if let Err(failure) = self.deploy().await {
+            self.warn(format!("after going back: {}", failure.told()));
+        }
         if let Some(hook) = settings.hooks.on_success.clone() {
             let facts = self.facts();
             if let Err(failure) = self.hook(&hook, "renewed", &facts).await {

@@ -3,6 +3,7 @@
 use std::fmt;
 use std::path::PathBuf;
 
+use kit::account::{Account, AccountFault};
 use secrecy::SecretString;
 
 use crate::folder::Access;
@@ -61,20 +62,6 @@ impl Default for Names {
         }
     }
 }
-
-/// An account or group.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Account {
-    /// By number.
-    Id(u32),
-    /// By name, looked up in `/etc/passwd` or `/etc/group`.
-    Name(String),
-}
-
-/// An account that is not there.
-#[derive(Debug, thiserror::Error)]
-#[error("there is no account or group `{0}` in {1}")]
-pub struct AccountFault(String, &'static str);
 
 /// The checked `output` section.
 #[derive(Clone)]
@@ -135,25 +122,12 @@ impl OutputSettings {
 
     /// The mode with owner and group as numbers.
     pub(super) fn access(&self, mode: u32) -> Result<Access, AccountFault> {
-        let owner = self.owner.as_ref().map(|account| number(account, "/etc/passwd"));
-        let group = self.group.as_ref().map(|account| number(account, "/etc/group"));
+        let owner = self.owner.as_ref().map(Account::user);
+        let group = self.group.as_ref().map(Account::group);
         Ok(Access {
             mode,
             owner: owner.transpose()?,
             group: group.transpose()?,
         })
     }
-}
-
-fn number(account: &Account, table: &'static str) -> Result<u32, AccountFault> {
-    let name = match account {
-        Account::Id(number) => return Ok(*number),
-        Account::Name(name) => name,
-    };
-    let lines = std::fs::read_to_string(table).unwrap_or_default();
-    let found = lines.lines().find_map(|line| {
-        let mut fields = line.split(':');
-        (fields.next() == Some(name)).then(|| fields.nth(1)?.parse().ok())?
-    });
-    found.ok_or_else(|| AccountFault(name.clone(), table))
 }

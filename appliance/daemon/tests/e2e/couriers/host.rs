@@ -97,6 +97,23 @@ certificate:
         std::fs::write(self.file("config.yaml"), text.replace(from, to)).unwrap();
     }
 
+    /// Adds lines to the configuration.
+    pub(crate) fn add(&self, lines: &str) {
+        let text = std::fs::read_to_string(self.file("config.yaml")).unwrap();
+        std::fs::write(self.file("config.yaml"), text + lines).unwrap();
+    }
+
+    /// A program of the host.
+    pub(crate) fn program(&self, name: &str, script: &str) {
+        std::fs::write(self.file(name), script).unwrap();
+        std::fs::set_permissions(self.file(name), std::fs::Permissions::from_mode(0o755)).unwrap();
+    }
+
+    /// A text in which `DIR` is the folder of a server on this host.
+    pub(crate) fn in_server(&self, text: &str) -> String {
+        text.replace("DIR", self.file("server").to_str().unwrap())
+    }
+
     /// A file of the host.
     pub(crate) fn file(&self, name: &str) -> PathBuf {
         self.dir.path().join(name)

@@ -1,0 +1,72 @@
+//! NGINX: `ssl_certificate` wants the chain in the certificate's own file, so that it stands there also when it has a file of its own.
+
+use kit::probe::StartTls;
+use kit::{Bundle, Fault, Field, HostTarget, Kind, Plan, Problem, kind};
+use serde_json::Value;
+
+use crate::pair::{CERT_MODE, GROUP, KEY_MODE, OWNER, PROBE, Pair, Usual};
+
+const USUAL: Usual = Usual {
+    cert_path: "/etc/nginx/certs/cert.pem",
+    key_path: "/etc/nginx/certs/key.pem",
+    reload_command: &["systemctl", "reload", "nginx"],
+    validate_command: &["nginx", "-t"],
+    start_tls: StartTls::None,
+    keeps_chain: true,
+    reads_by_itself: false,
+};
+
+const FIELDS: &[Field] = &[
+    Field {
+        name: "cert_path",
+        default: "`/etc/nginx/certs/cert.pem`",
+        meaning: "Certificate and chain.",
+    },
+    Field {
+        name: "key_path",
+        default: "`/etc/nginx/certs/key.pem`",
+        meaning: "The key.",
+    },
+    Field {
+        name: "chain_path",
+        default: "",
+        meaning: "The chain alone, for `ssl_trusted_certificate`.",
+    },
+    Field {
+        name: "reload_command",
+        default: "`systemctl reload nginx`",
+        meaning: "How the server takes the new files.",
+    },
+    Field {
+        name: "validate_command",
+        default: "`nginx -t`",
+        meaning: "Whether it would start with them; run before the reload.",
+    },
+    OWNER,
+    GROUP,
+    CERT_MODE,
+    KEY_MODE,
+    PROBE,
+];
+
+pub(crate) static KIND: Kind = Kind {
+    name: "nginx",
+    summary: "NGINX.",
+    fields: FIELDS,
+    build,
+};
+
+#[derive(Debug)]
+struct Target(Pair);
+
+fn build(settings: Value) -> Result<Box<dyn HostTarget>, Vec<Problem>> {
+    let pair: Pair = kind::settings(FIELDS, settings)?;
+    pair.ownership.check()?;
+    Ok(Box::new(Target(pair)))
+}
+
+impl HostTarget for Target {
+    fn plan(&self, bundle: &Bundle) -> Result<Plan, Fault> {
+        USUAL.plan(&self.0, bundle)
+    }
+}
