@@ -1,0 +1,35 @@
+//! The keys of `auth`.
+
+use super::Field;
+
+pub(super) const FIELDS: &[Field] = &[
+    Field::new("auth", ["method", "`spiffe` `azure_jwt` `azure_arc` `aws_oidc` `oidc_jwt` `certificate` `client_secret` `none`", "required where the network is used", "How the courier shows who it is. `oidc_oauth2` stands for `oidc_jwt` and `x509` for `certificate`; with `none` only commands work that sign in nowhere."]),
+    Field::new("auth", ["uuid", "UUID", "–", "The courier. May stand in `api` instead; where both stand, they are the same."]),
+    Field::new("auth", ["on_failure", "command or list", "–", "Run when signing in failed, before the process ends. A text goes to `sh -c`, a list is program and arguments."]),
+    Field::new("auth", ["workload_api_socket", "URI", "`SPIFFE_ENDPOINT_SOCKET`", "The Workload API of the local agent, `unix:///tmp/spire-agent/public/api.sock`. `SPIFFE_SVID_PATH` goes before it."]).of(&["spiffe"]),
+    Field::new("auth", ["spiffe_id", "SPIFFE ID", "–", "Which identity, where the agent knows several."]).of(&["spiffe"]),
+    Field::new("auth", ["tenant_id", "text", "required", "The tenant of Azure."]).of(&["azure_jwt"]),
+    Field::new("auth", ["client_id", "text", "required by `azure_jwt` and `client_secret`", "The managed identity or application; the name of the client at the issuer; for `client_secret` the name that begins with `cour_`."]).of(&["azure_jwt", "oidc_jwt", "client_secret"]),
+    Field::new("auth", ["token_file", "path", "see the method", "The token. `azure_jwt`: without it `AZURE_FEDERATED_TOKEN_FILE`, then `/var/run/secrets/azure/tokens/azure-identity-token`. `aws_oidc`: without it `AWS_WEB_IDENTITY_TOKEN_FILE`, then `/var/run/secrets/eks.amazonaws.com/serviceaccount/token`. `oidc_jwt`: for `token_request: file`."]).of(&["azure_jwt", "aws_oidc", "oidc_jwt"]),
+    Field::new("auth", ["token_source", "`auto` `file` `imds` `app_service` `exchange`; `token_file` `sts_web_identity` `caller_identity` `instance_identity`", "`auto`; `token_file`", "Where the proof comes from: the first five with `azure_jwt`, the others with `aws_oidc`."]).of(&["azure_jwt", "aws_oidc"]),
+    Field::new("auth", ["resource", "URI", "`azure_arc`: `https://management.azure.com/`", "The audience that is asked for. Best the appliance's own application URI: a token for a cloud's own interface can be used there by whoever receives it."]).of(&["azure_jwt", "azure_arc", "oidc_jwt"]),
+    Field::new("auth", ["himds_port", "1–65535", "`40342`", "The port of the Arc agent on this machine. Without it `IDENTITY_ENDPOINT` counts when it is on this machine."]).of(&["azure_arc"]),
+    Field::new("auth", ["role_arn", "ARN", "required", "The role, which the appliance looks at."]).of(&["aws_oidc"]),
+    Field::new("auth", ["region", "text", "required", "The region, whose STS is asked."]).of(&["aws_oidc"]),
+    Field::new("auth", ["audience", "text", "the appliance's identity", "The audience of a token that can be asked for."]).of(&["spiffe", "aws_oidc", "oidc_jwt"]),
+    Field::new("auth", ["allow_foreign_audience", "bool", "`false`", "Sends a token although it is meant for a cloud's token exchange."]).of(&["azure_jwt", "aws_oidc", "oidc_jwt"]),
+    Field::new("auth", ["token_request", "`get` `client_credentials` `file` `env` `exec`", "`get`", "How a token is asked for: GET of the endpoint, POST with a grant, a file, a variable, a program."]).of(&["oidc_jwt"]),
+    Field::new("auth", ["token_endpoint", "URL", "required by `get` and `client_credentials`", "Where a token is asked for. HTTPS, or HTTP on this machine and its link."]).of(&["oidc_jwt"]),
+    Field::new("auth", ["token_endpoint_ca_file", "path", "roots of the system", "Trust anchors in PEM for the endpoint."]).of(&["oidc_jwt"]),
+    Field::new("auth", ["token_json_pointer", "JSON pointer", "`/access_token`, `/value`, `/id_token`", "Where the token stands in the answer."]).of(&["oidc_jwt"]),
+    Field::new("auth", ["token_env", "text", "–", "The variable of `token_request: env`."]).of(&["oidc_jwt"]),
+    Field::new("auth", ["exec", "list", "–", "Program and arguments of `token_request: exec`."]).of(&["oidc_jwt"]),
+    Field::new("auth", ["headers", "map", "–", "Headers sent to the endpoint."]).of(&["oidc_jwt"]),
+    Field::new("auth", ["scope", "text", "–", "The scope that is asked for."]).of(&["oidc_jwt"]),
+    Field::secret("auth", ["client_secret", "text", "required by `client_secret`", "The secret of the client."]).of(&["client_secret", "oidc_jwt"]),
+    Field::new("auth", ["client_key_path", "path", "–", "The key with which the client signs an assertion, instead of a secret."]).of(&["oidc_jwt"]),
+    Field::new("auth", ["client_key_id", "text", "–", "The name of that key at the issuer."]).of(&["oidc_jwt"]),
+    Field::new("auth", ["cert_path", "path", "required", "The certificate, and those above it, in PEM."]).of(&["certificate"]),
+    Field::new("auth", ["key_path", "path", "required", "Its key, in PEM."]).of(&["certificate"]),
+    Field::new("auth", ["renew_with_certificate", "bool", "`false`", "The certificate that is installed becomes the next credential."]).of(&["certificate"]),
+];
