@@ -1,181 +1,185 @@
-//! The section `api`.
+//! The section `api`: how the appliance is reached.
 
-use std::path::Path;
-
+use aws_lc_rs::digest::SHA256_OUTPUT_LEN;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
-use rustls::pki_types::{CertificateDer, ServerName};
-use url::Url;
+use reqwest::Url;
 use uuid::Uuid;
 
 use super::Action;
-use super::scalar;
 use super::section::Section;
-use crate::client::{self, MinTls};
+use crate::client::{MinTls, Settings, trust};
 
-const ACTIONS: [(&str, Action); 8] = [
-    ("run", Action::Run),
-    ("status", Action::Status),
-    ("generate", Action::Generate),
-    ("renew", Action::Renew),
-    ("generate-keys", Action::GenerateKeys),
-    ("check-api-health", Action::CheckApiHealth),
-    ("check-api-auth", Action::CheckApiAuth),
-    ("validate-config", Action::ValidateConfig),
-];
+/// Longest file of trust anchors, in octets.
+const MAX_ANCHORS: u64 = 4 * 1024 * 1024;
 
 /// What the section says.
 pub(super) struct Api {
-    pub(super) client: Option<client::Settings>,
-    pub(super) action: Action,
+    pub(super) connection: Option<Settings>,
     pub(super) uuid: Option<Uuid>,
+    pub(super) action: Action,
 }
 
-impl Action {
-    /// Its name.
-    pub fn name(self) -> &'static str {
-        let found = ACTIONS.iter().find(|(_, action)| *action == self);
-        found.map_or("run", |(name, _)| name)
-    }
-}
-
-pub(super) fn read(section: &Section<'_>) -> Api {
-    if !section.flag("verify_tls", true) {
-        section.problem(
-            "verify_tls",
-            "is false: the appliance's certificate is always verified; `ca_file` names the CA of an appliance that the system does not \
-             trust, and `pin_spki_sha256` pins its key",
-        );
-    }
+/// Reads the section.
+pub(super) fn read(root: &Section<'_>) -> Api {
+    let api = root.section("api");
+    let actions = [
+        ("run", Action::Run),
+        ("status", Action::Status),
+        ("generate", Action::Generate),
+        ("renew", Action::Renew),
+        ("generate-keys", Action::GenerateKeys),
+        ("check-api-health", Action::CheckApiHealth),
+        ("check-api-auth", Action::CheckApiAuth),
+        ("validate-config", Action::ValidateConfig),
+    ];
     Api {
-        client: client(section),
-        action: section.choice("action", &ACTIONS).unwrap_or_default(),
-        uuid: uuid(section),
+        connection: if api.is_there() { connection(&api) } else { None },
+        uuid: api.parsed("uuid"),
+        action: api.choice("action", &actions).unwrap_or_default(),
     }
 }
 
-pub(super) fn uuid(section: &Section<'_>) -> Option<Uuid> {
-    section.parsed("uuid", |text| {
-        Uuid::try_parse(text).map_err(|_| "is no UUID".to_owned())
-    })
-}
-
-fn client(section: &Section<'_>) -> Option<client::Settings> {
-    let url = section.parsed("base_url", scalar::appliance_url);
-    // Without a URL the other keys are read all the same, for their problems.
-    let base_url = url.clone().or_else(|| Url::parse("https://localhost").ok())?;
-    let mut client = client::Settings::new(base_url);
-    client.anchors = anchors(section);
-    client.tls_server_name = section.parsed("tls_server_name", server_name);
-    client.pins = pins(section);
-    let versions = [("1.2", MinTls::Tls12), ("1.3", MinTls::Tls13)];
-    client.min_tls = section.choice("min_tls", &versions).unwrap_or_default();
-    let timeout = |key, default| match section.duration(key) {
-        Some(given) if given.is_zero() => {
-            section.problem(key, "is no time at all");
-            default
-        }
-        given => given.unwrap_or(default),
-    };
-    client.connect_timeout = timeout("connect_timeout", client.connect_timeout);
-    client.request_timeout = timeout("request_timeout", client.request_timeout);
-    client.retries = section.number("retries", 0, 20).unwrap_or(client.retries);
-    let delay = section.duration("retry_max_delay");
-    client.retry_max_delay = delay.unwrap_or(client.retry_max_delay);
-    client.proxy = proxy(section);
-    client.fallback_urls = fallback_urls(section);
-    client.user_agent_suffix = section.parsed("user_agent_suffix", suffix);
-    if client.proxy.is_some() && client.tls_server_name.is_some() {
-        section.problem(
-            "tls_server_name",
-            "does not go together with `proxy`: the proxy would be told that name",
+fn connection(api: &Section<'_>) -> Option<Settings> {
+    let base_url = api.needed("base_url", "where the appliance or the bridge to it is");
+    let base_url = base_url.and_then(|text| url(api, "base_url", &text));
+    if api.flag("verify_tls") == Some(false) {
+        api.problem(
+            "verify_tls",
+            "is true: the appliance is always verified; name its own authority by `ca_file`, or its key by `pin_spki_sha256`",
         );
     }
-    url.map(|_| client)
-}
-
-fn anchors(section: &Section<'_>) -> Vec<CertificateDer<'static>> {
-    let mut anchors = Vec::new();
-    let surroundings = &section.findings.surroundings;
-    let path = section.parsed("ca_file", scalar::path);
-    if let Some(path) = path {
-        let octets = surroundings
-            .files
-            .octets(&surroundings.absolute(Path::new(&path)), false);
-        let found =
-            octets.and_then(|octets| client::trust::anchors(&octets).map_err(|fault| fault.to_string()));
-        anchors.extend(section.noted("ca_file", found).unwrap_or_default());
+    let mut settings = Settings::new(base_url?);
+    let others = api.texts("fallback_urls").into_iter().enumerate();
+    settings.fallback_urls = others
+        .filter_map(|(number, text)| url(api, &format!("fallback_urls[{number}]"), &text))
+        .collect();
+    settings.anchors = anchors(api);
+    settings.tls_server_name = api.text("tls_server_name");
+    settings.pins = pins(api);
+    let versions = [("1.2", MinTls::Tls12), ("1.3", MinTls::Tls13)];
+    settings.min_tls = api.choice("min_tls", &versions).unwrap_or_default();
+    if let Some(timeout) = api.unsigned_duration("connect_timeout") {
+        settings.connect_timeout = timeout;
     }
-    let found = section.parsed("ca_pem", |pem| {
-        client::trust::anchors(pem.as_bytes()).map_err(|fault| fault.to_string())
+    if let Some(timeout) = api.unsigned_duration("request_timeout") {
+        settings.request_timeout = timeout;
+    }
+    if let Some(retries) = api.number("retries", 0, 20) {
+        settings.retries = retries;
+    }
+    if let Some(delay) = api.unsigned_duration("retry_max_delay") {
+        settings.retry_max_delay = delay;
+    }
+    settings.proxy = api.text("proxy").and_then(|text| match Url::parse(&text) {
+        Ok(url) => Some(url),
+        Err(error) => {
+            api.problem("proxy", format!("is no URL: {error}"));
+            None
+        }
     });
-    anchors.extend(found.unwrap_or_default());
-    anchors
-}
-
-fn server_name(text: &str) -> Result<String, String> {
-    match ServerName::try_from(text) {
-        Ok(ServerName::DnsName(_)) => Ok(text.to_owned()),
-        _ => Err("is no name of a host".to_owned()),
-    }
-}
-
-fn pins(section: &Section<'_>) -> Vec<[u8; 32]> {
-    let texts = section.texts("pin_spki_sha256");
-    let pins = texts.iter().enumerate().filter_map(|(number, text)| {
-        let pin = pin(text);
-        if pin.is_none() {
-            section.problem(
-                &format!("pin_spki_sha256[{number}]"),
-                "is no SHA-256: 64 hexadecimal digits, or 44 characters of base64",
-            );
+    settings.user_agent_suffix = api.text("user_agent_suffix").filter(|text| {
+        let is_plain = text.len() <= 64
+            && text
+                .bytes()
+                .all(|octet| octet.is_ascii_graphic() || octet == b' ');
+        if !is_plain {
+            api.problem("user_agent_suffix", "is at most 64 printable characters of ASCII");
         }
-        pin
+        is_plain
     });
-    pins.collect()
+    Some(settings)
 }
 
-fn pin(text: &str) -> Option<[u8; 32]> {
-    let text = text.strip_prefix("sha256/").unwrap_or(text);
-    let hex: String = text.chars().filter(|each| *each != ':').collect();
-    if hex.len() == 64 && hex.bytes().all(|each| each.is_ascii_hexdigit()) {
-        let mut octets = [0; 32];
-        for (octet, digits) in octets.iter_mut().zip(hex.as_bytes().chunks(2)) {
-            *octet = u8::from_str_radix(std::str::from_utf8(digits).ok()?, 16).ok()?;
+/// An address; without TLS only on this machine.
+fn url(api: &Section<'_>, key: &str, text: &str) -> Option<Url> {
+    let url = match Url::parse(text) {
+        Ok(url) => url,
+        Err(error) => {
+            api.problem(key, format!("is no URL: {error}"));
+            return None;
         }
-        return Some(octets);
+    };
+    let is_loopback = match url.host() {
+        Some(url::Host::Domain(name)) => name == "localhost",
+        Some(url::Host::Ipv4(address)) => address.is_loopback(),
+        Some(url::Host::Ipv6(address)) => address.is_loopback(),
+        None => false,
+    };
+    let why = match url.scheme() {
+        "https" if url.host().is_some() => None,
+        "http" if is_loopback => None,
+        "http" => Some("begins with https://: without TLS only this machine itself is spoken to"),
+        _ => Some("begins with https:// and names a host"),
+    };
+    if let Some(why) = why {
+        api.problem(key, why);
+        return None;
     }
-    STANDARD.decode(text).ok()?.try_into().ok()
-}
-
-fn proxy(section: &Section<'_>) -> Option<Url> {
-    let url = section.parsed("proxy", |text| {
-        let url = Url::parse(text).map_err(|_| "is no URL".to_owned())?;
-        if !["http", "https"].contains(&url.scheme()) || url.host().is_none() {
-            return Err("is no URL of http or https".to_owned());
-        }
-        Ok(url)
-    })?;
-    if url.password().is_some() && section.is_literal("proxy") {
-        section.findings.literal_secret(section.path_of("proxy"));
+    if !url.username().is_empty() || url.password().is_some() {
+        api.problem(key, "holds no name and no password");
+        return None;
     }
     Some(url)
 }
 
-fn fallback_urls(section: &Section<'_>) -> Vec<Url> {
-    let texts = section.texts("fallback_urls");
-    let urls = texts.iter().enumerate().filter_map(|(number, text)| {
-        section.noted(&format!("fallback_urls[{number}]"), scalar::appliance_url(text))
-    });
-    urls.collect()
+fn anchors(api: &Section<'_>) -> Vec<rustls::pki_types::CertificateDer<'static>> {
+    let mut all = Vec::new();
+    if let Some(path) = api.path_of("ca_file") {
+        let is_short = std::fs::metadata(&path).is_ok_and(|found| found.len() <= MAX_ANCHORS);
+        match std::fs::read(&path) {
+            Ok(pem) if is_short => match trust::anchors(&pem) {
+                Ok(found) => all.extend(found),
+                Err(fault) => api.problem("ca_file", format!("names {}: {fault}", path.display())),
+            },
+            Ok(_) => api.problem("ca_file", "is too long"),
+            Err(error) => {
+                let what = format!("names {}, which cannot be read: {error}", path.display());
+                api.problem("ca_file", what);
+            }
+        }
+    }
+    if let Some(pem) = api.text("ca_pem") {
+        match trust::anchors(pem.as_bytes()) {
+            Ok(found) => all.extend(found),
+            Err(fault) => api.problem("ca_pem", fault.to_string()),
+        }
+    }
+    all
 }
 
-fn suffix(text: &str) -> Result<String, String> {
-    let is_tag =
-        (1..=64).contains(&text.len()) && text.bytes().all(|each| each.is_ascii_graphic() || each == b' ');
-    if is_tag {
-        Ok(text.to_owned())
-    } else {
-        Err("is no tag: 1 to 64 printable characters of ASCII".to_owned())
-    }
+/// SHA-256 of public keys, in hexadecimal digits or in Base64.
+fn pins(api: &Section<'_>) -> Vec<[u8; SHA256_OUTPUT_LEN]> {
+    let texts = api.texts("pin_spki_sha256").into_iter().enumerate();
+    texts
+        .filter_map(|(number, text)| {
+            let text = text.trim().trim_start_matches("sha256//").replace(':', "");
+            let octets = if text.len() == SHA256_OUTPUT_LEN * 2 {
+                octets(&text)
+            } else {
+                STANDARD.decode(&text).ok()
+            };
+            let pin = octets.and_then(|octets| octets.try_into().ok());
+            if pin.is_none() {
+                let key = format!("pin_spki_sha256[{number}]");
+                api.problem(&key, "is a SHA-256 in 64 hexadecimal digits or in Base64");
+            }
+            pin
+        })
+        .collect()
+}
+
+fn octets(text: &str) -> Option<Vec<u8>> {
+    let digit = |octet: u8| {
+        char::from(octet)
+            .to_digit(16)
+            .and_then(|digit| u8::try_from(digit).ok())
+    };
+    let pairs = text.as_bytes().chunks_exact(2);
+    pairs
+        .map(|pair| match pair {
+            [high, low] => Some(digit(*high)? << 4 | digit(*low)?),
+            _ => None,
+        })
+        .collect()
 }

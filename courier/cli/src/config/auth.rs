@@ -1,121 +1,85 @@
-//! The section `auth`.
+//! The section `auth`: who signs in and how.
 
+use secrecy::SecretString;
+use serde_json::Value;
 use uuid::Uuid;
 
+use super::Auth;
 use super::section::Section;
-use super::{Auth, api, fields, hooks};
 use crate::auth::{Method, aws_oidc, azure_arc, azure_jwt, certificate, client_secret, oidc_jwt, spiffe};
+use crate::hook::{HookCommand, HookSettings};
 
-/// The methods by their names, other names for them, and what reads the rest.
-const METHODS: [(&str, &str); 10] = [
-    ("spiffe", "spiffe"),
-    ("azure_jwt", "azure_jwt"),
-    ("azure_arc", "azure_arc"),
-    ("aws_oidc", "aws_oidc"),
-    ("oidc_jwt", "oidc_jwt"),
-    ("certificate", "certificate"),
-    ("client_secret", "client_secret"),
-    ("oidc_oauth2", "oidc_jwt"),
-    ("x509", "certificate"),
-    ("none", "none"),
-];
-
-/// Reads the section, and settles which UUID counts: this one, or that of `api`.
-pub(super) fn read(section: &Section<'_>, of_api: Option<Uuid>) -> Option<Auth> {
-    section.keys().next()?;
-    if !section.has("method") {
-        section.problem("method", "is missing");
+/// Reads the section; nothing for `method: none` and where there is no section.
+pub(super) fn read(root: &Section<'_>, in_api: Option<Uuid>) -> Option<Auth> {
+    let auth = root.section("auth");
+    if !auth.is_there() {
+        return None;
     }
-    let given = section.text("method").unwrap_or_default();
-    let own = api::uuid(section);
-    let on_failure = hooks::command(section, "on_failure");
-    let method = section.choice("method", &METHODS)?;
-    if given == "oidc_oauth2" {
-        section
-            .findings
-            .warning("auth.method: oidc_oauth2 is another name of oidc_jwt");
-    }
-    look_for_others(section, method);
-    let uuid = uuid(section, own, of_api, method);
-    let method = settings(section, method)?;
-    for warning in method.warnings() {
-        section.findings.warning(warning);
-    }
+    let method = auth.needed("method", "how the courier proves who it is")?;
+    let on_failure = auth
+        .text("on_failure")
+        .map(|text| HookSettings::new(HookCommand::Shell(text)));
+    let method = match method.as_str() {
+        "none" => return None,
+        "spiffe" => Some(Method::Spiffe(spiffe(&auth))),
+        "azure_jwt" => azure_jwt(&auth).map(Method::AzureJwt),
+        "azure_arc" => Some(Method::AzureArc(azure_arc(&auth))),
+        "aws_oidc" => aws_oidc(&auth).map(Method::AwsOidc),
+        "oidc_jwt" => Some(Method::OidcJwt(Box::new(oidc_jwt(&auth)))),
+        "oidc_oauth2" => {
+            auth.reading
+                .warn("`auth.method` oidc_oauth2 is another name of oidc_jwt".to_owned());
+            Some(Method::OidcJwt(Box::new(oidc_jwt(&auth))))
+        }
+        "certificate" | "x509" => certificate(&auth).map(Method::Certificate),
+        "client_secret" => client_secret(&auth).map(Method::ClientSecret),
+        _ => {
+            auth.problem(
+                "method",
+                "is one of spiffe, azure_jwt, azure_arc, aws_oidc, oidc_jwt, certificate, client_secret, none",
+            );
+            None
+        }
+    };
+    let uuid = uuid(&auth, in_api);
     Some(Auth {
         uuid: uuid?,
-        method,
+        method: method?,
         on_failure,
-        renew_with_certificate: section.flag("renew_with_certificate", false),
+        renew_with_certificate: auth.flag("renew_with_certificate").unwrap_or(false),
     })
 }
 
-/// Keys that belong to other methods.
-fn look_for_others(section: &Section<'_>, method: &str) {
-    for key in section.keys() {
-        let bare = key.strip_suffix("_file").unwrap_or(key);
-        let field = fields::find("auth", key).or_else(|| fields::find("auth", bare));
-        let Some(field) = field.filter(|field| !field.methods.is_empty()) else {
-            continue;
-        };
-        if !field.methods.contains(&method) {
-            section.problem(
-                key,
-                format!("belongs to {}, not to {method}", field.methods.join(", ")),
-            );
+/// The UUID stands in `auth` or in `api`; where it stands in both, it is the same.
+fn uuid(auth: &Section<'_>, in_api: Option<Uuid>) -> Option<Uuid> {
+    let own: Option<Uuid> = auth.parsed("uuid");
+    match (own, in_api) {
+        (Some(own), Some(other)) if own != other => {
+            auth.problem("uuid", "is another than `api.uuid`: say it once");
+            None
         }
+        (None, None) => {
+            if !auth.has("uuid") {
+                auth.problem(
+                    "uuid",
+                    "is missing here and in `api`: the appliance shows it with the courier's record",
+                );
+            }
+            None
+        }
+        (own, other) => own.or(other),
     }
 }
 
-fn uuid(section: &Section<'_>, own: Option<Uuid>, of_api: Option<Uuid>, method: &str) -> Option<Uuid> {
-    match (own, of_api) {
-        (Some(own), Some(of_api)) if own != of_api => {
-            section.problem("uuid", "is another one than api.uuid");
-            None
-        }
-        (None, None) if method != "none" && !section.has("uuid") => {
-            section.problem("uuid", "is missing, and so is api.uuid");
-            None
-        }
-        (own, of_api) => own.or(of_api),
+fn spiffe(auth: &Section<'_>) -> spiffe::Settings {
+    spiffe::Settings {
+        workload_api_socket: auth.text("workload_api_socket"),
+        audience: auth.text("audience"),
+        spiffe_id: auth.text("spiffe_id"),
     }
 }
 
-fn settings(section: &Section<'_>, method: &str) -> Option<Method> {
-    Some(match method {
-        "spiffe" => Method::Spiffe(spiffe::Settings {
-            workload_api_socket: section.text("workload_api_socket"),
-            audience: section.text("audience"),
-            spiffe_id: section.parsed("spiffe_id", spiffe_id),
-        }),
-        "azure_jwt" => Method::AzureJwt(azure_jwt(section)),
-        "azure_arc" => Method::AzureArc(azure_arc::Settings {
-            resource: section
-                .text("resource")
-                .unwrap_or_else(|| azure_arc::DEFAULT_RESOURCE.to_owned()),
-            himds_port: section.number("himds_port", 1, u16::MAX),
-        }),
-        "aws_oidc" => Method::AwsOidc(aws_oidc(section)),
-        "oidc_jwt" => Method::OidcJwt(Box::new(oidc_jwt(section))),
-        "certificate" => {
-            section.needed("cert_path");
-            section.needed("key_path");
-            Method::Certificate(certificate::Settings {
-                cert_path: section.path("cert_path")?,
-                key_path: section.path("key_path")?,
-            })
-        }
-        "client_secret" => Method::ClientSecret(client_secret(section)?),
-        _ => return None,
-    })
-}
-
-fn spiffe_id(text: &str) -> Result<String, String> {
-    let id = ::spiffe::SpiffeId::new(text);
-    id.map(|_| text.to_owned())
-        .map_err(|_| "is no SPIFFE ID".to_owned())
-}
-
-fn azure_jwt(section: &Section<'_>) -> azure_jwt::Settings {
+fn azure_jwt(auth: &Section<'_>) -> Option<azure_jwt::Settings> {
     use azure_jwt::TokenSource;
     let sources = [
         ("auto", TokenSource::Auto),
@@ -124,17 +88,27 @@ fn azure_jwt(section: &Section<'_>) -> azure_jwt::Settings {
         ("app_service", TokenSource::AppService),
         ("exchange", TokenSource::Exchange),
     ];
-    azure_jwt::Settings {
-        tenant_id: section.needed("tenant_id"),
-        client_id: section.needed("client_id"),
-        token_file: section.path("token_file"),
-        token_source: section.choice("token_source", &sources).unwrap_or_default(),
-        resource: section.text("resource"),
-        allow_foreign_audience: section.flag("allow_foreign_audience", false),
-    }
+    let tenant = auth.needed("tenant_id", "the tenant of Azure");
+    let client = auth.needed("client_id", "the managed identity or application");
+    let mut settings = azure_jwt::Settings::new(&tenant?, &client?);
+    settings.token_file = auth.path_of("token_file");
+    settings.token_source = auth.choice("token_source", &sources).unwrap_or_default();
+    settings.resource = auth.text("resource");
+    settings.allow_foreign_audience = auth.flag("allow_foreign_audience").unwrap_or(false);
+    Some(settings)
 }
 
-fn aws_oidc(section: &Section<'_>) -> aws_oidc::Settings {
+fn azure_arc(auth: &Section<'_>) -> azure_arc::Settings {
+    let mut settings = azure_arc::Settings::default();
+    if let Some(resource) = auth.text("resource") {
+        settings.resource = resource;
+    }
+    let port = auth.number("himds_port", 1, u32::from(u16::MAX));
+    settings.himds_port = port.and_then(|port| u16::try_from(port).ok());
+    settings
+}
+
+fn aws_oidc(auth: &Section<'_>) -> Option<aws_oidc::Settings> {
     use aws_oidc::TokenSource;
     let sources = [
         ("token_file", TokenSource::TokenFile),
@@ -142,17 +116,17 @@ fn aws_oidc(section: &Section<'_>) -> aws_oidc::Settings {
         ("caller_identity", TokenSource::CallerIdentity),
         ("instance_identity", TokenSource::InstanceIdentity),
     ];
-    aws_oidc::Settings {
-        role_arn: section.needed("role_arn"),
-        region: section.needed("region"),
-        token_source: section.choice("token_source", &sources).unwrap_or_default(),
-        token_file: section.path("token_file"),
-        audience: section.text("audience"),
-        allow_foreign_audience: section.flag("allow_foreign_audience", false),
-    }
+    let role = auth.needed("role_arn", "the role of AWS");
+    let region = auth.needed("region", "the region of AWS");
+    let mut settings = aws_oidc::Settings::new(&role?, &region?);
+    settings.token_source = auth.choice("token_source", &sources).unwrap_or_default();
+    settings.token_file = auth.path_of("token_file");
+    settings.audience = auth.text("audience");
+    settings.allow_foreign_audience = auth.flag("allow_foreign_audience").unwrap_or(false);
+    Some(settings)
 }
 
-fn oidc_jwt(section: &Section<'_>) -> oidc_jwt::Settings {
+fn oidc_jwt(auth: &Section<'_>) -> oidc_jwt::Settings {
     use oidc_jwt::TokenRequest;
     let requests = [
         ("get", TokenRequest::Get),
@@ -161,74 +135,67 @@ fn oidc_jwt(section: &Section<'_>) -> oidc_jwt::Settings {
         ("env", TokenRequest::Env),
         ("exec", TokenRequest::Exec),
     ];
-    let settings = oidc_jwt::Settings {
-        token_request: section.choice("token_request", &requests).unwrap_or_default(),
-        token_endpoint: section.parsed("token_endpoint", endpoint),
-        resource: section.text("resource"),
-        client_id: section.text("client_id"),
-        headers: section.secrets("headers", is_secret_header),
-        token_json_pointer: section.parsed("token_json_pointer", pointer),
-        scope: section.text("scope"),
-        audience: section.text("audience"),
-        client_secret: section.secret("client_secret"),
-        client_key_path: section.path("client_key_path"),
-        client_key_id: section.text("client_key_id"),
-        token_file: section.path("token_file"),
-        token_env: section.text("token_env"),
-        exec: section.texts("exec"),
-        token_endpoint_ca_file: section.path("token_endpoint_ca_file"),
-        allow_foreign_audience: section.flag("allow_foreign_audience", false),
-    };
-    let needed: &[&str] = match settings.token_request {
-        TokenRequest::Get => &["token_endpoint"],
-        TokenRequest::ClientCredentials => &["token_endpoint", "client_id"],
-        TokenRequest::File => &["token_file"],
-        TokenRequest::Env => &["token_env"],
-        TokenRequest::Exec => &["exec"],
-    };
-    for key in needed {
-        if !section.has(key) {
-            section.problem(key, "is missing");
+    let request = auth.choice("token_request", &requests).unwrap_or_default();
+    if matches!(request, TokenRequest::Get | TokenRequest::ClientCredentials) {
+        auth.needed("token_endpoint", "where tokens are asked for");
+    }
+    oidc_jwt::Settings {
+        token_request: request,
+        token_endpoint: auth.text("token_endpoint"),
+        resource: auth.text("resource"),
+        client_id: auth.text("client_id"),
+        headers: headers(auth),
+        token_json_pointer: auth.text("token_json_pointer"),
+        scope: auth.text("scope"),
+        audience: auth.text("audience"),
+        client_secret: auth.secret("client_secret"),
+        client_key_path: auth.path_of("client_key_path"),
+        client_key_id: auth.text("client_key_id"),
+        token_file: auth.path_of("token_file"),
+        token_env: auth.text("token_env"),
+        exec: auth.texts("exec"),
+        token_endpoint_ca_file: auth.path_of("token_endpoint_ca_file"),
+        allow_foreign_audience: auth.flag("allow_foreign_audience").unwrap_or(false),
+    }
+}
+
+/// Headers by name. Any of them may be a secret.
+fn headers(auth: &Section<'_>) -> Vec<(String, SecretString)> {
+    let Some(Value::Object(map)) = auth.value("headers") else {
+        if auth.has("headers") {
+            auth.problem("headers", "is a section: names and values");
         }
-    }
-    let is_proven = settings.client_secret.is_some() || settings.client_key_path.is_some();
-    if settings.token_request == TokenRequest::ClientCredentials
-        && !is_proven
-        && !section.has("client_secret")
-    {
-        section.problem("client_secret", "is missing, and so is client_key_path");
-    }
-    settings
+        return Vec::new();
+    };
+    let each = map.iter();
+    each.filter_map(|(name, value)| {
+        if let Value::String(text) = value {
+            Some((name.clone(), SecretString::from(text.clone())))
+        } else {
+            auth.problem(&format!("headers.{name}"), "is a text");
+            None
+        }
+    })
+    .collect()
 }
 
-fn endpoint(text: &str) -> Result<String, String> {
-    let url = url::Url::parse(text).map_err(|_| "is no URL".to_owned())?;
-    if !["http", "https"].contains(&url.scheme()) {
-        return Err("is no URL of https".to_owned());
-    }
-    Ok(text.to_owned())
+fn certificate(auth: &Section<'_>) -> Option<certificate::Settings> {
+    auth.needed("cert_path", "the certificate of the courier");
+    auth.needed("key_path", "the key of that certificate");
+    Some(certificate::Settings {
+        cert_path: auth.path_of("cert_path")?,
+        key_path: auth.path_of("key_path")?,
+    })
 }
 
-fn pointer(text: &str) -> Result<String, String> {
-    if text.starts_with('/') {
-        Ok(text.to_owned())
-    } else {
-        Err("is no JSON pointer: it begins with `/`".to_owned())
-    }
-}
-
-fn is_secret_header(name: &str) -> bool {
-    let name = name.to_ascii_lowercase();
-    let secret = ["authorization", "cookie", "token", "secret", "key", "password"];
-    secret.iter().any(|word| name.contains(word))
-}
-
-fn client_secret(section: &Section<'_>) -> Option<client_secret::Settings> {
-    if !section.has("client_secret") && !section.has("client_secret_file") {
-        section.problem("client_secret", "is missing");
+fn client_secret(auth: &Section<'_>) -> Option<client_secret::Settings> {
+    let client_id = auth.needed("client_id", "`cour_…`, as the appliance showed it");
+    let secret = auth.secret("client_secret");
+    if secret.is_none() && !auth.has("client_secret") && !auth.has("client_secret_file") {
+        auth.problem("client_secret", "is missing, and so is `client_secret_file`");
     }
     Some(client_secret::Settings {
-        client_id: section.needed("client_id"),
-        client_secret: section.secret("client_secret")?,
+        client_id: client_id?,
+        client_secret: secret?,
     })
 }

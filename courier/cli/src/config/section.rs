@@ -1,256 +1,213 @@
-//! A section while it is read: every value by its key, every problem with its path.
-//!
-//! A reader goes on after a problem with the default of the field, so that all problems are told at once; nothing that was read is used
-//! when there is one.
+//! A section of the file while it is read: values by their key and type, problems collected on the way.
 
 use std::cell::RefCell;
-use std::fmt;
-use std::path::{Path, PathBuf};
+use std::os::unix::fs::PermissionsExt as _;
+use std::path::PathBuf;
 use std::str::FromStr;
 use std::time::Duration;
 
+use jiff::SignedDuration;
 use secrecy::SecretString;
+use serde_json::{Map, Value};
 
-use super::fields;
-use super::nearest::nearest;
-use super::scalar;
-use super::substitute::{Filled, fill};
-use super::surroundings::Surroundings;
-use super::value::Value;
+use super::{ConfigFault, Origin, Problem};
+use crate::auth::Environment;
 
-/// What is wrong, and where.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Problem {
-    /// The path of the key, `auth.client_secret`; empty when it is the file as a whole.
-    pub path: String,
-    /// What is wrong; never a value that may be secret.
-    pub text: String,
-}
+/// Longest file with a secret, in octets.
+const MAX_SECRET: u64 = 64 * 1024;
 
-impl fmt::Display for Problem {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        if self.path.is_empty() {
-            return f.write_str(&self.text);
-        }
-        write!(f, "{}: {}", self.path, self.text)
-    }
-}
-
-/// What is found while the sections are read.
-pub(super) struct Findings<'a> {
-    pub(super) surroundings: Surroundings<'a>,
-    pub(super) allow_unknown: bool,
+/// A reading of one file.
+pub(super) struct Reading<'a> {
+    origin: Origin<'a>,
+    pub(super) environment: &'a dyn Environment,
     problems: RefCell<Vec<Problem>>,
     warnings: RefCell<Vec<String>>,
-    /// The paths of secrets that stand in the file themselves.
-    literal_secrets: RefCell<Vec<String>>,
 }
 
-impl<'a> Findings<'a> {
-    pub(super) fn new(surroundings: Surroundings<'a>, allow_unknown: bool) -> Self {
+impl<'a> Reading<'a> {
+    pub(super) fn new(origin: Origin<'a>, environment: &'a dyn Environment) -> Self {
         Self {
-            surroundings,
-            allow_unknown,
+            origin,
+            environment,
             problems: RefCell::default(),
             warnings: RefCell::default(),
-            literal_secrets: RefCell::default(),
         }
     }
 
-    pub(super) fn problem(&self, path: impl Into<String>, text: impl Into<String>) {
-        let problem = Problem {
-            path: path.into(),
-            text: text.into(),
-        };
-        let mut problems = self.problems.borrow_mut();
-        if !problems.contains(&problem) {
-            problems.push(problem);
+    pub(super) fn root<'r>(&'r self, value: &'r Value) -> Section<'r> {
+        Section {
+            path: String::new(),
+            map: value.as_object(),
+            reading: self,
         }
     }
 
-    pub(super) fn warning(&self, text: impl Into<String>) {
-        self.warnings.borrow_mut().push(text.into());
+    pub(super) fn problem(&self, path: &str, what: impl Into<String>) {
+        self.problems.borrow_mut().push(Problem::new(path, what));
     }
 
-    pub(super) fn literal_secret(&self, path: String) {
-        self.literal_secrets.borrow_mut().push(path);
+    pub(super) fn add(&self, problems: impl IntoIterator<Item = Problem>) {
+        self.problems.borrow_mut().extend(problems);
     }
 
-    pub(super) fn literal_secrets(&self) -> Vec<String> {
-        self.literal_secrets.borrow().clone()
+    pub(super) fn warn(&self, text: String) {
+        self.warnings.borrow_mut().push(text);
     }
 
-    pub(super) fn into_parts(self) -> (Vec<Problem>, Vec<String>) {
-        (self.problems.into_inner(), self.warnings.into_inner())
+    /// The result, when there is no problem.
+    pub(super) fn finish<T>(self, make: impl FnOnce(Vec<String>) -> T) -> Result<T, ConfigFault> {
+        let problems = self.problems.into_inner();
+        if problems.is_empty() {
+            return Ok(make(self.warnings.into_inner()));
+        }
+        Err(ConfigFault::Problems(problems))
+    }
+
+    /// A path of the file as an absolute one. A name alone is looked for among the credentials of the service first.
+    pub(super) fn path(&self, text: &str) -> PathBuf {
+        if let Some(directory) = self.environment.var("CREDENTIALS_DIRECTORY")
+            && !text.contains('/')
+        {
+            let credential = PathBuf::from(directory).join(text);
+            if credential.is_file() {
+                return credential;
+            }
+        }
+        self.origin.base.join(text)
+    }
+
+    /// The stem of the file: what a certificate without a name is called.
+    pub(super) fn stem(&self) -> String {
+        let stem = self
+            .origin
+            .path
+            .file_stem()
+            .map(|stem| stem.to_string_lossy().into_owned());
+        stem.unwrap_or_default()
+    }
+
+    /// A secret in a file of its own, which others must not read.
+    pub(super) fn secret_file(&self, text: &str) -> Result<String, String> {
+        let path = self.path(text);
+        let named = |what: &str| format!("names {}, which {what}", path.display());
+        let metadata =
+            std::fs::metadata(&path).map_err(|error| named(&format!("cannot be read: {error}")))?;
+        if !metadata.is_file() || metadata.len() > MAX_SECRET {
+            return Err(named("is no file with a secret"));
+        }
+        if metadata.permissions().mode() & 0o077 != 0 {
+            return Err(named("others may read: chmod 600 it"));
+        }
+        let text = std::fs::read_to_string(&path);
+        let mut text = text.map_err(|error| named(&format!("cannot be read: {error}")))?;
+        while text.ends_with(['\n', '\r']) {
+            text.pop();
+        }
+        Ok(text)
     }
 }
 
-/// A map of the file, or what stands for one that is not there.
+/// A section.
 #[derive(Clone)]
-pub(super) struct Section<'v> {
-    pub(super) findings: &'v Findings<'v>,
+pub(super) struct Section<'a> {
     path: String,
-    /// Its path in the table of fields: without the numbers of lists.
-    pattern: &'static str,
-    entries: &'v [(String, Value)],
+    map: Option<&'a Map<String, Value>>,
+    pub(super) reading: &'a Reading<'a>,
 }
 
-impl<'v> Section<'v> {
-    /// The map under a path; anything else is a problem.
-    pub(super) fn new(
-        findings: &'v Findings<'v>,
-        path: String,
-        pattern: &'static str,
-        value: Option<&'v Value>,
-    ) -> Self {
-        let entries: &[_] = match value {
-            Some(Value::Map(entries)) => entries,
-            None | Some(Value::Null) => &[],
-            Some(other) => {
-                findings.problem(&path, format!("is {}, where a map is expected", other.kind()));
-                &[]
-            }
-        };
-        let section = Self {
-            findings,
-            path,
-            pattern,
-            entries,
-        };
-        section.look_for_strangers();
-        section
-    }
-
-    /// The section below a key.
-    pub(super) fn below(&self, key: &str, pattern: &'static str) -> Self {
-        Self::new(self.findings, self.path_of(key), pattern, self.raw(key))
-    }
-
-    /// The sections of a list below a key.
-    pub(super) fn each_below(&self, key: &str, pattern: &'static str) -> Vec<Self> {
-        let items = self.list(key).iter().enumerate();
-        items
-            .map(|(number, item)| {
-                let path = format!("{}[{number}]", self.path_of(key));
-                Self::new(self.findings, path, pattern, Some(item))
-            })
-            .collect()
-    }
-
-    fn look_for_strangers(&self) {
-        for (key, _) in self.entries {
-            if fields::is_known(self.pattern, key) {
-                continue;
-            }
-            let text = match nearest(key, fields::keys_of(self.pattern)) {
-                Some(name) => format!("there is no such key; perhaps `{name}` is meant"),
-                None => "there is no such key".to_owned(),
-            };
-            let path = self.path_of(&scalar::printable(key));
-            if self.findings.allow_unknown {
-                self.findings.warning(format!("{path}: {text}"));
-            } else {
-                self.findings.problem(path, text);
-            }
-        }
+impl<'a> Section<'a> {
+    /// Whether the file has it.
+    pub(super) fn is_there(&self) -> bool {
+        self.map.is_some()
     }
 
     /// The path of a key.
-    pub(super) fn path_of(&self, key: &str) -> String {
+    pub(super) fn at(&self, key: &str) -> String {
         if self.path.is_empty() {
             return key.to_owned();
         }
         format!("{}.{key}", self.path)
     }
 
-    pub(super) fn problem(&self, key: &str, text: impl Into<String>) {
-        self.findings.problem(self.path_of(key), text);
+    pub(super) fn problem(&self, key: &str, what: impl Into<String>) {
+        self.reading.problem(&self.at(key), what);
     }
 
-    /// The keys that are there.
-    pub(super) fn keys(&self) -> impl Iterator<Item = &'v str> {
-        self.entries.iter().map(|(key, _)| key.as_str())
-    }
-
-    /// A value that is there and is not nothing.
-    pub(super) fn raw(&self, key: &str) -> Option<&'v Value> {
-        let found = self.entries.iter().find(|(name, _)| name == key);
-        found
-            .map(|(_, value)| value)
-            .filter(|value| !matches!(value, Value::Null))
+    /// A value, unless it is absent or null.
+    pub(super) fn value(&self, key: &str) -> Option<&'a Value> {
+        self.map?.get(key).filter(|value| !value.is_null())
     }
 
     pub(super) fn has(&self, key: &str) -> bool {
-        self.raw(key).is_some()
+        self.value(key).is_some()
     }
 
-    /// Whether a text stands in the file itself.
-    pub(super) fn is_literal(&self, key: &str) -> bool {
-        matches!(self.raw(key), Some(Value::Text(text)) if !text.contains("${"))
-    }
-
-    fn list(&self, key: &str) -> &'v [Value] {
-        match self.raw(key) {
-            Some(Value::List(items)) => items,
-            Some(other) => {
-                self.problem(key, format!("is {}, where a list is expected", other.kind()));
-                &[]
-            }
-            None => &[],
+    /// A section within.
+    pub(super) fn section(&self, key: &str) -> Self {
+        let value = self.value(key);
+        if value.is_some_and(|value| !value.is_object()) {
+            self.problem(key, "is a section: write its keys below it");
+        }
+        Section {
+            path: self.at(key),
+            map: value.and_then(Value::as_object),
+            reading: self.reading,
         }
     }
 
-    fn filled(&self, path: &str, value: &Value) -> Option<Filled> {
-        let Value::Text(text) = value else {
-            let hint = match value {
-                Value::List(_) | Value::Map(_) => "",
-                _ => "; write it in quotes",
-            };
-            let kind = value.kind();
-            self.findings
-                .problem(path, format!("is {kind}, where a text is expected{hint}"));
-            return None;
+    /// The sections of a list.
+    pub(super) fn sections(&self, key: &str) -> Vec<Self> {
+        let Some(value) = self.value(key) else {
+            return Vec::new();
         };
-        match fill(text, &self.findings.surroundings) {
-            Ok(filled) => Some(filled),
-            Err(why) => {
-                self.findings.problem(path, why);
+        let Some(items) = value.as_array() else {
+            self.problem(key, "is a list");
+            return Vec::new();
+        };
+        let items = items.iter().enumerate();
+        items
+            .map(|(number, item)| {
+                if !item.is_object() {
+                    self.problem(
+                        &format!("{key}[{number}]"),
+                        "is a section: write its keys below it",
+                    );
+                }
+                Section {
+                    path: self.at(&format!("{key}[{number}]")),
+                    map: item.as_object(),
+                    reading: self.reading,
+                }
+            })
+            .collect()
+    }
+
+    /// A text; numbers are texts as well.
+    pub(super) fn text(&self, key: &str) -> Option<String> {
+        match self.value(key)? {
+            Value::String(text) => Some(text.clone()),
+            Value::Number(number) => Some(number.to_string()),
+            _ => {
+                self.problem(key, "is a text");
                 None
             }
         }
     }
 
-    /// A text.
-    pub(super) fn text(&self, key: &str) -> Option<String> {
-        let filled = self.filled(&self.path_of(key), self.raw(key)?)?;
-        Some(filled.text.as_str().to_owned())
-    }
-
-    /// A text that must be there and hold something; the empty text with a problem otherwise.
-    pub(super) fn needed(&self, key: &str) -> String {
+    /// A text that has to be there.
+    pub(super) fn needed(&self, key: &str, why: &str) -> Option<String> {
         if !self.has(key) {
-            self.problem(key, "is missing");
-            return String::new();
+            self.problem(key, format!("is missing: {why}"));
         }
-        let text = self.text(key);
-        if text.as_deref() == Some("") {
-            self.problem(key, "is empty");
-        }
-        text.unwrap_or_default()
+        self.text(key)
     }
 
-    /// What a text means.
-    pub(super) fn parsed<T>(&self, key: &str, parse: impl FnOnce(&str) -> Result<T, String>) -> Option<T> {
-        let text = self.text(key)?;
-        self.noted(key, parse(&text))
-    }
-
-    /// The value, or the reason as a problem.
-    pub(super) fn noted<T>(&self, key: &str, result: Result<T, String>) -> Option<T> {
-        match result {
+    /// A text of some form.
+    pub(super) fn parsed<T: FromStr<Err: std::fmt::Display>>(&self, key: &str) -> Option<T> {
+        match self.text(key)?.parse() {
             Ok(value) => Some(value),
-            Err(why) => {
-                self.problem(key, why);
+            Err(error) => {
+                self.problem(key, format!("is not understood: {error}"));
                 None
             }
         }
@@ -258,167 +215,123 @@ impl<'v> Section<'v> {
 
     /// One of several words.
     pub(super) fn choice<T: Copy>(&self, key: &str, words: &[(&str, T)]) -> Option<T> {
-        let text = match self.raw(key)? {
-            // `min_tls: 1.2`
-            Value::Float(number) => number.to_string(),
-            _ => self.text(key)?,
-        };
+        let text = self.text(key)?;
         let found = words.iter().find(|(word, _)| *word == text);
         if found.is_none() {
-            let words: Vec<&str> = words.iter().map(|(word, _)| *word).collect();
-            self.problem(key, format!("is none of {}", words.join(", ")));
+            let known: Vec<_> = words.iter().map(|(word, _)| *word).collect();
+            self.problem(key, format!("is one of {}", known.join(", ")));
         }
         found.map(|(_, value)| *value)
     }
 
-    /// True or false.
-    pub(super) fn flag(&self, key: &str, default: bool) -> bool {
-        match self.raw(key) {
-            None => default,
-            Some(Value::Bool(flag)) => *flag,
-            Some(Value::Text(_)) => {
-                let words = [("true", true), ("false", false)];
-                self.choice(key, &words).unwrap_or(default)
-            }
-            Some(other) => {
-                self.problem(
-                    key,
-                    format!("is {}, where true or false is expected", other.kind()),
-                );
-                default
+    pub(super) fn flag(&self, key: &str) -> Option<bool> {
+        match self.value(key)? {
+            Value::Bool(flag) => Some(*flag),
+            // What stood in a variable is a text.
+            Value::String(text) if text == "true" => Some(true),
+            Value::String(text) if text == "false" => Some(false),
+            _ => {
+                self.problem(key, "is true or false");
+                None
             }
         }
     }
 
     /// A whole number within bounds.
-    pub(super) fn number<T>(&self, key: &str, least: T, most: T) -> Option<T>
-    where
-        T: TryFrom<i64> + FromStr + PartialOrd + fmt::Display + Copy,
-    {
-        let number = match self.raw(key)? {
-            Value::Integer(number) => T::try_from(*number).ok(),
-            Value::Text(_) => self.text(key)?.parse().ok(),
-            _ => None,
-        };
-        let within = number.filter(|number| (&least..=&most).contains(&number));
-        if within.is_none() {
-            self.problem(key, format!("is no whole number from {least} to {most}"));
+    pub(super) fn number(&self, key: &str, least: u32, most: u32) -> Option<u32> {
+        let text = self.text(key)?;
+        let number = text.parse().ok().filter(|number| (least..=most).contains(number));
+        if number.is_none() {
+            self.problem(key, format!("is a whole number from {least} to {most}"));
         }
-        within
+        number
     }
 
-    /// A time span such as `90s`, `12h`, `30d` or `1h30m`.
-    pub(super) fn duration(&self, key: &str) -> Option<Duration> {
-        if let Some(Value::Integer(_) | Value::Float(_)) = self.raw(key) {
-            self.problem(key, scalar::NO_DURATION);
+    /// A length of time, as `90s`, `12h` or `30d`.
+    pub(super) fn duration(&self, key: &str) -> Option<SignedDuration> {
+        let text = self.text(key)?;
+        let found = duration(&text);
+        if found.is_none() {
+            self.problem(key, "is a length of time, as 90s, 12h or 30d");
+        }
+        found
+    }
+
+    pub(super) fn unsigned_duration(&self, key: &str) -> Option<Duration> {
+        let found = Duration::try_from(self.duration(key)?);
+        if found.is_err() {
+            self.problem(key, "is not negative");
+        }
+        found.ok()
+    }
+
+    pub(super) fn path_of(&self, key: &str) -> Option<PathBuf> {
+        let text = self.text(key)?;
+        if text.is_empty() || text.contains('\0') {
+            self.problem(key, "is a path");
             return None;
         }
-        self.parsed(key, scalar::duration)
+        Some(self.reading.path(&text))
     }
 
-    /// A path, made absolute.
-    pub(super) fn path(&self, key: &str) -> Option<PathBuf> {
-        let path = self.parsed(key, scalar::path)?;
-        Some(self.findings.surroundings.absolute(Path::new(&path)))
-    }
-
-    /// A list of texts.
+    /// A list of texts; one alone needs no list.
     pub(super) fn texts(&self, key: &str) -> Vec<String> {
-        let items = self.list(key).iter().enumerate();
-        let path = self.path_of(key);
-        let texts = items.filter_map(|(number, item)| self.filled(&format!("{path}[{number}]"), item));
-        texts.map(|filled| filled.text.as_str().to_owned()).collect()
-    }
-
-    /// A secret: a text, or the content of the file that `<key>_file` names.
-    pub(super) fn secret(&self, key: &str) -> Option<SecretString> {
-        let file_key = format!("{key}_file");
-        if !self.has(&file_key) {
-            return self.secret_at(&self.path_of(key), self.raw(key)?);
-        }
-        if self.has(key) {
-            self.problem(&file_key, format!("stands beside `{key}`: one of the two"));
-        }
-        let path = self.parsed(&file_key, scalar::path)?;
-        let text = self.noted(
-            &file_key,
-            self.findings.surroundings.secret_file(Path::new(&path)),
-        )?;
-        Some(SecretString::from(text.as_str()))
-    }
-
-    fn secret_at(&self, path: &str, value: &Value) -> Option<SecretString> {
-        let filled = self.filled(path, value)?;
-        if filled.text.is_empty() {
-            self.findings.problem(path, "is empty");
-            return None;
-        }
-        if filled.is_literal {
-            self.findings.literal_secret(path.to_owned());
-        }
-        Some(SecretString::from(filled.text.as_str()))
-    }
-
-    /// A map of texts that may be secret, such as headers; `is_secret` looks at the key.
-    pub(super) fn secrets(&self, key: &str, is_secret: impl Fn(&str) -> bool) -> Vec<(String, SecretString)> {
-        let entries = match self.raw(key) {
-            Some(Value::Map(entries)) => entries.as_slice(),
-            Some(other) => {
-                self.problem(key, format!("is {}, where a map is expected", other.kind()));
-                &[]
-            }
-            None => &[],
-        };
-        let texts = entries.iter().filter_map(|(name, value)| {
-            let path = format!("{}.{}", self.path_of(key), scalar::printable(name));
-            let text = if is_secret(name) {
-                self.secret_at(&path, value)?
-            } else {
-                SecretString::from(self.filled(&path, value)?.text.as_str())
-            };
-            Some((name.clone(), text))
-        });
-        texts.collect()
-    }
-
-    /// Whatever stands there, for somebody who knows more of it; the texts of `is_secret` keys are taken for secrets.
-    pub(super) fn json(&self, path: &str, value: &Value, is_secret: bool) -> Option<serde_json::Value> {
-        use serde_json::Value as Json;
-        Some(match value {
-            Value::Null => Json::Null,
-            Value::Bool(flag) => Json::Bool(*flag),
-            Value::Integer(number) => Json::from(*number),
-            Value::Float(number) => Json::from(*number),
-            Value::Text(_) => {
-                let filled = self.filled(path, value)?;
-                if is_secret && filled.is_literal {
-                    self.findings.literal_secret(path.to_owned());
-                }
-                Json::String(filled.text.as_str().to_owned())
-            }
-            Value::List(items) => {
-                let items = items.iter().enumerate();
-                items
-                    .filter_map(|(number, item)| self.json(&format!("{path}[{number}]"), item, is_secret))
+        match self.value(key) {
+            None => Vec::new(),
+            Some(Value::Array(items)) => {
+                let texts = items.iter().enumerate();
+                texts
+                    .filter_map(|(number, item)| match item {
+                        Value::String(text) => Some(text.clone()),
+                        Value::Number(number) => Some(number.to_string()),
+                        _ => {
+                            self.problem(&format!("{key}[{number}]"), "is a text");
+                            None
+                        }
+                    })
                     .collect()
             }
-            Value::Map(entries) => {
-                let entries = entries.iter().filter_map(|(key, item)| {
-                    let path = format!("{path}.{}", scalar::printable(key));
-                    let is_secret = is_secret || scalar::is_secret_name(key);
-                    Some((key.clone(), self.json(&path, item, is_secret)?))
-                });
-                Json::Object(entries.collect())
-            }
-        })
+            Some(_) => self.text(key).into_iter().collect(),
+        }
     }
 
-    /// The items of a list, for a reader that looks at each itself.
-    pub(super) fn items(&self, key: &str) -> Vec<(String, &'v Value)> {
-        let path = self.path_of(key);
-        let items = self.list(key).iter().enumerate();
-        items
-            .map(|(number, item)| (format!("{path}[{number}]"), item))
-            .collect()
+    /// A secret: here, or in the file that `<key>_file` names.
+    pub(super) fn secret(&self, key: &str) -> Option<SecretString> {
+        let file = format!("{key}_file");
+        match (self.has(key), self.text(&file)) {
+            (true, Some(_)) => {
+                self.problem(key, format!("and `{file}` are both there: choose one"));
+                None
+            }
+            (false, Some(path)) => match self.reading.secret_file(&path) {
+                Ok(secret) => Some(SecretString::from(secret)),
+                Err(what) => {
+                    self.problem(&file, what);
+                    None
+                }
+            },
+            (_, None) => self.text(key).map(SecretString::from),
+        }
     }
+
+    /// `version` is 1 where it is said.
+    pub(super) fn version(&self) {
+        if self.has("version") && self.text("version").as_deref() != Some("1") {
+            self.problem("version", "is 1: another version is not known here");
+        }
+    }
+}
+
+/// A length of time; days are 24 hours.
+fn duration(text: &str) -> Option<SignedDuration> {
+    let text = text.trim();
+    if let Some(days) = text.strip_suffix('d')
+        && let Ok(days) = days.trim().parse::<i64>()
+    {
+        return days
+            .checked_mul(24)
+            .and_then(|hours| hours.checked_mul(3600))
+            .map(SignedDuration::from_secs);
+    }
+    text.parse().ok()
 }

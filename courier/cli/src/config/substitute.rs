@@ -1,94 +1,111 @@
-//! References in texts: `${NAME}`, `${NAME:-fallback}`, `${NAME:?message}`, `${file:path}`, and `$${` for a literal `${`.
+//! References in values: `${NAME}`, `${NAME:-fallback}`, `${NAME:?message}`, `${file:PATH}`; `$${` is a plain `${`.
 //!
-//! They are filled in after the YAML was read: whatever a variable holds, it stays inside its text.
+//! They are looked for in strings that were parsed, never in the text: a secret with a colon or a newline in it stays one string. Keys
+//! are never replaced, and neither are hooks: what looks like a reference there is the shell's.
 
-use std::path::Path;
+use serde_json::Value;
 
-use zeroize::Zeroizing;
+use super::field;
+use super::section::Reading;
 
-use super::surroundings::Surroundings;
-
-/// A text after its references were filled in.
-pub(super) struct Filled {
-    pub(super) text: Zeroizing<String>,
-    /// Whether all of it stands in the file, or a part that is not a reference is a fallback that was used.
-    pub(super) is_literal: bool,
+/// Replaces all references; the paths of secrets that stand in the file itself.
+pub(super) fn replace(value: &mut Value, reading: &Reading<'_>) -> Vec<String> {
+    let mut literals = Vec::new();
+    walk(value, String::new(), reading, &mut literals);
+    literals
 }
 
-/// Fills in the references of a text. What is wrong names the variable or the file, never a value.
-pub(super) fn fill(text: &str, surroundings: &Surroundings<'_>) -> Result<Filled, String> {
-    let mut filled = Zeroizing::new(String::with_capacity(text.len()));
-    let mut has_reference = false;
-    let mut has_fallback = false;
+fn walk(value: &mut Value, path: String, reading: &Reading<'_>, literals: &mut Vec<String>) {
+    if field::is_verbatim(&path) {
+        return;
+    }
+    match value {
+        Value::Object(map) => {
+            for (key, value) in map {
+                let path = if path.is_empty() {
+                    key.clone()
+                } else {
+                    format!("{path}.{key}")
+                };
+                walk(value, path, reading, literals);
+            }
+        }
+        Value::Array(items) => {
+            for (number, value) in items.iter_mut().enumerate() {
+                walk(value, format!("{path}[{number}]"), reading, literals);
+            }
+        }
+        Value::String(text) => {
+            if !text.contains("${") {
+                if field::is_secret(&path) && !text.is_empty() {
+                    literals.push(path);
+                }
+                return;
+            }
+            let replaced = replaced(text, reading);
+            match replaced {
+                Ok(new) => *text = new,
+                // Told once: what cannot be found out is as if it were not there.
+                Err(what) => {
+                    reading.problem(&path, what);
+                    *value = Value::Null;
+                }
+            }
+        }
+        _ => {}
+    }
+}
+
+/// A string with its references replaced.
+fn replaced(text: &str, reading: &Reading<'_>) -> Result<String, String> {
+    let mut out = String::with_capacity(text.len());
     let mut rest = text;
-    while let Some((before, after)) = rest.split_once("${") {
+    while let Some(at) = rest.find("${") {
+        let (before, after) = rest.split_at(at);
         if let Some(before) = before.strip_suffix('$') {
-            filled.push_str(before);
-            filled.push_str("${");
-            rest = after;
+            out.push_str(before);
+            out.push_str("${");
+            rest = after.get(2..).unwrap_or_default();
             continue;
         }
-        filled.push_str(before);
-        let (reference, behind) = after
-            .split_once('}')
-            .ok_or_else(|| "`${` has no `}`; a literal `${` is written `$${`".to_owned())?;
-        let value = value_of(reference, surroundings)?;
-        has_reference = true;
-        has_fallback |= value.1;
-        filled.push_str(&value.0);
-        rest = behind;
+        out.push_str(before);
+        let inside = after.get(2..).unwrap_or_default();
+        let Some(end) = inside.find('}') else {
+            return Err("has a `${` without its `}`; `$${` is a plain one".to_owned());
+        };
+        let (reference, after) = inside.split_at(end);
+        out.push_str(&referred(reference, reading)?);
+        rest = after.get(1..).unwrap_or_default();
     }
-    filled.push_str(rest);
-    Ok(Filled {
-        text: filled,
-        is_literal: !has_reference || has_fallback,
-    })
+    out.push_str(rest);
+    Ok(out)
 }
 
-/// The value of a reference, and whether it is a fallback.
-fn value_of(reference: &str, surroundings: &Surroundings<'_>) -> Result<(Zeroizing<String>, bool), String> {
-    if let Some(path) = reference.strip_prefix("file:") {
-        let path = match path.strip_prefix("$CREDENTIALS_DIRECTORY") {
-            Some(below) => format!("{}{below}", credentials(surroundings)?),
-            None => path.to_owned(),
-        };
-        let text = surroundings.secret_file(Path::new(&path))?;
-        return Ok((text, false));
+/// What a reference stands for.
+fn referred(reference: &str, reading: &Reading<'_>) -> Result<String, String> {
+    if let Some(file) = reference.strip_prefix("file:") {
+        return reading.secret_file(file);
     }
     let (name, otherwise) = match reference.split_once(':') {
         Some((name, otherwise)) => (name, Some(otherwise)),
         None => (reference, None),
     };
-    if !is_name(name) {
-        return Err(
-            "a reference is `${NAME}`, `${NAME:-fallback}`, `${NAME:?message}` or `${file:path}`; a literal `${` is written `$${`"
-                .to_owned(),
-        );
-    }
-    if let Some(value) = surroundings.environment.var(name) {
-        return Ok((Zeroizing::new(value), false));
-    }
-    match otherwise.map(|otherwise| otherwise.split_at_checked(1)) {
-        Some(Some(("-", fallback))) => Ok((Zeroizing::new(fallback.to_owned()), !fallback.is_empty())),
-        Some(Some(("?", message))) => Err(format!("the variable {name} is not set: {message}")),
-        Some(_) => Err(format!(
-            "behind `${{{name}:` stands `-` and a fallback, or `?` and a message"
-        )),
-        None if name.starts_with("COURIER_") => Err(format!(
-            "the variable {name} is not set; a command reads it itself when it is written ${name} or $${{{name}}}"
-        )),
-        None => Err(format!("the variable {name} is not set")),
-    }
-}
-
-fn credentials(surroundings: &Surroundings<'_>) -> Result<String, String> {
-    let directory = surroundings.environment.var("CREDENTIALS_DIRECTORY");
-    directory.ok_or_else(|| "the variable CREDENTIALS_DIRECTORY is not set".to_owned())
-}
-
-fn is_name(name: &str) -> bool {
-    name.starts_with(|first: char| first.is_ascii_alphabetic() || first == '_')
+    let is_name = !name.is_empty()
         && name
-            .chars()
-            .all(|each| each.is_ascii_alphanumeric() || each == '_')
+            .bytes()
+            .all(|octet| octet.is_ascii_alphanumeric() || octet == b'_');
+    if !is_name {
+        return Err("has a `${…}` that names no variable".to_owned());
+    }
+    if let Some(value) = reading.environment.var(name) {
+        return Ok(value);
+    }
+    match otherwise.map(|text| text.split_at_checked(1)) {
+        None => Err(format!("names the variable {name}, which is not set")),
+        Some(Some(("-", fallback))) => Ok(fallback.to_owned()),
+        Some(Some(("?", message))) => Err(format!("names the variable {name}, which is not set: {message}")),
+        Some(_) => Err(format!(
+            "refers to {name} in a form that is not known: write ${{{name}}}, ${{{name}:-fallback}} or ${{{name}:?message}}"
+        )),
+    }
 }
