@@ -1,0 +1,32 @@
+//! The courier's YAML: reading it, checking it, and that nothing is told of a secret.
+
+#![no_main]
+
+use std::collections::BTreeMap;
+use std::path::Path;
+
+use courier::config::{self, Origin};
+use libfuzzer_sys::fuzz_target;
+
+const SECRET: &str = "k5r2-tell-nobody";
+
+fuzz_target!(|input: &str| {
+    let variables = BTreeMap::from([("SECRET".to_owned(), SECRET.to_owned())]);
+    let origin = Origin {
+        path: Path::new("/nonexistent/courier/web.yaml"),
+        base: Path::new("/nonexistent/courier"),
+        is_readable_by_others: true,
+    };
+    for allow_unknown in [false, true] {
+        match config::parse(input, origin, &variables, allow_unknown) {
+            Ok(settings) => {
+                let summary = config::summary(&settings);
+                assert!(!summary.to_string().is_empty());
+                if input.contains("client_secret: ${SECRET}") {
+                    assert!(!format!("{settings:?}").contains(SECRET));
+                }
+            }
+            Err(fault) => assert!(!fault.to_string().is_empty()),
+        }
+    }
+});
