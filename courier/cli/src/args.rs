@@ -8,6 +8,8 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 use clap_complete::Shell;
 use uuid::Uuid;
 
+use crate::init;
+
 /// Fetches certificates from a Chancery appliance, installs them and renews them in time.
 ///
 /// Without a command it does what `api.action` of the file says, and `run` when the file says nothing.
@@ -171,6 +173,27 @@ pub enum Command {
         #[arg(long, value_name = "FILE")]
         out: Option<PathBuf>,
     },
+    /// Write a commented starter configuration
+    Init {
+        /// How the courier will prove who it is
+        #[arg(long, value_parser = PossibleValuesParser::new(init::METHODS))]
+        method: String,
+        /// The appliance, or the bridge to it
+        #[arg(long, value_name = "URL")]
+        base_url: Option<String>,
+        /// The courier's UUID, as the appliance shows it
+        #[arg(long, value_name = "UUID")]
+        uuid: Option<String>,
+        /// The first name of the certificate
+        #[arg(long, value_name = "NAME")]
+        common_name: Option<String>,
+        /// A file, which must not exist yet, instead of standard output
+        #[arg(long, value_name = "FILE")]
+        out: Option<PathBuf>,
+    },
+    /// Start the courier by a timer
+    #[command(subcommand)]
+    Schedule(ScheduleCommand),
     /// Print the completions of a shell
     Completions {
         /// Which shell
@@ -182,6 +205,45 @@ pub enum Command {
         #[arg(long, value_name = "DIR")]
         dir: Option<PathBuf>,
     },
+}
+
+/// What is done with the timer.
+#[derive(Clone, Debug, Subcommand)]
+pub enum ScheduleCommand {
+    /// Print what would be installed
+    Print(Schedule),
+    /// Install it
+    Install(Schedule),
+    /// Remove it
+    Remove(Schedule),
+}
+
+/// Which timer.
+#[derive(Args, Clone, Debug)]
+pub struct Schedule {
+    /// Whose timer
+    #[arg(long, value_enum, default_value_t = ScheduleFormat::Systemd)]
+    pub format: ScheduleFormat,
+    /// The account that the courier runs as
+    #[arg(long, default_value = "courier")]
+    pub user: String,
+    /// A secret of the configuration that the service manager hands over, as name=file; may be repeated
+    #[arg(long, value_name = "NAME=FILE")]
+    pub credential: Vec<String>,
+    /// Another root than /
+    #[arg(long, value_name = "DIR", default_value = "/")]
+    pub root: PathBuf,
+}
+
+/// Whose timer.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum ScheduleFormat {
+    /// A service and a timer of systemd.
+    Systemd,
+    /// A line for cron.
+    Cron,
+    /// A task of Windows; it is printed only.
+    WindowsTask,
 }
 
 /// Reasons of a revocation (RFC 5280 §5.3.1) that a holder may give.

@@ -6,9 +6,11 @@ mod console;
 mod deploy;
 mod doctor;
 mod export;
+mod init;
 mod order;
 mod page;
 mod revoke;
+mod schedule;
 mod trust;
 
 use std::path::{Path, PathBuf};
@@ -41,6 +43,18 @@ async fn dispatch(arguments: &Arguments, console: Console, watch: &mut dyn Watch
     let done = match &arguments.command {
         Some(Command::Completions { shell }) => page::completions(*shell),
         Some(Command::Man { dir }) => page::man(dir.as_deref()),
+        Some(Command::Init {
+            method,
+            base_url,
+            uuid,
+            common_name,
+            out,
+        }) => init::write(
+            console,
+            method,
+            [base_url, uuid, common_name].map(Option::as_deref),
+            out.as_deref(),
+        ),
         _ => return for_files(arguments, console, watch).await,
     };
     ended(console, &global.config, done)
@@ -106,6 +120,9 @@ async fn for_file(arguments: &Arguments, file: &Path, console: Console, watch: &
     }
     for warning in &settings.warnings {
         tracing::warn!("{warning}");
+    }
+    if let Command::Schedule(schedule) = &command {
+        return ended(console, file, schedule::perform(console, &settings, schedule));
     }
     let Settings {
         path,
@@ -187,7 +204,11 @@ async fn at_site(
         Command::Order(order) => order::perform(console, site, order, global.wait).await,
         Command::Trust { out } => trust::fetch(console, site, out.as_deref()).await,
         // These were done before a file was read.
-        Command::ValidateConfig { .. } | Command::Completions { .. } | Command::Man { .. } => Ok(()),
+        Command::ValidateConfig { .. }
+        | Command::Completions { .. }
+        | Command::Man { .. }
+        | Command::Init { .. }
+        | Command::Schedule(_) => Ok(()),
     };
     ended(console, site.config(), done)
 }

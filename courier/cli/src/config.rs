@@ -18,7 +18,7 @@ mod text;
 use std::path::Path;
 
 pub use fault::{ConfigFault, Problem};
-pub use field::{FIELDS, Field, Kind};
+pub use field::{Field, Kind, fields};
 pub use settings::{
     Action, Auth, CertificateSettings, Deployment, Hooks, KeyProvider, KeyReuse, KeySettings, LogFormat,
     LogLevel, LogSettings, Renewal, Settings,
@@ -46,7 +46,8 @@ pub fn load(
     allow_unknown: bool,
 ) -> Result<Settings, ConfigFault> {
     let (text, is_readable_by_others) = text::read(path)?;
-    let path = std::fs::canonicalize(path).map_err(|source| ConfigFault::Unreadable {
+    // A link leads to the text; what the file is called and where its paths begin is said by whoever named it.
+    let path = std::path::absolute(path).map_err(|source| ConfigFault::Unreadable {
         path: path.to_path_buf(),
         source,
     })?;

@@ -4,10 +4,10 @@ use secrecy::SecretString;
 use serde_json::Value;
 use uuid::Uuid;
 
-use super::Auth;
 use super::section::Section;
+use super::{Auth, certificate as command};
 use crate::auth::{Method, aws_oidc, azure_arc, azure_jwt, certificate, client_secret, oidc_jwt, spiffe};
-use crate::hook::{HookCommand, HookSettings};
+use crate::hook::HookSettings;
 
 /// Reads the section; nothing for `method: none` and where there is no section.
 pub(super) fn read(root: &Section<'_>, in_api: Option<Uuid>) -> Option<Auth> {
@@ -16,15 +16,14 @@ pub(super) fn read(root: &Section<'_>, in_api: Option<Uuid>) -> Option<Auth> {
         return None;
     }
     let method = auth.needed("method", "how the courier proves who it is")?;
-    let on_failure = auth
-        .text("on_failure")
-        .map(|text| HookSettings::new(HookCommand::Shell(text)));
+    let on_failure = on_failure(&auth);
+    look_for_others(&auth, &method);
     let method = match method.as_str() {
         "none" => return None,
         "spiffe" => Some(Method::Spiffe(spiffe(&auth))),
-        "azure_jwt" => azure_jwt(&auth).map(Method::AzureJwt),
+        "azure_jwt" => Some(Method::AzureJwt(azure_jwt(&auth))),
         "azure_arc" => Some(Method::AzureArc(azure_arc(&auth))),
-        "aws_oidc" => aws_oidc(&auth).map(Method::AwsOidc),
+        "aws_oidc" => Some(Method::AwsOidc(aws_oidc(&auth))),
         "oidc_jwt" => Some(Method::OidcJwt(Box::new(oidc_jwt(&auth)))),
         "oidc_oauth2" => {
             auth.reading
@@ -41,17 +40,76 @@ pub(super) fn read(root: &Section<'_>, in_api: Option<Uuid>) -> Option<Auth> {
             None
         }
     };
-    let uuid = uuid(&auth, in_api);
+    let renew_with_certificate = auth.flag("renew_with_certificate").unwrap_or(false);
+    let (uuid, uuid_key) = uuid(&auth, in_api)?;
     Some(Auth {
-        uuid: uuid?,
+        uuid,
+        uuid_key,
         method: method?,
         on_failure,
-        renew_with_certificate: auth.flag("renew_with_certificate").unwrap_or(false),
+        renew_with_certificate,
     })
 }
 
+/// What is run when signing in failed.
+fn on_failure(auth: &Section<'_>) -> Option<HookSettings> {
+    let command = command::command(auth.value("on_failure")?);
+    if command.is_none() {
+        auth.problem(
+            "on_failure",
+            "is a command: a text for the shell, or a list of program and arguments",
+        );
+    }
+    command.map(HookSettings::new)
+}
+
+/// Keys that only some methods have.
+const OF_METHODS: [(&str, &[&str]); 27] = [
+    ("workload_api_socket", &["spiffe"]),
+    ("spiffe_id", &["spiffe"]),
+    ("audience", &["spiffe", "aws_oidc", "oidc_jwt"]),
+    ("tenant_id", &["azure_jwt"]),
+    ("client_id", &["azure_jwt", "oidc_jwt", "client_secret"]),
+    ("token_file", &["azure_jwt", "aws_oidc", "oidc_jwt"]),
+    ("token_source", &["azure_jwt", "aws_oidc"]),
+    ("resource", &["azure_jwt", "azure_arc", "oidc_jwt"]),
+    ("himds_port", &["azure_arc"]),
+    ("allow_foreign_audience", &["azure_jwt", "aws_oidc", "oidc_jwt"]),
+    ("role_arn", &["aws_oidc"]),
+    ("region", &["aws_oidc"]),
+    ("token_request", &["oidc_jwt"]),
+    ("token_endpoint", &["oidc_jwt"]),
+    ("token_endpoint_ca_file", &["oidc_jwt"]),
+    ("headers", &["oidc_jwt"]),
+    ("token_json_pointer", &["oidc_jwt"]),
+    ("scope", &["oidc_jwt"]),
+    ("client_secret", &["client_secret", "oidc_jwt"]),
+    ("client_secret_file", &["client_secret", "oidc_jwt"]),
+    ("client_key_path", &["oidc_jwt"]),
+    ("client_key_id", &["oidc_jwt"]),
+    ("token_env", &["oidc_jwt"]),
+    ("exec", &["oidc_jwt"]),
+    ("cert_path", &["certificate"]),
+    ("key_path", &["certificate"]),
+    ("renew_with_certificate", &["certificate"]),
+];
+
+/// Keys of other methods: whoever writes one believes that it does something.
+fn look_for_others(auth: &Section<'_>, method: &str) {
+    let method = match method {
+        "oidc_oauth2" => "oidc_jwt",
+        "x509" => "certificate",
+        other => other,
+    };
+    for (key, methods) in OF_METHODS {
+        if auth.has(key) && !methods.contains(&method) {
+            auth.problem(key, format!("belongs to {}, not to {method}", methods.join(", ")));
+        }
+    }
+}
+
 /// The UUID stands in `auth` or in `api`; where it stands in both, it is the same.
-fn uuid(auth: &Section<'_>, in_api: Option<Uuid>) -> Option<Uuid> {
+fn uuid(auth: &Section<'_>, in_api: Option<Uuid>) -> Option<(Uuid, &'static str)> {
     let own: Option<Uuid> = auth.parsed("uuid");
     match (own, in_api) {
         (Some(own), Some(other)) if own != other => {
@@ -67,7 +125,8 @@ fn uuid(auth: &Section<'_>, in_api: Option<Uuid>) -> Option<Uuid> {
             }
             None
         }
-        (own, other) => own.or(other),
+        (Some(own), _) => Some((own, "auth.uuid")),
+        (None, Some(other)) => Some((other, "api.uuid")),
     }
 }
 
@@ -79,7 +138,8 @@ fn spiffe(auth: &Section<'_>) -> spiffe::Settings {
     }
 }
 
-fn azure_jwt(auth: &Section<'_>) -> Option<azure_jwt::Settings> {
+/// What is missing is a problem already; the rest is read for its own.
+fn azure_jwt(auth: &Section<'_>) -> azure_jwt::Settings {
     use azure_jwt::TokenSource;
     let sources = [
         ("auto", TokenSource::Auto),
@@ -90,12 +150,12 @@ fn azure_jwt(auth: &Section<'_>) -> Option<azure_jwt::Settings> {
     ];
     let tenant = auth.needed("tenant_id", "the tenant of Azure");
     let client = auth.needed("client_id", "the managed identity or application");
-    let mut settings = azure_jwt::Settings::new(&tenant?, &client?);
+    let mut settings = azure_jwt::Settings::new(&tenant.unwrap_or_default(), &client.unwrap_or_default());
     settings.token_file = auth.path_of("token_file");
     settings.token_source = auth.choice("token_source", &sources).unwrap_or_default();
     settings.resource = auth.text("resource");
     settings.allow_foreign_audience = auth.flag("allow_foreign_audience").unwrap_or(false);
-    Some(settings)
+    settings
 }
 
 fn azure_arc(auth: &Section<'_>) -> azure_arc::Settings {
@@ -108,7 +168,7 @@ fn azure_arc(auth: &Section<'_>) -> azure_arc::Settings {
     settings
 }
 
-fn aws_oidc(auth: &Section<'_>) -> Option<aws_oidc::Settings> {
+fn aws_oidc(auth: &Section<'_>) -> aws_oidc::Settings {
     use aws_oidc::TokenSource;
     let sources = [
         ("token_file", TokenSource::TokenFile),
@@ -118,12 +178,12 @@ fn aws_oidc(auth: &Section<'_>) -> Option<aws_oidc::Settings> {
     ];
     let role = auth.needed("role_arn", "the role of AWS");
     let region = auth.needed("region", "the region of AWS");
-    let mut settings = aws_oidc::Settings::new(&role?, &region?);
+    let mut settings = aws_oidc::Settings::new(&role.unwrap_or_default(), &region.unwrap_or_default());
     settings.token_source = auth.choice("token_source", &sources).unwrap_or_default();
     settings.token_file = auth.path_of("token_file");
     settings.audience = auth.text("audience");
     settings.allow_foreign_audience = auth.flag("allow_foreign_audience").unwrap_or(false);
-    Some(settings)
+    settings
 }
 
 fn oidc_jwt(auth: &Section<'_>) -> oidc_jwt::Settings {
@@ -136,8 +196,16 @@ fn oidc_jwt(auth: &Section<'_>) -> oidc_jwt::Settings {
         ("exec", TokenRequest::Exec),
     ];
     let request = auth.choice("token_request", &requests).unwrap_or_default();
-    if matches!(request, TokenRequest::Get | TokenRequest::ClientCredentials) {
-        auth.needed("token_endpoint", "where tokens are asked for");
+    let (key, why) = match request {
+        TokenRequest::Get | TokenRequest::ClientCredentials => {
+            ("token_endpoint", "where tokens are asked for")
+        }
+        TokenRequest::File => ("token_file", "the file of `token_request: file`"),
+        TokenRequest::Env => ("token_env", "the variable of `token_request: env`"),
+        TokenRequest::Exec => ("exec", "program and arguments of `token_request: exec`"),
+    };
+    if !auth.has(key) {
+        auth.problem(key, format!("is missing: {why}"));
     }
     oidc_jwt::Settings {
         token_request: request,
@@ -182,9 +250,10 @@ fn headers(auth: &Section<'_>) -> Vec<(String, SecretString)> {
 fn certificate(auth: &Section<'_>) -> Option<certificate::Settings> {
     auth.needed("cert_path", "the certificate of the courier");
     auth.needed("key_path", "the key of that certificate");
+    let (cert_path, key_path) = (auth.path_of("cert_path"), auth.path_of("key_path"));
     Some(certificate::Settings {
-        cert_path: auth.path_of("cert_path")?,
-        key_path: auth.path_of("key_path")?,
+        cert_path: cert_path?,
+        key_path: key_path?,
     })
 }
 

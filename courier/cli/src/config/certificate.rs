@@ -1,5 +1,7 @@
 //! The section `certificate`, or the list `certificates`.
 
+mod output;
+
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -12,7 +14,6 @@ use super::{CertificateSettings, Deployment, Hooks, KeyProvider, KeyReuse, KeySe
 use crate::decide::Threshold;
 use crate::hook::{HookCommand, HookSettings};
 use crate::key::KeyType;
-use crate::write::{Account, Layout, OutputSettings, Pkcs12Output};
 
 /// Where the courier of a service remembers things, and one that is started by hand as root.
 const STATE_DIR: &str = "/var/lib/courier";
@@ -94,7 +95,7 @@ fn read(section: &Section<'_>, stem: &str) -> Option<CertificateSettings> {
     let names = names(section, common_name.as_deref());
     let subject = subject(section, common_name, &names);
     let key = key(section);
-    let output = output(section, &name, &key);
+    let output = output::read(section, &name, &key);
     Some(CertificateSettings {
         generate_keys_locally: section.flag("generate_keys_locally").unwrap_or(true),
         subject: subject?,
@@ -299,98 +300,6 @@ fn renewal(section: &Section<'_>) -> Renewal {
     }
 }
 
-fn output(section: &Section<'_>, name: &str, key: &KeySettings) -> OutputSettings {
-    let output = section.section("output");
-    let dir = output.path_of("dir").unwrap_or_else(|| output.reading.path("."));
-    let mut settings = OutputSettings::new(name, clean(&dir));
-    let names = &mut settings.names;
-    let each = [
-        ("certificate", &mut names.certificate),
-        ("private_key", &mut names.private_key),
-        ("chain", &mut names.chain),
-        ("fullchain", &mut names.fullchain),
-        ("ca", &mut names.ca),
-        ("combined", &mut names.combined),
-    ];
-    for (field, name) in each {
-        match output.text(field) {
-            Some(text) if text.is_empty() => *name = None,
-            Some(text) => *name = file_name(&output, field, text),
-            None => {}
-        }
-    }
-    names.pkcs12 = pkcs12(&output);
-    let layouts = [("links", Layout::Links), ("plain", Layout::Plain)];
-    settings.layout = output.choice("layout", &layouts).unwrap_or_default();
-    settings.passphrase.clone_from(&key.passphrase);
-    for (field, mode) in [
-        ("mode_key", &mut settings.mode_key),
-        ("mode_cert", &mut settings.mode_cert),
-        ("mode_dir", &mut settings.mode_dir),
-    ] {
-        let Some(text) = output.text(field) else { continue };
-        match u32::from_str_radix(&text, 8) {
-            Ok(given) if given <= 0o777 => *mode = given,
-            _ => output.problem(field, "is a mode in octal digits and quotes, as \"0640\""),
-        }
-    }
-    if settings.mode_key & 0o007 != 0 {
-        output.problem("mode_key", "lets everybody at the private key");
-    }
-    settings.owner = output.text("owner").map(|text| Account::parse(&text));
-    settings.group = output.text("group").map(|text| Account::parse(&text));
-    if let Some(keep) = output.number("keep_previous", 0, 100) {
-        settings.keep_previous = usize::try_from(keep).unwrap_or(settings.keep_previous);
-    }
-    settings
-}
-
-/// A path without `.` in it.
-fn clean(path: &std::path::Path) -> PathBuf {
-    path.components()
-        .filter(|component| !matches!(component, std::path::Component::CurDir))
-        .collect()
-}
-
-fn file_name(output: &Section<'_>, field: &str, text: String) -> Option<String> {
-    if text.contains('/') || text.starts_with('.') {
-        output.problem(
-            field,
-            "is a file name within `output.dir`, and begins with no dot",
-        );
-        return None;
-    }
-    Some(text)
-}
-
-/// `pkcs12: name`, with `pkcs12_password`, or a section of its own.
-fn pkcs12(output: &Section<'_>) -> Option<Pkcs12Output> {
-    let value = output.value("pkcs12")?;
-    let (name, password, legacy) = if value.is_object() {
-        let inner = output.section("pkcs12");
-        (
-            inner.needed("name", "the file"),
-            inner.secret("password"),
-            inner.flag("legacy"),
-        )
-    } else {
-        (
-            output.text("pkcs12"),
-            output.secret("pkcs12_password"),
-            output.flag("pkcs12_legacy"),
-        )
-    };
-    let name = file_name(output, "pkcs12", name?)?;
-    if password.is_none() {
-        output.problem("pkcs12", "has no password: give `password_file` in its section");
-    }
-    Some(Pkcs12Output {
-        name,
-        password: password?,
-        legacy: legacy.unwrap_or(false),
-    })
-}
-
 fn hooks(section: &Section<'_>) -> Hooks {
     let hooks = section.section("hooks");
     let timeout = hooks.unsigned_duration("timeout");
@@ -438,7 +347,7 @@ fn hooks(section: &Section<'_>) -> Hooks {
 }
 
 /// A text or a list of texts.
-fn command(value: &Value) -> Option<HookCommand> {
+pub(super) fn command(value: &Value) -> Option<HookCommand> {
     match value {
         Value::String(text) if !text.trim().is_empty() => Some(HookCommand::Shell(text.clone())),
         Value::Array(items) if !items.is_empty() => {

@@ -1,14 +1,18 @@
 //! A section of the file while it is read: values by their key and type, problems collected on the way.
 
 use std::cell::RefCell;
-use std::os::unix::fs::PermissionsExt as _;
-use std::path::PathBuf;
+use std::fs::{File, Metadata};
+use std::io::Read as _;
+use std::os::unix::fs::MetadataExt as _;
+use std::path::{Path, PathBuf};
 use std::str::FromStr;
 use std::time::Duration;
 
 use jiff::SignedDuration;
+use rustix::fs::{Mode, OFlags};
 use secrecy::SecretString;
 use serde_json::{Map, Value};
+use zeroize::Zeroizing;
 
 use super::{ConfigFault, Origin, Problem};
 use crate::auth::Environment;
@@ -65,15 +69,23 @@ impl<'a> Reading<'a> {
 
     /// A path of the file as an absolute one. A name alone is looked for among the credentials of the service first.
     pub(super) fn path(&self, text: &str) -> PathBuf {
-        if let Some(directory) = self.environment.var("CREDENTIALS_DIRECTORY")
-            && !text.contains('/')
-        {
-            let credential = PathBuf::from(directory).join(text);
-            if credential.is_file() {
-                return credential;
-            }
+        let Some(directory) = self.credentials() else {
+            return self.origin.base.join(text);
+        };
+        if let Some(below) = text.strip_prefix("$CREDENTIALS_DIRECTORY/") {
+            return directory.join(below);
+        }
+        let credential = directory.join(text);
+        if !text.contains('/') && credential.is_file() {
+            return credential;
         }
         self.origin.base.join(text)
+    }
+
+    /// Where the service manager puts the credentials of the service.
+    fn credentials(&self) -> Option<PathBuf> {
+        let directory = PathBuf::from(self.environment.var("CREDENTIALS_DIRECTORY")?);
+        directory.is_absolute().then_some(directory)
     }
 
     /// The stem of the file: what a certificate without a name is called.
@@ -87,24 +99,60 @@ impl<'a> Reading<'a> {
     }
 
     /// A secret in a file of its own, which others must not read.
-    pub(super) fn secret_file(&self, text: &str) -> Result<String, String> {
+    pub(super) fn secret_file(&self, text: &str) -> Result<Zeroizing<String>, String> {
         let path = self.path(text);
         let named = |what: &str| format!("names {}, which {what}", path.display());
-        let metadata =
-            std::fs::metadata(&path).map_err(|error| named(&format!("cannot be read: {error}")))?;
-        if !metadata.is_file() || metadata.len() > MAX_SECRET {
-            return Err(named("is no file with a secret"));
-        }
-        if metadata.permissions().mode() & 0o077 != 0 {
+        let (file, metadata) = regular(&path, MAX_SECRET).map_err(|what| named(&what))?;
+        // What systemd hands over is this service's alone, by an access list that looks like a group's.
+        let is_handed = self
+            .credentials()
+            .is_some_and(|directory| path.starts_with(directory));
+        if !is_handed && metadata.mode() & 0o077 != 0 {
             return Err(named("others may read: chmod 600 it"));
         }
-        let text = std::fs::read_to_string(&path);
-        let mut text = text.map_err(|error| named(&format!("cannot be read: {error}")))?;
+        if !is_handed && ![0, rustix::process::geteuid().as_raw()].contains(&metadata.uid()) {
+            return Err(named("belongs to somebody else"));
+        }
+        let room = usize::try_from(MAX_SECRET).unwrap_or_default();
+        // Room for all of it at once: a text that grows leaves copies behind.
+        let mut text = Zeroizing::new(String::with_capacity(room));
+        file.take(MAX_SECRET)
+            .read_to_string(&mut text)
+            .map_err(|error| named(&format!("cannot be read: {error}")))?;
         while text.ends_with(['\n', '\r']) {
             text.pop();
         }
+        if text.is_empty() {
+            return Err(named("is empty"));
+        }
         Ok(text)
     }
+}
+
+/// A file that the configuration names.
+pub(super) fn octets(path: &Path, limit: u64) -> Result<Vec<u8>, String> {
+    let named = |what: &str| format!("names {}, which {what}", path.display());
+    let (file, _) = regular(path, limit).map_err(|what| named(&what))?;
+    let mut octets = Vec::new();
+    let read = file.take(limit).read_to_end(&mut octets);
+    read.map_err(|error| named(&format!("cannot be read: {error}")))?;
+    Ok(octets)
+}
+
+/// A file that is opened: what is looked at is what is read then. A pipe is not waited for, and a device is not read.
+fn regular(path: &Path, limit: u64) -> Result<(File, Metadata), String> {
+    let unreadable = |error: std::io::Error| format!("cannot be read: {error}");
+    let flags = OFlags::RDONLY | OFlags::CLOEXEC | OFlags::NONBLOCK;
+    let file = rustix::fs::open(path, flags, Mode::empty()).map_err(|errno| unreadable(errno.into()))?;
+    let file = File::from(file);
+    let metadata = file.metadata().map_err(unreadable)?;
+    if !metadata.is_file() {
+        return Err("is no file".to_owned());
+    }
+    if metadata.len() > limit {
+        return Err(format!("is longer than {limit} octets"));
+    }
+    Ok((file, metadata))
 }
 
 /// A section.
@@ -304,13 +352,28 @@ impl<'a> Section<'a> {
                 None
             }
             (false, Some(path)) => match self.reading.secret_file(&path) {
-                Ok(secret) => Some(SecretString::from(secret)),
+                Ok(secret) => Some(SecretString::from(secret.as_str())),
                 Err(what) => {
                     self.problem(&file, what);
                     None
                 }
             },
-            (_, None) => self.text(key).map(SecretString::from),
+            (_, None) => self.secret_text(key),
+        }
+    }
+
+    /// A secret that stands here. A number would be another text than the one that was written.
+    fn secret_text(&self, key: &str) -> Option<SecretString> {
+        match self.value(key)? {
+            Value::String(text) if !text.is_empty() => Some(SecretString::from(text.as_str())),
+            Value::String(_) => {
+                self.problem(key, "is empty");
+                None
+            }
+            _ => {
+                self.problem(key, "is a text: write it in quotes");
+                None
+            }
         }
     }
 

@@ -3,6 +3,7 @@
 //! Everything here is legal and complete: defaults are filled in, relative paths are made absolute, secrets are read, names are in
 //! their normal form.
 
+use std::fmt;
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -63,6 +64,8 @@ pub enum Action {
 pub struct Auth {
     /// The courier.
     pub uuid: Uuid,
+    /// The key that says so: `auth.uuid`, or `api.uuid`.
+    pub uuid_key: &'static str,
     /// The method.
     pub method: Method,
     /// Run when signing in failed, before the process ends.
@@ -167,12 +170,20 @@ pub struct Hooks {
 }
 
 /// One entry of `deploy`.
-#[derive(Debug)]
 pub struct Deployment {
     /// The kind of target, `nginx`.
     pub kind: String,
     /// The target.
     pub target: Box<dyn kit::HostTarget>,
+}
+
+impl fmt::Debug for Deployment {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        // Which of the settings are secret only the target knows.
+        f.debug_struct("Deployment")
+            .field("kind", &self.kind)
+            .finish_non_exhaustive()
+    }
 }
 
 /// What is logged and where.

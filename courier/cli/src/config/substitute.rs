@@ -4,6 +4,7 @@
 //! are never replaced, and neither are hooks: what looks like a reference there is the shell's.
 
 use serde_json::Value;
+use zeroize::Zeroizing;
 
 use super::field;
 use super::section::Reading;
@@ -44,7 +45,12 @@ fn walk(value: &mut Value, path: String, reading: &Reading<'_>, literals: &mut V
             }
             let replaced = replaced(text, reading);
             match replaced {
-                Ok(new) => *text = new,
+                Ok(new) => {
+                    *text = new.text;
+                    if new.has_fallback && field::is_secret(&path) {
+                        literals.push(path);
+                    }
+                }
                 // Told once: what cannot be found out is as if it were not there.
                 Err(what) => {
                     reading.problem(&path, what);
@@ -57,8 +63,16 @@ fn walk(value: &mut Value, path: String, reading: &Reading<'_>, literals: &mut V
 }
 
 /// A string with its references replaced.
-fn replaced(text: &str, reading: &Reading<'_>) -> Result<String, String> {
+struct Replaced {
+    text: String,
+    /// Whether a part of it is a fallback, which stands in the file itself; or all of it, where there was no reference.
+    has_fallback: bool,
+}
+
+fn replaced(text: &str, reading: &Reading<'_>) -> Result<Replaced, String> {
     let mut out = String::with_capacity(text.len());
+    let mut has_reference = false;
+    let mut has_fallback = false;
     let mut rest = text;
     while let Some(at) = rest.find("${") {
         let (before, after) = rest.split_at(at);
@@ -74,17 +88,23 @@ fn replaced(text: &str, reading: &Reading<'_>) -> Result<String, String> {
             return Err("has a `${` without its `}`; `$${` is a plain one".to_owned());
         };
         let (reference, after) = inside.split_at(end);
-        out.push_str(&referred(reference, reading)?);
+        let (value, is_fallback) = referred(reference, reading)?;
+        has_reference = true;
+        has_fallback |= is_fallback;
+        out.push_str(&value);
         rest = after.get(1..).unwrap_or_default();
     }
     out.push_str(rest);
-    Ok(out)
+    Ok(Replaced {
+        text: out,
+        has_fallback: has_fallback || !has_reference,
+    })
 }
 
-/// What a reference stands for.
-fn referred(reference: &str, reading: &Reading<'_>) -> Result<String, String> {
+/// What a reference stands for, and whether that is its fallback.
+fn referred(reference: &str, reading: &Reading<'_>) -> Result<(Zeroizing<String>, bool), String> {
     if let Some(file) = reference.strip_prefix("file:") {
-        return reading.secret_file(file);
+        return Ok((reading.secret_file(file)?, false));
     }
     let (name, otherwise) = match reference.split_once(':') {
         Some((name, otherwise)) => (name, Some(otherwise)),
@@ -98,11 +118,11 @@ fn referred(reference: &str, reading: &Reading<'_>) -> Result<String, String> {
         return Err("has a `${…}` that names no variable".to_owned());
     }
     if let Some(value) = reading.environment.var(name) {
-        return Ok(value);
+        return Ok((Zeroizing::new(value), false));
     }
     match otherwise.map(|text| text.split_at_checked(1)) {
         None => Err(format!("names the variable {name}, which is not set")),
-        Some(Some(("-", fallback))) => Ok(fallback.to_owned()),
+        Some(Some(("-", fallback))) => Ok((Zeroizing::new(fallback.to_owned()), !fallback.is_empty())),
         Some(Some(("?", message))) => Err(format!("names the variable {name}, which is not set: {message}")),
         Some(_) => Err(format!(
             "refers to {name} in a form that is not known: write ${{{name}}}, ${{{name}:-fallback}} or ${{{name}:?message}}"

@@ -8,7 +8,10 @@
     reason = "a test says what broke by panicking"
 )]
 
+mod strict;
+
 use std::collections::BTreeMap;
+use std::fmt::Write as _;
 use std::os::unix::fs::PermissionsExt as _;
 
 use secrecy::ExposeSecret as _;
@@ -368,14 +371,14 @@ fn a_summary_tells_no_secret() {
 fn the_reference_is_what_the_table_says() {
     let mut page = String::from(
         "# The courier's configuration\n\nOne YAML file; the first line of a table is the first key of its section. Generated from the table \
-         of fields in `courier/cli/src/config/field.rs`.\n\n- Relative paths begin in the directory of the file.\n- `${NAME}`, \
+         of fields below `courier/cli/src/config/field.rs`.\n\n- Relative paths begin in the directory of the file.\n- `${NAME}`, \
          `${NAME:-fallback}`, `${NAME:?message}` and `${file:PATH}` in values are replaced; `$${` is a plain `${`. Hooks are left as they \
          stand: what they are told stands in variables `COURIER_…`.\n- A secret may stand in a file of its own, named by `<key>_file`; others \
          must not be able to read it. A name without a slash is looked for among the credentials of the service \
-         (`$CREDENTIALS_DIRECTORY`) first.\n- Keys that are not known are refused, with the nearest one that is.\n",
+         (`$CREDENTIALS_DIRECTORY`) first.\n- A secret in the file itself wants a file that its owner alone can read.\n- Keys that are not known are refused, with the nearest one that is.\n",
     );
     let mut section = None;
-    for field in FIELDS {
+    for field in fields() {
         let (parent, _) = field.path.rsplit_once('.').unwrap_or(("", field.path));
         if matches!(field.kind, Kind::Section | Kind::Sections)
             && !parent.is_empty()
@@ -389,16 +392,15 @@ fn the_reference_is_what_the_table_says() {
             } else {
                 format!("`{parent}`")
             };
-            page += &format!("\n## {title}\n\n| Key | Value | Default | Meaning |\n|---|---|---|---|\n");
+            write!(
+                page,
+                "\n## {title}\n\n| Key | Value | Default | Meaning |\n|---|---|---|---|\n"
+            )
+            .unwrap();
             section = Some(parent);
         }
-        page += &format!(
-            "| `{}` | {} | {} | {} |\n",
-            field.path,
-            field.kind.name(),
-            field.default,
-            field.meaning
-        );
+        let row = [field.kind.name(), field.default, field.meaning].join(" | ");
+        writeln!(page, "| `{}` | {row} |", field.path).unwrap();
     }
     let file = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../docs/courier/configuration.md");
     if std::env::var_os("BLESS").is_some() {

@@ -1,0 +1,155 @@
+//! The keys of `auth`.
+
+use super::{Field, Kind, field};
+
+pub(super) const FIELDS: &[Field] = &[
+    field(
+        "auth.method",
+        Kind::Text,
+        "needed",
+        "`spiffe`, `azure_jwt`, `azure_arc`, `aws_oidc`, `oidc_jwt` (or `oidc_oauth2`), `certificate` (or `x509`), `client_secret`; `none` for commands that need no appliance.",
+    ),
+    field("auth.uuid", Kind::Text, "", "The courier's UUID."),
+    field(
+        "auth.on_failure",
+        Kind::Command,
+        "",
+        "Run by `sh -c` when signing in failed; its own failure changes nothing.",
+    ),
+    field(
+        "auth.renew_with_certificate",
+        Kind::Flag,
+        "false",
+        "The installed certificate becomes the next credential of the method `certificate`.",
+    ),
+    field(
+        "auth.workload_api_socket",
+        Kind::Text,
+        "`SPIFFE_ENDPOINT_SOCKET`",
+        "spiffe: the Workload API, as `unix:///run/spire/sockets/agent.sock`; `SPIFFE_SVID_PATH` goes before it.",
+    ),
+    field(
+        "auth.spiffe_id",
+        Kind::Text,
+        "",
+        "spiffe: which identity, where the agent knows several.",
+    ),
+    field(
+        "auth.audience",
+        Kind::Text,
+        "the appliance's identity",
+        "spiffe, aws_oidc, oidc_jwt: the audience of the token.",
+    ),
+    field("auth.tenant_id", Kind::Text, "", "azure_jwt: the tenant."),
+    field(
+        "auth.client_id",
+        Kind::Text,
+        "",
+        "azure_jwt: the managed identity; oidc_jwt: the client; client_secret: `cour_…`.",
+    ),
+    field(
+        "auth.token_file",
+        Kind::Path,
+        "by method",
+        "azure_jwt: `AZURE_FEDERATED_TOKEN_FILE`, then the place Azure projects to; aws_oidc: `AWS_WEB_IDENTITY_TOKEN_FILE`, then the place EKS projects to; oidc_jwt: the file of `token_request: file`.",
+    ),
+    field(
+        "auth.token_source",
+        Kind::Text,
+        "by method",
+        "azure_jwt: `auto`, `file`, `imds`, `app_service`, `exchange`; aws_oidc: `token_file`, `sts_web_identity`, `caller_identity`, `instance_identity`.",
+    ),
+    field(
+        "auth.resource",
+        Kind::Text,
+        "by method",
+        "azure_arc: the audience, `https://management.azure.com/` by default; azure_jwt, oidc_jwt: the resource that is asked for.",
+    ),
+    field(
+        "auth.himds_port",
+        Kind::Number,
+        "40342",
+        "azure_arc: the port of the metadata service on this machine.",
+    ),
+    field(
+        "auth.allow_foreign_audience",
+        Kind::Flag,
+        "false",
+        "Sends a token with which its receiver could act at a cloud.",
+    ),
+    field("auth.role_arn", Kind::Text, "", "aws_oidc: the role."),
+    field("auth.region", Kind::Text, "", "aws_oidc: the region."),
+    field(
+        "auth.token_request",
+        Kind::Text,
+        "`get`",
+        "oidc_jwt: `get`, `client_credentials`, `file`, `env`, `exec`.",
+    ),
+    field(
+        "auth.token_endpoint",
+        Kind::Text,
+        "",
+        "oidc_jwt: where a token is asked for.",
+    ),
+    field(
+        "auth.token_endpoint_ca_file",
+        Kind::Path,
+        "",
+        "oidc_jwt: more trust anchors for that address.",
+    ),
+    field(
+        "auth.headers",
+        Kind::Free,
+        "",
+        "oidc_jwt: headers of that request.",
+    ),
+    field(
+        "auth.token_json_pointer",
+        Kind::Text,
+        "`/access_token`, `/value`, `/id_token`",
+        "oidc_jwt: where the token stands in the answer.",
+    ),
+    field(
+        "auth.scope",
+        Kind::Text,
+        "",
+        "oidc_jwt: the scope that is asked for.",
+    ),
+    field(
+        "auth.client_secret",
+        Kind::Secret,
+        "",
+        "client_secret, oidc_jwt: the secret.",
+    ),
+    field(
+        "auth.client_key_path",
+        Kind::Path,
+        "",
+        "oidc_jwt: the key that signs an assertion instead of a secret.",
+    ),
+    field(
+        "auth.client_key_id",
+        Kind::Text,
+        "",
+        "oidc_jwt: the name of that key at the issuer.",
+    ),
+    field(
+        "auth.token_env",
+        Kind::Text,
+        "",
+        "oidc_jwt: the variable of `token_request: env`.",
+    ),
+    field(
+        "auth.exec",
+        Kind::Texts,
+        "",
+        "oidc_jwt: program and arguments of `token_request: exec`.",
+    ),
+    field(
+        "auth.cert_path",
+        Kind::Path,
+        "",
+        "certificate: the certificate and those above it, in PEM.",
+    ),
+    field("auth.key_path", Kind::Path, "", "certificate: its key, in PEM."),
+];
