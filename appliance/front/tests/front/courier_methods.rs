@@ -9,7 +9,7 @@ use crate::courier_site::{Host, IDENTITY, Site};
 use crate::holder::Holder;
 use crate::sim_himds::SimHimds;
 
-const SPIFFE_ID: &str = "spiffe://example.com/web";
+pub(crate) const SPIFFE_ID: &str = "spiffe://example.com/web";
 
 /// Both kinds of session are opened, are what they should be, and get a certificate.
 async fn works(site: &Site, method: &str, host: impl Fn() -> Host) {
@@ -224,7 +224,7 @@ async fn an_aws_workload_signs_in() {
 }
 
 /// An X.509-SVID with its key, and the bundle of its trust domain.
-fn x509_svid(site: &Site, id: &str) -> (String, Value) {
+pub(crate) fn x509_svid(site: &Site, id: &str) -> (String, Value) {
     let ec = ["-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes"];
     let authority = [
         "-x509",

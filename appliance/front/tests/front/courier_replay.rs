@@ -3,12 +3,12 @@
 use std::sync::Mutex;
 
 use courier::auth::proof::ProofKey;
-use courier::auth::{self, Appliance, Context, Method, Pending, Places, Presented, certificate};
+use courier::auth::{self, Appliance, Context, Method, Pending, Places, Presented, certificate, spiffe};
 use secrecy::ExposeSecret as _;
 use serde_json::{Value, json};
 use uuid::Uuid;
 
-use crate::courier_methods::client_certificate;
+use crate::courier_methods::{SPIFFE_ID, client_certificate, x509_svid};
 use crate::courier_site::{Host, IDENTITY, Site, refused, unknown};
 use crate::house::Reply;
 
@@ -270,4 +270,29 @@ async fn a_proof_counts_once_and_for_its_request() {
         assert_eq!(reply.json["error"]["code"], "PROOF_INVALID", "{what}");
     }
     assert_eq!(ask("DPoP", Some(&again())).await.status, 200);
+}
+
+#[tokio::test]
+async fn an_x509_svid_of_another_trust_domain_or_identity_is_not_let_in() {
+    let site = Site::open().await;
+    let (own, bundle) = x509_svid(&site, SPIFFE_ID);
+    let (foreign, _) = x509_svid(&site, SPIFFE_ID);
+    let (other, others) = x509_svid(&site, "spiffe://example.com/other");
+    let binding = |bundle: &Value| json!({ "method": "spiffe", "spiffe_id": SPIFFE_ID, "bundle": { "static": bundle } });
+    let uuid = site.courier("web01", binding(&bundle)).await;
+    let with_others = site.courier("web02", binding(&others)).await;
+    let show = async |uuid: Uuid, svid: &str| {
+        let path = site.file("svid.pem", svid);
+        let host = Host::new(uuid, Method::Spiffe(spiffe::Settings::default()))
+            .with("SPIFFE_SVID_PATH", path.to_str().unwrap());
+        site.at(host, true).sign_in().await
+    };
+    show(uuid, &own).await.unwrap();
+    assert_eq!(refused(show(uuid, &foreign).await), unknown());
+    assert_eq!(
+        site.last_reason().await,
+        "none of the CAs that are named issued the certificate"
+    );
+    assert_eq!(refused(show(with_others, &other).await), unknown());
+    assert_eq!(site.last_reason().await, "the identity is another one");
 }
