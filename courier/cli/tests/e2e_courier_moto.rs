@@ -1,6 +1,7 @@
 //! Requests to AWS held against somebody else's verification: moto's server checks signatures by botocore, AWS's own code.
 //!
-//! What it cannot judge: the tokens of `GetWebIdentityToken`, an action that it does not have.
+//! What it cannot judge is `GetWebIdentityToken`, an action that it does not have: the request for that is compared with botocore's own,
+//! beside the simulated STS of `auth/aws_oidc/tests.rs`.
 
 #![allow(
     clippy::unwrap_used,
