@@ -6,14 +6,14 @@
 use std::time::Duration;
 
 use courier_wire::{
-    Ack, Fingerprints, MAX_WAIT_SECONDS, OrderAnswer, OrderRequest, Orders, OwnRecord, Preflight,
+    Ack, Fingerprints, Health, MAX_WAIT_SECONDS, OrderAnswer, OrderRequest, Orders, OwnRecord, Preflight,
     RenewalInfo, Report, Revocation, RevocationRequest, Statuses, Verified,
 };
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use uuid::Uuid;
 
-use super::{Answer, Call, Courier, Fault};
+use super::{Answer, Call, Client, Courier, Fault, skew};
 
 /// Longest wait for an order in one call.
 pub const MAX_WAIT: Duration = Duration::from_secs(MAX_WAIT_SECONDS);
@@ -45,11 +45,22 @@ pub enum CaBundle {
     },
 }
 
-impl Courier {
+/// What anybody may ask.
+impl Client {
+    /// What the appliance says of itself; the difference of the clocks is told on the way.
+    pub async fn health(&self) -> Result<Health, Fault> {
+        let health: Health = self.perform(&Call::get("/api/v1/health")).await?.json()?;
+        let ahead = skew::seconds_ahead(self.clock().now(), health.server_time);
+        if let Some(warning) = skew::warning(ahead) {
+            tracing::warn!("{warning}");
+        }
+        Ok(health)
+    }
+
     /// The trust anchors and intermediates, unless they are those of this tag.
     pub async fn ca_bundle(&self, etag: Option<&str>) -> Result<CaBundle, Fault> {
         let call = Call::get(format!("{ROOT}/ca-bundle")).in_pem().unless(etag);
-        let answer = self.client().perform(&call).await?;
+        let answer = self.perform(&call).await?;
         if answer.status == 304 {
             return Ok(CaBundle::Same);
         }
@@ -58,7 +69,9 @@ impl Courier {
             etag: answer.header("etag").map(ToOwned::to_owned),
         })
     }
+}
 
+impl Courier {
     /// How session and record stand.
     pub async fn verify(&self) -> Result<Verified, Fault> {
         self.asked("/auth/verify").await

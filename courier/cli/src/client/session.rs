@@ -2,14 +2,14 @@
 
 use std::sync::Arc;
 
-use courier_wire::{AuthRequest, Challenge, Health, Opened, Secret};
+use courier_wire::{AuthRequest, Challenge, Opened, Secret};
 use tokio::sync::{Mutex, OnceCell};
 use uuid::Uuid;
 
 use super::call::Call;
 use super::credential::credential;
 use super::exchange::{Client, Pass};
-use super::{Answer, Fault, skew};
+use super::{Answer, Fault};
 use crate::auth::proof::ProofKey;
 use crate::auth::{self, Appliance, Context, Environment, Method, Pending, Places};
 
@@ -80,16 +80,6 @@ impl Courier {
             identity: OnceCell::new(),
             session: Mutex::new(None),
         })
-    }
-
-    /// What the appliance says of itself; the difference of the clocks is told on the way.
-    pub async fn health(&self) -> Result<Health, Fault> {
-        let health: Health = self.client.perform(&Call::get("/api/v1/health")).await?.json()?;
-        let ahead = skew::seconds_ahead(self.client.clock().now(), health.server_time);
-        if let Some(warning) = skew::warning(ahead) {
-            tracing::warn!("{warning}");
-        }
-        Ok(health)
     }
 
     /// Signs in.
@@ -206,7 +196,7 @@ impl Appliance for Courier {
         Box::pin(async move {
             let identity = self
                 .identity
-                .get_or_try_init(|| async { self.health().await.map(|health| health.identity) })
+                .get_or_try_init(|| async { self.client.health().await.map(|health| health.identity) })
                 .await
                 .map_err(|fault| auth::Fault::Appliance(Box::new(fault)))?;
             Ok(identity.clone())

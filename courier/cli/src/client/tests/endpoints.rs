@@ -199,8 +199,11 @@ async fn the_anchors_are_fetched_without_a_session_and_only_when_they_changed() 
         pem: "the anchors".to_owned(),
         etag: Some("\"1\"".to_owned()),
     };
-    assert_eq!(courier.ca_bundle(None).await.unwrap(), new);
-    assert_eq!(courier.ca_bundle(Some("\"1\"")).await.unwrap(), CaBundle::Same);
+    assert_eq!(courier.client().ca_bundle(None).await.unwrap(), new);
+    assert_eq!(
+        courier.client().ca_bundle(Some("\"1\"")).await.unwrap(),
+        CaBundle::Same
+    );
     assert!(
         bed.asked()
             .iter()

@@ -217,5 +217,5 @@ async fn the_identity_is_asked_for_once_and_a_challenge_each_time() {
             .count(),
         2
     );
-    assert_eq!(courier.health().await.unwrap().api_versions, ["v1"]);
+    assert_eq!(courier.client().health().await.unwrap().api_versions, ["v1"]);
 }
