@@ -38,16 +38,19 @@ async fn every_endpoint_is_read_as_it_is_answered() {
     let (uuid, method) = with_secret(&site, "web01", json!({ "may_revoke": true })).await;
     let host = site.at(Host::new(uuid, method), true);
 
-    let health = host.health().await.unwrap();
+    let health = host.client().health().await.unwrap();
     assert_eq!(
         (health.status.as_str(), health.identity.as_str()),
         ("ok", crate::courier_site::IDENTITY)
     );
-    let CaBundle::New { pem, etag } = host.ca_bundle(None).await.unwrap() else {
+    let CaBundle::New { pem, etag } = host.client().ca_bundle(None).await.unwrap() else {
         panic!("nothing is known yet");
     };
     assert_eq!(pem.matches("BEGIN CERTIFICATE").count(), 2);
-    assert_eq!(host.ca_bundle(etag.as_deref()).await.unwrap(), CaBundle::Same);
+    assert_eq!(
+        host.client().ca_bundle(etag.as_deref()).await.unwrap(),
+        CaBundle::Same
+    );
     let own = host.description().await.unwrap();
     assert_eq!(own.courier.uuid, uuid.to_string());
     assert_eq!(
