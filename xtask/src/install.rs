@@ -163,7 +163,13 @@ pub(crate) fn npm() -> Result<()> {
     for name in ["package.json", "package-lock.json"] {
         std::fs::copy(wanted.join(name), folder.join(name))?;
     }
-    let words = ["ci", "--ignore-scripts", "--no-audit", "--no-fund", "--silent"];
+    let words = [
+        "ci",
+        "--ignore-scripts",
+        "--no-audit",
+        "--no-fund",
+        "--loglevel=error",
+    ];
     let mut install = shell::command("npm", &words)?;
     install.current_dir(&folder);
     shell::run(install)?;
