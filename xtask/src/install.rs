@@ -1,7 +1,7 @@
-//! What the tests and the load kit need from outside the workspace: Debian packages, a Python environment, cargo tools and the
-//! PKCS#11 modules outside the workspace. Everything that is there already is left alone.
+//! What the tests and the load kit need from outside the workspace: Debian packages, a Python environment, npm packages, cargo tools and
+//! the PKCS#11 modules outside the workspace. Everything that is there already is left alone.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::SystemTime;
 
 use anyhow::{Result, bail};
@@ -39,6 +39,8 @@ const DEBIAN: &[(&str, &str)] = &[
     ("/usr/bin/perl", "perl"),
     ("/usr/share/doc/libclang-dev", "libclang-dev"),
     ("/usr/share/doc/python3-venv", "python3-venv"),
+    ("/usr/bin/node", "nodejs"),
+    ("/usr/bin/npm", "npm"),
 ];
 
 /// Debian packages of the peers that the load kit measures: likewise.
@@ -142,12 +144,7 @@ fn environment(name: &str, list: &str) -> Result<PathBuf> {
     let venv = root.join("target").join(name);
     let wanted = root.join("xtask").join(list);
     let stamp = venv.join("stamp");
-    let modified = |path: &PathBuf| {
-        path.metadata()
-            .and_then(|m| m.modified())
-            .unwrap_or(SystemTime::UNIX_EPOCH)
-    };
-    if stamp.exists() && modified(&stamp) >= modified(&wanted) {
+    if is_newer(&stamp, &wanted) {
         return Ok(venv);
     }
     let folder = venv.to_string_lossy().into_owned();
@@ -158,6 +155,42 @@ fn environment(name: &str, list: &str) -> Result<PathBuf> {
     shell::run(shell::command(&pip, &words)?)?;
     std::fs::write(stamp, b"installed\n")?;
     Ok(venv)
+}
+
+/// The npm packages of the tests, `target/node`, as the lock in `xtask/node` has them; no script of a package is run.
+pub(crate) fn npm() -> Result<()> {
+    let root = shell::root()?;
+    let (wanted, folder) = (root.join("xtask/node"), root.join("target/node"));
+    let (lock, stamp) = (wanted.join("package-lock.json"), folder.join("stamp"));
+    if is_newer(&stamp, &lock) {
+        return Ok(());
+    }
+    std::fs::create_dir_all(&folder)?;
+    for name in ["package.json", "package-lock.json"] {
+        std::fs::copy(wanted.join(name), folder.join(name))?;
+    }
+    let words = [
+        "ci",
+        "--ignore-scripts",
+        "--no-audit",
+        "--no-fund",
+        "--loglevel=error",
+    ];
+    let mut install = shell::command("npm", &words)?;
+    install.current_dir(&folder);
+    shell::run(install)?;
+    std::fs::write(stamp, b"installed\n")?;
+    Ok(())
+}
+
+/// Whether what was made of a list is newer than the list.
+fn is_newer(stamp: &Path, list: &Path) -> bool {
+    let modified = |path: &Path| {
+        path.metadata()
+            .and_then(|m| m.modified())
+            .unwrap_or(SystemTime::UNIX_EPOCH)
+    };
+    stamp.exists() && modified(stamp) >= modified(list)
 }
 
 /// The second, unrelated PKCS#11 module: the kryoptic crate built as a shared library.

@@ -21,10 +21,11 @@ pub(crate) struct Args {
 /// Runs it all.
 pub(crate) fn run(args: &Args) -> Result<()> {
     let mut tally = Tally::default();
-    println!("== counterparts (Debian, PyPI, cargo tools, PKCS#11 modules)");
+    println!("== counterparts (Debian, PyPI, npm, cargo tools, PKCS#11 modules)");
     install::null_device()?;
     install::debian()?;
     install::python()?;
+    install::npm()?;
     install::cargo_tools()?;
     install::kryoptic()?;
     install::faulty()?;

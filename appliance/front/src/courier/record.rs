@@ -4,14 +4,16 @@ use axum::Json;
 use axum::extract::State;
 use axum::response::{IntoResponse as _, Response};
 use courier_wire::{OwnRecord, Profile, Report};
-use http::StatusCode;
-use http::header::CONTENT_TYPE;
+use http::header::{CONTENT_TYPE, ETAG, IF_NONE_MATCH};
+use http::{HeaderMap, StatusCode};
+use pki::DigestAlgorithm;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
 use super::bearer::SignedIn;
 use super::sign_in::courier;
 use crate::api::App;
+use crate::conditional::{etag, is_unchanged};
 use crate::extract::JsonBody;
 use crate::problem::Problem;
 
@@ -61,13 +63,22 @@ async fn report(
     Ok(StatusCode::NO_CONTENT)
 }
 
-/// The certificates of all CAs here, PEM: what a courier trusts, and what stands between.
+/// The certificates of all CAs here, PEM: what a courier trusts, and what stands between. With the tag of the last answer only what has
+/// changed is told.
 #[utoipa::path(get, path = "/api/v1/courier/ca-bundle", operation_id = "courierCaBundle", tag = "courier", security(()),
-    responses((status = 200, description = "Certificates", content_type = "application/x-pem-file", body = String)))]
-async fn ca_bundle(State(app): State<App>) -> Response {
+    responses((status = 200, description = "Certificates", content_type = "application/x-pem-file", body = String),
+        (status = 304, description = "They are those of the tag in `If-None-Match`")))]
+async fn ca_bundle(State(app): State<App>, headers: HeaderMap) -> Response {
     let mut bundle = String::new();
     for issuer in app.authority.issuers() {
         bundle.extend(issuer.certificate.as_ref().map(pki::Certificate::pem));
     }
-    ([(CONTENT_TYPE, "application/x-pem-file")], bundle).into_response()
+    let etag = etag(&DigestAlgorithm::Sha256.digest(bundle.as_bytes()));
+    let is_known =
+        headers.contains_key(IF_NONE_MATCH) && is_unchanged(&headers, || &etag, app.authority.clock().now());
+    if is_known {
+        return (StatusCode::NOT_MODIFIED, [(ETAG, etag)]).into_response();
+    }
+    let about = [(CONTENT_TYPE, "application/x-pem-file".to_owned()), (ETAG, etag)];
+    (about, bundle).into_response()
 }

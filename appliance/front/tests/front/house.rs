@@ -18,6 +18,9 @@ use tokio_util::sync::CancellationToken;
 
 use crate::holder::Holder;
 
+/// Where relying parties are told to look, and how the house calls itself.
+const BASE_URL: &str = "http://pki.example";
+
 pub(crate) struct House {
     pub(crate) authority: Authority,
     pub(crate) addresses: Addresses,
@@ -37,6 +40,21 @@ impl House {
 
     pub(crate) async fn with(limits: Limits) -> Self {
         Self::at(Clock::system(), limits).await
+    }
+
+    /// With other settings of the authority.
+    pub(crate) async fn with_settings(change: impl FnOnce(&mut Settings)) -> Self {
+        let mut settings = Settings::new(BASE_URL);
+        change(&mut settings);
+        let folder = tempfile::tempdir().unwrap();
+        let signer = Signer::in_process(Arc::new(KeyRing::in_memory()));
+        let store = store_bed::open(folder.path().join("store.db"));
+        let authority = Authority::open(store, signer, Clock::system(), settings)
+            .await
+            .unwrap();
+        make_issuers(&authority).await;
+        let identity = identity(&authority).await;
+        Self::serve(folder, authority, identity, Limits::default(), Handle::current())
     }
 
     /// Everything by this clock; certificates are still judged by the machine's.
@@ -215,7 +233,7 @@ impl Drop for House {
 
 async fn authority(folder: &tempfile::TempDir, signer: Signer, clock: Clock) -> Authority {
     let store = store_bed::open(folder.path().join("store.db"));
-    Authority::open(store, signer, clock, Settings::new("http://pki.example"))
+    Authority::open(store, signer, clock, Settings::new(BASE_URL))
         .await
         .unwrap()
 }

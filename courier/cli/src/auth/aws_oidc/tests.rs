@@ -95,22 +95,31 @@ async fn sim_sts() -> Bed {
     Bed::plain(|asked, _| {
         let form = asked.form();
         let right = asked.header("authorization").is_some_and(|value| {
-            value.contains("/20270115/ap-southeast-2/sts/aws4_request, SignedHeaders=content-type;host;x-amz-date")
+            value.contains(
+                "/20270115/ap-southeast-2/sts/aws4_request, SignedHeaders=content-type;host;x-amz-date",
+            )
         }) && asked.header("x-amz-date") == Some("20270115T080000Z")
             && form[0].1 == "GetWebIdentityToken";
         if !right {
             return Reply::text(403, "<ErrorResponse/>");
         }
-        let audience = &form.iter().find(|(name, _)| name == "Audience.member.1").unwrap().1;
-        Reply::text(
-            200,
-            &format!(
-                "<GetWebIdentityTokenResponse><GetWebIdentityTokenResult><WebIdentityToken>{}</WebIdentityToken></GetWebIdentityTokenResult></GetWebIdentityTokenResponse>",
-                token(audience)
-            ),
-        )
+        let audience = &form
+            .iter()
+            .find(|(name, _)| name == "Audience.member.1")
+            .unwrap()
+            .1;
+        web_identity(&token(audience))
     })
     .await
+}
+
+fn web_identity(token: &str) -> Reply {
+    Reply::text(
+        200,
+        &format!(
+            "<GetWebIdentityTokenResponse><GetWebIdentityTokenResult><WebIdentityToken>{token}</WebIdentityToken></GetWebIdentityTokenResult></GetWebIdentityTokenResponse>"
+        ),
+    )
 }
 
 #[tokio::test]
@@ -274,4 +283,49 @@ async fn a_region_is_a_name() {
             .unwrap_err();
         assert_eq!(fault.exit_code(), 2, "{region}");
     }
+}
+
+/// AWS's own botocore, asked for the same, puts the same into its request, signs the same headers, and reads the simulated answer.
+#[tokio::test]
+async fn e2e_courier_botocore_asks_sts_for_a_token_alike() {
+    const SCRIPT: &str = "import botocore.session, os, sys
+client = botocore.session.get_session().create_client(
+    'sts', region_name='ap-southeast-2', endpoint_url=sys.argv[1], aws_access_key_id='AKIDEXAMPLE',
+    aws_secret_access_key='very-secret-key', aws_session_token='session-token')
+answer = client.get_web_identity_token(Audience=sys.argv[2:], DurationSeconds=300, SigningAlgorithm='ES384')
+print(answer['WebIdentityToken'])";
+    let sts = Bed::plain(|_, _| web_identity(&token(IDENTITY))).await;
+    let mut surroundings = keys(Surroundings::nowhere()).with("AWS_ENDPOINT_URL_STS", sts.url());
+    surroundings.thumbprint = Some("thumb".to_owned());
+    let ours = given(&surroundings, settings(TokenSource::StsWebIdentity))
+        .await
+        .unwrap();
+    let python = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("../../target/venv/bin/python");
+    assert!(python.exists(), "no {}: run `cargo xtask test`", python.display());
+    let other = tokio::process::Command::new(&python)
+        .args(["-c", SCRIPT, &sts.url(), IDENTITY])
+        .arg("urn:ietf:params:oauth:jwk-thumbprint:sha-256:thumb")
+        .env_remove("HTTP_PROXY")
+        .env_remove("http_proxy")
+        .kill_on_drop(true)
+        .output()
+        .await
+        .unwrap();
+    let printed = String::from_utf8_lossy(&other.stdout);
+    let complaint = String::from_utf8_lossy(&other.stderr);
+    assert_eq!(printed.trim(), ours, "{complaint}");
+    let facts = |asked: &Asked| {
+        let signed = asked.header("authorization").unwrap();
+        let signed = signed.split_once("SignedHeaders=").unwrap().1;
+        let form: std::collections::BTreeMap<_, _> = asked.form().into_iter().collect();
+        (
+            asked.method.clone(),
+            asked.target.clone(),
+            asked.header("content-type").map(str::to_owned),
+            signed.split_once(',').unwrap().0.to_owned(),
+            form,
+        )
+    };
+    let asked = sts.asked();
+    assert_eq!(facts(&asked[0]), facts(&asked[1]));
 }

@@ -18,7 +18,7 @@ use tempfile::TempDir;
 use tokio::net::UnixListener;
 use tokio::task::JoinHandle;
 
-use super::super::bed::{COURIER, IDENTITY, NONCE, Surroundings, part, token};
+use super::super::bed::{COURIER, IDENTITY, NONCE, Surroundings, part, token, token_with};
 use super::*;
 use crate::auth::Method;
 use crate::client::bed::certificates::Authority;
@@ -256,4 +256,42 @@ async fn a_file_goes_before_the_socket_and_holds_a_token_or_a_certificate() {
             .len(),
         64
     );
+}
+
+/// The client of Python's `spiffe`, which nobody here wrote, takes what the simulated agent says for a Workload API, and reads the same.
+#[tokio::test]
+async fn e2e_courier_spiffe_another_client_is_given_the_same_token() {
+    const SCRIPT: &str = "import sys
+from spiffe import WorkloadApiClient
+with WorkloadApiClient(sys.argv[1]) as client:
+    svid = client.fetch_jwt_svid({sys.argv[2]})
+    print(svid.token, svid.spiffe_id)";
+    let id = "spiffe://example.test/web";
+    let svid = token_with(&json!({ "aud": [IDENTITY], "exp": 4_102_444_800_i64, "sub": id }));
+    let agent = SimAgent::start(Some(svid.clone()));
+    let python = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../target/venv/bin/python");
+    assert!(python.exists(), "no {}: run `cargo xtask test`", python.display());
+    let other = tokio::process::Command::new(&python)
+        // gRPC makes the name of the server of the path, and the library under the agent takes no name with a slash.
+        .args(["-c", SCRIPT, "unix:api.sock", IDENTITY])
+        .current_dir(agent.dir.path())
+        .kill_on_drop(true)
+        .output()
+        .await
+        .unwrap();
+    let printed = String::from_utf8_lossy(&other.stdout);
+    assert_eq!(
+        printed.trim(),
+        format!("{svid} {id}"),
+        "{}",
+        String::from_utf8_lossy(&other.stderr)
+    );
+    let set = Settings {
+        workload_api_socket: Some(agent.socket()),
+        ..Settings::default()
+    };
+    assert_eq!(given(&Surroundings::nowhere(), set).await.unwrap(), svid);
+    // Both asked for the same.
+    let asked = agent.asked.lock().unwrap();
+    assert_eq!(asked[0], asked[1]);
 }
