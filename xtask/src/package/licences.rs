@@ -46,8 +46,10 @@ pub(super) fn of_linked(workspace: &Workspace, crates: &[&str]) -> Result<String
 /// The terms of the package itself: the licence that the repository has, and that it has none otherwise.
 pub(super) fn of_package(row: &Row, press: &Press) -> Result<String> {
     let mut text = format!(
-        "{} {}\n\nCopyright: the authors of Chancery.\n\n",
-        row.name, press.version
+        "{} {}\n\nCopyright {} the authors of Chancery\n\n",
+        row.name,
+        press.version,
+        press.moment.year()?
     );
     let own = texts_in(&press.root)?;
     if own.is_empty() {

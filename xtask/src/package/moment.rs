@@ -34,7 +34,16 @@ impl Moment {
 
     /// As a changelog of Debian writes it.
     pub(super) fn in_a_changelog(self) -> Result<String> {
-        let words = ["--utc", "--rfc-email", "--date", &self.at()];
+        self.written("--rfc-email")
+    }
+
+    /// Its year.
+    pub(super) fn year(self) -> Result<String> {
+        self.written("+%Y")
+    }
+
+    fn written(self, form: &str) -> Result<String> {
+        let words = ["--utc", "--date", &self.at(), form];
         Ok(shell::output(shell::command("date", &words)?)?.trim().to_owned())
     }
 }

@@ -1,0 +1,399 @@
+//! The packages: made of the programs that are built, installed, run, upgraded and taken away with Debian's and RPM's own tools, on a copy
+//! of this machine that is written to in memory and thrown away. Making the copy wants root.
+
+use std::io::{BufRead as _, BufReader};
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Output, Stdio};
+use std::time::{Duration, Instant};
+
+use tempfile::TempDir;
+
+use crate::harness::{free_ports, judge, softhsm, text};
+
+const VERSION: &str = env!("CARGO_PKG_VERSION");
+
+#[test]
+fn e2e_package_dpkg() {
+    let packages = Packages::make("deb,tar");
+    let machine = Machine::start(packages.folder.path());
+    let debs = packages.ending(".deb");
+    judge(
+        "lintian",
+        &[
+            &["--allow-root", "--fail-on", "error,warning"],
+            words(&debs).as_slice(),
+        ]
+        .concat(),
+    );
+    for deb in &debs {
+        let name = judge("dpkg-deb", &["--field", deb, "Package"]);
+        let name = name.trim();
+        machine.ok(&format!("dpkg -i /packages/{}", file_name(deb)));
+        check_programs_and_units(&machine, &machine.ok(&format!("dpkg -L {name}")));
+        machine.ok(&format!(
+            "dpkg --verify {name} && ! systemctl is-enabled chancery.service"
+        ));
+    }
+    check_folders(&machine);
+
+    let ports = set_up(&machine);
+    let mut servers = start(&machine, ports);
+    machine.ok("chancery --output json tour");
+    let certificate = format!("http://127.0.0.1:{}/healthz", ports[1]);
+    machine.ok(&format!("curl -sSf {certificate}"));
+
+    // Over itself, with a simulated systemctl: what the administrator changed stays, what runs is started anew.
+    machine.ok(
+        "echo '# mine' >>/etc/logrotate.d/chancery-signerd && echo '# mine' >>/etc/chancery/signerd.toml",
+    );
+    let sums = "sha256sum /etc/chancery/*.toml /etc/chancery/pin /etc/logrotate.d/chancery-signerd";
+    let before = machine.ok(sums);
+    machine.simulate_systemctl();
+    machine.ok(&format!("dpkg -i {CHANCERY_DEB}"));
+    assert_eq!(machine.ok(sums), before);
+    let asked = machine.ok("cat /run/simulated/asked; rm /run/simulated/asked");
+    assert!(
+        asked.contains("try-restart chancery-signerd.service chancery.service"),
+        "{asked}"
+    );
+    assert!(!asked.contains("enable"), "{asked}");
+    // A configuration that the new program cannot use: the old one goes on.
+    machine
+        .ok("cp -p /etc/chancery/chancery.toml /root/kept && echo '[limitz]' >>/etc/chancery/chancery.toml");
+    let said = machine.ok(&format!("dpkg -i {CHANCERY_DEB} 2>&1"));
+    assert!(
+        said.contains("limits") && said.contains("were not restarted"),
+        "{said}"
+    );
+    let asked = machine
+        .ok("cat /run/simulated/asked; rm -r /run/simulated/asked /run/systemd /usr/local/bin/systemctl");
+    assert!(!asked.contains("restart"), "{asked}");
+    machine.ok("cat /root/kept >/etc/chancery/chancery.toml");
+    machine.ok(&format!("curl -sSf {certificate}"));
+    stop(&machine, &mut servers);
+    let mut servers = start(&machine, ports);
+    machine.ok("chancery --output json cert list");
+    stop(&machine, &mut servers);
+
+    // Removed, the configuration stays; purged, it goes, and what was issued stays.
+    machine.ok("dpkg -r chancery");
+    machine.ok("! test -e /usr/bin/chancery && test -s /etc/chancery/chancery.toml && test -e /etc/logrotate.d/chancery-signerd");
+    let said = machine.ok("dpkg -P chancery 2>&1");
+    assert!(said.contains("/var/lib/chancery is kept"), "{said}");
+    machine
+        .ok("! ls /etc/chancery/*.toml && ! test -e /etc/logrotate.d/chancery-signerd && ! dpkg -s chancery");
+    machine.ok("test -s /var/lib/chancery/chancery.db && test -s /etc/chancery/pin");
+    // Where nothing was made, nothing stays.
+    machine.ok("rm -rf /var/lib/chancery /var/lib/chancery-signerd /etc/chancery");
+    machine.ok(&format!("dpkg -i {CHANCERY_DEB} && dpkg -P chancery"));
+    machine
+        .ok("! test -e /etc/chancery && ! test -e /var/lib/chancery && ! test -e /var/lib/chancery-signerd");
+}
+
+#[test]
+fn e2e_package_rpm() {
+    let packages = Packages::make("rpm");
+    let machine = Machine::start(packages.folder.path());
+    machine.ok("rpm --initdb");
+    for rpm in packages.ending(".rpm") {
+        let name = judge("rpm", &["-qp", "--queryformat", "%{NAME}", &rpm]);
+        let needs = judge("rpm", &["-qpR", &rpm]);
+        assert!(
+            needs.contains("systemd") && needs.contains("libc.so.6"),
+            "{needs}"
+        );
+        let owners = judge(
+            "rpm",
+            &[
+                "-qp",
+                "--queryformat",
+                "[%{FILEUSERNAME}:%{FILEGROUPNAME}\n]",
+                &rpm,
+            ],
+        );
+        assert!(owners.lines().all(|owner| owner == "root:root"), "{owners}");
+        // Debian's packages are not in RPM's database, so that needs cannot be looked up in it.
+        machine.ok(&format!("rpm -i --nodeps /packages/{}", file_name(&rpm)));
+        check_programs_and_units(&machine, &machine.ok(&format!("rpm -ql {name}")));
+        machine.ok(&format!("rpm -V --nodeps {name}"));
+    }
+    check_folders(&machine);
+    assert_eq!(
+        machine.ok("rpm -qc chancery"),
+        "/etc/logrotate.d/chancery-signerd"
+    );
+
+    let ports = set_up(&machine);
+    let mut servers = start(&machine, ports);
+    machine.ok("chancery --output json tour");
+    machine.ok(
+        "echo '# mine' >>/etc/logrotate.d/chancery-signerd && echo '# mine' >>/etc/chancery/signerd.toml",
+    );
+    let sums = "sha256sum /etc/chancery/*.toml /etc/chancery/pin /etc/logrotate.d/chancery-signerd";
+    let before = machine.ok(sums);
+    let file = format!("/packages/chancery-{VERSION}-1.{}.rpm", std::env::consts::ARCH);
+    machine.ok(&format!("rpm -U --nodeps --replacepkgs {file}"));
+    assert_eq!(machine.ok(sums), before);
+    machine.ok("chancery --output json cert list");
+    stop(&machine, &mut servers);
+    machine.ok("rpm -e chancery");
+    machine.ok("! test -e /usr/bin/chancery && test -s /etc/chancery/chancery.toml");
+    machine.ok("test -s /etc/logrotate.d/chancery-signerd.rpmsave && test -s /var/lib/chancery/chancery.db");
+}
+
+const CHANCERY_DEB: &str = "/packages/chancery_*.deb";
+
+/// Each program tells its version; each unit is correct, now that its program is there, and shut.
+fn check_programs_and_units(machine: &Machine, files: &str) {
+    for file in files.lines() {
+        if file.starts_with("/usr/bin/") {
+            let said = machine.ok(&format!("{file} --version"));
+            assert!(said.ends_with(VERSION), "{file}: {said}");
+        }
+        if file.starts_with("/usr/lib/systemd/system/") && !file.ends_with('/') {
+            let said = machine.ok(&format!("systemd-analyze verify --man=no {file} 2>&1"));
+            assert!(said.is_empty(), "{file}: {said}");
+            if file.ends_with(".service") {
+                machine.ok(&format!(
+                    "systemd-analyze security --offline=true --threshold=20 {file}"
+                ));
+            }
+        }
+    }
+}
+
+/// Who may read and write what, and that the signing process lets the server in.
+fn check_folders(machine: &Machine) {
+    let modes = machine.ok(
+        "stat -c '%n %a %U:%G' /etc/chancery /etc/chancery/* /var/lib/chancery /var/lib/chancery-signerd",
+    );
+    let wanted = "/etc/chancery 1775 root:chancery\n\
+                  /etc/chancery/signerd.toml 644 root:root\n\
+                  /var/lib/chancery 700 chancery:chancery\n\
+                  /var/lib/chancery-signerd 700 chancery-signerd:chancery-signing";
+    assert_eq!(modes, wanted);
+    machine.ok("grep -qx \"allowed_uids = \\[$(id -u chancery)\\]\" /etc/chancery/signerd.toml");
+    machine.ok("id -nG chancery | grep -qw chancery-signing");
+    let refused = machine.run("runuser -u chancery -- sh -c 'echo x >/etc/chancery/x && mv -f /etc/chancery/x /etc/chancery/signerd.toml'");
+    assert!(
+        text(&refused).contains("Operation not permitted"),
+        "{}",
+        text(&refused)
+    );
+    machine.ok("rm /etc/chancery/x");
+    machine.ok("logrotate --debug /etc/logrotate.d/chancery-signerd");
+}
+
+/// A token, its PIN, and what the manual says to do with them; the ports of the server.
+fn set_up(machine: &Machine) -> [u16; 3] {
+    machine.ok("install -m 600 /dev/null /etc/chancery/pin && echo 12345678 >/etc/chancery/pin");
+    machine.ok("usermod -aG softhsm chancery-signerd && rm -rf /var/lib/softhsm/tokens/*");
+    machine.ok(
+        "runuser -u chancery-signerd -- softhsm2-util --init-token --free --label chancery --pin 12345678 --so-pin 87654321",
+    );
+    machine.ok(&format!(
+        "sed -i 's,^module = .*,module = \"{}\",' /etc/chancery/signerd.toml",
+        softhsm()
+    ));
+    // What systemd does by RuntimeDirectory= and LoadCredential=.
+    machine.ok("install -d -o chancery-signerd -g chancery-signing -m 750 /run/chancery-signerd");
+    machine.ok("install -d -o chancery-signerd -m 700 /run/credentials-of-signerd");
+    machine.ok("install -o chancery-signerd -m 400 /etc/chancery/pin /run/credentials-of-signerd/pin");
+    free_ports()
+}
+
+/// The signing process and the server, by the commands of their units, under their users; the first time after `init`.
+fn start(machine: &Machine, ports: [u16; 3]) -> Vec<Child> {
+    let command = |unit: &str| {
+        let line = machine.ok(&format!(
+            "sed -n 's/^ExecStart=//p' /usr/lib/systemd/system/{unit}.service"
+        ));
+        let user = machine.ok(&format!(
+            "sed -n 's/^User=//p' /usr/lib/systemd/system/{unit}.service"
+        ));
+        let group = machine.ok(&format!(
+            "sed -n 's/^Group=//p' /usr/lib/systemd/system/{unit}.service"
+        ));
+        format!("exec setpriv --reuid {user} --regid {group} --init-groups {line}")
+    };
+    let signerd = machine.spawn(&format!(
+        "umask 0077; export CREDENTIALS_DIRECTORY=/run/credentials-of-signerd; {}",
+        command("chancery-signerd")
+    ));
+    machine.wait_for("test -S /run/chancery-signerd/signerd.sock");
+    let [api, public, metrics] = ports;
+    machine.ok(&format!(
+        "test -e /etc/chancery/chancery.toml || runuser -u chancery -- chancery init --dir /var/lib/chancery --config-dir /etc/chancery \
+         --signer-socket /run/chancery-signerd/signerd.sock --public 127.0.0.1:{public} --base-url http://127.0.0.1:{public} \
+         --api 127.0.0.1:{api} --metrics 127.0.0.1:{metrics}"
+    ));
+    let server = machine.spawn(&format!("umask 0077; {}", command("chancery")));
+    machine.wait_for(&format!("curl -sf http://127.0.0.1:{public}/healthz"));
+    vec![server, signerd]
+}
+
+fn stop(machine: &Machine, servers: &mut Vec<Child>) {
+    for (mut server, program) in servers.drain(..).zip(["chancery", "chancery-signer"]) {
+        // The machine has no others of this name, of which the kernel keeps fifteen letters.
+        machine.ok(&format!("kill -TERM $(pgrep -x {program})"));
+        assert!(server.wait().unwrap().success(), "{program}");
+    }
+}
+
+/// Packages of the programs beside the one under test.
+struct Packages {
+    folder: TempDir,
+}
+
+impl Packages {
+    /// Makes them, twice, and holds both against each other.
+    fn make(forms: &str) -> Self {
+        let (folder, again) = (TempDir::new().unwrap(), TempDir::new().unwrap());
+        let programs = Path::new(env!("CARGO_BIN_EXE_chancery")).parent().unwrap();
+        let xtask = programs.join("xtask");
+        assert!(
+            xtask.exists(),
+            "xtask is not built: run the tests by `cargo xtask test`"
+        );
+        for out in [&folder, &again] {
+            let made = Command::new(&xtask)
+                .args(["package", "--profile", "dev", "--forms", forms, "--out"])
+                .arg(out.path())
+                .arg("--programs")
+                .arg(programs)
+                .env("SOURCE_DATE_EPOCH", "1700000000")
+                .output()
+                .unwrap();
+            assert!(made.status.success(), "{}", text(&made));
+        }
+        let sums = |out: &TempDir| std::fs::read_to_string(out.path().join("SHA256SUMS")).unwrap();
+        assert_eq!(sums(&folder), sums(&again));
+        let check = Command::new("sha256sum")
+            .args(["--check", "--strict", "SHA256SUMS"])
+            .current_dir(folder.path())
+            .output()
+            .unwrap();
+        assert!(check.status.success(), "{}", text(&check));
+        Self { folder }
+    }
+
+    /// Those of a form.
+    fn ending(&self, end: &str) -> Vec<String> {
+        let found = std::fs::read_dir(self.folder.path()).unwrap();
+        let names = found.map(|entry| entry.unwrap().path().to_str().unwrap().to_owned());
+        let names: Vec<String> = names.filter(|name| name.ends_with(end)).collect();
+        assert!(!names.is_empty(), "no {end}");
+        names
+    }
+}
+
+/// A copy of this machine: what is written goes to memory; its processes are in a name space of their own and end with it.
+struct Machine {
+    init: Child,
+    /// The process of the copy that has the number 1 there.
+    pid: String,
+    _place: TempDir,
+}
+
+impl Machine {
+    fn start(packages: &Path) -> Self {
+        let place = TempDir::new().unwrap();
+        let script = r#"
+            set -e
+            mount -t tmpfs tmpfs "$0"
+            cd "$0"
+            mkdir upper work root
+            mount -t overlay overlay -o lowerdir=/,upperdir=upper,workdir=work root
+            mount -t proc proc root/proc
+            mount --rbind /dev root/dev
+            mount -t tmpfs tmpfs root/run
+            mount -t tmpfs -o mode=1777 tmpfs root/tmp
+            mkdir -p root/packages
+            mount --bind "$1" root/packages
+            exec chroot root sh -c 'echo ready; exec cat'"#;
+        let mut init = Command::new("unshare")
+            .args(["--mount", "--pid", "--fork", "--kill-child", "sh", "-c", script])
+            .arg(place.path())
+            .arg(packages)
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .spawn()
+            .unwrap();
+        let mut line = String::new();
+        let said = init.stdout.as_mut().unwrap();
+        BufReader::new(said).read_line(&mut line).unwrap();
+        assert_eq!(
+            line, "ready\n",
+            "a copy of the machine could not be made: it wants root and overlayfs"
+        );
+        let children = PathBuf::from(format!("/proc/{0}/task/{0}/children", init.id()));
+        let pid = std::fs::read_to_string(children).unwrap().trim().to_owned();
+        Self {
+            init,
+            pid,
+            _place: place,
+        }
+    }
+
+    fn command(&self, script: &str) -> Command {
+        let mut command = Command::new("nsenter");
+        command
+            .args([
+                "--target", &self.pid, "--mount", "--pid", "--root", "--wdns=/", "sh", "-c", script,
+            ])
+            .env_clear()
+            .env(
+                "PATH",
+                "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin",
+            )
+            .env("LC_ALL", "C.UTF-8")
+            .env("DEBIAN_FRONTEND", "noninteractive")
+            .stdin(Stdio::null());
+        command
+    }
+
+    fn run(&self, script: &str) -> Output {
+        self.command(script).output().unwrap()
+    }
+
+    /// What a script that must succeed said.
+    fn ok(&self, script: &str) -> String {
+        let output = self.run(script);
+        assert!(output.status.success(), "{script}: {}", text(&output));
+        String::from_utf8(output.stdout).unwrap().trim().to_owned()
+    }
+
+    fn spawn(&self, script: &str) -> Child {
+        self.command(script).stdout(Stdio::null()).spawn().unwrap()
+    }
+
+    fn wait_for(&self, condition: &str) {
+        let since = Instant::now();
+        while !self.run(condition).status.success() {
+            assert!(since.elapsed() < Duration::from_mins(1), "{condition}");
+            std::thread::sleep(Duration::from_millis(50));
+        }
+    }
+
+    /// From now on systemd seems to run: a simulated `systemctl` writes down what is asked of it and says that everything is active.
+    fn simulate_systemctl(&self) {
+        self.ok("mkdir -p /run/systemd/system /run/simulated /usr/local/bin && \
+                 printf '#!/bin/sh\\necho \"$@\" >>/run/simulated/asked\\n' >/usr/local/bin/systemctl && \
+                 chmod 755 /usr/local/bin/systemctl");
+    }
+}
+
+impl Drop for Machine {
+    fn drop(&mut self) {
+        drop(self.init.stdin.take());
+        let _ = self.init.wait();
+    }
+}
+
+fn file_name(path: &str) -> &str {
+    path.rsplit('/').next().unwrap()
+}
+
+fn words(owned: &[String]) -> Vec<&str> {
+    owned.iter().map(String::as_str).collect()
+}
