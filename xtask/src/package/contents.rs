@@ -155,9 +155,38 @@ impl Contents {
             let place = format!("{folder}/changelog.Debian.gz");
             self.add(place, Source::Text(debian_changelog(row, press)?));
             let place = format!("usr/share/lintian/overrides/{}", row.name);
-            self.add(place, Source::Text(overrides(row)));
+            let overrides = self.overrides(row);
+            self.add(place, Source::Text(overrides));
         }
         Ok(())
+    }
+
+    /// What Debian's judge is told to let pass, with the reasons.
+    fn overrides(&self, row: &Row) -> String {
+        let name = row.name;
+        let mut text = format!(
+            "# Debian's own archive has a number for every new package; this one is not made for it.\n\
+             {name}: initial-upload-closes-no-bugs *\n\
+             # What runs takes up the new program, unless that finds something in the way: no helper of Debian does this.\n\
+             {name}: maintainer-script-calls-systemctl *\n"
+        );
+        for program in row.programs {
+            let page = |entry: &Entry| {
+                let name = entry
+                    .place
+                    .rsplit('/')
+                    .next()
+                    .and_then(|name| name.split('.').next());
+                entry.place.starts_with("usr/share/man/") && name == Some(program.name)
+            };
+            if !self.entries.iter().any(page) {
+                text += &format!(
+                    "# `{program} --help` is its manual.\n{name}: no-manual-page *usr/bin/{program}*\n",
+                    program = program.name
+                );
+            }
+        }
+        text
     }
 }
 
@@ -172,15 +201,4 @@ fn debian_changelog(row: &Row, press: &Press) -> Result<String> {
         maintainer = super::MAINTAINER,
         date = press.moment.in_a_changelog()?,
     ))
-}
-
-/// What Debian's judge is told to let pass, with the reasons.
-fn overrides(row: &Row) -> String {
-    let name = row.name;
-    format!(
-        "# Debian's own archive has a number for every new package; this one is not made for it.\n\
-         {name}: initial-upload-closes-no-bugs *\n\
-         # What runs takes up the new program, unless that finds something in the way: no helper of Debian does this.\n\
-         {name}: maintainer-script-calls-systemctl *\n"
-    )
 }

@@ -8,6 +8,7 @@ use std::time::{Duration, Instant};
 
 use tempfile::TempDir;
 
+use crate::docs::commands;
 use crate::harness::{free_ports, judge, softhsm, text};
 
 const VERSION: &str = env!("CARGO_PKG_VERSION");
@@ -38,7 +39,7 @@ fn e2e_package_dpkg() {
 
     let ports = set_up(&machine);
     let mut servers = start(&machine, ports);
-    machine.ok("chancery --output json tour");
+    machine.ok("chancery tour");
     let certificate = format!("http://127.0.0.1:{}/healthz", ports[1]);
     machine.ok(&format!("curl -sSf {certificate}"));
 
@@ -125,7 +126,7 @@ fn e2e_package_rpm() {
 
     let ports = set_up(&machine);
     let mut servers = start(&machine, ports);
-    machine.ok("chancery --output json tour");
+    machine.ok("chancery tour");
     machine.ok(
         "echo '# mine' >>/etc/logrotate.d/chancery-signerd && echo '# mine' >>/etc/chancery/signerd.toml",
     );
@@ -202,7 +203,8 @@ fn set_up(machine: &Machine) -> [u16; 3] {
     free_ports()
 }
 
-/// The signing process and the server, by the commands of their units, under their users; the first time after `init`.
+/// The signing process and the server, by the commands of their units, under their users; the first time after `init`, as the manual
+/// has it.
 fn start(machine: &Machine, ports: [u16; 3]) -> Vec<Child> {
     let command = |unit: &str| {
         let line = machine.ok(&format!(
@@ -222,11 +224,23 @@ fn start(machine: &Machine, ports: [u16; 3]) -> Vec<Child> {
     ));
     machine.wait_for("test -S /run/chancery-signerd/signerd.sock");
     let [api, public, metrics] = ports;
-    machine.ok(&format!(
-        "test -e /etc/chancery/chancery.toml || runuser -u chancery -- chancery init --dir /var/lib/chancery --config-dir /etc/chancery \
-         --signer-socket /run/chancery-signerd/signerd.sock --public 127.0.0.1:{public} --base-url http://127.0.0.1:{public} \
-         --api 127.0.0.1:{api} --metrics 127.0.0.1:{metrics}"
-    ));
+    if !machine
+        .run("test -e /etc/chancery/chancery.toml")
+        .status
+        .success()
+    {
+        let page = commands("operations/installation.md", 2, &[]);
+        let (init, tour) = page.split_once("chancery tour").unwrap();
+        assert!(tour.trim().is_empty(), "{page}");
+        let init = init
+            .replace("0.0.0.0:80 ", &format!("127.0.0.1:{public} "))
+            .replace("//pki.example.com", &format!("//127.0.0.1:{public}"))
+            .replace(
+                "0.0.0.0:8443",
+                &format!("127.0.0.1:{api} --metrics 127.0.0.1:{metrics}"),
+            );
+        machine.ok(init.trim());
+    }
     let server = machine.spawn(&format!("umask 0077; {}", command("chancery")));
     machine.wait_for(&format!("curl -sf http://127.0.0.1:{public}/healthz"));
     vec![server, signerd]
