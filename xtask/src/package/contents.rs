@@ -164,12 +164,12 @@ impl Contents {
     /// What Debian's judge is told to let pass, with the reasons.
     fn overrides(&self, row: &Row) -> String {
         let name = row.name;
-        let mut text = format!(
+        let mut lines = vec![format!(
             "# Debian's own archive has a number for every new package; this one is not made for it.\n\
              {name}: initial-upload-closes-no-bugs *\n\
              # What runs takes up the new program, unless that finds something in the way: no helper of Debian does this.\n\
-             {name}: maintainer-script-calls-systemctl *\n"
-        );
+             {name}: maintainer-script-calls-systemctl *"
+        )];
         for program in row.programs {
             let page = |entry: &Entry| {
                 let name = entry
@@ -180,13 +180,13 @@ impl Contents {
                 entry.place.starts_with("usr/share/man/") && name == Some(program.name)
             };
             if !self.entries.iter().any(page) {
-                text += &format!(
-                    "# `{program} --help` is its manual.\n{name}: no-manual-page *usr/bin/{program}*\n",
-                    program = program.name
-                );
+                lines.push(format!(
+                    "# `{0} --help` is its manual.\n{name}: no-manual-page *usr/bin/{0}*",
+                    program.name
+                ));
             }
         }
-        text
+        lines.join("\n") + "\n"
     }
 }
 

@@ -1,15 +1,17 @@
 //! The packages: made of the programs that are built, installed, run, upgraded and taken away with Debian's and RPM's own tools, on a copy
 //! of this machine that is written to in memory and thrown away. Making the copy wants root.
 
-use std::io::{BufRead as _, BufReader};
-use std::path::{Path, PathBuf};
-use std::process::{Child, Command, Output, Stdio};
-use std::time::{Duration, Instant};
+#[path = "packages/machine.rs"]
+mod machine;
+
+use std::path::Path;
+use std::process::{Child, Command};
 
 use tempfile::TempDir;
 
 use crate::docs::commands;
 use crate::harness::{free_ports, judge, softhsm, text};
+use machine::Machine;
 
 const VERSION: &str = env!("CARGO_PKG_VERSION");
 
@@ -31,33 +33,43 @@ fn e2e_package_dpkg() {
         let name = name.trim();
         machine.ok(&format!("dpkg -i /packages/{}", file_name(deb)));
         check_programs_and_units(&machine, &machine.ok(&format!("dpkg -L {name}")));
-        machine.ok(&format!(
-            "dpkg --verify {name} && ! systemctl is-enabled chancery.service"
-        ));
+        check_folders_of(&machine, name);
+        machine.ok(&format!("dpkg --verify {name}"));
+        machine.ok("! ls /etc/systemd/system/*.wants | grep -e chancery -e courier");
+        if name != "chancery" {
+            // What it remembers goes when it is purged, and comes again.
+            let state = format!("/var/lib/{name}");
+            machine.ok(&format!(
+                "touch {state}/x && dpkg -P {name} && ! test -e {state} && ! test -e /etc/{name}"
+            ));
+            machine.ok(&format!(
+                "dpkg -i /packages/{} && test -d {state}",
+                file_name(deb)
+            ));
+        }
     }
     check_folders(&machine);
-
     let ports = set_up(&machine);
     let mut servers = start(&machine, ports);
     machine.ok("chancery tour");
-    let certificate = format!("http://127.0.0.1:{}/healthz", ports[1]);
-    machine.ok(&format!("curl -sSf {certificate}"));
+    upgrade_over_itself(&machine);
+    machine.ok(&format!("curl -sSf http://127.0.0.1:{}/healthz", ports[1]));
+    stop(&machine, &mut servers);
+    let mut servers = start(&machine, ports);
+    machine.ok("chancery --output json cert list");
+    stop(&machine, &mut servers);
+    remove_and_purge(&machine);
+}
 
-    // Over itself, with a simulated systemctl: what the administrator changed stays, what runs is started anew.
-    machine.ok(
-        "echo '# mine' >>/etc/logrotate.d/chancery-signerd && echo '# mine' >>/etc/chancery/signerd.toml",
-    );
-    let sums = "sha256sum /etc/chancery/*.toml /etc/chancery/pin /etc/logrotate.d/chancery-signerd";
-    let before = machine.ok(sums);
+/// What the administrator changed stays, what runs is started anew, unless something is in the way. The `systemctl` is simulated.
+fn upgrade_over_itself(machine: &Machine) {
+    let before = change_configuration(machine);
     machine.simulate_systemctl();
     machine.ok(&format!("dpkg -i {CHANCERY_DEB}"));
-    assert_eq!(machine.ok(sums), before);
+    assert_eq!(machine.ok(SUMS), before);
     let asked = machine.ok("cat /run/simulated/asked; rm /run/simulated/asked");
-    assert!(
-        asked.contains("try-restart chancery-signerd.service chancery.service"),
-        "{asked}"
-    );
-    assert!(!asked.contains("enable"), "{asked}");
+    let restart = "try-restart chancery-signerd.service chancery.service";
+    assert!(asked.contains(restart) && !asked.contains("enable"), "{asked}");
     // A configuration that the new program cannot use: the old one goes on.
     machine
         .ok("cp -p /etc/chancery/chancery.toml /root/kept && echo '[limitz]' >>/etc/chancery/chancery.toml");
@@ -66,19 +78,18 @@ fn e2e_package_dpkg() {
         said.contains("limits") && said.contains("were not restarted"),
         "{said}"
     );
-    let asked = machine
-        .ok("cat /run/simulated/asked; rm -r /run/simulated/asked /run/systemd /usr/local/bin/systemctl");
-    assert!(!asked.contains("restart"), "{asked}");
-    machine.ok("cat /root/kept >/etc/chancery/chancery.toml");
-    machine.ok(&format!("curl -sSf {certificate}"));
-    stop(&machine, &mut servers);
-    let mut servers = start(&machine, ports);
-    machine.ok("chancery --output json cert list");
-    stop(&machine, &mut servers);
+    let asked = machine.ok("cat /run/simulated/asked");
+    assert!(
+        asked.contains("daemon-reload") && !asked.contains("restart"),
+        "{asked}"
+    );
+    machine.ok("rm -r /run/systemd /usr/local/bin/systemctl && cat /root/kept >/etc/chancery/chancery.toml");
+}
 
-    // Removed, the configuration stays; purged, it goes, and what was issued stays.
-    machine.ok("dpkg -r chancery");
-    machine.ok("! test -e /usr/bin/chancery && test -s /etc/chancery/chancery.toml && test -e /etc/logrotate.d/chancery-signerd");
+/// Removed, the configuration stays; purged, it goes, and what was issued stays.
+fn remove_and_purge(machine: &Machine) {
+    machine.ok("dpkg -r chancery && ! test -e /usr/bin/chancery");
+    machine.ok("test -s /etc/chancery/chancery.toml && test -e /etc/logrotate.d/chancery-signerd");
     let said = machine.ok("dpkg -P chancery 2>&1");
     assert!(said.contains("/var/lib/chancery is kept"), "{said}");
     machine
@@ -86,7 +97,9 @@ fn e2e_package_dpkg() {
     machine.ok("test -s /var/lib/chancery/chancery.db && test -s /etc/chancery/pin");
     // Where nothing was made, nothing stays.
     machine.ok("rm -rf /var/lib/chancery /var/lib/chancery-signerd /etc/chancery");
-    machine.ok(&format!("dpkg -i {CHANCERY_DEB} && dpkg -P chancery"));
+    machine.ok(&format!(
+        "dpkg -i {CHANCERY_DEB} && test -d /etc/chancery && dpkg -P chancery"
+    ));
     machine
         .ok("! test -e /etc/chancery && ! test -e /var/lib/chancery && ! test -e /var/lib/chancery-signerd");
 }
@@ -116,6 +129,7 @@ fn e2e_package_rpm() {
         // Debian's packages are not in RPM's database, so that needs cannot be looked up in it.
         machine.ok(&format!("rpm -i --nodeps /packages/{}", file_name(&rpm)));
         check_programs_and_units(&machine, &machine.ok(&format!("rpm -ql {name}")));
+        check_folders_of(&machine, &name);
         machine.ok(&format!("rpm -V --nodeps {name}"));
     }
     check_folders(&machine);
@@ -127,14 +141,10 @@ fn e2e_package_rpm() {
     let ports = set_up(&machine);
     let mut servers = start(&machine, ports);
     machine.ok("chancery tour");
-    machine.ok(
-        "echo '# mine' >>/etc/logrotate.d/chancery-signerd && echo '# mine' >>/etc/chancery/signerd.toml",
-    );
-    let sums = "sha256sum /etc/chancery/*.toml /etc/chancery/pin /etc/logrotate.d/chancery-signerd";
-    let before = machine.ok(sums);
+    let before = change_configuration(&machine);
     let file = format!("/packages/chancery-{VERSION}-1.{}.rpm", std::env::consts::ARCH);
     machine.ok(&format!("rpm -U --nodeps --replacepkgs {file}"));
-    assert_eq!(machine.ok(sums), before);
+    assert_eq!(machine.ok(SUMS), before);
     machine.ok("chancery --output json cert list");
     stop(&machine, &mut servers);
     machine.ok("rpm -e chancery");
@@ -142,9 +152,39 @@ fn e2e_package_rpm() {
     machine.ok("test -s /etc/logrotate.d/chancery-signerd.rpmsave && test -s /var/lib/chancery/chancery.db");
 }
 
+/// The folders of the packages beside the appliance's: who may read and write them.
+const FOLDERS: &[(&str, &str)] = &[
+    (
+        "courier",
+        "/etc/courier 750 root:courier\n/etc/courier/tls 750 courier:courier\n/var/lib/courier 700 courier:courier",
+    ),
+    (
+        "courier-bridge",
+        "/etc/courier-bridge 750 root:courier-bridge\n/var/lib/courier-bridge 700 courier-bridge:courier-bridge",
+    ),
+];
+
+/// The sums of all that the administrator may have changed.
+const SUMS: &str = "sha256sum /etc/chancery/*.toml /etc/chancery/pin /etc/logrotate.d/chancery-signerd";
+
 const CHANCERY_DEB: &str = "/packages/chancery_*.deb";
 
-/// Each program tells its version; each unit is correct, now that its program is there, and shut.
+/// Changes it, and tells its sums.
+fn change_configuration(machine: &Machine) -> String {
+    machine.ok("for file in /etc/logrotate.d/chancery-signerd /etc/chancery/signerd.toml; do echo '# mine' >>$file; done");
+    machine.ok(SUMS)
+}
+
+/// Who may read and write the folders of a package.
+fn check_folders_of(machine: &Machine, package: &str) {
+    for (_, wanted) in FOLDERS.iter().filter(|(name, _)| *name == package) {
+        let folders: Vec<&str> = wanted.lines().filter_map(|line| line.split(' ').next()).collect();
+        let modes = machine.ok(&format!("stat -c '%n %a %U:%G' {}", folders.join(" ")));
+        assert_eq!(modes, *wanted);
+    }
+}
+
+/// Each program tells its version; each unit is correct, now that its program is there, shut, and does nothing without a configuration.
 fn check_programs_and_units(machine: &Machine, files: &str) {
     for file in files.lines() {
         if file.starts_with("/usr/bin/") {
@@ -158,6 +198,9 @@ fn check_programs_and_units(machine: &Machine, files: &str) {
                 machine.ok(&format!(
                     "systemd-analyze security --offline=true --threshold=20 {file}"
                 ));
+                let unit = file.rsplit('/').next().unwrap();
+                let begun = machine.run(&format!("systemd-analyze condition --unit={unit}"));
+                assert!(text(&begun).contains("failed"), "{unit}: {}", text(&begun));
             }
         }
     }
@@ -240,6 +283,8 @@ fn start(machine: &Machine, ports: [u16; 3]) -> Vec<Child> {
                 &format!("127.0.0.1:{api} --metrics 127.0.0.1:{metrics}"),
             );
         machine.ok(init.trim());
+        machine.ok("systemd-analyze condition --unit=chancery.service");
+        machine.ok("systemd-analyze condition --unit=chancery-signerd.service");
     }
     let server = machine.spawn(&format!("umask 0077; {}", command("chancery")));
     machine.wait_for(&format!("curl -sf http://127.0.0.1:{public}/healthz"));
@@ -298,109 +343,6 @@ impl Packages {
         let names: Vec<String> = names.filter(|name| name.ends_with(end)).collect();
         assert!(!names.is_empty(), "no {end}");
         names
-    }
-}
-
-/// A copy of this machine: what is written goes to memory; its processes are in a name space of their own and end with it.
-struct Machine {
-    init: Child,
-    /// The process of the copy that has the number 1 there.
-    pid: String,
-    _place: TempDir,
-}
-
-impl Machine {
-    fn start(packages: &Path) -> Self {
-        let place = TempDir::new().unwrap();
-        let script = r#"
-            set -e
-            mount -t tmpfs tmpfs "$0"
-            cd "$0"
-            mkdir upper work root
-            mount -t overlay overlay -o lowerdir=/,upperdir=upper,workdir=work root
-            mount -t proc proc root/proc
-            mount --rbind /dev root/dev
-            mount -t tmpfs tmpfs root/run
-            mount -t tmpfs -o mode=1777 tmpfs root/tmp
-            mkdir -p root/packages
-            mount --bind "$1" root/packages
-            exec chroot root sh -c 'echo ready; exec cat'"#;
-        let mut init = Command::new("unshare")
-            .args(["--mount", "--pid", "--fork", "--kill-child", "sh", "-c", script])
-            .arg(place.path())
-            .arg(packages)
-            .stdin(Stdio::piped())
-            .stdout(Stdio::piped())
-            .spawn()
-            .unwrap();
-        let mut line = String::new();
-        let said = init.stdout.as_mut().unwrap();
-        BufReader::new(said).read_line(&mut line).unwrap();
-        assert_eq!(
-            line, "ready\n",
-            "a copy of the machine could not be made: it wants root and overlayfs"
-        );
-        let children = PathBuf::from(format!("/proc/{0}/task/{0}/children", init.id()));
-        let pid = std::fs::read_to_string(children).unwrap().trim().to_owned();
-        Self {
-            init,
-            pid,
-            _place: place,
-        }
-    }
-
-    fn command(&self, script: &str) -> Command {
-        let mut command = Command::new("nsenter");
-        command
-            .args([
-                "--target", &self.pid, "--mount", "--pid", "--root", "--wdns=/", "sh", "-c", script,
-            ])
-            .env_clear()
-            .env(
-                "PATH",
-                "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin",
-            )
-            .env("LC_ALL", "C.UTF-8")
-            .env("DEBIAN_FRONTEND", "noninteractive")
-            .stdin(Stdio::null());
-        command
-    }
-
-    fn run(&self, script: &str) -> Output {
-        self.command(script).output().unwrap()
-    }
-
-    /// What a script that must succeed said.
-    fn ok(&self, script: &str) -> String {
-        let output = self.run(script);
-        assert!(output.status.success(), "{script}: {}", text(&output));
-        String::from_utf8(output.stdout).unwrap().trim().to_owned()
-    }
-
-    fn spawn(&self, script: &str) -> Child {
-        self.command(script).stdout(Stdio::null()).spawn().unwrap()
-    }
-
-    fn wait_for(&self, condition: &str) {
-        let since = Instant::now();
-        while !self.run(condition).status.success() {
-            assert!(since.elapsed() < Duration::from_mins(1), "{condition}");
-            std::thread::sleep(Duration::from_millis(50));
-        }
-    }
-
-    /// From now on systemd seems to run: a simulated `systemctl` writes down what is asked of it and says that everything is active.
-    fn simulate_systemctl(&self) {
-        self.ok("mkdir -p /run/systemd/system /run/simulated /usr/local/bin && \
-                 printf '#!/bin/sh\\necho \"$@\" >>/run/simulated/asked\\n' >/usr/local/bin/systemctl && \
-                 chmod 755 /usr/local/bin/systemctl");
-    }
-}
-
-impl Drop for Machine {
-    fn drop(&mut self) {
-        drop(self.init.stdin.take());
-        let _ = self.init.wait();
     }
 }
 
