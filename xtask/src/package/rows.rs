@@ -226,3 +226,56 @@ const BRIDGE: Row = Row {
         purge: include_str!("../../packages/courier-bridge/purge.sh"),
     },
 };
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, reason = "a test says what broke by panicking")]
+
+    use std::io::Write as _;
+    use std::process::{Command, Stdio};
+
+    use super::super::scripts;
+    use super::*;
+
+    #[test]
+    fn what_a_row_names_is_there() {
+        let root = crate::shell::root().unwrap();
+        for row in ROWS {
+            for unit in row.units {
+                assert!(root.join("systemd").join(unit).is_file(), "{unit}");
+            }
+            for file in row.files {
+                assert!(root.join(file.from).exists(), "{}", file.from);
+                assert!(!file.to.starts_with('/'), "{}", file.to);
+            }
+            assert!(row.summary.len() < 80 && row.description.iter().all(|line| line.len() < 80));
+        }
+    }
+
+    #[test]
+    fn names_are_used_once() {
+        let mut names: Vec<&str> = ROWS.iter().flat_map(|row| [row.word, row.name]).collect();
+        names.sort_unstable();
+        names.dedup();
+        // One is called the same in both places.
+        assert_eq!(
+            names,
+            ["appliance", "bridge", "chancery", "courier", "courier-bridge"]
+        );
+    }
+
+    #[test]
+    fn scripts_can_be_read_by_the_shell() {
+        for row in ROWS {
+            for (name, script) in scripts::debian(row).into_iter().chain(scripts::rpm(row)) {
+                let mut shell = Command::new("sh")
+                    .arg("-n")
+                    .stdin(Stdio::piped())
+                    .spawn()
+                    .unwrap();
+                shell.stdin.take().unwrap().write_all(script.as_bytes()).unwrap();
+                assert!(shell.wait().unwrap().success(), "{} {name}:\n{script}", row.name);
+            }
+        }
+    }
+}
