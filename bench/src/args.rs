@@ -27,7 +27,7 @@ use crate::target::Remote;
         --ca-bundle ca-bundle.pem"
 )]
 pub(crate) struct Cli {
-    /// What to measure; everything but `crl`, `start`, `start-after-kill`, `overload` and `contract` when nothing is named.
+    /// What to measure; everything but `courier`, `crl`, `start`, `start-after-kill`, `overload` and `contract` when nothing is named.
     pub(crate) scenarios: Vec<Scenario>,
     /// Also write the figures as JSON.
     #[arg(long, value_name = "FILE")]
@@ -59,6 +59,9 @@ pub(crate) struct Cli {
     /// Revocations in the store for the cost of a revocation.
     #[arg(long, value_name = "NUMBER")]
     pub(crate) revoked: Option<u64>,
+    /// Couriers of the largest fleet of `courier`.
+    #[arg(long, value_name = "NUMBER")]
+    pub(crate) couriers: Option<usize>,
     /// Idle connections of `overload`.
     #[arg(long, value_name = "NUMBER")]
     pub(crate) idle: Option<usize>,
@@ -118,6 +121,8 @@ pub(crate) enum Scenario {
     Ocsp,
     /// Everything at the same time, in the proportions of a day.
     MixedDay,
+    /// A fleet of couriers that renew, and that ask how their certificates stand.
+    Courier,
     /// CRLs with many entries.
     Crl,
     /// Start-up with many certificates.
@@ -202,6 +207,7 @@ impl Cli {
                 revoked: self.revoked.unwrap_or(base.revoked),
                 entries: self.entries.unwrap_or(base.entries),
                 idle: self.idle.unwrap_or(base.idle),
+                couriers: self.couriers.unwrap_or(base.couriers).max(1),
                 ..base
             },
             openbao: self.openbao.clone(),

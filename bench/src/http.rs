@@ -1,6 +1,7 @@
 //! The smallest HTTP/1.1 client that can load a server without being the load: fixed request bytes on a keep-alive
 //! connection, plain or TLS, the answer read to its end.
 
+use std::net::{IpAddr, SocketAddr};
 use std::path::Path;
 use std::sync::Arc;
 
@@ -9,7 +10,7 @@ use rustls::pki_types::pem::PemObject as _;
 use rustls::pki_types::{CertificateDer, ServerName};
 use rustls::{ClientConfig, RootCertStore};
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
-use tokio::net::TcpStream;
+use tokio::net::{TcpSocket, TcpStream};
 use tokio_rustls::TlsConnector;
 
 /// Longest answer that is read, in octets.
@@ -63,6 +64,29 @@ impl Door {
     pub(crate) async fn open(&self) -> Result<Connection> {
         let connecting = || format!("connecting to {}", self.address);
         let tcp = TcpStream::connect(&self.address).await.with_context(connecting)?;
+        self.enter(tcp).await
+    }
+
+    /// The same from an address of this machine.
+    pub(crate) async fn open_from(&self, own: IpAddr) -> Result<Connection> {
+        let connecting = || format!("connecting from {own} to {}", self.address);
+        let mut there = tokio::net::lookup_host(&self.address)
+            .await
+            .with_context(connecting)?;
+        let there = there.find(|there| there.is_ipv4() == own.is_ipv4());
+        let socket = if own.is_ipv4() {
+            TcpSocket::new_v4()
+        } else {
+            TcpSocket::new_v6()
+        }?;
+        socket.bind(SocketAddr::new(own, 0)).with_context(connecting)?;
+        let there = there.context("an address of the same kind")?;
+        self.enter(socket.connect(there).await.with_context(connecting)?)
+            .await
+    }
+
+    async fn enter(&self, tcp: TcpStream) -> Result<Connection> {
+        let connecting = || format!("connecting to {}", self.address);
         tcp.set_nodelay(true)?;
         let stream: Box<dyn Stream> = match &self.tls {
             None => Box::new(tcp),
@@ -82,6 +106,11 @@ impl Door {
     /// A request without a body.
     pub(crate) fn get(&self, path: &str) -> Vec<u8> {
         format!("GET {path} HTTP/1.1\r\nHost: {}\r\n\r\n", self.address).into_bytes()
+    }
+
+    /// A request without a body, with further header lines, each ended by CR LF.
+    pub(crate) fn get_with(&self, path: &str, lines: &str) -> Vec<u8> {
+        format!("GET {path} HTTP/1.1\r\nHost: {}\r\n{lines}\r\n", self.address).into_bytes()
     }
 
     /// A request with a body and further header lines, each ended by CR LF.

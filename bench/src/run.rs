@@ -21,6 +21,8 @@ pub(crate) struct Sizes {
     pub(crate) answers: u64,
     /// Connections that ask nothing.
     pub(crate) idle: usize,
+    /// Couriers of the largest fleet.
+    pub(crate) couriers: usize,
 }
 
 impl Sizes {
@@ -31,6 +33,7 @@ impl Sizes {
         entries: 1_000_000,
         answers: 100_000,
         idle: 10_000,
+        couriers: 10_000,
     };
     /// Small enough for a look: the ratios are then those of a small appliance.
     pub(crate) const QUICK: Self = Self {
@@ -39,6 +42,7 @@ impl Sizes {
         entries: 50_000,
         answers: 10_000,
         idle: 2_000,
+        couriers: 300,
     };
 }
 

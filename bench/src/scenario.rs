@@ -1,6 +1,7 @@
 //! What can be measured, one file each.
 
 pub(crate) mod backup;
+pub(crate) mod courier;
 pub(crate) mod crl;
 pub(crate) mod issue;
 pub(crate) mod mixed_day;

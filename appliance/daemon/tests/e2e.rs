@@ -40,6 +40,8 @@ mod ceremony;
 mod cli;
 #[path = "e2e/configuration.rs"]
 mod configuration;
+#[path = "e2e/couriers.rs"]
+mod couriers;
 #[path = "e2e/crash.rs"]
 mod crash;
 #[path = "e2e/database.rs"]

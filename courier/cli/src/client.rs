@@ -23,7 +23,8 @@ mod tests;
 
 pub use answer::{Answer, Refusal};
 pub use call::Call;
+pub use courier_wire::{Detail, Health};
 pub use exchange::Client;
 pub use fault::Fault;
-pub use session::{Courier, Health, Principal};
+pub use session::{Courier, Principal};
 pub use settings::{Clock, MinTls, Settings, TlsIdentity};

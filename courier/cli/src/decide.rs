@@ -26,6 +26,9 @@ pub struct Wanted {
     pub names: Vec<SubjectAltName>,
     /// The subject; not compared when absent.
     pub subject: Option<DistinguishedName>,
+    /// Whether the configuration is another one than what the certificate was ordered with; none when that is not remembered. An
+    /// appliance may add names and fill the subject: only what was asked for tells whether something else is asked for now.
+    pub has_changed: Option<bool>,
     /// The kind of key.
     pub key: KeyAlgorithm,
     /// When it is due.
@@ -67,7 +70,8 @@ pub enum Disk {
 }
 
 /// What the appliance said last of the certificate.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+#[serde(rename_all = "snake_case")]
 pub enum Standing {
     /// Nothing, or that it is good.
     #[default]
@@ -76,6 +80,8 @@ pub enum Standing {
     Revoked,
     /// Another took its place.
     Superseded,
+    /// The appliance does not know it as one of this courier.
+    Unknown,
 }
 
 /// What is remembered and was heard.
@@ -219,8 +225,13 @@ fn has_drifted(one: &OnDisk, wanted: &Wanted) -> bool {
         names.dedup();
         names
     };
+    let is_another_set = match wanted.has_changed {
+        Some(true) => true,
+        Some(false) => wanted.names.iter().any(|name| !one.names.contains(name)),
+        None => sorted(&one.names) != sorted(&wanted.names),
+    };
     one.key != wanted.key
-        || sorted(&one.names) != sorted(&wanted.names)
+        || is_another_set
         || wanted
             .subject
             .as_ref()

@@ -8,6 +8,7 @@ use jiff::Timestamp;
 use secrecy::SecretString;
 use serde::{Deserialize, Serialize};
 
+use crate::decide::Standing;
 use crate::folder::{Access, Folder, FolderFault};
 use crate::key::{LocalKey, LocalKeyFault};
 
@@ -27,8 +28,29 @@ pub struct State {
     pub checked_at: Option<Timestamp>,
     /// The SHA-256 of the certificate that was installed last, in hexadecimal digits.
     pub installed_sha256: Option<String>,
+    /// What it said of the certificate.
+    pub standing: Standing,
+    /// The window that it suggested, first and last instant.
+    pub window: Option<(Timestamp, Timestamp)>,
+    /// Where in a window this certificate is renewed: drawn once for each, from 0 to [`u32::MAX`].
+    pub share: Option<u32>,
+    /// What the appliance was not told yet.
+    pub unacknowledged: Option<Unacknowledged>,
     /// The outcome of the last run.
     pub last_run: Option<LastRun>,
+    /// What the file asked for when the certificate was ordered, as a digest.
+    pub ordered: Option<String>,
+    /// How many runs failed since the last that did not.
+    pub failures: u32,
+}
+
+/// An installation that the appliance was not told yet.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Unacknowledged {
+    /// The order.
+    pub order: uuid::Uuid,
+    /// What it is told.
+    pub report: serde_json::Value,
 }
 
 /// An order that is on its way.
@@ -44,6 +66,18 @@ pub struct PendingOrder {
     pub names: Vec<String>,
     /// When it was made.
     pub created_at: Timestamp,
+    /// The whole request: repeated word for word, it is the same one.
+    #[serde(default)]
+    pub request: serde_json::Value,
+    /// The certificate that it installed, as SHA-256 in hexadecimal digits: what is left are hooks and the report.
+    #[serde(default)]
+    pub installed: Option<String>,
+    /// The certificate that it replaces.
+    #[serde(default)]
+    pub previous: Option<String>,
+    /// What the file asked for, as a digest.
+    #[serde(default)]
+    pub configured: String,
 }
 
 /// The outcome of a run.
@@ -153,10 +187,43 @@ impl Memory {
         Ok(read.map(|pem| LocalKey::parse(&pem, passphrase)).transpose()?)
     }
 
+    /// Keeps the key that `generate-keys` made, for the next order alone.
+    pub fn keep_prepared_key(
+        &self,
+        key: &LocalKey,
+        passphrase: Option<&SecretString>,
+    ) -> Result<PathBuf, StateFault> {
+        let pem = key.to_pem(passphrase)?;
+        let file = self.prepared_name();
+        self.folder.replace_file(&file, SECRET, pem.as_bytes())?;
+        Ok(self.folder.path().join(file))
+    }
+
+    /// The key that `generate-keys` made.
+    pub fn prepared_key(&self, passphrase: Option<&SecretString>) -> Result<Option<LocalKey>, StateFault> {
+        let read = self.folder.read_file(&self.prepared_name())?;
+        Ok(read.map(|pem| LocalKey::parse(&pem, passphrase)).transpose()?)
+    }
+
+    /// Removes it: an order has it now.
+    pub fn forget_prepared_key(&self) -> Result<(), StateFault> {
+        self.folder.remove_file(&self.prepared_name())?;
+        Ok(self.folder.sync()?)
+    }
+
+    /// Where the lock of this certificate is.
+    pub fn lock_path(&self) -> PathBuf {
+        self.folder.path().join(format!("{}.lock", self.name))
+    }
+
     /// Removes the key of an order that is over.
     pub fn forget_key(&self) -> Result<(), StateFault> {
         self.folder.remove_file(&self.key_name())?;
         Ok(self.folder.sync()?)
+    }
+
+    fn prepared_name(&self) -> String {
+        format!("{}.prepared-key.pem", self.name)
     }
 
     fn key_name(&self) -> String {
@@ -197,6 +264,10 @@ mod tests {
                 key_file: path.clone(),
                 names: vec!["a.example".to_owned()],
                 created_at: Timestamp::UNIX_EPOCH,
+                request: serde_json::Value::Null,
+                installed: None,
+                previous: None,
+                configured: String::new(),
             }),
             ..State::default()
         };

@@ -79,6 +79,12 @@ impl Watch for () {
     fn step(&mut self, _: &str) {}
 }
 
+impl<W: Watch + ?Sized> Watch for &mut W {
+    fn step(&mut self, what: &str) {
+        (**self).step(what);
+    }
+}
+
 /// Verifies a bundle, writes it and switches to it.
 pub fn install(
     settings: &OutputSettings,

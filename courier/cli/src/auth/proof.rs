@@ -3,13 +3,11 @@
 //! A session is bound to a key that lives in this process alone. A hop that ends TLS sees the token of the session and can do nothing
 //! with it: every request carries a signature over its method, its address and that token.
 
-use aws_lc_rs::digest;
 use aws_lc_rs::rand::SystemRandom;
-use aws_lc_rs::signature::{ECDSA_P256_SHA256_FIXED_SIGNING, EcdsaKeyPair, KeyPair as _};
-use base64::Engine as _;
-use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use aws_lc_rs::signature::{ECDSA_P256_SHA256_FIXED_SIGNING, EcdsaKeyPair};
 use jiff::Timestamp;
-use serde_json::{Value, json};
+use jose::{SigningKey, dpop};
+use serde_json::Value;
 use uuid::Uuid;
 
 /// No key could be made, or it does not sign.
@@ -18,48 +16,30 @@ use uuid::Uuid;
 pub struct ProofFault;
 
 /// The key.
+#[derive(Debug)]
 pub struct ProofKey {
-    pair: EcdsaKeyPair,
-    x: String,
-    y: String,
-}
-
-impl std::fmt::Debug for ProofKey {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("ProofKey")
-            .field("thumbprint", &self.thumbprint())
-            .finish_non_exhaustive()
-    }
+    key: SigningKey,
+    jwk: Value,
 }
 
 impl ProofKey {
     /// A new key on P-256.
     pub fn generate() -> Result<Self, ProofFault> {
-        let pair = EcdsaKeyPair::generate(&ECDSA_P256_SHA256_FIXED_SIGNING).map_err(|_| ProofFault)?;
-        // SEC 1 §2.3.3: the uncompressed point, 04 and two coordinates.
-        let (x, y) = pair
-            .public_key()
-            .as_ref()
-            .split_first_chunk::<1>()
-            .and_then(|(_, point)| point.split_at_checked(32))
-            .ok_or(ProofFault)?;
-        let (x, y) = (URL_SAFE_NO_PAD.encode(x), URL_SAFE_NO_PAD.encode(y));
-        Ok(Self { pair, x, y })
+        let pkcs8 = EcdsaKeyPair::generate_pkcs8(&ECDSA_P256_SHA256_FIXED_SIGNING, &SystemRandom::new())
+            .map_err(|_| ProofFault)?;
+        let key = SigningKey::from_pkcs8_der(pkcs8.as_ref()).map_err(|_| ProofFault)?;
+        let jwk = serde_json::from_str(&key.jwk().to_json()).map_err(|_| ProofFault)?;
+        Ok(Self { key, jwk })
     }
 
     /// The public key as a JWK (RFC 7517).
     pub fn jwk(&self) -> Value {
-        json!({ "kty": "EC", "crv": "P-256", "x": self.x, "y": self.y })
+        self.jwk.clone()
     }
 
     /// Its thumbprint (RFC 7638), base64url.
     pub fn thumbprint(&self) -> String {
-        // RFC 7638 §3: the required members, sorted, without white space.
-        let text = format!(
-            r#"{{"crv":"P-256","kty":"EC","x":"{}","y":"{}"}}"#,
-            self.x, self.y
-        );
-        URL_SAFE_NO_PAD.encode(digest::digest(&digest::SHA256, text.as_bytes()))
+        self.key.jwk().thumbprint().to_string()
     }
 
     /// A proof for one request: its method, its URL without query and fragment, and the token it carries.
@@ -70,29 +50,15 @@ impl ProofKey {
         token: Option<&str>,
         now: Timestamp,
     ) -> Result<String, ProofFault> {
-        let header = json!({ "typ": "dpop+jwt", "alg": "ES256", "jwk": self.jwk() });
-        let htu = url.split(['?', '#']).next().unwrap_or(url);
-        let mut claims = json!({
-            "jti": Uuid::new_v4().to_string(),
-            "htm": method,
-            "htu": htu,
-            "iat": now.as_second(),
-        });
-        if let (Some(token), Some(members)) = (token, claims.as_object_mut()) {
-            // RFC 9449 §4.2: the hash of the token, whose octets are ASCII.
-            let hash = digest::digest(&digest::SHA256, token.as_bytes());
-            members.insert("ath".to_owned(), URL_SAFE_NO_PAD.encode(hash).into());
-        }
-        let text = format!(
-            "{}.{}",
-            URL_SAFE_NO_PAD.encode(header.to_string()),
-            URL_SAFE_NO_PAD.encode(claims.to_string())
-        );
-        let signature = self
-            .pair
-            .sign(&SystemRandom::new(), text.as_bytes())
-            .map_err(|_| ProofFault)?;
-        Ok(format!("{text}.{}", URL_SAFE_NO_PAD.encode(signature)))
+        let hash = token.map(dpop::access_token_hash);
+        let request = dpop::Request {
+            method,
+            url,
+            access_token_hash: hash.as_deref(),
+            now: now.as_second(),
+            id: &Uuid::new_v4().to_string(),
+        };
+        dpop::build(&self.key, &request, &SystemRandom::new()).map_err(|_| ProofFault)
     }
 }
 
@@ -105,6 +71,8 @@ mod tests {
     )]
 
     use aws_lc_rs::signature::{ECDSA_P256_SHA256_FIXED, UnparsedPublicKey};
+    use base64::Engine as _;
+    use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 
     use super::*;
 

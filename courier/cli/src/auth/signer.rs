@@ -3,18 +3,12 @@
 use std::path::{Path, PathBuf};
 
 use aws_lc_rs::rand::SystemRandom;
-use aws_lc_rs::signature::{
-    ECDSA_P256_SHA256_FIXED_SIGNING, ECDSA_P384_SHA384_FIXED_SIGNING, ECDSA_P521_SHA512_FIXED_SIGNING,
-    EcdsaKeyPair, EcdsaSigningAlgorithm, Ed25519KeyPair, RSA_PKCS1_SHA256, RsaKeyPair,
-};
-use base64::Engine as _;
-use base64::engine::general_purpose::{STANDARD, URL_SAFE_NO_PAD};
+use jose::{Algorithm, Header, SigningKey};
+use pki::Certificate;
 use pki::key_file::KeyFile;
-use pki::{Certificate, KeyAlgorithm};
 use rustls::pki_types::{PrivateKeyDer, PrivatePkcs8KeyDer};
 use secrecy::SecretString;
 use serde_json::{Value, json};
-use zeroize::Zeroizing;
 
 use super::{Context, Fault, token_file};
 
@@ -24,6 +18,7 @@ const MAX_CHAIN: usize = 8;
 /// A private key that signs compact JWS (RFC 7515).
 pub(crate) struct Signer {
     key: KeyFile,
+    signing: SigningKey,
     path: PathBuf,
 }
 
@@ -38,12 +33,15 @@ impl Signer {
 
     /// The key in octets that were read before.
     pub(crate) fn parse(octets: &[u8], path: &Path) -> Result<Self, Fault> {
-        let key = pki::key_file::parse(octets, None).map_err(|cause| Fault::Key {
+        let broken = |cause| Fault::Key {
             path: path.to_owned(),
-            cause: cause.into(),
-        })?;
+            cause,
+        };
+        let key = pki::key_file::parse(octets, None).map_err(|cause| broken(cause.into()))?;
+        let signing = SigningKey::from_pkcs8_der(&key.pkcs8).map_err(|cause| broken(cause.into()))?;
         Ok(Self {
             key,
+            signing,
             path: path.to_owned(),
         })
     }
@@ -72,7 +70,6 @@ impl Signer {
     ) -> Result<SecretString, Fault> {
         let audience = context.appliance.identity().await?;
         let nonce = context.appliance.challenge().await?;
-        let x5c: Vec<String> = chain.iter().map(|der| STANDARD.encode(der)).collect();
         let mut claims = json!({
             "nonce": nonce,
             "uuid": context.uuid.to_string(),
@@ -84,15 +81,16 @@ impl Signer {
             // RFC 7800 §3.1, RFC 9449 §6.1: the key that the session is bound to stands under the same signature.
             members.insert("cnf".to_owned(), json!({ "jkt": thumbprint }));
         }
-        self.sign(&json!({ "alg": self.algorithm()?, "x5c": x5c }), &claims)
+        let mut header = Header::new(self.algorithm());
+        header.x5c = chain.to_vec();
+        self.sign(&header, &claims)
     }
 
     /// What a client says of itself (RFC 7523).
     pub(crate) fn assertion(&self, claims: &Value, key_id: Option<&str>) -> Result<SecretString, Fault> {
-        let mut header = json!({ "alg": self.algorithm()?, "typ": "JWT" });
-        if let (Some(key_id), Some(members)) = (key_id, header.as_object_mut()) {
-            members.insert("kid".to_owned(), key_id.into());
-        }
+        let mut header = Header::new(self.algorithm());
+        header.typ = Some("JWT".to_owned());
+        header.kid = key_id.map(ToOwned::to_owned);
         self.sign(&header, claims)
     }
 
@@ -101,65 +99,22 @@ impl Signer {
         PrivateKeyDer::Pkcs8(PrivatePkcs8KeyDer::from(self.key.pkcs8.to_vec()))
     }
 
-    /// The `alg` of what it signs (RFC 7518 §3.1, RFC 8037 §3.1).
-    fn algorithm(&self) -> Result<&'static str, Fault> {
-        match self.key.public_key.algorithm() {
-            KeyAlgorithm::Rsa(_) => Ok("RS256"),
-            KeyAlgorithm::P256 => Ok("ES256"),
-            KeyAlgorithm::P384 => Ok("ES384"),
-            KeyAlgorithm::P521 => Ok("ES512"),
-            KeyAlgorithm::Ed25519 => Ok("EdDSA"),
-            other => Err(self.broken(&format!("no challenge is signed with {other}"))),
+    /// RSA signs by the padding that every issuer of tokens takes.
+    fn algorithm(&self) -> Algorithm {
+        match self.signing.algorithm() {
+            Algorithm::Ps256 => Algorithm::Rs256,
+            other => other,
         }
     }
 
-    fn sign(&self, header: &Value, claims: &Value) -> Result<SecretString, Fault> {
-        let mut text = Zeroizing::new(format!(
-            "{}.{}",
-            URL_SAFE_NO_PAD.encode(header.to_string()),
-            URL_SAFE_NO_PAD.encode(claims.to_string())
-        ));
-        let signature = self.signature(text.as_bytes())?;
-        text.push('.');
-        URL_SAFE_NO_PAD.encode_string(&signature, &mut text);
-        Ok(SecretString::from(text.as_str()))
-    }
-
-    fn signature(&self, message: &[u8]) -> Result<Vec<u8>, Fault> {
-        let random = SystemRandom::new();
-        let ecdsa = |algorithm: &'static EcdsaSigningAlgorithm| {
-            let pair = EcdsaKeyPair::from_pkcs8(algorithm, &self.key.pkcs8)
-                .map_err(|cause| self.broken(&cause.to_string()))?;
-            pair.sign(&random, message)
-                .map(|signature| signature.as_ref().to_vec())
-                .map_err(|_| self.broken("it does not sign"))
-        };
-        match self.key.public_key.algorithm() {
-            KeyAlgorithm::P256 => ecdsa(&ECDSA_P256_SHA256_FIXED_SIGNING),
-            KeyAlgorithm::P384 => ecdsa(&ECDSA_P384_SHA384_FIXED_SIGNING),
-            KeyAlgorithm::P521 => ecdsa(&ECDSA_P521_SHA512_FIXED_SIGNING),
-            KeyAlgorithm::Ed25519 => {
-                let pair = Ed25519KeyPair::from_pkcs8_maybe_unchecked(&self.key.pkcs8)
-                    .map_err(|cause| self.broken(&cause.to_string()))?;
-                Ok(pair.sign(message).as_ref().to_vec())
-            }
-            KeyAlgorithm::Rsa(_) => {
-                let pair = RsaKeyPair::from_pkcs8(&self.key.pkcs8)
-                    .map_err(|cause| self.broken(&cause.to_string()))?;
-                let mut signature = vec![0; pair.public_modulus_len()];
-                pair.sign(&RSA_PKCS1_SHA256, &random, message, &mut signature)
-                    .map_err(|_| self.broken("it does not sign"))?;
-                Ok(signature)
-            }
-            other => Err(self.broken(&format!("no challenge is signed with {other}"))),
-        }
-    }
-
-    fn broken(&self, why: &str) -> Fault {
-        Fault::Key {
-            path: self.path.clone(),
-            cause: why.into(),
-        }
+    fn sign(&self, header: &Header, claims: &Value) -> Result<SecretString, Fault> {
+        self.signing
+            .sign(header, claims.to_string().as_bytes(), &SystemRandom::new())
+            .map(SecretString::from)
+            .map_err(|cause| Fault::Key {
+                path: self.path.clone(),
+                cause: cause.into(),
+            })
     }
 }
 

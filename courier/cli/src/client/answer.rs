@@ -2,8 +2,8 @@
 
 use std::time::Duration;
 
+use courier_wire::{Code, Detail, Envelope};
 use reqwest::header::{HeaderMap, RETRY_AFTER};
-use serde::Deserialize;
 use serde::de::DeserializeOwned;
 use zeroize::Zeroizing;
 
@@ -85,46 +85,19 @@ pub struct Refusal {
     pub retry_after: Option<Duration>,
 }
 
-/// One field that is wrong.
-#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
-pub struct Detail {
-    /// Its path.
-    #[serde(default)]
-    pub field: String,
-    /// What is wrong.
-    #[serde(default)]
-    pub problem: String,
-}
-
-#[derive(Deserialize)]
-struct Envelope {
-    error: Reasons,
-}
-
-#[derive(Deserialize)]
-struct Reasons {
-    code: String,
-    #[serde(default)]
-    message: String,
-    retryable: Option<bool>,
-    #[serde(default)]
-    details: Vec<Detail>,
-    request_id: Option<String>,
-}
-
 impl Refusal {
     /// Reads an answer that is none of those that were asked for.
     pub(super) fn read(answer: &Answer, now: jiff::Timestamp) -> Self {
         let retry_after = answer.retry_after(now);
         let status = answer.status;
         match serde_json::from_slice::<Envelope>(&answer.body) {
-            Ok(Envelope { error }) => Self {
+            Ok(Envelope { error, .. }) => Self {
                 status,
                 code: error.code,
                 message: error.message,
-                retryable: error.retryable,
+                retryable: Some(error.retryable),
                 details: error.details,
-                request_id: error.request_id,
+                request_id: Some(error.request_id).filter(|id| !id.is_empty()),
                 retry_after,
             },
             // Somebody in between, or an appliance that is not well: its words are not told.
@@ -140,26 +113,10 @@ impl Refusal {
         }
     }
 
-    /// What the program ends with.
+    /// What the program ends with: as the code says, and the status where the code is not known.
     pub fn exit_code(&self) -> u8 {
-        match self.code.as_str() {
-            "MALFORMED_REQUEST" | "NOT_FOUND" => 1,
-            "VALIDATION_ERROR" | "BAD_CSR" | "CLIENT_TOO_OLD" => 2,
-            "INVALID_CREDENTIALS" | "SESSION_EXPIRED" | "METHOD_NOT_ENABLED" | "IP_NOT_ALLOWED" => 3,
-            "RATE_LIMITED" | "SIGNER_UNAVAILABLE" | "SEALED" => 4,
-            "COURIER_DISABLED"
-            | "DOMAIN_NOT_REGISTERED"
-            | "DOMAIN_DISABLED"
-            | "DOMAIN_NOT_ALLOWED"
-            | "POLICY_DENIED"
-            | "KEY_MODE_NOT_ALLOWED"
-            | "WEAK_KEY" => 5,
-            "IDEMPOTENCY_CONFLICT"
-            | "ORDER_NOT_CANCELLABLE"
-            | "ALREADY_RETRIEVED"
-            | "ORDER_EXPIRED"
-            | "KEY_EXPIRED" => 6,
-            _ => match self.status {
+        match Code::from_text(&self.code) {
+            Code::Other(_) => match self.status {
                 401 => 3,
                 403 => 5,
                 409 | 410 => 6,
@@ -167,17 +124,20 @@ impl Refusal {
                 429 | 500.. => 4,
                 _ => 1,
             },
+            known => known.exit_code(),
         }
     }
 
     /// Whether the session is gone.
     pub fn is_session_expired(&self) -> bool {
-        self.code == "SESSION_EXPIRED"
+        Code::from_text(&self.code) == Code::SessionExpired
     }
 
-    /// Whether the same call may do better a little later.
+    /// Whether the same call may do better a little later. A session that is gone does not come back: that takes a new one.
     pub(super) fn is_passing(&self) -> bool {
-        self.retryable
-            .unwrap_or(matches!(self.status, 429 | 500 | 502..=504))
+        !self.is_session_expired()
+            && self
+                .retryable
+                .unwrap_or(matches!(self.status, 429 | 500 | 502..=504))
     }
 }

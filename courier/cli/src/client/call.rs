@@ -8,6 +8,9 @@ use zeroize::Zeroizing;
 
 use super::Fault;
 
+const JSON: &str = "application/json";
+const PEM: &str = "application/pem-certificate-chain";
+
 /// One call, before it is made.
 pub struct Call {
     pub(super) method: Method,
@@ -17,6 +20,7 @@ pub struct Call {
     pub(super) etag: Option<String>,
     pub(super) is_repeatable: bool,
     pub(super) longer: Duration,
+    pub(super) accept: &'static str,
 }
 
 impl std::fmt::Debug for Call {
@@ -77,6 +81,13 @@ impl Call {
         self
     }
 
+    /// Certificates in PEM are wanted, and not JSON that has them.
+    #[must_use]
+    pub fn in_pem(mut self) -> Self {
+        self.accept = PEM;
+        self
+    }
+
     fn new(method: Method, path: String, is_repeatable: bool) -> Self {
         Self {
             method,
@@ -86,6 +97,7 @@ impl Call {
             etag: None,
             is_repeatable,
             longer: Duration::ZERO,
+            accept: JSON,
         }
     }
 }

@@ -1,133 +1,96 @@
-//! What is presented, as the wire has it.
+//! What is presented, as the wire has it: the members of each method, and no others.
 
-use secrecy::ExposeSecret as _;
-use serde::Serialize;
+use courier_wire::{Credential, InstanceIdentity, Secret, SignedRequest};
+use secrecy::{ExposeSecret as _, SecretString};
 
-use crate::auth::presented::{AwsProof, Presented, SignedRequest};
+use crate::auth::presented::{self, AwsProof, Presented};
 
-/// What is presented, as the wire has it: the members of each method, and no others.
-#[derive(Default, Serialize)]
-pub(super) struct Credential<'a> {
-    #[serde(skip_serializing_if = "Option::is_none")]
-    client_id: Option<&'a str>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    client_secret: Option<&'a str>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    challenge_jws: Option<&'a str>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    svid_type: Option<&'static str>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    token: Option<&'a str>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    access_token: Option<&'a str>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    resource: Option<&'a str>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    tenant_id: Option<&'a str>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    signed_request: Option<Signed<'a>>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    instance_identity: Option<Instance<'a>>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    role_arn: Option<&'a str>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    region: Option<&'a str>,
-}
-
-#[derive(Serialize)]
-struct Signed<'a> {
-    method: &'a str,
-    url: &'a str,
-    headers: Vec<[&'a str; 2]>,
-    body: &'a str,
-}
-
-#[derive(Serialize)]
-struct Instance<'a> {
-    document: &'a str,
-    pkcs7: &'a str,
-}
-
-impl<'a> Credential<'a> {
-    /// The members of what is presented.
-    pub(super) fn of(presented: &'a Presented) -> Self {
-        let mut credential = Self::default();
-        match presented {
-            Presented::ClientSecret {
-                client_id,
-                client_secret,
-            } => {
-                credential.client_id = Some(client_id);
-                credential.client_secret = Some(client_secret.expose_secret());
-            }
-            Presented::Certificate { challenge_jws } => {
-                credential.challenge_jws = Some(challenge_jws.expose_secret());
-            }
-            Presented::SpiffeJwt { token } => {
-                credential.svid_type = Some("jwt");
-                credential.token = Some(token.expose_secret());
-            }
-            Presented::SpiffeX509 { challenge_jws } => {
-                credential.svid_type = Some("x509");
-                credential.challenge_jws = Some(challenge_jws.expose_secret());
-            }
-            Presented::AzureArc {
-                access_token,
-                resource,
-            } => {
-                credential.access_token = Some(access_token.expose_secret());
-                credential.resource = Some(resource);
-            }
-            Presented::AzureJwt {
-                token,
-                tenant_id,
-                client_id,
-            } => {
-                credential.token = Some(token.expose_secret());
-                credential.tenant_id = Some(tenant_id);
-                credential.client_id = Some(client_id);
-            }
-            Presented::AwsOidc {
-                proof,
-                role_arn,
-                region,
-            } => {
-                credential.role_arn = Some(role_arn);
-                credential.region = Some(region);
-                credential.prove_aws(proof);
-            }
-            Presented::OidcJwt { token } => credential.token = Some(token.expose_secret()),
-        }
-        credential
-    }
-
-    /// Whether it is good for one request alone.
-    pub(super) fn is_signed_challenge(&self) -> bool {
-        self.challenge_jws.is_some()
-    }
-
-    fn prove_aws(&mut self, proof: &'a AwsProof) {
-        match proof {
-            AwsProof::Token(token) => self.token = Some(token.expose_secret()),
-            AwsProof::SignedRequest(request) => self.signed_request = Some(Signed::of(request)),
-            AwsProof::InstanceIdentity { document, pkcs7 } => {
-                self.instance_identity = Some(Instance { document, pkcs7 });
-            }
-        }
+/// The members of what is presented.
+pub(super) fn credential(presented: Presented) -> Credential {
+    match presented {
+        Presented::ClientSecret {
+            client_id,
+            client_secret,
+        } => Credential {
+            client_id: Some(client_id),
+            client_secret: Some(secret(&client_secret)),
+            ..Credential::default()
+        },
+        Presented::Certificate { challenge_jws } => Credential {
+            challenge_jws: Some(secret(&challenge_jws)),
+            ..Credential::default()
+        },
+        Presented::SpiffeJwt { token } => Credential {
+            svid_type: Some("jwt".to_owned()),
+            token: Some(secret(&token)),
+            ..Credential::default()
+        },
+        Presented::SpiffeX509 { challenge_jws } => Credential {
+            svid_type: Some("x509".to_owned()),
+            challenge_jws: Some(secret(&challenge_jws)),
+            ..Credential::default()
+        },
+        Presented::AzureArc {
+            access_token,
+            resource,
+        } => Credential {
+            access_token: Some(secret(&access_token)),
+            resource: Some(resource),
+            ..Credential::default()
+        },
+        Presented::AzureJwt {
+            token,
+            tenant_id,
+            client_id,
+        } => Credential {
+            token: Some(secret(&token)),
+            tenant_id: Some(tenant_id),
+            client_id: Some(client_id),
+            ..Credential::default()
+        },
+        Presented::AwsOidc {
+            proof,
+            role_arn,
+            region,
+        } => Credential {
+            role_arn: Some(role_arn),
+            region: Some(region),
+            ..aws(proof)
+        },
+        Presented::OidcJwt { token } => Credential {
+            token: Some(secret(&token)),
+            ..Credential::default()
+        },
     }
 }
 
-impl<'a> Signed<'a> {
-    fn of(request: &'a SignedRequest) -> Self {
-        Self {
-            method: &request.method,
-            url: &request.url,
-            headers: request
-                .headers
-                .iter()
-                .map(|(name, value)| [name.as_str(), value.expose_secret()])
-                .collect(),
-            body: &request.body,
-        }
+fn aws(proof: AwsProof) -> Credential {
+    match proof {
+        AwsProof::Token(token) => Credential {
+            token: Some(secret(&token)),
+            ..Credential::default()
+        },
+        AwsProof::SignedRequest(request) => Credential {
+            signed_request: Some(signed(request)),
+            ..Credential::default()
+        },
+        AwsProof::InstanceIdentity { document, pkcs7 } => Credential {
+            instance_identity: Some(InstanceIdentity { document, pkcs7 }),
+            ..Credential::default()
+        },
     }
+}
+
+fn signed(request: presented::SignedRequest) -> SignedRequest {
+    let headers = request.headers.into_iter();
+    SignedRequest {
+        method: request.method,
+        url: request.url,
+        headers: headers.map(|(name, value)| (name, secret(&value))).collect(),
+        body: request.body,
+    }
+}
+
+fn secret(text: &SecretString) -> Secret {
+    Secret::from(text.expose_secret().to_owned())
 }

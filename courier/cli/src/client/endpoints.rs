@@ -1,18 +1,22 @@
 //! One function per endpoint: its path, whether it needs the session, whether it may be repeated.
 //!
-//! What is sent and read is of the caller's choice; this file knows no member of it. Every call that changes something carries an
-//! idempotency key, so that it may be repeated; the one that hands something out once is not repeated.
+//! What is sent and read is written once, in `courier_wire`. Every call that changes something carries an idempotency key, so that it
+//! may be repeated; the one that hands something out once is not repeated.
 
 use std::time::Duration;
 
+use courier_wire::{
+    Ack, Fingerprints, Health, MAX_WAIT_SECONDS, OrderAnswer, OrderRequest, Orders, OwnRecord, Preflight,
+    RenewalInfo, Report, Revocation, RevocationRequest, Statuses, Verified,
+};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use uuid::Uuid;
 
-use super::{Answer, Call, Courier, Fault};
+use super::{Answer, Call, Client, Courier, Fault, skew};
 
 /// Longest wait for an order in one call.
-pub const MAX_WAIT: Duration = Duration::from_secs(25);
+pub const MAX_WAIT: Duration = Duration::from_secs(MAX_WAIT_SECONDS);
 
 const ROOT: &str = "/api/v1/courier";
 
@@ -41,11 +45,22 @@ pub enum CaBundle {
     },
 }
 
-impl Courier {
+/// What anybody may ask.
+impl Client {
+    /// What the appliance says of itself; the difference of the clocks is told on the way.
+    pub async fn health(&self) -> Result<Health, Fault> {
+        let health: Health = self.perform(&Call::get("/api/v1/health")).await?.json()?;
+        let ahead = skew::seconds_ahead(self.clock().now(), health.server_time);
+        if let Some(warning) = skew::warning(ahead) {
+            tracing::warn!("{warning}");
+        }
+        Ok(health)
+    }
+
     /// The trust anchors and intermediates, unless they are those of this tag.
     pub async fn ca_bundle(&self, etag: Option<&str>) -> Result<CaBundle, Fault> {
-        let call = Call::get(format!("{ROOT}/ca-bundle")).unless(etag);
-        let answer = self.client().perform(&call).await?;
+        let call = Call::get(format!("{ROOT}/ca-bundle")).in_pem().unless(etag);
+        let answer = self.perform(&call).await?;
         if answer.status == 304 {
             return Ok(CaBundle::Same);
         }
@@ -54,36 +69,34 @@ impl Courier {
             etag: answer.header("etag").map(ToOwned::to_owned),
         })
     }
+}
 
+impl Courier {
     /// How session and record stand.
-    pub async fn verify<T: DeserializeOwned>(&self) -> Result<T, Fault> {
+    pub async fn verify(&self) -> Result<Verified, Fault> {
         self.asked("/auth/verify").await
     }
 
     /// What the appliance knows of this courier.
-    pub async fn description<T: DeserializeOwned>(&self) -> Result<T, Fault> {
+    pub async fn description(&self) -> Result<OwnRecord, Fault> {
         self.asked("/self").await
     }
 
     /// All checks of an order, without one.
-    pub async fn preflight<T: DeserializeOwned>(&self, order: &impl Serialize) -> Result<T, Fault> {
+    pub async fn preflight(&self, order: &OrderRequest) -> Result<Preflight, Fault> {
         let call = Call::post(format!("{ROOT}/preflight"), order)?.repeatable();
         self.call(&call).await?.json()
     }
 
     /// A new order, known again by this key.
-    pub async fn order<T: DeserializeOwned>(
-        &self,
-        order: &impl Serialize,
-        key: &str,
-    ) -> Result<Told<T>, Fault> {
+    pub async fn order(&self, order: &OrderRequest, key: &str) -> Result<Told<OrderAnswer>, Fault> {
         let call = Call::post(format!("{ROOT}/orders"), order)?.with_idempotency_key(key);
         let answer = self.call(&call).await?;
         self.told(&answer)
     }
 
     /// The orders of this courier that fit these names and values.
-    pub async fn orders<T: DeserializeOwned>(&self, filter: &[(&str, &str)]) -> Result<T, Fault> {
+    pub async fn orders(&self, filter: &[(&str, &str)]) -> Result<Orders, Fault> {
         let mut query = url::form_urlencoded::Serializer::new(String::new());
         query.extend_pairs(filter);
         match query.finish().as_str() {
@@ -93,11 +106,7 @@ impl Courier {
     }
 
     /// How an order stands; the appliance waits for a change as long as this, at most [`MAX_WAIT`].
-    pub async fn order_status<T: DeserializeOwned>(
-        &self,
-        order: Uuid,
-        wait: Duration,
-    ) -> Result<Told<T>, Fault> {
+    pub async fn order_status(&self, order: Uuid, wait: Duration) -> Result<Told<OrderAnswer>, Fault> {
         let wait = wait.min(MAX_WAIT);
         let mut path = format!("{ROOT}/orders/{order}");
         if !wait.is_zero() {
@@ -109,13 +118,12 @@ impl Courier {
 
     /// The certificate of an order and those above it, in PEM.
     pub async fn certificate(&self, order: Uuid) -> Result<String, Fault> {
-        let answer = self
-            .call(&Call::get(format!("{ROOT}/orders/{order}/certificate")))
-            .await?;
+        let call = Call::get(format!("{ROOT}/orders/{order}/certificate")).in_pem();
+        let answer = self.call(&call).await?;
         Ok(answer.text()?.to_owned())
     }
 
-    /// The encrypted key of an order. It is handed out once.
+    /// The encrypted key of an order, in a form of the caller's choice. It is handed out once.
     pub async fn key<T: DeserializeOwned>(&self, order: Uuid) -> Result<T, Fault> {
         self.call(&Call::take(format!("{ROOT}/orders/{order}/key")))
             .await?
@@ -123,48 +131,49 @@ impl Courier {
     }
 
     /// Tells what became of a certificate here.
-    pub async fn acknowledge(&self, order: Uuid, report: &impl Serialize) -> Result<(), Fault> {
-        self.done(&format!("/orders/{order}/ack"), report).await
+    pub async fn acknowledge(&self, order: Uuid, report: &Ack) -> Result<(), Fault> {
+        self.done(&format!("/orders/{order}/ack"), report).await.map(drop)
     }
 
     /// Gives an order up that is not signed yet.
     pub async fn cancel(&self, order: Uuid) -> Result<(), Fault> {
         self.done(&format!("/orders/{order}/cancel"), &serde_json::json!({}))
             .await
+            .map(drop)
     }
 
     /// How certificates stand.
-    pub async fn certificates_status<T: DeserializeOwned>(&self, which: &impl Serialize) -> Result<T, Fault> {
+    pub async fn certificates_status(&self, which: &Fingerprints) -> Result<Statuses, Fault> {
         let call = Call::post(format!("{ROOT}/certificates/status"), which)?.repeatable();
         self.call(&call).await?.json()
     }
 
     /// When a certificate is best renewed.
-    pub async fn renewal_info<T: DeserializeOwned>(&self, fingerprint: &str) -> Result<Told<T>, Fault> {
+    pub async fn renewal_info(&self, fingerprint: &str) -> Result<Told<RenewalInfo>, Fault> {
         let path = format!("{ROOT}/certificates/{}/renewal-info", checked(fingerprint)?);
         let answer = self.call(&Call::get(path)).await?;
         self.told(&answer)
     }
 
     /// Revokes a certificate.
-    pub async fn revoke(&self, fingerprint: &str, why: &impl Serialize) -> Result<(), Fault> {
-        self.done(&format!("/certificates/{}/revoke", checked(fingerprint)?), why)
-            .await
+    pub async fn revoke(&self, fingerprint: &str, why: &RevocationRequest) -> Result<Revocation, Fault> {
+        let path = format!("/certificates/{}/revoke", checked(fingerprint)?);
+        self.done(&path, why).await?.json()
     }
 
     /// Tells how this machine is.
-    pub async fn report(&self, report: &impl Serialize) -> Result<(), Fault> {
-        self.done("/report", report).await
+    pub async fn report(&self, report: &Report) -> Result<(), Fault> {
+        self.done("/report", report).await.map(drop)
     }
 
     async fn asked<T: DeserializeOwned>(&self, path: &str) -> Result<T, Fault> {
         self.call(&Call::get(format!("{ROOT}{path}"))).await?.json()
     }
 
-    async fn done(&self, path: &str, body: &impl Serialize) -> Result<(), Fault> {
+    async fn done(&self, path: &str, body: &impl Serialize) -> Result<Answer, Fault> {
         let key = Uuid::new_v4().to_string();
         let call = Call::post(format!("{ROOT}{path}"), body)?.with_idempotency_key(&key);
-        self.call(&call).await.map(|_| ())
+        self.call(&call).await
     }
 
     fn told<T: DeserializeOwned>(&self, answer: &Answer) -> Result<Told<T>, Fault> {

@@ -1,9 +1,9 @@
 //! Making a call: which address is asked, how often, and how much of an answer is read.
 
+use courier_wire::Secret;
 use reqwest::header::{
     ACCEPT, AUTHORIZATION, CONTENT_TYPE, HOST, HeaderMap, HeaderName, HeaderValue, IF_NONE_MATCH,
 };
-use secrecy::{ExposeSecret as _, SecretString};
 use zeroize::Zeroizing;
 
 use super::answer::{Answer, Refusal};
@@ -24,7 +24,7 @@ const DPOP: HeaderName = HeaderName::from_static("dpop");
 #[derive(Clone, Copy, Debug, Default)]
 pub(super) struct Pass<'a> {
     /// The word before the token, and the token.
-    pub(super) token: Option<(&'a str, &'a SecretString)>,
+    pub(super) token: Option<(&'a str, &'a Secret)>,
     /// The proof key.
     pub(super) proof: Option<&'a ProofKey>,
 }
@@ -163,10 +163,7 @@ impl Client {
 
     fn headers(&self, call: &Call, pass: Pass<'_>, shown: &str) -> Result<HeaderMap, Fault> {
         let mut headers = HeaderMap::new();
-        headers.insert(
-            ACCEPT,
-            HeaderValue::from_static("application/json, application/pem-certificate-chain"),
-        );
+        headers.insert(ACCEPT, HeaderValue::from_static(call.accept));
         if call.body.is_some() {
             headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
         }
@@ -177,13 +174,10 @@ impl Client {
             headers.insert(IF_NONE_MATCH, plain(etag)?);
         }
         if let Some((word, token)) = pass.token {
-            headers.insert(
-                AUTHORIZATION,
-                secret(&format!("{word} {}", token.expose_secret()))?,
-            );
+            headers.insert(AUTHORIZATION, secret(&format!("{word} {}", token.expose()))?);
         }
         if let Some(key) = pass.proof {
-            let token = pass.token.map(|(_, token)| token.expose_secret());
+            let token = pass.token.map(|(_, token)| token.expose());
             let proof = key.prove(call.method.as_str(), shown, token, self.clock().now())?;
             headers.insert(DPOP, secret(&proof)?);
         }

@@ -2,15 +2,14 @@
 
 use std::sync::Arc;
 
-use secrecy::SecretString;
-use serde::{Deserialize, Serialize};
+use courier_wire::{AuthRequest, Challenge, Opened, Secret};
 use tokio::sync::{Mutex, OnceCell};
 use uuid::Uuid;
 
 use super::call::Call;
-use super::credential::Credential;
+use super::credential::credential;
 use super::exchange::{Client, Pass};
-use super::{Answer, Fault, skew};
+use super::{Answer, Fault};
 use crate::auth::proof::ProofKey;
 use crate::auth::{self, Appliance, Context, Environment, Method, Pending, Places};
 
@@ -40,6 +39,19 @@ impl std::fmt::Debug for Principal {
     }
 }
 
+impl Principal {
+    /// What signs in.
+    fn program(&self) -> courier_wire::Client {
+        courier_wire::Client {
+            name: "courier".to_owned(),
+            version: env!("CARGO_PKG_VERSION").to_owned(),
+            os: std::env::consts::OS.to_owned(),
+            arch: std::env::consts::ARCH.to_owned(),
+            hostname: self.hostname.clone(),
+        }
+    }
+}
+
 /// A courier at the appliance.
 #[derive(Debug)]
 pub struct Courier {
@@ -54,25 +66,7 @@ pub struct Courier {
 #[derive(Debug)]
 struct Session {
     word: &'static str,
-    token: SecretString,
-}
-
-/// What the appliance says of itself to anybody.
-#[derive(Clone, Debug, Deserialize)]
-pub struct Health {
-    /// `ok`, or what it is instead.
-    #[serde(default)]
-    pub status: String,
-    /// The version of the program.
-    #[serde(default)]
-    pub version: String,
-    /// The versions of this protocol.
-    #[serde(default)]
-    pub api_versions: Vec<String>,
-    /// The time there.
-    pub server_time: Option<jiff::Timestamp>,
-    /// Who it is.
-    pub identity: String,
+    token: Secret,
 }
 
 impl Courier {
@@ -86,22 +80,6 @@ impl Courier {
             identity: OnceCell::new(),
             session: Mutex::new(None),
         })
-    }
-
-    /// What the appliance says of itself; the difference of the clocks is told on the way.
-    pub async fn health(&self) -> Result<Health, Fault> {
-        let answer = self.client.perform(&Call::get("/api/v1/health")).await?;
-        let health: Health = answer.json()?;
-        let there = health
-            .server_time
-            .or_else(|| answer.header("date").and_then(skew::http_date));
-        if let Some(there) = there {
-            let ahead = skew::seconds_ahead(self.client.clock().now(), there);
-            if let Some(warning) = skew::warning(ahead) {
-                tracing::warn!("{warning}");
-            }
-        }
-        Ok(health)
     }
 
     /// Signs in.
@@ -175,30 +153,27 @@ impl Courier {
             thumbprint: thumbprint.as_deref(),
         };
         let presented = self.principal.method.present(&context).await?;
-        let request = Request {
-            uuid: self.principal.uuid,
-            method: self.principal.method.name(),
-            credential: Credential::of(&presented),
+        let request = AuthRequest {
+            uuid: self.principal.uuid.to_string(),
+            method: self.principal.method.name().to_owned(),
+            credential: credential(presented),
             proof_key: self.proof.as_ref().map(ProofKey::jwk),
-            client: About {
-                name: "courier",
-                version: env!("CARGO_PKG_VERSION"),
-                os: std::env::consts::OS,
-                arch: std::env::consts::ARCH,
-                hostname: &self.principal.hostname,
-            },
+            client: Some(self.principal.program()),
         };
         let mut call = Call::post("/api/v1/courier/auth", &request)?;
         // A signed challenge is taken once.
-        if !request.credential.is_signed_challenge() {
+        if request.credential.challenge_jws.is_none() {
             call = call.repeatable();
         }
         let pass = Pass {
             token: None,
             proof: self.proof.as_ref(),
         };
-        let answer = self.client.perform_with(&call, pass).await?;
-        let opened: Opened = answer.json()?;
+        let opened: Opened = self.client.perform_with(&call, pass).await?.json()?;
+        let malformed = |reason: &str| Fault::Malformed {
+            endpoint: "the appliance".to_owned(),
+            reason: reason.to_owned(),
+        };
         // A hop that took the proof key out of the request shows here.
         let word = match (
             opened.session.token_type.to_ascii_lowercase().as_str(),
@@ -206,16 +181,12 @@ impl Courier {
         ) {
             ("dpop", Some(_)) => "DPoP",
             ("bearer", None) => "Bearer",
-            _ => {
-                return Err(Fault::Malformed {
-                    endpoint: "the appliance".to_owned(),
-                    reason: "the session is not bound as it was asked for".to_owned(),
-                });
-            }
+            _ => return Err(malformed("the session is not bound as it was asked for")),
         };
+        let token = opened.session.token;
         Ok(Session {
             word,
-            token: opened.session.token,
+            token: token.ok_or_else(|| malformed("the session has no token"))?,
         })
     }
 }
@@ -225,7 +196,7 @@ impl Appliance for Courier {
         Box::pin(async move {
             let identity = self
                 .identity
-                .get_or_try_init(|| async { self.health().await.map(|health| health.identity) })
+                .get_or_try_init(|| async { self.client.health().await.map(|health| health.identity) })
                 .await
                 .map_err(|fault| auth::Fault::Appliance(Box::new(fault)))?;
             Ok(identity.clone())
@@ -245,39 +216,4 @@ impl Appliance for Courier {
                 .map_err(|fault: Fault| auth::Fault::Appliance(Box::new(fault)))
         })
     }
-}
-
-#[derive(Serialize)]
-struct Request<'a> {
-    uuid: Uuid,
-    method: &'static str,
-    credential: Credential<'a>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    proof_key: Option<serde_json::Value>,
-    client: About<'a>,
-}
-
-#[derive(Serialize)]
-struct About<'a> {
-    name: &'static str,
-    version: &'static str,
-    os: &'static str,
-    arch: &'static str,
-    hostname: &'a str,
-}
-
-#[derive(Deserialize)]
-struct Challenge {
-    nonce: String,
-}
-
-#[derive(Deserialize)]
-struct Opened {
-    session: OpenedSession,
-}
-
-#[derive(Deserialize)]
-struct OpenedSession {
-    token: SecretString,
-    token_type: String,
 }

@@ -15,6 +15,7 @@ fn wanted(threshold: Threshold) -> Wanted {
     Wanted {
         names: vec!["dns:a.example".parse().unwrap(), "dns:b.example".parse().unwrap()],
         subject: None,
+        has_changed: None,
         key: KeyAlgorithm::P256,
         threshold,
         renew_on_drift: true,

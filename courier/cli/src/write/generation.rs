@@ -194,9 +194,23 @@ impl<'a> Shelf<'a> {
         if self.settings.layout == Layout::Plain {
             return self.copy(number, watch);
         }
+        if self.current()?.is_none() {
+            self.link_ahead(number, watch)?;
+        }
         watch.step("switch");
         self.set.replace_link(CURRENT, &format!("generations/{number}"))?;
         self.link(number, replace, watch)
+    }
+
+    /// Links where nothing stands yet. Before the first switch they lead nowhere, so that all names appear at once.
+    fn link_ahead(&self, number: u64, watch: &mut impl Watch) -> Result<(), WriteFault> {
+        for name in self.generations.enter(&number.to_string())?.names()? {
+            if self.folder.stat(&name)?.is_none() {
+                watch.step("link a stable name ahead");
+                self.folder.replace_link(&name, &self.target(&name))?;
+            }
+        }
+        Ok(())
     }
 
     /// Each stable name of a generation is a link through `current`; links of ours that have lost their file go.

@@ -8,18 +8,40 @@
     reason = "a test says what broke by panicking"
 )]
 
+use courier_wire::Code;
 use serde_json::json;
 
 use super::super::bed::{Bed, Reply};
 use super::super::{Call, Fault, Refusal};
 use super::client;
 
-/// Whether a call that may be repeated is.
-#[derive(Clone, Copy, PartialEq)]
-enum Again {
-    No,
-    Yes,
-}
+/// The table of the protocol (§3.5): status of HTTP, code, what the program ends with.
+const ROWS: [(u16, &str, u8); 24] = [
+    (400, "MALFORMED_REQUEST", 1),
+    (401, "INVALID_CREDENTIALS", 3),
+    (401, "SESSION_EXPIRED", 3),
+    (401, "METHOD_NOT_ENABLED", 3),
+    (401, "IP_NOT_ALLOWED", 3),
+    (403, "COURIER_DISABLED", 5),
+    (403, "DOMAIN_NOT_REGISTERED", 5),
+    (403, "DOMAIN_DISABLED", 5),
+    (403, "DOMAIN_NOT_ALLOWED", 5),
+    (403, "POLICY_DENIED", 5),
+    (403, "KEY_MODE_NOT_ALLOWED", 5),
+    (404, "NOT_FOUND", 1),
+    (409, "IDEMPOTENCY_CONFLICT", 6),
+    (409, "ORDER_NOT_CANCELLABLE", 6),
+    (409, "ALREADY_RETRIEVED", 6),
+    (410, "ORDER_EXPIRED", 6),
+    (410, "KEY_EXPIRED", 6),
+    (422, "VALIDATION_ERROR", 2),
+    (422, "BAD_CSR", 2),
+    (422, "WEAK_KEY", 5),
+    (426, "CLIENT_TOO_OLD", 2),
+    (429, "RATE_LIMITED", 4),
+    (503, "SIGNER_UNAVAILABLE", 4),
+    (503, "SEALED", 4),
+];
 
 fn envelope(status: u16, code: &str) -> Reply {
     Reply::json(
@@ -27,7 +49,7 @@ fn envelope(status: u16, code: &str) -> Reply {
         &json!({
             "success": false,
             "error": {
-                "code": code, "message": "in words", "retryable": matches!(status, 429 | 503),
+                "code": code, "message": "in words", "retryable": Code::from_text(code).is_retryable(),
                 "details": [{ "field": "sans.dns[1]", "problem": "not covered" }], "request_id": "r-1"
             }
         }),
@@ -41,56 +63,26 @@ async fn refused(bed: &Bed, call: Call) -> Refusal {
     }
 }
 
-/// One row: the code arrives whole, means this exit code, and is asked for again as it says.
-async fn row(status: u16, code: &'static str, exit: u8, again: Again) {
-    let bed = Bed::plain(move |_, _| envelope(status, code)).await;
-    let refusal = refused(&bed, Call::get("/api/v1/courier/orders")).await;
-    assert_eq!((refusal.status, refusal.code.as_str()), (status, code));
-    assert_eq!(refusal.exit_code(), exit);
-    assert_eq!(refusal.message, "in words");
-    assert_eq!(refusal.details[0].field, "sans.dns[1]");
-    assert_eq!(refusal.request_id.as_deref(), Some("r-1"));
-    let tries = if again == Again::Yes { 3 } else { 1 };
-    assert_eq!(bed.asked().len(), tries, "{code}");
-    // What is not known to be harmless is made once.
-    refused(&bed, Call::post("/api/v1/courier/x", &json!({})).unwrap()).await;
-    assert_eq!(bed.asked().len(), tries + 1, "{code}");
-}
-
-macro_rules! rows {
-    ($($name:ident: $status:literal $code:literal => $exit:literal, $again:ident;)*) => {
-        $(#[tokio::test]
-        async fn $name() {
-            row($status, $code, $exit, Again::$again).await;
-        })*
-    };
-}
-
-rows! {
-    malformed_request: 400 "MALFORMED_REQUEST" => 1, No;
-    invalid_credentials: 401 "INVALID_CREDENTIALS" => 3, No;
-    session_expired_without_a_session: 401 "SESSION_EXPIRED" => 3, No;
-    method_not_enabled: 401 "METHOD_NOT_ENABLED" => 3, No;
-    ip_not_allowed: 401 "IP_NOT_ALLOWED" => 3, No;
-    courier_disabled: 403 "COURIER_DISABLED" => 5, No;
-    domain_not_registered: 403 "DOMAIN_NOT_REGISTERED" => 5, No;
-    domain_disabled: 403 "DOMAIN_DISABLED" => 5, No;
-    domain_not_allowed: 403 "DOMAIN_NOT_ALLOWED" => 5, No;
-    policy_denied: 403 "POLICY_DENIED" => 5, No;
-    key_mode_not_allowed: 403 "KEY_MODE_NOT_ALLOWED" => 5, No;
-    not_found: 404 "NOT_FOUND" => 1, No;
-    idempotency_conflict: 409 "IDEMPOTENCY_CONFLICT" => 6, No;
-    order_not_cancellable: 409 "ORDER_NOT_CANCELLABLE" => 6, No;
-    already_retrieved: 409 "ALREADY_RETRIEVED" => 6, No;
-    order_expired: 410 "ORDER_EXPIRED" => 6, No;
-    key_expired: 410 "KEY_EXPIRED" => 6, No;
-    validation_error: 422 "VALIDATION_ERROR" => 2, No;
-    bad_csr: 422 "BAD_CSR" => 2, No;
-    weak_key: 422 "WEAK_KEY" => 5, No;
-    client_too_old: 426 "CLIENT_TOO_OLD" => 2, No;
-    rate_limited: 429 "RATE_LIMITED" => 4, Yes;
-    signer_unavailable: 503 "SIGNER_UNAVAILABLE" => 4, Yes;
-    sealed: 503 "SEALED" => 4, Yes;
+/// Every code that there is arrives whole, means its exit code, and is asked for again where that may help.
+#[tokio::test]
+async fn every_code_of_the_protocol_means_its_exit_code() {
+    assert_eq!(Code::all().count(), ROWS.len());
+    for code in Code::all() {
+        let row = ROWS.into_iter().find(|(_, text, _)| *text == code.as_str());
+        let (status, text, exit) = row.unwrap_or_else(|| panic!("{code:?} is in no row"));
+        let bed = Bed::plain(move |_, _| envelope(status, text)).await;
+        let refusal = refused(&bed, Call::get("/api/v1/courier/orders")).await;
+        assert_eq!((refusal.status, refusal.code.as_str()), (status, text));
+        assert_eq!(refusal.exit_code(), exit, "{text}");
+        assert_eq!(refusal.message, "in words");
+        assert_eq!(refusal.details[0].field, "sans.dns[1]");
+        assert_eq!(refusal.request_id.as_deref(), Some("r-1"));
+        let tries = if matches!(status, 429 | 503) { 3 } else { 1 };
+        assert_eq!(bed.asked().len(), tries, "{text}");
+        // What is not known to be harmless is made once.
+        refused(&bed, Call::post("/api/v1/courier/x", &json!({})).unwrap()).await;
+        assert_eq!(bed.asked().len(), tries + 1, "{text}");
+    }
 }
 
 #[tokio::test]

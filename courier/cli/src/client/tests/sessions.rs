@@ -56,7 +56,7 @@ fn opened(token: &str, kind: &str) -> Reply {
 fn expired() -> Reply {
     Reply::json(
         401,
-        &json!({ "success": false, "error": { "code": "SESSION_EXPIRED", "message": "gone" } }),
+        &json!({ "success": false, "error": { "code": "SESSION_EXPIRED", "message": "gone", "retryable": true } }),
     )
 }
 
@@ -194,7 +194,7 @@ async fn the_identity_is_asked_for_once_and_a_challenge_each_time() {
             200,
             &json!({ "status": "ok", "version": "1", "api_versions": ["v1"], "server_time": "2027-01-15T08:00:00Z", "identity": IDENTITY }),
         ),
-        _ => Reply::json(200, &json!({ "success": true, "nonce": NONCE, "expires_in": 60 })),
+        _ => Reply::json(200, &json!({ "success": true, "nonce": NONCE, "expires_at": "2027-01-15T08:01:00Z" })),
     })
     .await;
     let courier = courier(&bed, secret(), Surroundings::nowhere(), true);
@@ -217,5 +217,5 @@ async fn the_identity_is_asked_for_once_and_a_challenge_each_time() {
             .count(),
         2
     );
-    assert_eq!(courier.health().await.unwrap().api_versions, ["v1"]);
+    assert_eq!(courier.client().health().await.unwrap().api_versions, ["v1"]);
 }

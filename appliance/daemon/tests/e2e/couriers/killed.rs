@@ -1,0 +1,138 @@
+//! The courier is killed before each of its effects, one after the other: what is on disk always serves, and the next run repairs.
+//!
+//! The courier runs in a child of this program that kills itself by SIGKILL at a given effect: the program itself has no such switch.
+
+use std::path::Path;
+use std::process::Command;
+
+use clap::Parser as _;
+use courier::write::Watch;
+
+use super::host::Host;
+use crate::api::Api;
+use crate::harness::{Appliance, Keys, judge};
+
+/// Names the child: the effect that it dies at, and its words.
+const DIES_AT: &str = "COURIER_TEST_DIES_AT";
+const WORDS: &str = "COURIER_TEST_WORDS";
+
+/// Kills its process before an effect.
+struct Death {
+    left: usize,
+}
+
+impl Watch for Death {
+    fn step(&mut self, _: &str) {
+        if self.left == 0 {
+            let own = i32::try_from(std::process::id()).unwrap();
+            let own = rustix::process::Pid::from_raw(own).unwrap();
+            rustix::process::kill_process(own, rustix::process::Signal::KILL).unwrap();
+        }
+        self.left -= 1;
+    }
+}
+
+/// The child of the tests below; by itself it does nothing.
+#[test]
+fn courier_that_dies() {
+    let (Ok(at), Ok(words)) = (std::env::var(DIES_AT), std::env::var(WORDS)) else {
+        return;
+    };
+    let _ = rustls::crypto::aws_lc_rs::default_provider().install_default();
+    let arguments = courier::args::Arguments::parse_from(words.split('\n'));
+    let mut death = Death {
+        left: at.parse().unwrap(),
+    };
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()
+        .unwrap();
+    let code = runtime.block_on(courier::cmd::perform(arguments, &mut death));
+    std::process::exit(i32::from(code));
+}
+
+/// Runs a courier that dies before its effect with this number; how it ended.
+fn run_and_die(host: &Host, words: &[&str], at: usize) -> std::process::ExitStatus {
+    let config = host.file("config.yaml");
+    let mut all = vec!["courier", "--config", config.to_str().unwrap()];
+    all.extend(words);
+    let name = concat!(module_path!(), "::courier_that_dies");
+    let name = name.split_once("::").unwrap().1;
+    Command::new(std::env::current_exe().unwrap())
+        .args(["--exact", name, "--nocapture"])
+        .env(DIES_AT, at.to_string())
+        .env(WORDS, all.join("\n"))
+        .output()
+        .unwrap()
+        .status
+}
+
+/// The serial number of the certificate on disk, which must be the key's; none when there is neither.
+fn serial(host: &Host) -> Option<String> {
+    let (certificate, key) = (host.output("cert.pem"), host.output("privkey.pem"));
+    if !certificate.exists() {
+        assert!(!key.exists(), "a key without its certificate");
+        return None;
+    }
+    let of = |words: &[&str]| judge("openssl", words);
+    let path = |path: &Path| path.to_str().unwrap().to_owned();
+    let (certificate, key) = (path(&certificate), path(&key));
+    assert_eq!(
+        of(&["x509", "-in", &certificate, "-noout", "-pubkey"]),
+        of(&["pkey", "-in", &key, "-pubout"]),
+        "the certificate on disk is not the key's"
+    );
+    Some(of(&["x509", "-in", &certificate, "-noout", "-serial"]))
+}
+
+/// Kills couriers with these words at one effect after the other until one lives to its end; how many died.
+fn all_deaths(appliance: &Appliance, words: &[&str], is_renewal: bool) -> usize {
+    for at in 0.. {
+        // Each has a record of its own: the appliance limits how often one courier signs in.
+        let name = format!("{}-{at}", if is_renewal { "renewal" } else { "first" });
+        let host = Host::new(appliance, &name, "");
+        if is_renewal {
+            host.ok(&["run"]);
+        }
+        let before = serial(&host);
+        let ended = run_and_die(&host, words, at);
+        if ended.code() == Some(0) {
+            return at;
+        }
+        assert_eq!(ended.code(), None, "it was to be killed at {at}");
+        let left = serial(&host);
+        assert!(before.is_none() || left.is_some(), "what served is gone at {at}");
+        host.ok(&["run"]);
+        assert!(serial(&host).is_some(), "not repaired at {at}");
+        let calm = host.json(&["run"]);
+        assert_eq!(
+            (&calm["action"], &calm["outcome"]),
+            (&"nothing".into(), &"current".into()),
+            "at {at}: {calm}"
+        );
+        let orders = Api::new(appliance)
+            .get(&format!("courier-orders?courier={name}"))
+            .1;
+        let orders = orders["items"].as_array().unwrap();
+        // At most one that a dead courier placed and none of its successors asks for again.
+        assert!(
+            orders.len() <= if is_renewal { 2 } else { 1 },
+            "at {at}: {orders:?}"
+        );
+        assert!(
+            orders.iter().all(|order| order["status"] == "installed"),
+            "at {at}: {orders:?}"
+        );
+    }
+    unreachable!("it dies for ever")
+}
+
+#[test]
+fn a_courier_killed_at_any_effect_leaves_what_serves_and_the_next_run_repairs() {
+    let appliance = Appliance::start(Keys::Software);
+    let deaths = [
+        all_deaths(&appliance, &["run", "--quiet"], false),
+        all_deaths(&appliance, &["renew", "--force"], true),
+    ];
+    assert!(deaths.iter().all(|count| *count > 12), "{deaths:?}");
+}

@@ -1,0 +1,198 @@
+//! `run`, `generate`, `renew`, `status` and `generate-keys`: what is done certificate by certificate.
+
+use crate::args::Global;
+use crate::config::CertificateSettings;
+use crate::decide::Outcome;
+use crate::failure::Failure;
+use crate::key::LocalKey;
+use crate::lock::Lock;
+use crate::report::{Done, Report, Wrong};
+use crate::run::next::Intent;
+use crate::run::{self, Options, Task};
+use crate::site::Site;
+use crate::state::Memory;
+use crate::write::Watch;
+
+use super::Console;
+
+/// How `status` looks.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Look {
+    /// Whether the outcome becomes the exit code.
+    pub(super) is_check: bool,
+    /// Whether the appliance is left alone.
+    pub(super) is_offline: bool,
+    /// Whether metrics are printed instead.
+    pub(super) is_prometheus: bool,
+}
+
+/// One run for each certificate; the worst exit code.
+pub(super) async fn run(
+    intent: Intent,
+    global: &Global,
+    site: &Site,
+    chosen: &[CertificateSettings],
+    console: Console,
+    watch: &mut dyn Watch,
+) -> u8 {
+    if chosen.is_empty() {
+        return without_certificates(site, console);
+    }
+    let mut worst = 0;
+    for settings in chosen {
+        let task = task(global, site, settings);
+        let report = run::run(&task, intent, watch).await;
+        worst = worst.max(report.error.as_ref().map_or(0, |wrong| wrong.exit_code));
+        console.report(&report);
+    }
+    worst
+}
+
+/// How each certificate stands.
+pub(super) async fn status(
+    how: &Look,
+    global: &Global,
+    site: &Site,
+    chosen: &[CertificateSettings],
+    console: Console,
+) -> u8 {
+    if chosen.is_empty() {
+        return without_certificates(site, console);
+    }
+    let mut worst = 0;
+    let mut reports = Vec::new();
+    for settings in chosen {
+        let report = run::look(&task(global, site, settings), !how.is_offline).await;
+        let found = match (&report.error, report.outcome) {
+            (Some(wrong), _) => wrong.exit_code,
+            (None, Some(outcome)) if how.is_check => check_code(outcome),
+            (None, _) => 0,
+        };
+        worst = worst.max(found);
+        if how.is_prometheus {
+            reports.push(report);
+        } else {
+            console.report(&report);
+        }
+    }
+    if how.is_prometheus {
+        console.print(metrics(&reports).trim_end());
+    }
+    worst
+}
+
+/// What `status --check` ends with.
+fn check_code(outcome: Outcome) -> u8 {
+    match outcome {
+        Outcome::Current | Outcome::OrderPending => 0,
+        Outcome::RenewalDue | Outcome::Superseded => 20,
+        Outcome::Missing | Outcome::Unreadable => 21,
+        Outcome::Expired | Outcome::NotYetValid => 22,
+        Outcome::Revoked => 23,
+        Outcome::KeyMismatch | Outcome::UntrustedChain => 24,
+        Outcome::ConfigDrift => 25,
+    }
+}
+
+/// The text format of Prometheus, for its text file collector.
+fn metrics(reports: &[Report]) -> String {
+    let label = |report: &Report| report.name.replace(['\\', '"', '\n'], "_");
+    let mut text = String::from(
+        "# HELP courier_certificate_not_after_seconds When the certificate ends, in seconds since 1970.\n\
+         # TYPE courier_certificate_not_after_seconds gauge\n",
+    );
+    for report in reports {
+        if let Some(until) = report.not_after {
+            let name = label(report);
+            let line = format!(
+                "courier_certificate_not_after_seconds{{name=\"{name}\"}} {}\n",
+                until.as_second()
+            );
+            text.push_str(&line);
+        }
+    }
+    text.push_str(
+        "# HELP courier_certificate_ok Whether the certificate is current.\n# TYPE courier_certificate_ok gauge\n",
+    );
+    for report in reports {
+        let is_ok = report.error.is_none() && report.outcome == Some(Outcome::Current);
+        let name = label(report);
+        let line = format!("courier_certificate_ok{{name=\"{name}\"}} {}\n", u8::from(is_ok));
+        text.push_str(&line);
+    }
+    text
+}
+
+/// A key pair for the next order of each certificate.
+pub(super) async fn generate_keys(
+    global: &Global,
+    site: &Site,
+    chosen: &[CertificateSettings],
+    console: Console,
+) -> u8 {
+    if chosen.is_empty() {
+        return without_certificates(site, console);
+    }
+    let mut worst = 0;
+    for settings in chosen {
+        let mut report = Report::of(&settings.name);
+        match prepare_key(global, settings).await {
+            Ok(()) => report.action = Done::KeyMade,
+            Err(failure) => report.error = Some(Wrong::from(&failure)),
+        }
+        worst = worst.max(report.error.as_ref().map_or(0, |wrong| wrong.exit_code));
+        console.report(&report);
+    }
+    worst
+}
+
+async fn prepare_key(global: &Global, settings: &CertificateSettings) -> Result<(), Failure> {
+    let memory = Memory::open(&settings.state_dir, &settings.name)?;
+    let _lock = Lock::acquire(&memory.lock_path(), global.lock_timeout).await?;
+    if global.dry_run {
+        return Ok(());
+    }
+    let key = LocalKey::generate(settings.key.kind)?;
+    let path = memory.keep_prepared_key(&key, settings.key.passphrase.as_ref())?;
+    tracing::info!(path = %path.display(), "the next order takes this key");
+    Ok(())
+}
+
+fn task<'a>(global: &Global, site: &'a Site, settings: &'a CertificateSettings) -> Task<'a> {
+    Task {
+        settings,
+        site,
+        options: Options {
+            is_dry: global.dry_run,
+            wait: global.wait,
+            lock_timeout: global.lock_timeout,
+        },
+    }
+}
+
+fn without_certificates(site: &Site, console: Console) -> u8 {
+    let failure = Failure::Usage("the file has no section `certificate`".to_owned());
+    console.failed(site.config(), &failure);
+    failure.exit_code()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn metrics_name_each_certificate() {
+        let mut report = Report::of("web\"01");
+        report.outcome = Some(Outcome::Current);
+        report.not_after = Some(jiff::Timestamp::UNIX_EPOCH);
+        let text = metrics(&[report]);
+        assert!(
+            text.contains("courier_certificate_not_after_seconds{name=\"web_01\"} 0\n"),
+            "{text}"
+        );
+        assert!(
+            text.contains("courier_certificate_ok{name=\"web_01\"} 1\n"),
+            "{text}"
+        );
+    }
+}

@@ -1,0 +1,62 @@
+//! `revoke`: the end of a certificate, from the host that has it.
+
+use courier_wire::RevocationRequest;
+
+use super::Console;
+use crate::config::CertificateSettings;
+use crate::decide::Standing;
+use crate::failure::Failure;
+use crate::report::{Done, Report, hexadecimal};
+use crate::run::disk;
+use crate::site::Site;
+use crate::state::Memory;
+
+/// Revokes the certificate on disk, or the one that is named.
+pub(super) async fn revoke(
+    console: Console,
+    site: &Site,
+    chosen: &[CertificateSettings],
+    reason: &str,
+    fingerprint: Option<&str>,
+) -> Result<(), Failure> {
+    let mut report = Report::default();
+    let fingerprint = match (fingerprint, chosen) {
+        (Some(given), _) => given.to_ascii_lowercase(),
+        (None, [one]) => {
+            report.name.clone_from(&one.name);
+            let found = disk::read(one)?;
+            let Some(leaf) = found.leaf() else {
+                return Err(Failure::Usage("there is no certificate on disk".to_owned()));
+            };
+            report.describe(leaf, site.clock().now());
+            hexadecimal(&leaf.fingerprint_sha256())
+        }
+        (None, _) => {
+            return Err(Failure::Usage(
+                "the file has several certificates: choose one with --name, or give --fingerprint".to_owned(),
+            ));
+        }
+    };
+    let why = RevocationRequest {
+        reason: Some(reason.to_owned()),
+    };
+    site.courier().await?.revoke(&fingerprint, &why).await?;
+    for one in chosen {
+        remember(one, &fingerprint)?;
+    }
+    report.fingerprint_sha256 = Some(fingerprint);
+    report.action = Done::Revoked;
+    console.report(&report);
+    Ok(())
+}
+
+/// The next run must not wait for its daily question to learn what was done here.
+fn remember(settings: &CertificateSettings, fingerprint: &str) -> Result<(), Failure> {
+    let memory = Memory::open(&settings.state_dir, &settings.name)?;
+    let mut state = memory.load()?.state;
+    if state.installed_sha256.as_deref() == Some(fingerprint) {
+        state.standing = Standing::Revoked;
+        memory.save(&state)?;
+    }
+    Ok(())
+}
