@@ -64,8 +64,8 @@ impl Contents {
         for program in row.programs {
             let file = programs.join(program.name);
             contents.add(format!("usr/bin/{}", program.name), Source::Program(file.clone()));
-            if program.describes_itself {
-                contents.add_manual(program, &file, press)?;
+            if let Some(words) = program.manual {
+                contents.add_manual(program, words, &file, press)?;
                 contents.add_completions(program, &file, form)?;
             }
         }
@@ -101,11 +101,11 @@ impl Contents {
     }
 
     /// The manual pages that a program writes.
-    fn add_manual(&mut self, program: &Program, file: &Path, press: &Press) -> Result<()> {
+    fn add_manual(&mut self, program: &Program, words: &[&str], file: &Path, press: &Press) -> Result<()> {
         let folder = press.out.join(format!(".{}-man", program.name));
         std::fs::create_dir_all(&folder)?;
         let (path, into) = (file.to_string_lossy(), folder.to_string_lossy());
-        shell::output(shell::command(&path, &["man", &into])?)?;
+        shell::output(shell::command(&path, &[words, &[&*into]].concat())?)?;
         for entry in std::fs::read_dir(&folder)? {
             let entry = entry?;
             let place = format!("usr/share/man/man1/{}.gz", entry.file_name().to_string_lossy());

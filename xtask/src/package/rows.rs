@@ -33,8 +33,8 @@ pub(super) struct Row {
 pub(super) struct Program {
     /// Its name.
     pub(super) name: &'static str,
-    /// Whether it has the subcommands `man FOLDER` and `completions SHELL`.
-    pub(super) describes_itself: bool,
+    /// The words before the folder for which it writes its manual pages there; it then has `completions SHELL` as well.
+    pub(super) manual: Option<&'static [&'static str]>,
 }
 
 /// A file or folder of the repository and where it goes.
@@ -92,11 +92,11 @@ const APPLIANCE: Row = Row {
     programs: &[
         Program {
             name: "chancery",
-            describes_itself: true,
+            manual: Some(&["man"]),
         },
         Program {
             name: "chancery-signerd",
-            describes_itself: false,
+            manual: None,
         },
     ],
     units: &["chancery.service", "chancery-signerd.service"],
@@ -155,7 +155,7 @@ const COURIER: Row = Row {
     ],
     programs: &[Program {
         name: "courier",
-        describes_itself: false,
+        manual: Some(&["man", "--dir"]),
     }],
     units: &["courier.service", "courier.timer"],
     files: &[
@@ -170,6 +170,10 @@ const COURIER: Row = Row {
         File {
             from: "systemd/courier.yaml",
             to: "usr/share/doc/courier/examples/production.yaml",
+        },
+        File {
+            from: "docs/courier",
+            to: "usr/share/doc/courier/manual",
         },
     ],
     needs: Needs {
@@ -197,7 +201,7 @@ const BRIDGE: Row = Row {
     ],
     programs: &[Program {
         name: "courier-bridge",
-        describes_itself: false,
+        manual: None,
     }],
     units: &["courier-bridge.service"],
     files: &[

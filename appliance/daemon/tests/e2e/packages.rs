@@ -36,6 +36,9 @@ fn e2e_package_dpkg() {
         check_folders_of(&machine, name);
         machine.ok(&format!("dpkg --verify {name}"));
         machine.ok("! ls /etc/systemd/system/*.wants | grep -e chancery -e courier");
+        if name == "courier" {
+            check_sample(&machine);
+        }
         if name != "chancery" {
             // What it remembers goes when it is purged, and comes again.
             let state = format!("/var/lib/{name}");
@@ -168,6 +171,16 @@ const FOLDERS: &[(&str, &str)] = &[
 const SUMS: &str = "sha256sum /etc/chancery/*.toml /etc/chancery/pin /etc/logrotate.d/chancery-signerd";
 
 const CHANCERY_DEB: &str = "/packages/chancery_*.deb";
+
+/// The courier's sample can be used by its user once its secret and its roots are there.
+fn check_sample(machine: &Machine) {
+    machine.ok("install -m 640 -g courier /usr/share/doc/courier/examples/production.yaml /etc/courier/production.yaml");
+    machine.ok("cp /etc/ssl/certs/ca-certificates.crt /etc/courier/ca-bundle.pem");
+    machine.ok("echo secret | install -o courier -m 400 /dev/stdin /etc/courier/client-secret");
+    machine.ok("runuser -u courier -- courier --config /etc/courier/production.yaml validate-config");
+    machine.ok("systemd-analyze condition --unit=courier.service");
+    machine.ok("rm /etc/courier/ca-bundle.pem /etc/courier/client-secret");
+}
 
 /// Changes it, and tells its sums.
 fn change_configuration(machine: &Machine) -> String {
