@@ -72,9 +72,9 @@ pub fn parse(
     let root = reading.root(&value);
     let unknown = field::unknown(&value);
     if allow_unknown {
-        unknown
-            .iter()
-            .for_each(|problem| reading.warn(problem.to_string()));
+        for problem in unknown {
+            reading.warn(problem.to_string());
+        }
     } else {
         reading.add(unknown);
     }

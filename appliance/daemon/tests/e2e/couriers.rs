@@ -7,7 +7,7 @@ mod killed;
 
 use std::os::unix::fs::PermissionsExt as _;
 
-use serde_json::json;
+use serde_json::{Value, json};
 
 use crate::api::Api;
 use crate::harness::{Appliance, Keys, judge};
@@ -68,7 +68,12 @@ fn e2e_courier_openssl() {
     let orders = Api::new(&appliance).get("courier-orders?courier=web01").1;
     assert_eq!(orders["items"].as_array().unwrap().len(), 1);
     assert_eq!(orders["items"][0]["status"], "installed");
+    later_in_its_life(&host, &issued, &of_key);
+}
 
+/// Renewed, refused, renewed with its key, revoked, issued again.
+fn later_in_its_life(host: &Host, issued: &Value, of_key: &str) {
+    let path = |name: &str| host.output(name).to_str().unwrap().to_owned();
     let renewed = host.json(&["renew", "--force"]);
     assert_eq!(renewed["action"], "renewed");
     assert_ne!(renewed["serial"], issued["serial"]);

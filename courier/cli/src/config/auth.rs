@@ -168,9 +168,10 @@ fn headers(auth: &Section<'_>) -> Vec<(String, SecretString)> {
         return Vec::new();
     };
     let each = map.iter();
-    each.filter_map(|(name, value)| match value {
-        Value::String(text) => Some((name.clone(), SecretString::from(text.clone()))),
-        _ => {
+    each.filter_map(|(name, value)| {
+        if let Value::String(text) = value {
+            Some((name.clone(), SecretString::from(text.clone())))
+        } else {
             auth.problem(&format!("headers.{name}"), "is a text");
             None
         }

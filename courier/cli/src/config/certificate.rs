@@ -172,7 +172,7 @@ fn subject(
 ) -> Option<DistinguishedName> {
     let subject = section.section("subject");
     let first_dns = names.iter().find_map(|name| match name {
-        SubjectAltName::Dns(text) if text.len() <= 64 => Some(text.to_string()),
+        SubjectAltName::Dns(text) if text.len() <= 64 => Some(text.clone()),
         _ => None,
     });
     if common_name.as_ref().is_some_and(|name| name.chars().count() > 64) {
@@ -226,7 +226,7 @@ fn key(section: &Section<'_>) -> KeySettings {
     match key.text("provider").as_deref() {
         None | Some("file") => {}
         Some("pkcs11" | "tpm2") => {
-            key.problem("provider", "is `file`: other places of keys are not there yet")
+            key.problem("provider", "is `file`: other places of keys are not there yet");
         }
         Some(_) => key.problem("provider", "is `file`"),
     }

@@ -143,7 +143,7 @@ impl<'a> Section<'a> {
     }
 
     /// A section within.
-    pub(super) fn section(&self, key: &str) -> Section<'a> {
+    pub(super) fn section(&self, key: &str) -> Self {
         let value = self.value(key);
         if value.is_some_and(|value| !value.is_object()) {
             self.problem(key, "is a section: write its keys below it");
@@ -156,7 +156,7 @@ impl<'a> Section<'a> {
     }
 
     /// The sections of a list.
-    pub(super) fn sections(&self, key: &str) -> Vec<Section<'a>> {
+    pub(super) fn sections(&self, key: &str) -> Vec<Self> {
         let Some(value) = self.value(key) else {
             return Vec::new();
         };

@@ -10,6 +10,8 @@
 use std::collections::BTreeMap;
 use std::os::unix::fs::PermissionsExt as _;
 
+use secrecy::ExposeSecret as _;
+
 use super::*;
 use crate::auth::Method;
 use crate::hook::HookCommand;
@@ -97,7 +99,6 @@ fn the_sections_of_the_contract_are_read_as_written() {
         );
         match &auth.method {
             Method::ClientSecret(settings) => {
-                use secrecy::ExposeSecret as _;
                 assert_eq!(settings.client_secret.expose_secret(), "s: 1\nx");
                 let hook = auth.on_failure.as_ref().unwrap();
                 assert_eq!(
@@ -323,7 +324,6 @@ fn secrets_come_from_places_that_others_cannot_read() {
     let Method::ClientSecret(read) = parsed(&text, &[], true).unwrap().auth.unwrap().method else {
         panic!("another method")
     };
-    use secrecy::ExposeSecret as _;
     assert_eq!(read.client_secret.expose_secret(), "abc");
     let given = text.replace(secret.to_str().unwrap(), "secret");
     let directory = dir.path().to_str().unwrap();
@@ -387,18 +387,18 @@ fn the_reference_is_what_the_table_says() {
             } else {
                 format!("`{parent}`")
             };
-            page.push_str(&format!(
+            page += &format!(
                 "\n## {title}\n\n| Key | Value | Default | Meaning |\n|---|---|---|---|\n"
-            ));
+            );
             section = Some(parent);
         }
-        page.push_str(&format!(
+        page += &format!(
             "| `{}` | {} | {} | {} |\n",
             field.path,
             field.kind.name(),
             field.default,
             field.meaning
-        ));
+        );
     }
     let file = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../docs/courier/configuration.md");
     if std::env::var_os("BLESS").is_some() {

@@ -24,7 +24,7 @@ impl Host {
         let credential = register(&Api::new(appliance), name);
         let bundle = std::fs::read(appliance.state().join("ca-bundle.pem")).unwrap();
         std::fs::write(host.file("appliance.pem"), bundle).unwrap();
-        host.write_secret(
+        Self::write_secret(
             &host.file("secret"),
             credential["client_secret"].as_str().unwrap(),
         );
@@ -80,14 +80,14 @@ certificate:
         hook.display().to_string()
     }
 
-    fn write_secret(&self, path: &Path, secret: &str) {
+    fn write_secret(path: &Path, secret: &str) {
         std::fs::write(path, format!("{secret}\n")).unwrap();
         std::fs::set_permissions(path, std::fs::Permissions::from_mode(0o600)).unwrap();
     }
 
     /// Another secret.
     pub(crate) fn change_secret(&self, secret: &str) {
-        self.write_secret(&self.file("secret"), secret);
+        Self::write_secret(&self.file("secret"), secret);
     }
 
     /// Changes the configuration.
