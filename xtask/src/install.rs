@@ -41,7 +41,20 @@ const DEBIAN: &[(&str, &str)] = &[
     ("/usr/share/doc/python3-venv", "python3-venv"),
     ("/usr/bin/node", "nodejs"),
     ("/usr/bin/npm", "npm"),
+    ("/usr/bin/dpkg-shlibdeps", "dpkg-dev"),
+    ("/usr/bin/lintian", "lintian"),
+    ("/usr/bin/rpmbuild", "rpm"),
+    ("/usr/sbin/logrotate", "logrotate"),
 ];
+
+/// What makes Debian packages: likewise.
+const DEBIAN_PACKAGING: &[(&str, &str)] = &[
+    ("/usr/bin/dpkg-shlibdeps", "dpkg-dev"),
+    ("/usr/bin/strip", "binutils"),
+];
+
+/// What makes RPM packages: likewise.
+const RPM_PACKAGING: &[(&str, &str)] = &[("/usr/bin/rpmbuild", "rpm"), ("/usr/bin/strip", "binutils")];
 
 /// Debian packages of the peers that the load kit measures: likewise.
 const PEERS: &[(&str, &str)] = &[
@@ -76,6 +89,16 @@ pub(crate) fn softhsm() -> Result<()> {
 /// Installs Valgrind when it is missing: all that the counting of instructions needs.
 pub(crate) fn valgrind() -> Result<()> {
     packages(&[("/usr/bin/valgrind", "valgrind")])
+}
+
+/// Installs what makes Debian packages, where it is missing.
+pub(crate) fn debian_packaging() -> Result<()> {
+    packages(DEBIAN_PACKAGING)
+}
+
+/// Installs what makes RPM packages, where it is missing.
+pub(crate) fn rpm_packaging() -> Result<()> {
+    packages(RPM_PACKAGING)
 }
 
 /// Installs the Debian packages of the peers that are missing.

@@ -1,4 +1,4 @@
-//! The chores of this repository as one program: `cargo xtask demo | test | check | bench | instructions | fuzz | sizes`.
+//! The chores of this repository as one program: `cargo xtask demo | test | check | bench | instructions | fuzz | sizes | package`.
 //!
 //! It depends on none of the product's crates, so that it builds in seconds on a machine that has nothing but Rust.
 #![allow(
@@ -12,6 +12,7 @@ mod demo;
 mod fuzz;
 mod install;
 mod instructions;
+mod package;
 mod shell;
 mod sizes;
 mod tally;
@@ -40,6 +41,8 @@ enum Chore {
     Instructions(instructions::Args),
     /// Run the fuzz targets for a while (all of them unless named).
     Fuzz(fuzz::Args),
+    /// Build the programs and make packages of them: `.deb`, `.rpm` and `.tar.gz`, with their sums.
+    Package(package::Args),
     /// File and function sizes against the budgets.
     Sizes,
 }
@@ -52,6 +55,7 @@ fn main() -> anyhow::Result<()> {
         Chore::Bench(args) => bench::run(&args),
         Chore::Instructions(args) => instructions::run(&args),
         Chore::Fuzz(args) => fuzz::run(&args),
+        Chore::Package(args) => package::run(&args),
         Chore::Sizes => sizes::run(),
     }
 }

@@ -70,6 +70,8 @@ mod nodes_away;
 mod operate;
 #[path = "e2e/overload.rs"]
 mod overload;
+#[path = "e2e/packages.rs"]
+mod packages;
 #[path = "e2e/priorities.rs"]
 mod priorities;
 #[path = "e2e/restore_dry_run.rs"]

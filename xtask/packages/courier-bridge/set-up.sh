@@ -1,0 +1,2 @@
+systemd-sysusers courier-bridge.conf
+systemd-tmpfiles --create courier-bridge.conf

@@ -1,0 +1,2 @@
+systemd-sysusers courier.conf
+systemd-tmpfiles --create courier.conf
