@@ -1,6 +1,7 @@
 //! The parts of the server, built from the configuration.
 
 mod audit_exports;
+mod couriers;
 mod store_access;
 mod witnesses;
 
@@ -96,6 +97,7 @@ pub(crate) fn settings(config: &Config) -> Result<Settings, ConfigError> {
         audit_interval: Duration::from_secs(u64::from(config.audit.checkpoint_seconds)),
         audit_folder: Some(config.path(&config.audit.folder)),
         audit_token: config.audit.token.clone(),
+        couriers: couriers::couriers(config)?,
         ..Settings::new(&config.public.base_url)
     })
 }

@@ -3,6 +3,7 @@
 mod audit;
 mod blocklists;
 mod check;
+mod couriers;
 mod nearest;
 mod read;
 mod reference;
@@ -16,6 +17,7 @@ use std::path::{Path, PathBuf};
 use serde::{Deserialize, Serialize};
 
 pub(crate) use audit::{Audit, Export, ExportKind};
+pub(crate) use couriers::Couriers;
 pub(crate) use read::ConfigError;
 pub(crate) use reference::{CHANGES_AT_RUN_TIME, Reference};
 pub(crate) use store::Store;
@@ -63,6 +65,9 @@ pub(crate) struct Config {
     /// What goes when it is old enough.
     #[serde(default)]
     pub(crate) retention: Retention,
+    /// Couriers.
+    #[serde(default)]
+    pub(crate) couriers: Couriers,
     /// Limits.
     #[serde(default)]
     pub(crate) limits: Limits,
@@ -323,6 +328,7 @@ impl Config {
             ocsp: Ocsp::default(),
             lifetimes: Lifetimes::default(),
             retention: Retention::default(),
+            couriers: Couriers::default(),
             limits: Limits::default(),
         }
     }

@@ -11,6 +11,7 @@ mod changes_trim;
 mod clock_mark;
 mod courier_settle;
 mod crl_schedule;
+mod issuer_documents;
 mod job;
 mod ocsp_presign;
 mod ocsp_refresh;
@@ -26,6 +27,7 @@ mod web_client;
 
 pub use audit_export::{AuditExport, Destination};
 pub use audit_witness::AuditWitness;
+pub use issuer_documents::issuer_documents;
 pub use job::{Context, Hook, Hooks, Job, Run};
 pub use runner::{run, run_table};
 

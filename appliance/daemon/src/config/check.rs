@@ -33,6 +33,9 @@ impl Config {
         for (key, what) in self.audit.problems() {
             problems.when(true, &key, &what);
         }
+        for (key, what) in self.couriers.problems() {
+            problems.when(true, key, &what);
+        }
         self.ocsp.check(&mut problems);
         self.lifetimes.check(&mut problems);
         self.limits.check(&mut problems);

@@ -220,6 +220,32 @@ pub(super) const TEXTS: &[(&str, &str)] = &[
          absolute.",
     ),
     (
+        "couriers.identity",
+        "How the appliance calls itself towards couriers: the audience of the tokens that they show. `public.base_url` when left out.",
+    ),
+    (
+        "couriers.session_minutes",
+        "Minutes that the session of a courier lasts; a run of a courier takes seconds and ends it.",
+    ),
+    (
+        "couriers.attempts_per_courier",
+        "Attempts to sign in per minute and courier, over all servers.",
+    ),
+    (
+        "couriers.attempts_per_address",
+        "Attempts to sign in per minute and address (IPv6: per network of 64 bits), over all servers.",
+    ),
+    (
+        "couriers.fetch_keys",
+        "Whether the keys of issuers are fetched where a credential says so (OpenID Connect Discovery, key sets, SPIFFE bundle endpoints). \
+         `false` where nobody may be asked: then only credentials with keys of their own let anybody in.",
+    ),
+    (
+        "couriers.tls_roots",
+        "Authorities (PEM) that may certify those issuers, for example `/etc/ssl/certs/ca-certificates.crt`. Without it only this machine \
+         itself is asked.",
+    ),
+    (
         "limits.connections",
         "Connections at the same time, for each listener.",
     ),
@@ -247,6 +273,8 @@ pub(super) const TEXTS: &[(&str, &str)] = &[
 #[cfg(test)]
 pub(super) const OPTIONAL: &[&str] = &[
     "api.issuer",
+    "couriers.identity",
+    "couriers.tls_roots",
     "store.max_pages",
     "store.password_file",
     "store.password_credential",

@@ -1,0 +1,77 @@
+//! `[couriers]`: how the appliance calls itself towards couriers, and what it asks of those whose tokens they show.
+
+use std::path::PathBuf;
+
+use serde::{Deserialize, Serialize};
+
+/// Longest session: a day.
+const MOST_MINUTES: u32 = 24 * 60;
+/// Most attempts that can be set.
+const MOST_ATTEMPTS: u32 = 1_000_000;
+
+/// `[couriers]`
+#[derive(Clone, Debug, Deserialize, Serialize, PartialEq)]
+#[serde(deny_unknown_fields, default)]
+pub(crate) struct Couriers {
+    /// The audience of tokens for this appliance.
+    pub(crate) identity: Option<String>,
+    /// Minutes that a session lasts.
+    pub(crate) session_minutes: u32,
+    /// Attempts to sign in per minute and courier.
+    pub(crate) attempts_per_courier: u32,
+    /// Attempts to sign in per minute and address.
+    pub(crate) attempts_per_address: u32,
+    /// Whether keys are fetched from issuers.
+    pub(crate) fetch_keys: bool,
+    /// Authorities (PEM) that may certify issuers.
+    pub(crate) tls_roots: Option<PathBuf>,
+}
+
+impl Default for Couriers {
+    fn default() -> Self {
+        Self {
+            identity: None,
+            session_minutes: 60,
+            attempts_per_courier: 30,
+            attempts_per_address: 600,
+            fetch_keys: true,
+            tls_roots: None,
+        }
+    }
+}
+
+impl Couriers {
+    /// What is wrong, each with its key.
+    pub(super) fn problems(&self) -> Vec<(&'static str, String)> {
+        let mut problems = Vec::new();
+        let is_odd = |identity: &String| {
+            identity.is_empty()
+                || identity.len() > 255
+                || !identity.bytes().all(|octet| octet.is_ascii_graphic())
+        };
+        if self.identity.as_ref().is_some_and(is_odd) {
+            problems.push((
+                "couriers.identity",
+                "1 to 255 printable characters without blanks".to_owned(),
+            ));
+        }
+        for (key, value, most) in [
+            ("couriers.session_minutes", self.session_minutes, MOST_MINUTES),
+            (
+                "couriers.attempts_per_courier",
+                self.attempts_per_courier,
+                MOST_ATTEMPTS,
+            ),
+            (
+                "couriers.attempts_per_address",
+                self.attempts_per_address,
+                MOST_ATTEMPTS,
+            ),
+        ] {
+            if !(1..=most).contains(&value) {
+                problems.push((key, format!("1 to {most}")));
+            }
+        }
+        problems
+    }
+}

@@ -1,0 +1,83 @@
+//! Documents of those whose tokens couriers show: descriptions of OpenID providers, key sets, bundles of SPIFFE.
+//!
+//! An address comes from a credential that an operator made, or from the issuer's own description. It is asked by HTTPS, verified by the
+//! roots that the operator gives and by nothing else; without TLS only this machine itself is asked.
+
+use std::net::IpAddr;
+use std::time::Duration;
+
+use ca::courier::{DocumentFetch, Fetching, MOST_DOCUMENT};
+use reqwest::{Client, Response, Url};
+
+use crate::web_client::{self, chain};
+
+/// How long an issuer may take.
+const TIMEOUT: Duration = Duration::from_secs(10);
+
+/// Fetches documents from whom these roots certify; without roots from this machine alone.
+pub fn issuer_documents(roots: Option<&[u8]>) -> Result<DocumentFetch, String> {
+    let client = web_client::client(roots)?;
+    let has_roots = roots.is_some();
+    Ok(DocumentFetch::new(move |address| -> Fetching {
+        let client = client.clone();
+        Box::pin(async move {
+            let url = checked(&address, has_roots)?;
+            let fetched = tokio::time::timeout(TIMEOUT, fetch(&client, url)).await;
+            fetched.unwrap_or_else(|_| Err("no answer in time".to_owned()))
+        })
+    }))
+}
+
+fn checked(address: &str, has_roots: bool) -> Result<Url, String> {
+    let url = Url::parse(address).map_err(|error| format!("no address: {error}"))?;
+    let host = url.host_str().unwrap_or_default().trim_matches(['[', ']']);
+    let is_here = host.parse::<IpAddr>().is_ok_and(|address| address.is_loopback());
+    match url.scheme() {
+        "https" if has_roots => Ok(url),
+        "https" => Err("couriers.tls_roots names no authorities that may certify it".to_owned()),
+        "http" if is_here => Ok(url),
+        _ => Err("it is neither https:// nor on this machine".to_owned()),
+    }
+}
+
+async fn fetch(client: &Client, url: Url) -> Result<Vec<u8>, String> {
+    let answer = client.get(url).send().await;
+    let mut answer: Response = answer.map_err(|error| chain(&error.without_url()))?;
+    if answer.status() != 200 {
+        return Err(format!("it answers {}", answer.status().as_u16()));
+    }
+    let mut document = Vec::new();
+    while let Some(part) = answer
+        .chunk()
+        .await
+        .map_err(|error| chain(&error.without_url()))?
+    {
+        if document.len() + part.len() > MOST_DOCUMENT {
+            return Err(format!("it answers more than {MOST_DOCUMENT} octets"));
+        }
+        document.extend_from_slice(&part);
+    }
+    Ok(document)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::checked;
+
+    #[test]
+    fn only_https_and_this_machine_are_asked() {
+        for (address, has_roots, is_asked) in [
+            ("https://idp.example/keys", true, true),
+            ("https://idp.example/keys", false, false),
+            ("http://127.0.0.1:8080/keys", false, true),
+            ("http://[::1]:8080/keys", false, true),
+            ("http://idp.example/keys", true, false),
+            ("http://localhost/keys", true, false),
+            ("http://169.254.169.254/latest", true, false),
+            ("file:///etc/passwd", true, false),
+            ("nonsense", true, false),
+        ] {
+            assert_eq!(checked(address, has_roots).is_ok(), is_asked, "{address}");
+        }
+    }
+}
