@@ -68,6 +68,8 @@ mod nodes_away;
 mod operate;
 #[path = "e2e/overload.rs"]
 mod overload;
+#[path = "e2e/platform_keys.rs"]
+mod platform_keys;
 #[path = "e2e/priorities.rs"]
 mod priorities;
 #[path = "e2e/restore_dry_run.rs"]

@@ -14,6 +14,7 @@ mod batch;
 mod bodies;
 mod certificates;
 mod connections;
+mod courier_platform_keys;
 mod couriers;
 mod crl_parts;
 mod downloads;
