@@ -47,7 +47,7 @@ pub enum OrderKey {
     /// The appliance makes it.
     Platform {
         /// What would otherwise stand in the request, and for whom the key is.
-        platform: PlatformOrder,
+        platform: Box<PlatformOrder>,
     },
 }
 

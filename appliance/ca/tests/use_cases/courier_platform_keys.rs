@@ -96,7 +96,9 @@ fn platform(recipient: &RecipientKey, names: &[&str]) -> PlatformOrder {
 
 fn with(platform: PlatformOrder) -> CourierOrderRequest {
     CourierOrderRequest {
-        key: OrderKey::Platform { platform },
+        key: OrderKey::Platform {
+            platform: Box::new(platform),
+        },
         ..order(&["dns:unused.example.com"])
     }
 }
@@ -169,6 +171,9 @@ async fn a_key_is_made_delivered_once_and_forgotten() {
     );
 }
 
+/// What is changed, and how.
+type Change = (&'static str, Box<dyn Fn(&mut PlatformOrder)>);
+
 #[tokio::test]
 async fn every_kind_is_made_and_no_other() {
     let bed = Bed::ready().await;
@@ -190,7 +195,6 @@ async fn every_kind_is_made_and_no_other() {
     let signing = public(&signing_key());
     let mut for_signatures = signing.clone();
     for_signatures["use"] = "sig".into();
-    type Change = (&'static str, Box<dyn Fn(&mut PlatformOrder)>);
     let changes: [Change; 8] = [
         ("kind", Box::new(|one| one.algorithm = "ml-dsa-65".to_owned())),
         ("size", Box::new(|one| one.algorithm = "rsa-1024".to_owned())),

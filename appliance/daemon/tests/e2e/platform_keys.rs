@@ -108,7 +108,9 @@ fn e2e_platform_keys_jwcrypto_are_nowhere_but_in_the_hands_of_the_courier() {
 }
 
 fn hexadecimal(octets: &[u8]) -> String {
-    octets.iter().map(|octet| format!("{octet:02x}")).collect()
+    octets
+        .iter()
+        .fold(String::new(), |text, octet| format!("{text}{octet:02x}"))
 }
 
 fn octets(hexadecimal: &str) -> Vec<u8> {

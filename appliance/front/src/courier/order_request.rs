@@ -51,7 +51,7 @@ fn platform(body: &OrderRequest) -> Result<OrderKey, Problem> {
     let missing = |name| move || wrong(name, "is missing");
     let subject = body.subject.clone().unwrap_or_default();
     Ok(OrderKey::Platform {
-        platform: PlatformOrder {
+        platform: Box::new(PlatformOrder {
             common_name: subject.common_name,
             subject: SubjectValues {
                 organization: subject.organization,
@@ -70,7 +70,7 @@ fn platform(body: &OrderRequest) -> Result<OrderKey, Problem> {
             digest: body.digest.clone(),
             recipient: body.recipient.clone().ok_or_else(missing("recipient"))?,
             recipient_proof: body.recipient_proof.clone(),
-        },
+        }),
     })
 }
 
