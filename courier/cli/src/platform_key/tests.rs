@@ -144,7 +144,8 @@ fn what_is_kept_is_not_shown_and_read_strictly() {
 /// The vector that `docs/courier/platform-keys.md` publishes; `testdata/platform_keys/README.md` says how it was made.
 #[test]
 fn the_published_vector_opens() {
-    let vector: Value = serde_json::from_str(include_str!("../../testdata/platform_keys/vector.json")).unwrap();
+    let vector: Value =
+        serde_json::from_str(include_str!("../../testdata/platform_keys/vector.json")).unwrap();
     let text = |name: &str| vector[name].as_str().unwrap();
     let private = URL_SAFE_NO_PAD
         .decode(vector["recipient"]["d"].as_str().unwrap())
