@@ -19,8 +19,17 @@ pub(crate) enum Companion {
     Activation(Activation),
     /// It is the certificate of the issuer's OCSP responder, made under this lease where there are other servers.
     Responder(Option<Lease>),
-    /// It is what the courier ordered by this identifier.
-    CourierOrder(Uuid),
+    /// It is what the courier ordered by this identifier, with its key where that was made here.
+    CourierOrder(Uuid, Option<CourierKey>),
+}
+
+/// A key that was made for a courier, encrypted to it.
+#[derive(Clone, Debug)]
+pub(crate) struct CourierKey {
+    /// JWE in compact form.
+    pub(crate) envelope: String,
+    /// Until when it waits, epoch milliseconds.
+    pub(crate) expires_at: i64,
 }
 
 /// A pending issuer that becomes active.
@@ -44,7 +53,7 @@ impl Companion {
     ) -> store::Result<()> {
         match self {
             Self::None => Ok(()),
-            Self::CourierOrder(order) => {
+            Self::CourierOrder(order, made) => {
                 let KeyFingerprint(key) = certificate.public_key().fingerprint();
                 let issue = store::courier_orders::Issue {
                     id: *order,
@@ -53,6 +62,9 @@ impl Companion {
                     key_fingerprint: key.to_vec(),
                     at: row.created_at,
                 };
+                if let Some(made) = made {
+                    store::courier_keys::insert(tx, *order, made.envelope.as_bytes(), made.expires_at)?;
+                }
                 store::courier_orders::issue(tx, &issue)
             }
             Self::Activation(activation) => activation.record(tx, &row.subject, certificate),

@@ -1,5 +1,6 @@
 //! Couriers: programs on other machines that fetch and renew certificates by themselves. Who they are (`record`, `credential`), how
-//! they show it (`session`, `prove`), what they may have (`domain`, `policy`, `checks`) and what they ask for (`order`, `status`).
+//! they show it (`session`, `prove`), what they may have (`domain`, `policy`, `checks`), what they ask for (`wanted`, `order`, `status`),
+//! and keys that are made for them (`platform`).
 //!
 //! Nothing of them is kept in memory: each request reads what it needs, so that what an operator changes counts at once on every
 //! server.
@@ -15,6 +16,7 @@ mod method;
 mod nonce;
 mod order;
 mod ordered;
+mod platform;
 mod policy;
 mod prove;
 mod record;
@@ -23,6 +25,7 @@ mod session;
 mod settings;
 mod settle;
 mod status;
+mod wanted;
 
 use std::sync::OnceLock;
 
@@ -38,7 +41,7 @@ pub use method::{Method, MethodSwitch};
 pub use nonce::Challenge;
 pub use ordered::{
     CourierOrder, CourierOrderRequest, CourierOrderStatus, FetchedCertificate, OrderFault, OrderFilter,
-    OrderKind, OrderWarning, OrderedCertificate,
+    OrderKey, OrderKind, OrderWarning, OrderedCertificate, PlatformOrder,
 };
 pub use policy::PolicyEntry;
 pub use prove::Shown;

@@ -18,10 +18,12 @@ use std::time::Duration;
 
 use pki::{KeyAlgorithm, KeyFingerprint, MessageDigest, SignatureAlgorithm};
 use signer_wire::{
-    Backend, Digest, Generate, Import, Input, KeyRecord, Priority, SecretBytes, ServiceStatus, Sign,
+    Backend, Digest, Generate, Import, Input, KeyRecord, Priority, SealedKey, SecretBytes, ServiceStatus,
+    Sign, SubjectKeyRequest,
 };
 use store::crash_point;
 use token::KeyRing;
+use uuid::Uuid;
 use zeroize::Zeroizing;
 
 use daemon::Daemon;
@@ -158,6 +160,32 @@ impl Signer {
             }
             Place::InProcess(here) => here.import(label, pkcs8).await,
         }
+    }
+
+    /// Makes a key for a courier, encrypted to this recipient. The private half is known to the signing process alone, and only while
+    /// it makes it.
+    pub(crate) async fn subject_key(
+        &self,
+        algorithm: KeyAlgorithm,
+        recipient: &jose::Jwk,
+        sender: &str,
+        courier: Uuid,
+        order: Uuid,
+    ) -> Result<SealedKey, SignFault> {
+        let request = SubjectKeyRequest {
+            kind: words::key_kind(algorithm),
+            recipient: recipient.to_json().into_bytes(),
+            sender: sender.to_owned(),
+            party: courier.to_string(),
+            order: order.to_string(),
+        };
+        crash_point::pass(|| "before a key is made for a courier".to_owned());
+        let outcome = match &self.place {
+            Place::Daemon(daemon) => daemon.subject_key(request).await,
+            Place::InProcess(here) => here.subject_key(request).await,
+        };
+        crash_point::pass(|| "after a key is made for a courier".to_owned());
+        outcome
     }
 
     /// All keys.

@@ -157,6 +157,11 @@ async fn serve(
                 Ok(record) => Reply::Key(record),
                 Err(error) => Reply::Fault(error.to_fault()),
             },
+            // Nobody orders such a key of this service.
+            (Request::SubjectKey(_), _) => Reply::Fault(Fault::new(
+                FaultClass::Refused,
+                "the simulated service makes none",
+            )),
             (Request::List, _) => Reply::Keys(ring.list()),
             (Request::Status, _) => Reply::Status(ServiceStatus {
                 uptime_ms: 1,

@@ -28,6 +28,8 @@ mod courier_credentials;
 mod courier_host;
 #[path = "use_cases/courier_orders.rs"]
 mod courier_orders;
+#[path = "use_cases/courier_platform_keys.rs"]
+mod courier_platform_keys;
 #[path = "use_cases/couriers.rs"]
 mod couriers;
 #[path = "use_cases/create.rs"]

@@ -72,6 +72,8 @@ mod operate;
 mod overload;
 #[path = "e2e/packages.rs"]
 mod packages;
+#[path = "e2e/platform_keys.rs"]
+mod platform_keys;
 #[path = "e2e/priorities.rs"]
 mod priorities;
 #[path = "e2e/restore_dry_run.rs"]

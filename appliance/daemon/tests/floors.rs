@@ -38,7 +38,7 @@ const IMPURE: &[&str] = &[
 ];
 
 /// What each program of the signing side may link from this workspace.
-const SIGNERD: &[&str] = &["signer-wire", "token"];
+const SIGNERD: &[&str] = &["jose", "signer-wire", "token"];
 
 #[test]
 fn every_import_points_down() {

@@ -3,6 +3,7 @@
 mod bearer;
 mod certificates;
 mod fault;
+mod order_request;
 pub(crate) mod orders;
 mod record;
 mod sign_in;

@@ -52,6 +52,12 @@ pub fn take(tx: &Tx<'_>, order_id: Uuid, now: i64) -> Result<Retrieval> {
     Ok(found)
 }
 
+/// Removes the ciphertext of an order, if it is there still.
+pub fn discard(tx: &Tx<'_>, order_id: Uuid) -> Result<()> {
+    let sql = "UPDATE courier_keys SET ciphertext = NULL WHERE order_id = ?1";
+    tx.execute(sql, &[order_id.into()]).map(drop)
+}
+
 /// Removes ciphertexts that expired before a time (epoch milliseconds), at most so many; how many.
 pub fn purge(tx: &Tx<'_>, before: i64, most: u32) -> Result<usize> {
     let sql = "UPDATE courier_keys SET ciphertext = NULL WHERE order_id IN (SELECT order_id FROM courier_keys

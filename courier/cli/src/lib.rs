@@ -1,7 +1,7 @@
 //! The courier: what runs on the host that uses a certificate. How it shows who it is (`auth`), how it speaks to the appliance
 //! (`client`), how it decides what to do (`decide`), and how keys, certificates and hooks get onto the host and back off it when
-//! something is wrong (`key`, `write`, `hook`, `state`, `lock`, `export`). A first configuration and what starts the courier are made by
-//! `init` and `schedule`.
+//! something is wrong (`key`, `platform_key`, `write`, `hook`, `state`, `lock`, `export`). A first configuration and what starts the
+//! courier are made by `init` and `schedule`.
 
 pub use kit::folder;
 
@@ -18,6 +18,7 @@ pub mod init;
 pub mod key;
 pub mod lock;
 pub mod log;
+pub mod platform_key;
 pub mod report;
 pub mod run;
 pub mod schedule;

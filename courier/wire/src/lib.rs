@@ -15,8 +15,8 @@ pub use certificate::{
 };
 pub use code::{Code, Detail, Envelope, Reasons};
 pub use order::{
-    Ack, AckFile, AckHook, Certificate, Order, OrderAnswer, OrderError, OrderRequest, Orders, Preflight,
-    Replaced, RequestedBy, Sans, Subject, Warning,
+    Ack, AckFile, AckHook, Certificate, KeyAnswer, KeySpec, Order, OrderAnswer, OrderError, OrderRequest,
+    Orders, Preflight, Replaced, RequestedBy, Sans, Subject, Warning,
 };
 pub use secret::Secret;
 pub use sign_in::{

@@ -38,15 +38,37 @@ pub struct OrderRequest {
     pub sans: Option<Sans>,
     /// The kind of key; with `platform`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[cfg_attr(feature = "schema", schema(value_type = Option<Object>))]
-    pub key_spec: Option<Value>,
-    /// The digest; with `platform`.
+    pub key_spec: Option<KeySpec>,
+    /// The digest that a request would be signed with, for the policies: `sha256`, `sha384` or `sha512`; with `platform`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub digest: Option<String>,
     /// For whom the key is encrypted, a JWK; with `platform`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[cfg_attr(feature = "schema", schema(value_type = Option<Object>))]
     pub recipient: Option<Value>,
+    /// With `platform`: a proof (RFC 9449) by the key of the session with `htm` `POST` and as `htu` the thumbprint of the recipient,
+    /// `urn:ietf:params:oauth:jwk-thumbprint:sha-256:…` (RFC 9278); made anew each time that the order is sent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub recipient_proof: Option<String>,
+}
+
+/// A kind of key.
+#[derive(Clone, Debug, Deserialize, PartialEq, Eq, Serialize)]
+#[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
+#[serde(deny_unknown_fields)]
+pub struct KeySpec {
+    /// `ec-256`, `ec-384`, `ec-521`, `rsa-2048`, `rsa-3072`, `rsa-4096` or `ed25519`.
+    pub algorithm: String,
+}
+
+/// A key that the appliance made.
+#[derive(Clone, Debug, Deserialize, Serialize)]
+#[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
+pub struct KeyAnswer {
+    /// Always true.
+    pub success: bool,
+    /// PKCS#8, encrypted to the recipient of the order: a JWE in compact form (RFC 7516).
+    pub jwe: String,
 }
 
 /// A certificate that is replaced.

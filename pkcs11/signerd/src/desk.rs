@@ -1,16 +1,17 @@
-//! The desk where keys are made and taken over, one at a time, on a thread of its own: that takes seconds in some
-//! tokens, and must not hold up signatures.
+//! A desk where keys are made and taken over, one at a time, on a thread of its own: that takes seconds in some
+//! tokens, and must not hold up signatures. Keys for others are made at a desk of their own.
 
 use std::collections::VecDeque;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use parking_lot::{Condvar, Mutex};
-use signer_wire::{Fault, FaultClass, Generate, Import, KeyRecord, Reply};
+use signer_wire::{Fault, FaultClass, Generate, Import, KeyRecord, Reply, SubjectKeyRequest};
 use token::KeyRing;
 
 use crate::audit::Audit;
 use crate::connection::Connection;
+use crate::subject_key;
 
 /// Errands that may wait.
 const ROOM: usize = 16;
@@ -20,6 +21,7 @@ const ROOM: usize = 16;
 pub(crate) enum Errand {
     Generate(Generate),
     Import(Import),
+    SubjectKey(SubjectKeyRequest),
 }
 
 #[derive(Debug)]
@@ -37,7 +39,7 @@ struct Pile {
     is_closed: bool,
 }
 
-/// The desk.
+/// A desk.
 #[derive(Debug)]
 pub(crate) struct Desk {
     pile: Mutex<Pile>,
@@ -112,21 +114,33 @@ impl Ticket {
     /// answer says so: it is in the list.
     fn run(self, ring: &KeyRing, audit: &Audit) {
         let started = Instant::now();
+        let kept = |record: Result<KeyRecord, token::Error>| {
+            record
+                .map(|record| (Reply::Key(record.clone()), record))
+                .map_err(|error| error.to_fault())
+        };
         let (what, label, outcome) = match &self.errand {
             Errand::Generate(Generate { label, kind, backend }) => {
-                ("generate", label, ring.generate(backend, label, *kind))
+                ("generate", label, kept(ring.generate(backend, label, *kind)))
             }
-            Errand::Import(Import { label, pkcs8 }) => ("import", label, ring.import(label, pkcs8.expose())),
+            Errand::Import(Import { label, pkcs8 }) => {
+                ("import", label, kept(ring.import(label, pkcs8.expose())))
+            }
+            Errand::SubjectKey(request) => {
+                let made = subject_key::make(request);
+                let made = made.map(|(sealed, record)| (Reply::SealedKey(sealed), record));
+                ("subject_key", &request.order, made)
+            }
         };
-        let outcome: Result<KeyRecord, Fault> = outcome.map_err(|error| error.to_fault());
         let peer = self.connection.peer();
-        let recorded = audit.key(what, peer, self.id, label, outcome.as_ref(), started.elapsed());
+        let record = outcome.as_ref().map(|(_, record)| record);
+        let recorded = audit.key(what, peer, self.id, label, record, started.elapsed());
         let reply = match (outcome, recorded) {
             (_, Err(error)) => Reply::Fault(Fault::new(
                 FaultClass::Internal,
                 format!("the audit line cannot be written; the key may exist, see the list of keys: {error}"),
             )),
-            (Ok(record), Ok(())) => Reply::Key(record),
+            (Ok((reply, _)), Ok(())) => reply,
             (Err(fault), Ok(())) => Reply::Fault(fault),
         };
         self.connection.send(self.id, &reply);

@@ -1,7 +1,8 @@
 //! `chancery-signerd`, the signing service: the one process that has the vendor's PKCS#11 library in it.
 //!
 //! It signs for named keys within limits, for clients on a Unix socket, and writes a line of audit for everything it
-//! signs. It links no HTTP and no database, and does not look into what it signs. A hang or a crash of the vendor's
+//! signs. It links no HTTP and no database, and does not look into what it signs. Keys that the appliance
+//! makes for couriers are made and encrypted here, too, and leave only as ciphertext. A hang or a crash of the vendor's
 //! library costs one restart of this process and nothing else.
 
 mod audit;
@@ -16,6 +17,7 @@ mod lane;
 mod probe;
 mod serve;
 mod service;
+mod subject_key;
 mod upkeep;
 mod watch;
 

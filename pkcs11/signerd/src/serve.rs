@@ -101,9 +101,18 @@ fn start_workers(service: &Arc<Service>) -> anyhow::Result<Vec<JoinHandle<()>>> 
             })?);
         }
     }
-    let service = Arc::clone(service);
-    let desk = move || service.desk().work(service.ring(), service.audit());
-    workers.push(std::thread::Builder::new().name("desk".to_owned()).spawn(desk)?);
+    for (name, is_for_others) in [("desk", false), ("subject-desk", true)] {
+        let service = Arc::clone(service);
+        let work = move || {
+            let desk = if is_for_others {
+                service.subject_desk()
+            } else {
+                service.desk()
+            };
+            desk.work(service.ring(), service.audit());
+        };
+        workers.push(std::thread::Builder::new().name(name.to_owned()).spawn(work)?);
+    }
     Ok(workers)
 }
 

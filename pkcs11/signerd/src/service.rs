@@ -24,6 +24,7 @@ pub(crate) struct Service {
     ring: KeyRing,
     lanes: Vec<Lane>,
     desk: Desk,
+    subject_desk: Desk,
     guard: Guard,
     audit: Arc<Audit>,
     longest: Duration,
@@ -48,6 +49,7 @@ impl Service {
         Self {
             lanes,
             desk: Desk::new(),
+            subject_desk: Desk::new(),
             guard: Guard::new(&config.limits),
             audit: Arc::new(audit),
             longest: Duration::from_millis(u64::from(config.limits.deadline_ms)),
@@ -69,6 +71,11 @@ impl Service {
 
     pub(crate) fn desk(&self) -> &Desk {
         &self.desk
+    }
+
+    /// Where keys for others are made, which no token holds up.
+    pub(crate) fn subject_desk(&self) -> &Desk {
+        &self.subject_desk
     }
 
     pub(crate) fn audit(&self) -> &Audit {
@@ -100,21 +107,32 @@ impl Service {
             Request::Sign(batch) => self.sign(connection, id, batch),
             Request::Generate(generate) => {
                 let admitted = self.guard.admit_generation();
-                self.run(connection, id, admitted.map(|()| Errand::Generate(generate)));
+                hand_in(
+                    &self.desk,
+                    connection,
+                    id,
+                    admitted.map(|()| Errand::Generate(generate)),
+                );
             }
             Request::ImportSoftware(import) => {
                 let admitted = self.guard.admit_import();
-                self.run(connection, id, admitted.map(|()| Errand::Import(import)));
+                hand_in(
+                    &self.desk,
+                    connection,
+                    id,
+                    admitted.map(|()| Errand::Import(import)),
+                );
+            }
+            Request::SubjectKey(request) => {
+                hand_in(
+                    &self.subject_desk,
+                    connection,
+                    id,
+                    Ok(Errand::SubjectKey(request)),
+                );
             }
             Request::List => connection.send(id, &Reply::Keys(self.ring.list())),
             Request::Status => connection.send(id, &Reply::Status(self.status())),
-        }
-    }
-
-    fn run(&self, connection: &Arc<Connection>, id: u64, errand: Result<Errand, Fault>) {
-        let handed = errand.and_then(|errand| self.desk.hand_in(Arc::clone(connection), id, errand));
-        if let Err(fault) = handed {
-            connection.send(id, &Reply::Fault(fault));
         }
     }
 
@@ -219,6 +237,7 @@ impl Service {
     /// Whether nothing waits and nothing is being made.
     pub(crate) fn is_idle(&self) -> bool {
         self.desk.is_idle()
+            && self.subject_desk.is_idle()
             && self
                 .lanes
                 .iter()
@@ -229,6 +248,15 @@ impl Service {
     pub(crate) fn close(&self) {
         self.lanes.iter().for_each(Lane::close);
         self.desk.close();
+        self.subject_desk.close();
+    }
+}
+
+/// Leaves an errand at a desk, or answers why not.
+fn hand_in(desk: &Desk, connection: &Arc<Connection>, id: u64, errand: Result<Errand, Fault>) {
+    let handed = errand.and_then(|errand| desk.hand_in(Arc::clone(connection), id, errand));
+    if let Err(fault) = handed {
+        connection.send(id, &Reply::Fault(fault));
     }
 }
 

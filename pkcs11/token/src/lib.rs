@@ -44,7 +44,7 @@ pub use protection::{Protection, Told};
 pub use public_key::verify;
 pub use recovery::{Recovery, recovery};
 pub use ring::{Candidate, Holders, KeyRing};
-pub use software::Software;
+pub use software::{Software, SubjectKey};
 pub use test_message::TEST_MESSAGE;
 
 pub use signer_wire::{

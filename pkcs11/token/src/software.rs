@@ -7,6 +7,7 @@
 
 mod file;
 mod pair;
+mod subject_key;
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -24,6 +25,7 @@ use crate::public_key;
 
 use file::KeyDirectory;
 use pair::Pair;
+pub use subject_key::SubjectKey;
 
 /// The name of this backend in records and configurations.
 pub(crate) const NAME: &str = "software";

@@ -17,11 +17,16 @@ mod limits;
 mod reply;
 mod request;
 mod scheme;
+mod subject_key;
 
 pub use fault::{Fault, FaultClass};
 pub use frame::{FRAME_HEADER, FrameFault, MAX_FRAME, PROTOCOL_VERSION, WireFault, body_length};
 pub use key::{KeyAttributes, KeyKind, KeyRecord, KeyRef, UnknownKeyKind, UnknownKeyRef};
-pub use limits::{MAX_BATCH, MAX_KEYS, MAX_LABEL, MAX_MESSAGE, MAX_PKCS8, MAX_SIGNATURE, MAX_SPKI};
+pub use limits::{
+    MAX_BATCH, MAX_ENVELOPE, MAX_KEYS, MAX_LABEL, MAX_MESSAGE, MAX_PARTY, MAX_PKCS8, MAX_RECIPIENT,
+    MAX_SIGNATURE, MAX_SPKI,
+};
 pub use reply::{Circuit, LaneStatus, Reply, ServiceStatus};
 pub use request::{Backend, Generate, Import, Priority, Request, SecretBytes, Sign, SignBatch};
 pub use scheme::{Digest, HashAlgorithm, Input, Scheme, UnknownScheme};
+pub use subject_key::{SealedKey, SubjectKeyRequest};

@@ -15,6 +15,15 @@ pub const MAX_MESSAGE: usize = 8 * 1024 * 1024;
 /// Longest PKCS#8 key to be imported, in octets (an RSA key of 8192 bits has under 5 KiB).
 pub const MAX_PKCS8: usize = 64 * 1024;
 
+/// Longest public key of a recipient as JSON, in octets (P-521 has under 300).
+pub const MAX_RECIPIENT: usize = 4 * 1024;
+
+/// Longest name of a party or an order in an envelope, in octets.
+pub const MAX_PARTY: usize = 256;
+
+/// Longest envelope, in octets (that of an RSA key of 4096 bits has under 6 KiB).
+pub const MAX_ENVELOPE: usize = 64 * 1024;
+
 /// Longest SubjectPublicKeyInfo, in octets (ML-DSA-87 has 2 614).
 pub const MAX_SPKI: usize = 16 * 1024;
 

@@ -5,6 +5,7 @@ use crate::fault::Fault;
 use crate::frame::{WireFault, read_envelope, write_frame};
 use crate::key::KeyRecord;
 use crate::limits::{MAX_BATCH, MAX_KEYS, MAX_LABEL, MAX_SIGNATURE, MAX_TEXT, MAX_TOKENS, cut};
+use crate::subject_key::SealedKey;
 
 /// The circuit breaker of a token. It counts for keys that another token has, too.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -154,6 +155,8 @@ pub enum Reply {
     Status(ServiceStatus),
     /// The request as a whole failed.
     Fault(Fault),
+    /// The key that was made for somebody else.
+    SealedKey(SealedKey),
 }
 
 impl Reply {
@@ -191,6 +194,7 @@ impl Reply {
                 }
             }),
             Self::Fault(fault) => write_frame(out, id, 5, |writer| fault.encode(writer)),
+            Self::SealedKey(key) => write_frame(out, id, 6, |writer| key.encode(writer)),
         }
     }
 
@@ -211,6 +215,7 @@ impl Reply {
                 lanes: reader.list(MAX_TOKENS, LaneStatus::LEAST, LaneStatus::decode)?,
             }),
             5 => Self::Fault(Fault::decode(&mut reader)?),
+            6 => Self::SealedKey(SealedKey::decode(&mut reader)?),
             other => return Err(WireFault::UnknownTag(other)),
         };
         reader.finish()?;

@@ -9,6 +9,7 @@ use crate::frame::{WireFault, read_envelope, write_frame};
 use crate::key::{KeyKind, KeyRef};
 use crate::limits::{MAX_BATCH, MAX_LABEL, MAX_PKCS8};
 use crate::scheme::{Input, Scheme};
+use crate::subject_key::SubjectKeyRequest;
 
 /// How urgent a signature is; the service signs what is more urgent first.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -174,6 +175,8 @@ pub enum Request {
     List,
     /// How the service is. Answered by [`crate::Reply::Status`].
     Status,
+    /// Make a key pair for somebody else and encrypt it to him. Answered by [`crate::Reply::SealedKey`].
+    SubjectKey(SubjectKeyRequest),
 }
 
 impl Request {
@@ -214,6 +217,7 @@ impl Request {
             }),
             Self::List => write_frame(out, id, 4, |_| {}),
             Self::Status => write_frame(out, id, 5, |_| {}),
+            Self::SubjectKey(request) => write_frame(out, id, 6, |writer| request.encode(writer)),
         }
     }
 
@@ -248,6 +252,7 @@ impl Request {
             }),
             4 => Self::List,
             5 => Self::Status,
+            6 => Self::SubjectKey(SubjectKeyRequest::decode(&mut reader)?),
             other => return Err(WireFault::UnknownTag(other)),
         };
         reader.finish()?;

@@ -12,7 +12,8 @@ use proptest::prelude::*;
 use signer_wire::{
     Backend, Circuit, Digest, FRAME_HEADER, Fault, FaultClass, FrameFault, Generate, Import, Input,
     KeyAttributes, KeyKind, KeyRecord, KeyRef, LaneStatus, MAX_FRAME, PROTOCOL_VERSION, Priority, Reply,
-    Request, Scheme, SecretBytes, ServiceStatus, Sign, SignBatch, WireFault, body_length,
+    Request, Scheme, SealedKey, SecretBytes, ServiceStatus, Sign, SignBatch, SubjectKeyRequest, WireFault,
+    body_length,
 };
 
 fn key_ref() -> impl Strategy<Value = KeyRef> {
@@ -65,6 +66,15 @@ fn request() -> impl Strategy<Value = Request> {
             label,
             pkcs8: SecretBytes::new(pkcs8)
         })),
+        (kind(), vec(any::<u8>(), 0..200), ".{0,40}", ".{0,40}", ".{0,40}").prop_map(
+            |(kind, recipient, sender, party, order)| Request::SubjectKey(SubjectKeyRequest {
+                kind,
+                recipient,
+                sender,
+                party,
+                order
+            })
+        ),
         Just(Request::List),
         Just(Request::Status),
     ]
@@ -171,6 +181,8 @@ fn reply() -> impl Strategy<Value = Reply> {
             }
         )),
         fault().prop_map(Reply::Fault),
+        (vec(any::<u8>(), 0..200), ".{0,200}")
+            .prop_map(|(spki, envelope)| Reply::SealedKey(SealedKey { spki, envelope })),
     ]
 }
 

@@ -35,7 +35,7 @@ pub use ip_range::{IpRange, IpRangeFault};
 pub use issuer_view::{IssuerView, Urls};
 pub use lifetime::{Lifetime, LifetimeFault};
 pub use name_policy::NamePolicy;
-pub use order::{Order, order_from_csr};
+pub use order::{Order, order_from_csr, without_repeats};
 pub use pattern::{Pattern, PatternFault};
 pub use refusal::ProfileRefusal;
 pub use subject_policy::{AttributeType, AttributeTypeFault, SubjectPolicy};

@@ -5,21 +5,20 @@ use std::time::Duration;
 
 use jiff::SignedDuration;
 use pki::policy::{self, Judgement, Request};
-use pki::profile::{Profile, order_from_csr};
-use pki::{Csr, SubjectAltName, Verified};
+use pki::profile::Profile;
+use pki::{DistinguishedName, KeyAlgorithm, SubjectAltName};
 use serde_json::json;
 
 use super::domain::Registration;
 use super::key_name;
 use super::nonce::sha256;
 use super::order::{days, fingerprint};
-use super::ordered::{CourierOrderRequest, OrderKind, OrderWarning};
-use super::record::PlatformKeys;
+use super::ordered::{CourierOrderRequest, OrderKey, OrderKind, OrderWarning};
+use super::platform::{Keyless, Ready, check_bound, check_key_mode};
 use super::session::CourierSession;
+use super::wanted::{Wanted, WantedKey};
 use crate::authority::Authority;
-use crate::certify::{Certification, Prepared};
 use crate::clock::from_millis;
-use crate::companion::Companion;
 use crate::error::{Error, Refusal, Result};
 use crate::issue::Attempt;
 use crate::permit;
@@ -34,11 +33,11 @@ const DAY: SignedDuration = SignedDuration::from_hours(24);
 /// An order that may be signed.
 #[derive(Debug)]
 pub(super) struct Checked {
-    pub(super) prepared: Prepared,
+    pub(super) ready: Ready,
     pub(super) warnings: Vec<OrderWarning>,
     pub(super) replaces: Option<Replaced>,
     names: Vec<SubjectAltName>,
-    key: [u8; 32],
+    key: Option<[u8; 32]>,
     profile: String,
 }
 
@@ -73,7 +72,8 @@ impl Checked {
         sha256(names.join("\n").as_bytes())
     }
 
-    pub(super) fn key_fingerprint(&self) -> [u8; 32] {
+    /// The fingerprint of the key, when there is one already.
+    pub(super) fn key_fingerprint(&self) -> Option<[u8; 32]> {
         self.key
     }
 
@@ -89,6 +89,9 @@ impl Authority {
         session: &CourierSession,
         request: &CourierOrderRequest,
     ) -> Result<Preflight> {
+        if matches!(request.key, OrderKey::Platform { .. }) {
+            check_bound(session)?;
+        }
         let mut attempt = Attempt::default();
         let checked = self.check_courier_order(session, request, &mut attempt).await?;
         Ok(Preflight {
@@ -105,23 +108,17 @@ impl Authority {
         attempt: &mut Attempt,
     ) -> Result<Checked> {
         let record = &session.courier.record;
-        if record.platform_keys == PlatformKeys::Require {
-            return Err(Error::forbidden(
-                "key_mode_not_allowed",
-                "the appliance makes the keys of this courier",
-            ));
+        check_key_mode(session, request)?;
+        if let OrderKey::Local { csr } = &request.key {
+            if csr.len() > MOST_CSR {
+                return Err(wrong(
+                    "validation_error",
+                    "csr_pem",
+                    format!("longer than {MOST_CSR} octets"),
+                ));
+            }
+            attempt.csr = Some(self.verified_csr(csr.as_bytes())?);
         }
-        if request.csr.len() > MOST_CSR {
-            return Err(wrong(
-                "validation_error",
-                "csr_pem",
-                format!("longer than {MOST_CSR} octets"),
-            ));
-        }
-        let csr = attempt
-            .csr
-            .insert(self.verified_csr(request.csr.as_bytes())?)
-            .clone();
         let replaces = self.replaced(session, request).await?;
         let profile = self.profile_of_courier(session, request, replaces.as_ref())?;
         attempt.profile.clone_from(&profile.name);
@@ -129,24 +126,31 @@ impl Authority {
         let issuer = self.issuer_for(&principal, record.issuer.as_deref())?;
         attempt.issuer_id = Some(issuer.entry().id);
         let permit = permit::to_issue(&principal, &issuer.entry(), &profile)?;
-        let mut order = order_from_csr(&profile, &csr)?;
-        check_key_of_courier(session, &csr)?;
-        check_names(&csr, &order.names)?;
-        self.check_registered(&order.names).await?;
-        check_allowed(session, &order.names)?;
-        order.validity = Some(validity_of(session, request, &profile)?);
+        let wanted = wanted(request, &profile, attempt)?;
+        check_key_of_courier(session, wanted.algorithm)?;
+        check_names(&wanted.subject, &wanted.names)?;
+        self.check_registered(&wanted.names).await?;
+        check_allowed(session, &wanted.names)?;
+        let validity = validity_of(session, request, &profile)?;
         let judgement = self
-            .judge(request, &csr, &order, &profile, replaces.as_ref())
+            .judge(request, &wanted, validity, &profile, replaces.as_ref())
             .await?;
         let warnings = warnings_of(&judgement)?;
-        order.subject = judgement.subject;
-        order.admit(&profile)?;
+        profile.admit(wanted.algorithm, &judgement.subject, &wanted.names)?;
         self.check_quota(session).await?;
-        let names = order.names.clone();
-        let certification = Certification {
+        let key = match &wanted.key {
+            WantedKey::Given(key) => Some(key.fingerprint().0),
+            WantedKey::ToBeMade(_) => None,
+        };
+        let names = wanted.names.clone();
+        let keyless = Keyless {
+            permit,
             view: self.view_of_active(&issuer)?,
             issuer,
-            order,
+            subject: judgement.subject,
+            names: wanted.names,
+            validity,
+            algorithm: wanted.algorithm,
             order_id: attempt.order_id,
             requester: principal.name.clone(),
             replaces: replaces.as_ref().map(|replaced| replaced.certificate.id),
@@ -154,15 +158,14 @@ impl Authority {
                 OrderKind::Issue => "certificate.issue",
                 OrderKind::Renew => "certificate.renew",
             },
-            companion: Companion::CourierOrder(attempt.order_id),
             profile: std::sync::Arc::clone(&profile),
         };
         Ok(Checked {
-            prepared: self.prepare(&permit, certification)?,
+            ready: self.ready(keyless, wanted.key, session.courier.id)?,
             warnings,
             replaces,
             names,
-            key: csr.public_key().fingerprint().0,
+            key,
             profile: profile.name.clone(),
         })
     }
@@ -264,8 +267,8 @@ impl Authority {
     async fn judge(
         &self,
         request: &CourierOrderRequest,
-        csr: &Verified<Csr>,
-        order: &pki::profile::Order,
+        wanted: &Wanted,
+        validity: Duration,
         profile: &Profile,
         replaces: Option<&Replaced>,
     ) -> Result<Judgement> {
@@ -273,22 +276,19 @@ impl Authority {
         let now = self.inner().clock.now();
         // Longer wishes are cut to what the profile allows.
         let most = Duration::from_secs(profile.max_ttl.as_seconds());
-        let validity = order
-            .validity
-            .unwrap_or_else(|| default_validity(profile))
-            .min(most);
+        let validity = validity.min(most);
         let request = Request {
             action: match request.kind {
                 OrderKind::Issue => policy::Action::Generate,
                 OrderKind::Renew => policy::Action::Renew,
             },
-            names: &order.names,
-            subject: &order.subject,
-            key: order.public_key.algorithm(),
-            signature: csr.signature_algorithm(),
+            names: &wanted.names,
+            subject: &wanted.subject,
+            key: wanted.algorithm,
+            signature: wanted.signature,
             validity_days: u32::try_from(validity.as_secs().div_ceil(86_400)).unwrap_or(u32::MAX),
             profile,
-            asks_for_ca: csr.requested_ca(),
+            asks_for_ca: wanted.asks_for_ca,
             replaced_not_after: replaces.map(|replaced| from_millis(replaced.certificate.not_after)),
             now,
         };
@@ -318,6 +318,23 @@ impl Authority {
     }
 }
 
+/// What is asked for; noted for a refusal, too.
+fn wanted(request: &CourierOrderRequest, profile: &Profile, attempt: &mut Attempt) -> Result<Wanted> {
+    if let OrderKey::Platform { platform } = &request.key {
+        let wanted = Wanted::of_platform(platform)?;
+        attempt.subject = wanted.subject.to_string();
+        let names: Vec<String> = wanted.names.iter().map(ToString::to_string).collect();
+        attempt.names = names.join(" ");
+        profile.admit(wanted.algorithm, &wanted.subject, &wanted.names)?;
+        return Ok(wanted);
+    }
+    let csr = attempt.csr.as_ref();
+    Wanted::of_csr(
+        profile,
+        csr.ok_or_else(|| Error::internal("an order without a key"))?,
+    )
+}
+
 /// How long it shall live, within what the record allows.
 fn validity_of(
     session: &CourierSession,
@@ -345,9 +362,8 @@ fn default_validity(profile: &Profile) -> Duration {
 }
 
 /// The key is one that the record allows.
-fn check_key_of_courier(session: &CourierSession, csr: &Verified<Csr>) -> Result<()> {
+fn check_key_of_courier(session: &CourierSession, algorithm: KeyAlgorithm) -> Result<()> {
     let allowed = &session.courier.record.quotas.key_algorithms;
-    let algorithm = csr.public_key().algorithm();
     let is_allowed = |name: &String| key_name::parse(name) == Some(algorithm);
     if allowed.is_empty() || allowed.iter().any(is_allowed) {
         return Ok(());
@@ -362,7 +378,7 @@ fn check_key_of_courier(session: &CourierSession, csr: &Verified<Csr>) -> Result
 }
 
 /// There are names, not too many of them, and the common name is one of them.
-fn check_names(csr: &Verified<Csr>, names: &[SubjectAltName]) -> Result<()> {
+fn check_names(subject: &DistinguishedName, names: &[SubjectAltName]) -> Result<()> {
     if names.is_empty() {
         return Err(wrong(
             "validation_error",
@@ -377,7 +393,7 @@ fn check_names(csr: &Verified<Csr>, names: &[SubjectAltName]) -> Result<()> {
             format!("more than {MOST_NAMES} names"),
         ));
     }
-    match csr.subject().common_name() {
+    match subject.common_name() {
         Some(common_name) if !pki::allowed_name::repeats_a_name(&common_name, names) => Err(wrong(
             "validation_error",
             "subject.common_name",
@@ -441,7 +457,7 @@ fn names_refused(code: &'static str, offending: &[String], problem: &str) -> Err
         .into()
 }
 
-fn wrong(code: &'static str, field: &str, problem: impl Into<String>) -> Error {
+pub(super) fn wrong(code: &'static str, field: &str, problem: impl Into<String>) -> Error {
     let problem = problem.into();
     let message = format!("{field}: {problem}");
     let details = json!([{ "field": field, "problem": problem }]);

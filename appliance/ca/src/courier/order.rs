@@ -11,7 +11,8 @@ use uuid::Uuid;
 use super::checks::Checked;
 use super::nonce::sha256;
 use super::ordered::{
-    CourierOrder, CourierOrderRequest, FetchedCertificate, OrderFault, OrderFilter, OrderedCertificate,
+    CourierOrder, CourierOrderRequest, FetchedCertificate, OrderFault, OrderFilter, OrderKey,
+    OrderedCertificate,
 };
 use super::session::CourierSession;
 use crate::audit;
@@ -62,7 +63,7 @@ impl Authority {
             ..Attempt::default()
         };
         let principal = session.principal();
-        let checked = match self.check_courier_order(session, &request, &mut attempt).await {
+        let checked = match self.check_new_order(session, &request, &mut attempt).await {
             Ok(checked) => checked,
             Err(error) => return Err(self.record_refusal(&principal, attempt, error).await),
         };
@@ -87,6 +88,21 @@ impl Authority {
         let session = session.clone();
         self.to_the_end(|authority| async move { authority.keep_and_sign(&session, row, checked).await })
             .await
+    }
+
+    /// What is held against an order, and for one whose key is made here whether the courier itself names the recipient. The proof of
+    /// that counts once, therefore it is looked at last.
+    async fn check_new_order(
+        &self,
+        session: &CourierSession,
+        request: &CourierOrderRequest,
+        attempt: &mut Attempt,
+    ) -> Result<Checked> {
+        let checked = self.check_courier_order(session, request, attempt).await?;
+        if let OrderKey::Platform { platform } = &request.key {
+            self.check_recipient(session, platform).await?;
+        }
+        Ok(checked)
     }
 
     /// One order of the courier, whoever else has one of this identifier.
@@ -178,7 +194,9 @@ impl Authority {
         let entry = audit::entry(at, &session.actor(), "courier_order.install", id, audit::OK, &ack);
         let text = ack.to_string();
         self.change(entry, move |tx| {
-            store::courier_orders::acknowledge(tx, id, &text, at.as_millisecond()).map(drop)
+            store::courier_orders::acknowledge(tx, id, &text, at.as_millisecond())?;
+            // What is in use needs no key any more.
+            store::courier_keys::discard(tx, id)
         })
         .await?;
         self.own_courier_order(session, id).await
@@ -236,11 +254,11 @@ impl Authority {
             .now()
             .saturating_sub(DUPLICATES)
             .unwrap_or(Timestamp::UNIX_EPOCH);
-        let (courier, names, key) = (
-            session.courier.id,
-            checked.names_digest(),
-            checked.key_fingerprint(),
-        );
+        // A key that is made here is another one each time: whoever lost it gets a new one by a new order.
+        let Some(key) = checked.key_fingerprint() else {
+            return Ok(None);
+        };
+        let (courier, names) = (session.courier.id, checked.names_digest());
         let read = self.inner().store.read(move |reader| {
             store::courier_orders::duplicate(reader, courier, &names, Some(&key), since.as_millisecond())
         });
@@ -271,10 +289,10 @@ impl Authority {
             request_digest: digest.to_vec(),
             kind: request.kind.name().to_owned(),
             status,
-            key_mode: "local".to_owned(),
+            key_mode: request.key.mode().to_owned(),
             names: serde_json::to_string(&checked.names()).map_err(Error::internal)?,
             names_digest: checked.names_digest().to_vec(),
-            key_fingerprint: Some(checked.key_fingerprint().to_vec()),
+            key_fingerprint: checked.key_fingerprint().map(|print| print.to_vec()),
             label: request.label.clone(),
             profile: checked.profile_name(),
             request: body,
@@ -305,7 +323,7 @@ impl Authority {
     ) -> Result<CourierOrder> {
         let at = from_millis(row.created_at);
         let logged = json!({
-            "courier": row.courier_id, "kind": row.kind, "names": checked.names(), "profile": row.profile,
+            "courier": row.courier_id, "kind": row.kind, "key_mode": row.key_mode, "names": checked.names(), "profile": row.profile,
             "status": row.status.as_str(), "warnings": checked.warnings,
         });
         let entry = audit::entry(
@@ -336,7 +354,11 @@ impl Authority {
 
     /// Signs what was checked. When that fails, the order has failed, and says why.
     pub(super) async fn sign_order(&self, actor: &str, row: &OrderRow, checked: Checked) -> Result<Issued> {
-        let error = match self.carry_out(checked.prepared).await {
+        let outcome = match self.with_key(checked.ready).await {
+            Ok(prepared) => self.carry_out(prepared).await,
+            Err(error) => Err(error),
+        };
+        let error = match outcome {
             Ok(issued) => return Ok(issued),
             Err(error) => error,
         };
@@ -370,7 +392,7 @@ impl Authority {
         change.await.map(drop)
     }
 
-    async fn own_row(&self, session: &CourierSession, id: Uuid) -> Result<OrderRow> {
+    pub(super) async fn own_row(&self, session: &CourierSession, id: Uuid) -> Result<OrderRow> {
         let row = self.row_of(id).await?;
         if row.courier_id == session.courier.id {
             Ok(row)

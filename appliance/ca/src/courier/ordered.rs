@@ -1,6 +1,7 @@
 //! What an order of a courier is: what is asked for, what became of it, and how it is told.
 
 use jiff::Timestamp;
+use pki::policy::SubjectValues;
 use pki::{Certificate, Serial};
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
@@ -17,8 +18,9 @@ pub use store::courier_orders::Status as CourierOrderStatus;
 pub struct CourierOrderRequest {
     /// Whether something is renewed.
     pub kind: OrderKind,
-    /// PKCS#10, PEM.
-    pub csr: String,
+    /// Where the key comes from.
+    #[serde(flatten)]
+    pub key: OrderKey,
     /// The profile; that of what is replaced, or the first of the record, when absent.
     #[serde(default)]
     pub profile: Option<String>,
@@ -31,6 +33,56 @@ pub struct CourierOrderRequest {
     /// What the courier calls the certificate.
     #[serde(default)]
     pub label: Option<String>,
+}
+
+/// Where the key of an order comes from.
+#[derive(Clone, Debug, Deserialize, PartialEq, Serialize)]
+#[serde(untagged)]
+pub enum OrderKey {
+    /// The courier has made it.
+    Local {
+        /// PKCS#10, PEM.
+        csr: String,
+    },
+    /// The appliance makes it.
+    Platform {
+        /// What would otherwise stand in the request, and for whom the key is.
+        platform: Box<PlatformOrder>,
+    },
+}
+
+impl OrderKey {
+    /// `local` or `platform`.
+    pub fn mode(&self) -> &'static str {
+        match self {
+            Self::Local { .. } => "local",
+            Self::Platform { .. } => "platform",
+        }
+    }
+}
+
+/// A certificate with a key that the appliance makes.
+#[derive(Clone, Debug, Deserialize, PartialEq, Serialize)]
+pub struct PlatformOrder {
+    /// The common name.
+    #[serde(default)]
+    pub common_name: Option<String>,
+    /// What else the subject has.
+    #[serde(default)]
+    pub subject: SubjectValues,
+    /// The names, as `dns:web01.example.com`.
+    pub names: Vec<String>,
+    /// The kind of key: `ec-256`, `rsa-3072` and so on.
+    pub algorithm: String,
+    /// The digest that a request would be signed with, for the policies: `sha256`, `sha384` or `sha512`.
+    #[serde(default)]
+    pub digest: Option<String>,
+    /// The public key that the key is encrypted to, a JWK.
+    pub recipient: serde_json::Value,
+    /// By which the key of the session speaks for the recipient. It is made anew each time that the order is sent, so it is no part
+    /// of what is asked for.
+    #[serde(skip)]
+    pub recipient_proof: Option<String>,
 }
 
 /// Whether something is renewed.

@@ -27,7 +27,7 @@ use crate::principal::{Principal, Role, Scope};
 /// Octets of a token: 64 characters of base64url.
 const TOKEN_LEN: usize = 48;
 /// How old the proof of a request may be, in seconds, in either direction.
-const PROOF_AGE: i64 = 60;
+pub(super) const PROOF_AGE: i64 = 60;
 /// For what an identifier of a proof is used up.
 const PROOF: &str = "courier.proof";
 
@@ -367,6 +367,11 @@ impl CourierSession {
             token_hash: [0; 32],
             source: String::new(),
         }
+    }
+
+    /// What proofs of requests call its token (RFC 9449 §4.2, `ath`).
+    pub(super) fn access_token_hash(&self) -> String {
+        URL_SAFE_NO_PAD.encode(self.token_hash)
     }
 
     /// How it appears in the audit log.

@@ -4,7 +4,9 @@ use std::path::Path;
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
-use signer_wire::{Generate, Import, KeyRecord, Priority, Reply, Request, ServiceStatus, Sign};
+use signer_wire::{
+    Generate, Import, KeyRecord, Priority, Reply, Request, SealedKey, ServiceStatus, Sign, SubjectKeyRequest,
+};
 use tokio::sync::{mpsc, oneshot};
 use tokio::time::Instant;
 
@@ -15,6 +17,8 @@ use crate::signer::fault::SignFault;
 const QUEUE: usize = 4096;
 /// Making a key in a slow token takes its time (RSA-4096 in a smart card: minutes).
 const GENERATE_DEADLINE: Duration = Duration::from_mins(3);
+/// A key for a courier is made in software: RSA-4096 takes seconds, and a few may be made before it.
+const SUBJECT_KEY_DEADLINE: Duration = Duration::from_mins(1);
 /// How long everything else may take.
 const LOOK_DEADLINE: Duration = Duration::from_secs(10);
 
@@ -73,6 +77,16 @@ impl Daemon {
         }
     }
 
+    pub(super) async fn subject_key(&self, request: SubjectKeyRequest) -> Result<SealedKey, SignFault> {
+        match self
+            .ask(Request::SubjectKey(request), SUBJECT_KEY_DEADLINE)
+            .await?
+        {
+            Reply::SealedKey(key) => Ok(key),
+            other => Err(unexpected(&other)),
+        }
+    }
+
     pub(super) async fn list(&self) -> Result<Vec<KeyRecord>, SignFault> {
         match self.ask(Request::List, LOOK_DEADLINE).await? {
             Reply::Keys(records) => Ok(records),
@@ -127,6 +141,7 @@ fn unexpected(reply: &Reply) -> SignFault {
         Reply::Keys(_) => "keys",
         Reply::Status(_) => "a status",
         Reply::Fault(_) => "a fault",
+        Reply::SealedKey(_) => "an encrypted key",
     };
     SignFault::unexpected(format!(
         "the signing service answered with {kind}, which was not asked for"

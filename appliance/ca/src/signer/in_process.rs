@@ -6,8 +6,13 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use signer_wire::{Backend, KeyKind, KeyRecord, LaneStatus, Priority, ServiceStatus, Sign};
-use token::{Candidate, KeyRing};
+use aws_lc_rs::rand::SystemRandom;
+use jose::Jwk;
+use jose::jwe::{self, Envelope, KeyManagement};
+use signer_wire::{
+    Backend, KeyKind, KeyRecord, LaneStatus, Priority, SealedKey, ServiceStatus, Sign, SubjectKeyRequest,
+};
+use token::{Candidate, KeyRing, SubjectKey};
 
 use crate::signer::fault::SignFault;
 use crate::signer::line::Line;
@@ -73,6 +78,34 @@ impl InProcess {
         pkcs8: zeroize::Zeroizing<Vec<u8>>,
     ) -> Result<KeyRecord, SignFault> {
         self.blocking(move |ring| ring.import(&label, &pkcs8)).await
+    }
+
+    /// The same as the signing service does (`signerd/src/subject_key.rs`): here this process is the one that signs.
+    pub(super) async fn subject_key(&self, request: SubjectKeyRequest) -> Result<SealedKey, SignFault> {
+        self.blocking(move |_| {
+            let refused = |why: String| token::Error::Refused(why);
+            let recipient = Jwk::parse(&request.recipient).map_err(|fault| refused(fault.to_string()))?;
+            let key = SubjectKey::generate(request.kind)?;
+            let name = key.key();
+            let envelope = Envelope {
+                apu: request.sender.as_bytes(),
+                apv: request.party.as_bytes(),
+                order: &request.order,
+                spki: name.as_bytes(),
+            };
+            let sealed = jwe::encrypt(
+                &recipient,
+                KeyManagement::EcdhEsA256Kw,
+                &envelope,
+                key.pkcs8(),
+                &SystemRandom::new(),
+            );
+            Ok(SealedKey {
+                spki: key.spki().to_vec(),
+                envelope: sealed.map_err(|fault| refused(fault.to_string()))?,
+            })
+        })
+        .await
     }
 
     pub(super) async fn list(&self) -> Result<Vec<KeyRecord>, SignFault> {

@@ -5,7 +5,7 @@ use std::net::IpAddr;
 use aws_lc_rs::rand::SystemRandom;
 use ca::courier::{
     Authentication, Bearing, ClientFacts, Courier, CourierOrderRequest, CourierRecord, CourierSession,
-    NewClientSecret, NewCourier, OpenedSession, OrderKind, SecretRequest, Shown,
+    NewClientSecret, NewCourier, OpenedSession, OrderKey, OrderKind, SecretRequest, Shown,
 };
 use ca::{Authority, Error};
 use jose::{Header, SigningKey};
@@ -111,7 +111,9 @@ pub(crate) fn order(names: &[&str]) -> CourierOrderRequest {
 pub(crate) fn order_of(holder: &Holder, subject: &str, names: &[&str]) -> CourierOrderRequest {
     CourierOrderRequest {
         kind: OrderKind::Issue,
-        csr: pki::pem::encode("CERTIFICATE REQUEST", &csr(holder, subject, names)),
+        key: OrderKey::Local {
+            csr: pki::pem::encode("CERTIFICATE REQUEST", &csr(holder, subject, names)),
+        },
         profile: None,
         validity_days: None,
         replaces: None,

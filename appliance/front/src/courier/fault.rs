@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 use crate::problem::Problem;
 
 /// Codes of the authority and of this crate that have one in the protocol of couriers.
-const CODES: [(&str, u16, &str); 34] = [
+const CODES: [(&str, u16, &str); 36] = [
     ("invalid_credentials", 401, "INVALID_CREDENTIALS"),
     ("session_expired", 401, "SESSION_EXPIRED"),
     ("proof_invalid", 401, "PROOF_INVALID"),
@@ -26,10 +26,12 @@ const CODES: [(&str, u16, &str); 34] = [
     ("revocation_not_allowed", 403, "REVOCATION_NOT_ALLOWED"),
     ("not_found", 404, "NOT_FOUND"),
     ("idempotency_conflict", 409, "IDEMPOTENCY_CONFLICT"),
+    ("already_retrieved", 409, "ALREADY_RETRIEVED"),
     ("order_not_cancellable", 409, "ORDER_NOT_CANCELLABLE"),
     ("order_has_no_certificate", 409, "ORDER_HAS_NO_CERTIFICATE"),
     ("fingerprint_mismatch", 409, "FINGERPRINT_MISMATCH"),
     ("order_expired", 410, "ORDER_EXPIRED"),
+    ("key_expired", 410, "KEY_EXPIRED"),
     ("client_too_old", 426, "CLIENT_TOO_OLD"),
     ("rate_limited", 429, "RATE_LIMITED"),
     ("key_too_weak", 422, "WEAK_KEY"),

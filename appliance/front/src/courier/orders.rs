@@ -6,10 +6,10 @@ use std::time::Duration;
 use axum::Json;
 use axum::extract::State;
 use axum::response::{IntoResponse as _, Response};
-use ca::courier::{CourierOrder, CourierOrderRequest, CourierOrderStatus, OrderFilter, OrderKind};
+use ca::courier::{CourierOrder, CourierOrderStatus, OrderFilter};
 use courier_wire::{
-    Ack, Certificate, CertificateAnswer, Envelope, MAX_WAIT_SECONDS, Order, OrderAnswer, OrderError,
-    OrderRequest, Orders, Preflight, RequestedBy, Warning,
+    Ack, Certificate, CertificateAnswer, Envelope, KeyAnswer, MAX_WAIT_SECONDS, Order, OrderAnswer,
+    OrderError, OrderRequest, Orders, Preflight, RequestedBy, Warning,
 };
 use http::header::{ACCEPT, CONTENT_TYPE, LOCATION, RETRY_AFTER};
 use http::{HeaderMap, HeaderValue, StatusCode};
@@ -22,6 +22,7 @@ use uuid::Uuid;
 
 use super::bearer::SignedIn;
 use super::certificates::{fingerprint, hexadecimal};
+use super::order_request::request;
 use super::sign_in::wrong;
 use crate::api::App;
 use crate::extract::{JsonBody, QueryOf, Segment};
@@ -38,6 +39,7 @@ pub(super) fn routes() -> OpenApiRouter<App> {
         .routes(routes!(list, place))
         .routes(routes!(one))
         .routes(routes!(certificate))
+        .routes(routes!(key))
         .routes(routes!(acknowledge))
         .routes(routes!(cancel))
 }
@@ -93,7 +95,7 @@ async fn preflight(
     request_body = OrderRequest,
     responses((status = 201, description = "The certificate is there", body = OrderAnswer),
         (status = 202, description = "It takes longer: look again at `Location`", body = OrderAnswer),
-        (status = 403, description = "DOMAIN_NOT_REGISTERED, DOMAIN_DISABLED, DOMAIN_NOT_ALLOWED, POLICY_DENIED and others", body = Envelope),
+        (status = 403, description = "DOMAIN_NOT_REGISTERED, DOMAIN_DISABLED, DOMAIN_NOT_ALLOWED, POLICY_DENIED, KEY_MODE_NOT_ALLOWED and others", body = Envelope),
         (status = 409, description = "IDEMPOTENCY_CONFLICT", body = Envelope)))]
 async fn place(
     State(app): State<App>,
@@ -207,6 +209,25 @@ async fn certificate(
     Ok(([(CONTENT_TYPE, "application/pem-certificate-chain")], chain).into_response())
 }
 
+/// The key of an order whose key the appliance made, encrypted to the recipient that the order named. It is given out once, within a day.
+#[utoipa::path(get, path = "/api/v1/courier/orders/{uuid}/key", operation_id = "courierKey", tag = "courier",
+    security(("session" = [])), params(("uuid" = String, Path)),
+    responses((status = 200, description = "The key; it is gone from the appliance now", body = KeyAnswer),
+        (status = 404, description = "NOT_FOUND: the appliance made no key for this order", body = Envelope),
+        (status = 409, description = "ALREADY_RETRIEVED, ORDER_HAS_NO_CERTIFICATE", body = Envelope),
+        (status = 410, description = "KEY_EXPIRED, ORDER_EXPIRED", body = Envelope)))]
+async fn key(
+    State(app): State<App>,
+    SignedIn(session): SignedIn,
+    Segment(uuid): Segment,
+) -> Result<Json<KeyAnswer>, Problem> {
+    let jwe = app
+        .authority
+        .fetch_courier_key(&session, identifier(&uuid)?)
+        .await?;
+    Ok(Json(KeyAnswer { success: true, jwe }))
+}
+
 /// Say that a certificate is in use.
 #[utoipa::path(post, path = "/api/v1/courier/orders/{uuid}/ack", operation_id = "courierAcknowledge", tag = "courier",
     security(("session" = [])), params(("uuid" = String, Path)), request_body = Ack,
@@ -241,76 +262,6 @@ async fn cancel(
         .cancel_courier_order(&session, identifier(&uuid)?)
         .await?;
     Ok(Json(answer(&order)))
-}
-
-/// What is asked for, as far as it is done here.
-fn request(body: OrderRequest) -> Result<CourierOrderRequest, Problem> {
-    let kind = match body.kind.as_str() {
-        "issue" => OrderKind::Issue,
-        "renew" => OrderKind::Renew,
-        _ => return Err(wrong("kind", "is neither issue nor renew")),
-    };
-    match body.key_mode.as_str() {
-        "local" => {}
-        "platform" => {
-            let message = "the appliance makes no keys for this courier";
-            return Err(Problem::new(
-                StatusCode::FORBIDDEN,
-                "key_mode_not_allowed",
-                message,
-            ));
-        }
-        _ => return Err(wrong("key_mode", "is neither local nor platform")),
-    }
-    let csr = body.csr_pem.ok_or_else(|| wrong("csr_pem", "is missing"))?;
-    agree(&csr, body.subject.as_ref(), body.sans.as_ref())?;
-    Ok(CourierOrderRequest {
-        kind,
-        csr,
-        profile: body.profile,
-        validity_days: body.validity_days,
-        replaces: body.replaces.map(|replaced| replaced.fingerprint_sha256),
-        label: body.labels.get("name").cloned(),
-    })
-}
-
-/// What is said beside the request has to say the same.
-fn agree(
-    csr: &str,
-    subject: Option<&courier_wire::Subject>,
-    sans: Option<&courier_wire::Sans>,
-) -> Result<(), Problem> {
-    let Ok(csr) = pki::Csr::parse(csr.as_bytes()) else {
-        // What is wrong with it is told when it is verified.
-        return Ok(());
-    };
-    let common_name = subject.and_then(|subject| subject.common_name.clone());
-    if common_name.is_some() && common_name != csr.subject().common_name() {
-        return Err(wrong("subject.common_name", "is not that of the request"));
-    }
-    if let Some(sans) = sans {
-        let kinds = [
-            ("dns", &sans.dns),
-            ("ip", &sans.ip),
-            ("email", &sans.email),
-            ("uri", &sans.uri),
-        ];
-        let wanted = kinds
-            .iter()
-            .flat_map(|(kind, names)| names.iter().map(move |name| format!("{kind}:{name}")));
-        let mut wanted: Vec<String> = wanted.map(|name| name.to_ascii_lowercase()).collect();
-        let names = csr.subject_alt_names().unwrap_or_default();
-        let mut asked: Vec<String> = names
-            .iter()
-            .map(|name| name.to_string().to_ascii_lowercase())
-            .collect();
-        wanted.sort_unstable();
-        asked.sort_unstable();
-        if wanted != asked {
-            return Err(wrong("sans", "are not those of the request"));
-        }
-    }
-    Ok(())
 }
 
 /// 201 with a certificate; 202 with where to look again without one.

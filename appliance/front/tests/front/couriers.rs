@@ -3,6 +3,8 @@
 use aws_lc_rs::rand::SystemRandom;
 use aws_lc_rs::signature::{ECDSA_P256_SHA256_ASN1_SIGNING, EcdsaKeyPair};
 use ca::Role;
+use jose::jwe::RecipientKey;
+use jose::jwk::Curve;
 use jose::{SigningKey, dpop};
 use reqwest::Method;
 use serde_json::{Value, json};
@@ -11,7 +13,7 @@ use crate::holder::Holder;
 use crate::house::{Api, House, Reply};
 
 /// A courier with a secret, and the request that signs it in.
-async fn courier(admin: &Api, name: &str, record: Value) -> Value {
+pub(crate) async fn courier(admin: &Api, name: &str, record: Value) -> Value {
     if admin.get_ok("/api/v1/domains").await["items"]
         .as_array()
         .unwrap()
@@ -57,7 +59,7 @@ fn order(names: &[&str]) -> Value {
 }
 
 /// Status and code of an error in the form of the protocol.
-fn told(reply: &Reply) -> (u16, &str) {
+pub(crate) fn told(reply: &Reply) -> (u16, &str) {
     assert_eq!(reply.json["success"], false, "{}", reply.json);
     assert!(reply.json["error"]["details"].is_array() && reply.json["error"]["request_id"].is_string());
     (
@@ -244,8 +246,16 @@ async fn errors_have_the_codes_of_the_protocol() {
     );
     assert_eq!(
         told(&place(with("key_mode", "platform".into())).await),
-        (403, "KEY_MODE_NOT_ALLOWED")
+        (422, "VALIDATION_ERROR"),
+        "with a request of its own"
     );
+    let recipient = RecipientKey::generate(Curve::P256, &SystemRandom::new()).unwrap();
+    let platform = json!({
+        "kind": "issue", "key_mode": "platform", "key_spec": { "algorithm": "ec-256" },
+        "sans": { "dns": ["a.example.com"] },
+        "recipient": serde_json::from_str::<Value>(&recipient.jwk().to_json()).unwrap(),
+    });
+    assert_eq!(told(&place(platform).await), (403, "KEY_MODE_NOT_ALLOWED"));
     assert_eq!(
         told(&place(with("profile", "tls-client".into())).await),
         (403, "PROFILE_NOT_ALLOWED")

@@ -160,6 +160,7 @@ impl Run<'_> {
             key_spec: None,
             digest: None,
             recipient: None,
+            recipient_proof: None,
         })
     }
 }

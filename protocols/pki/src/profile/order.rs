@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use crate::profile::{ExtendedKeyUsage, Profile, ProfileRefusal};
-use crate::{Csr, DistinguishedName, PublicKey, SubjectAltName, Verified};
+use crate::{Csr, DistinguishedName, KeyAlgorithm, PublicKey, SubjectAltName, Verified};
 
 /// A request for a certificate, authorised or about to be. What is built from it has these names and no others.
 #[derive(Clone, Debug)]
@@ -54,26 +54,7 @@ impl Order {
 
     /// The subject that the certificate will have, once everything about the order is allowed.
     pub(super) fn admitted_subject(&self, profile: &Profile) -> Result<DistinguishedName, ProfileRefusal> {
-        let algorithm = self.public_key.algorithm();
-        if !profile.key_algorithms.contains(&algorithm) {
-            let allowed: Vec<String> = profile.key_algorithms.iter().map(ToString::to_string).collect();
-            return Err(ProfileRefusal::new(
-                "key_algorithm_not_allowed",
-                format!(
-                    "the key is {algorithm}; the profile allows {}",
-                    allowed.join(", ")
-                ),
-            ));
-        }
-        profile.names.admit(&self.names)?;
-        let subject = profile.subject.apply(&self.subject, &self.names)?;
-        if subject.is_empty() && (self.names.is_empty() || profile.is_authority()) {
-            return Err(ProfileRefusal::new(
-                "subject_required",
-                "nothing names the holder: neither the subject nor a subject alternative name is left",
-            ));
-        }
-        Ok(subject)
+        profile.admitted_subject(self.public_key.algorithm(), &self.subject, &self.names)
     }
 
     /// Refuses a request that asks for more than this order: another key, other names, a purpose outside the profile,
@@ -98,6 +79,45 @@ impl Order {
             ));
         }
         purposes_within(profile, csr)
+    }
+}
+
+impl Profile {
+    /// Refuses what an order with such a key, subject and names would be refused for, before there is a key.
+    pub fn admit(
+        &self,
+        algorithm: KeyAlgorithm,
+        subject: &DistinguishedName,
+        names: &[SubjectAltName],
+    ) -> Result<(), ProfileRefusal> {
+        self.admitted_subject(algorithm, subject, names).map(drop)
+    }
+
+    fn admitted_subject(
+        &self,
+        algorithm: KeyAlgorithm,
+        subject: &DistinguishedName,
+        names: &[SubjectAltName],
+    ) -> Result<DistinguishedName, ProfileRefusal> {
+        if !self.key_algorithms.contains(&algorithm) {
+            let allowed: Vec<String> = self.key_algorithms.iter().map(ToString::to_string).collect();
+            return Err(ProfileRefusal::new(
+                "key_algorithm_not_allowed",
+                format!(
+                    "the key is {algorithm}; the profile allows {}",
+                    allowed.join(", ")
+                ),
+            ));
+        }
+        self.names.admit(names)?;
+        let subject = self.subject.apply(subject, names)?;
+        if subject.is_empty() && (names.is_empty() || self.is_authority()) {
+            return Err(ProfileRefusal::new(
+                "subject_required",
+                "nothing names the holder: neither the subject nor a subject alternative name is left",
+            ));
+        }
+        Ok(subject)
     }
 }
 
@@ -132,7 +152,7 @@ fn purposes_within(profile: &Profile, csr: &Verified<Csr>) -> Result<(), Profile
 }
 
 /// The names in their order, each once.
-fn without_repeats(names: Vec<SubjectAltName>) -> Vec<SubjectAltName> {
+pub fn without_repeats(names: Vec<SubjectAltName>) -> Vec<SubjectAltName> {
     let mut seen = std::collections::HashSet::new();
     let is_new: Vec<bool> = names.iter().map(|name| seen.insert(name)).collect();
     let mut is_new = is_new.into_iter();
