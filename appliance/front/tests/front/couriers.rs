@@ -11,7 +11,7 @@ use crate::holder::Holder;
 use crate::house::{Api, House, Reply};
 
 /// A courier with a secret, and the request that signs it in.
-async fn courier(admin: &Api, name: &str, record: Value) -> Value {
+pub(crate) async fn courier(admin: &Api, name: &str, record: Value) -> Value {
     if admin.get_ok("/api/v1/domains").await["items"]
         .as_array()
         .unwrap()
@@ -37,7 +37,7 @@ async fn courier(admin: &Api, name: &str, record: Value) -> Value {
     })
 }
 
-fn record() -> Value {
+pub(crate) fn record() -> Value {
     json!({ "allowed_names": ["*.example.com"], "profiles": ["tls-server"], "issuer": "issuing" })
 }
 
@@ -57,7 +57,7 @@ fn order(names: &[&str]) -> Value {
 }
 
 /// Status and code of an error in the form of the protocol.
-fn told(reply: &Reply) -> (u16, &str) {
+pub(crate) fn told(reply: &Reply) -> (u16, &str) {
     assert_eq!(reply.json["success"], false, "{}", reply.json);
     assert!(reply.json["error"]["details"].is_array() && reply.json["error"]["request_id"].is_string());
     (
