@@ -172,15 +172,18 @@ impl Authority {
             store::bridges::retire(tx, id, at.as_millisecond())
         });
         change.await?;
+        let mut outcome = Ok(());
         for certificate in certificates {
             let request = RevokeRequest {
                 certificate: CertRef::Id(certificate.certificate_id),
                 reason: RevocationReason::CessationOfOperation,
                 invalidity_date: None,
             };
-            self.revoke(principal, request).await?;
+            // One that cannot be revoked keeps none of the others from it.
+            let revoked = self.revoke(principal, request).await;
+            outcome = outcome.and(revoked.map(drop));
         }
-        Ok(())
+        outcome
     }
 }
 
