@@ -21,6 +21,8 @@ pub(crate) enum Companion {
     Responder(Option<Lease>),
     /// It is what the courier ordered by this identifier, with its key where that was made here.
     CourierOrder(Uuid, Option<CourierKey>),
+    /// It is that of an instance of a bridge.
+    Bridge(Uuid),
 }
 
 /// A key that was made for a courier, encrypted to it.
@@ -66,6 +68,15 @@ impl Companion {
                     store::courier_keys::insert(tx, *order, made.envelope.as_bytes(), made.expires_at)?;
                 }
                 store::courier_orders::issue(tx, &issue)
+            }
+            Self::Bridge(bridge) => {
+                let known = store::bridges::BridgeCertificateRow {
+                    fingerprint: certificate.fingerprint_sha256().to_vec(),
+                    bridge_id: *bridge,
+                    certificate_id: row.id,
+                    not_after: row.not_after,
+                };
+                store::bridges::certify(tx, &known, row.created_at)
             }
             Self::Activation(activation) => activation.record(tx, &row.subject, certificate),
             Self::Responder(lease) => {

@@ -6,6 +6,7 @@
 //! server.
 
 mod binding;
+mod bridge;
 mod checks;
 mod credential;
 mod domain;
@@ -33,6 +34,9 @@ use aws_lc_rs::hmac;
 use tokio::sync::Semaphore;
 
 pub use binding::{Binding, CertificateBinding, KeySource, SpiffeBinding, TokenBinding};
+pub use bridge::{
+    AttestedRequest, Bridge, BridgeCertificate, BridgeRegistration, BridgeTokenRequest, NewBridgeToken,
+};
 pub use checks::Preflight;
 pub use credential::{Credential, NewClientSecret, SecretRequest};
 pub use domain::Domain;

@@ -16,6 +16,8 @@ mod request;
 
 #[path = "use_cases/audit_tree.rs"]
 mod audit_tree;
+#[path = "use_cases/bridges.rs"]
+mod bridges;
 #[path = "use_cases/ceremony.rs"]
 mod ceremony;
 #[path = "use_cases/ceremony_forged.rs"]

@@ -15,6 +15,7 @@ const FLOORS: &[(&str, u8)] = &[
     ("chancery-signerd", 4),
     ("chancery-bench", 4),
     ("courier", 4),
+    ("courier-bridge", 4),
     ("front", 3),
     ("jobs", 3),
     ("ca", 2),

@@ -3,6 +3,7 @@
 pub(crate) mod api_tokens;
 pub(crate) mod audit;
 mod batch;
+pub(crate) mod bridges;
 mod certificate_body;
 pub(crate) mod certificates;
 pub(crate) mod courier_orders;

@@ -64,6 +64,7 @@ fn routes() -> OpenApiRouter<App> {
         .merge(admin::domains::routes())
         .merge(admin::policies::routes())
         .merge(admin::courier_orders::routes())
+        .merge(admin::bridges::routes())
         .merge(courier::routes())
         .routes(routes!(document))
 }
@@ -103,6 +104,7 @@ pub(crate) fn router(
     router
         .fallback(no_such_address)
         .method_not_allowed_fallback(method_not_allowed)
+        .layer(from_fn_with_state(app.clone(), courier::via::admit))
         .layer(from_fn_with_state(app.clone(), watch))
         .with_state(app)
 }

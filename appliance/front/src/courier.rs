@@ -1,12 +1,14 @@
 //! What couriers ask (`/api/v1/courier/…`), and what the appliance says of itself to anybody (`/api/v1/health`).
 
 mod bearer;
+mod bridges;
 mod certificates;
 mod fault;
 mod order_request;
 pub(crate) mod orders;
 mod record;
 mod sign_in;
+pub(crate) mod via;
 
 use axum::middleware::map_response;
 use utoipa_axum::router::OpenApiRouter;
@@ -19,5 +21,6 @@ pub(crate) fn routes() -> OpenApiRouter<App> {
         .merge(record::routes())
         .merge(orders::routes())
         .merge(certificates::routes())
+        .merge(bridges::routes())
         .layer(map_response(fault::retell))
 }

@@ -13,20 +13,23 @@ use http::Request;
 use hyper::body::Incoming;
 use hyper::service::{Service as _, service_fn};
 use hyper_util::service::TowerToHyperService;
+use rustls::server::Acceptor;
 use tokio::io::{AsyncRead, AsyncWrite};
-use tokio::net::TcpListener;
+use tokio::net::{TcpListener, TcpStream};
 use tokio::runtime::Handle;
 use tokio::task::JoinError;
-use tokio_rustls::TlsAcceptor;
+use tokio_rustls::LazyConfigAcceptor;
+use tokio_rustls::server::TlsStream;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::AbortOnDropHandle;
 
 use crate::api::{self, Peer};
+use crate::courier::via::Shown;
 use crate::listen::{Door, ListenError, Visit, bind};
 use crate::metrics::{HttpMetrics, PublicMetrics};
 use crate::public::Public;
 use crate::settings::FrontSettings;
-use crate::tls::{HTTP2, TlsError, TlsIdentity};
+use crate::tls::{Configs, HTTP2, TlsError, TlsIdentity};
 
 /// Why the listeners cannot be opened.
 #[derive(Debug, thiserror::Error)]
@@ -59,7 +62,7 @@ pub struct Addresses {
 pub struct Front {
     settings: FrontSettings,
     authority: Authority,
-    acceptor: Arc<rustls::ServerConfig>,
+    tls: Configs,
     metrics: HttpMetrics,
     public: TcpListener,
     answering: Handle,
@@ -86,7 +89,7 @@ impl Front {
             answering,
             api: bind(settings.api)?,
             scrape: bind(settings.metrics)?,
-            acceptor: identity.server_config()?,
+            tls: identity.configs()?,
             metrics: HttpMetrics::new(authority.metrics().registry())?,
             settings,
             authority,
@@ -129,8 +132,8 @@ impl Front {
             }
         };
         let api = api::router(self.authority.clone(), metrics.clone(), limits, turns);
-        let acceptor = (!self.settings.is_api_plain).then(|| TlsAcceptor::from(self.acceptor));
-        let api = serve_api(door(self.api, "api"), api, acceptor, metrics.clone());
+        let tls = (!self.settings.is_api_plain).then_some(self.tls);
+        let api = serve_api(door(self.api, "api"), api, tls, metrics.clone());
         let scrape = serve_metrics(door(self.scrape, "metrics"), self.authority);
         tokio::join!(public, api, scrape);
     }
@@ -156,22 +159,27 @@ where
     visit.http1(stream, service)
 }
 
-/// Without an acceptor it speaks plain HTTP/1.1.
-async fn serve_api(door: Door, router: Router, acceptor: Option<TlsAcceptor>, metrics: HttpMetrics) {
+/// Without TLS it speaks plain HTTP/1.1.
+async fn serve_api(door: Door, router: Router, tls: Option<Configs>, metrics: HttpMetrics) {
     door.serve(|stream, visit| {
-        let (acceptor, metrics) = (acceptor.clone(), metrics.clone());
+        let (tls, metrics) = (tls.clone(), metrics.clone());
         let router = TowerToHyperService::new(router.clone());
         let peer = Peer(visit.peer);
-        let service = service_fn(move |mut request: Request<Incoming>| {
-            request.extensions_mut().insert(peer);
-            router.call(request)
-        });
+        let service = move |shown: Option<Shown>| {
+            service_fn(move |mut request: Request<Incoming>| {
+                request.extensions_mut().insert(peer);
+                if let Some(shown) = &shown {
+                    request.extensions_mut().insert(shown.clone());
+                }
+                router.call(request)
+            })
+        };
         async move {
-            let Some(acceptor) = acceptor else {
-                visit.http1(stream, service).await;
+            let Some(tls) = tls else {
+                visit.http1(stream, service(None)).await;
                 return;
             };
-            let handshake = tokio::time::timeout(visit.limits.header_timeout, acceptor.accept(stream));
+            let handshake = tokio::time::timeout(visit.limits.header_timeout, shake(stream, tls));
             let stream = tokio::select! {
                 () = visit.ended() => return,
                 shaken = handshake => match shaken {
@@ -184,14 +192,24 @@ async fn serve_api(door: Door, router: Router, acceptor: Option<TlsAcceptor>, me
                     }
                 },
             };
-            if stream.get_ref().1.alpn_protocol() == Some(HTTP2) {
-                visit.http2(stream, service).await;
+            let session = stream.get_ref().1;
+            if session.alpn_protocol() == Some(HTTP2) {
+                visit.http2(stream, service(None)).await;
             } else {
-                visit.http1(stream, service).await;
+                let shown = session.peer_certificates().and_then(<[_]>::first);
+                let shown = shown.map(|leaf| Shown(Arc::from(leaf.as_ref())));
+                visit.http1(stream, service(shown)).await;
             }
         }
     })
     .await;
+}
+
+/// A handshake with the certificate and the questions that go with what the client offers.
+async fn shake(stream: TcpStream, tls: Configs) -> std::io::Result<TlsStream<TcpStream>> {
+    let begun = LazyConfigAcceptor::new(Acceptor::default(), stream).await?;
+    let config = tls.for_hello(&begun.client_hello());
+    begun.into_stream(config).await
 }
 
 fn describe(error: Option<std::io::Error>) -> String {

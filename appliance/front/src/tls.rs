@@ -5,11 +5,15 @@ use std::sync::Arc;
 
 use arc_swap::ArcSwap;
 use ca::TlsCertificate;
+use courier_wire::BRIDGE_PROTOCOL;
 use rustls::ServerConfig;
-use rustls::crypto::aws_lc_rs;
-use rustls::server::{ClientHello, ResolvesServerCert};
+use rustls::client::danger::HandshakeSignatureValid;
+use rustls::crypto::{CryptoProvider, aws_lc_rs, verify_tls12_signature, verify_tls13_signature};
+use rustls::server::danger::{ClientCertVerified, ClientCertVerifier};
+use rustls::server::{ClientHello, NoServerSessionStorage, ResolvesServerCert};
 use rustls::sign::CertifiedKey;
-use rustls_pki_types::{CertificateDer, PrivateKeyDer, PrivatePkcs8KeyDer};
+use rustls::{DigitallySignedStruct, DistinguishedName, SignatureScheme};
+use rustls_pki_types::{CertificateDer, PrivateKeyDer, PrivatePkcs8KeyDer, UnixTime};
 
 /// The name of HTTP/2 in ALPN (RFC 7301, RFC 9113 §3.2).
 pub(crate) const HTTP2: &[u8] = b"h2";
@@ -50,7 +54,7 @@ impl TlsIdentity {
     }
 
     /// TLS 1.2 and 1.3, HTTP/2 before HTTP/1.1. The default provider offers X25519MLKEM768 first.
-    pub(crate) fn server_config(&self) -> Result<Arc<ServerConfig>, TlsError> {
+    fn server_config(&self) -> Result<Arc<ServerConfig>, TlsError> {
         let builder = ServerConfig::builder_with_provider(Arc::new(aws_lc_rs::default_provider()));
         let builder = builder.with_safe_default_protocol_versions().map_err(TlsError)?;
         let mut config = builder
@@ -58,6 +62,89 @@ impl TlsIdentity {
             .with_cert_resolver(Arc::new(self.clone()));
         config.alpn_protocols = vec![HTTP2.to_vec(), b"http/1.1".to_vec()];
         Ok(Arc::new(config))
+    }
+
+    /// The same for bridges, which show a certificate each time; nothing is resumed.
+    fn bridge_config(&self) -> Result<Arc<ServerConfig>, TlsError> {
+        let provider = Arc::new(aws_lc_rs::default_provider());
+        let builder = ServerConfig::builder_with_provider(Arc::clone(&provider));
+        let builder = builder.with_safe_default_protocol_versions().map_err(TlsError)?;
+        let mut config = builder
+            .with_client_cert_verifier(Arc::new(Possession(provider)))
+            .with_cert_resolver(Arc::new(self.clone()));
+        config.alpn_protocols = vec![BRIDGE_PROTOCOL.to_vec()];
+        config.session_storage = Arc::new(NoServerSessionStorage {});
+        config.send_tls13_tickets = 0;
+        Ok(Arc::new(config))
+    }
+
+    /// What connections are served with.
+    pub(crate) fn configs(&self) -> Result<Configs, TlsError> {
+        Ok(Configs {
+            everybody: self.server_config()?,
+            bridges: self.bridge_config()?,
+        })
+    }
+}
+
+/// What connections are served with: only who offers the protocol of bridges is asked for a certificate.
+#[derive(Clone, Debug)]
+pub(crate) struct Configs {
+    everybody: Arc<ServerConfig>,
+    bridges: Arc<ServerConfig>,
+}
+
+impl Configs {
+    /// By what a client offers.
+    pub(crate) fn for_hello(&self, hello: &ClientHello<'_>) -> Arc<ServerConfig> {
+        let mut offered = hello.alpn().into_iter().flatten();
+        if offered.any(|protocol| protocol == BRIDGE_PROTOCOL) {
+            Arc::clone(&self.bridges)
+        } else {
+            Arc::clone(&self.everybody)
+        }
+    }
+}
+
+/// Sees that whoever shows a certificate has its key. Whose it is, and whether it counts, is looked up with each request: what is
+/// retired then has ended, also on open connections.
+#[derive(Debug)]
+struct Possession(Arc<CryptoProvider>);
+
+impl ClientCertVerifier for Possession {
+    fn root_hint_subjects(&self) -> &[DistinguishedName] {
+        &[]
+    }
+
+    fn verify_client_cert(
+        &self,
+        _: &CertificateDer<'_>,
+        _: &[CertificateDer<'_>],
+        _: UnixTime,
+    ) -> Result<ClientCertVerified, rustls::Error> {
+        Ok(ClientCertVerified::assertion())
+    }
+
+    fn verify_tls12_signature(
+        &self,
+        message: &[u8],
+        cert: &CertificateDer<'_>,
+        dss: &DigitallySignedStruct,
+    ) -> Result<HandshakeSignatureValid, rustls::Error> {
+        verify_tls12_signature(message, cert, dss, &self.0.signature_verification_algorithms)
+    }
+
+    fn verify_tls13_signature(
+        &self,
+        message: &[u8],
+        cert: &CertificateDer<'_>,
+        dss: &DigitallySignedStruct,
+    ) -> Result<HandshakeSignatureValid, rustls::Error> {
+        verify_tls13_signature(message, cert, dss, &self.0.signature_verification_algorithms)
+    }
+
+    fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
+        self.0.signature_verification_algorithms.supported_schemes()
     }
 }
 

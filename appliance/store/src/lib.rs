@@ -10,6 +10,7 @@
 
 pub mod audit;
 pub mod audit_tree;
+pub mod bridges;
 pub mod certificates;
 pub mod changes;
 mod check;

@@ -2,6 +2,7 @@
 //!
 //! A test holds this against the schema of both databases, so that a migration that forgets it is found.
 
+mod bridges;
 mod couriers;
 
 use std::ops::ControlFlow;
@@ -282,11 +283,14 @@ pub const TABLES: &[Table] = &[
     couriers::DOMAINS,
     couriers::POLICIES,
     couriers::USED_ONCE,
+    bridges::BRIDGES,
+    bridges::CERTIFICATES,
 ];
 
 /// Tables whose rows mean something to servers at work alone, and are not carried over. Nor is what must not come back with a backup:
-/// sessions that were ended, and keys that were given out.
+/// sessions that were ended, keys that were given out, and tokens that were used.
 pub const PASSING: &[&str] = &[
+    "bridge_tokens",
     "changes",
     "courier_keys",
     "courier_sessions",

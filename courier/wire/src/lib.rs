@@ -3,12 +3,17 @@
 //! Requests are read strictly: a member that is not known is an error, so that nobody believes to have asked for something. Answers
 //! are read leniently: an appliance may tell more than a courier knows. Secrets are wiped when they are dropped and never shown.
 
+mod bridge;
 mod certificate;
 mod code;
 mod order;
 mod secret;
 mod sign_in;
 
+pub use bridge::{
+    ASSERTION_AGE, ASSERTION_HEADER, ASSERTION_TYPE, Assertion, BRIDGE_HEADERS, BRIDGE_PROTOCOL,
+    BridgeCertificate, BridgeRegistration, BridgeRenewal, MAX_ASSERTION, attested_request,
+};
 pub use certificate::{
     CertificateAnswer, CertificateStatus, Fingerprints, RenewalInfo, Revocation, RevocationRequest, Statuses,
     Window,

@@ -23,6 +23,20 @@ impl Authority {
                 settings.attempts_per_address,
             )
         }));
+        self.count_all(limits).await
+    }
+
+    /// Counts the registration of a bridge from an address, and refuses it when there were too many.
+    pub(crate) async fn count_registration(&self, address: Option<IpAddr>) -> Result<()> {
+        let most = self.inner().settings.couriers.attempts_per_address;
+        let key = address.map_or_else(
+            || "bridge".to_owned(),
+            |address| format!("bridge:{}", network_of(address)),
+        );
+        self.count_all(vec![(key, most)]).await
+    }
+
+    async fn count_all(&self, limits: Vec<(String, u32)>) -> Result<()> {
         let now = self.inner().clock.now().as_millisecond();
         let window = i64::try_from(WINDOW.as_millis()).unwrap_or(i64::MAX);
         let count = self.inner().store.write(move |tx| {

@@ -42,6 +42,8 @@ pub struct Authentication {
     pub proof_key: Option<serde_json::Value>,
     /// Where it comes from.
     pub address: Option<IpAddr>,
+    /// The instance of a bridge that forwarded it and saw all of it.
+    pub via: Option<Uuid>,
     /// What it says of itself.
     pub client: ClientFacts,
 }
@@ -77,6 +79,8 @@ pub struct CourierSession {
     pub expires_at: Timestamp,
     /// The thumbprint of the key that signs its requests (RFC 7638).
     pub thumbprint: Option<[u8; 32]>,
+    /// The instance of a bridge that forwarded this request, where it did not come directly or through a tunnel.
+    pub via: Option<Uuid>,
     token_hash: [u8; 32],
     /// What sort of address it was opened from.
     source: String,
@@ -99,6 +103,8 @@ pub struct Bearing<'a> {
     pub host: Option<&'a str>,
     /// Where it comes from.
     pub address: Option<IpAddr>,
+    /// The instance of a bridge that forwarded it and saw all of it.
+    pub via: Option<Uuid>,
 }
 
 impl Authority {
@@ -128,7 +134,8 @@ impl Authority {
         let now = self.inner().clock.now();
         let row = read.await?.filter(|row| row.expires_at > now.as_millisecond());
         let row = row.ok_or_else(session_expired)?;
-        let session = self.session_of(row, token_hash).await?;
+        let mut session = self.session_of(row, token_hash).await?;
+        session.via = bearing.via;
         match session.courier.status {
             CourierStatus::Active => {}
             CourierStatus::Disabled | CourierStatus::Expired => return Err(disabled(&session.courier)),
@@ -140,6 +147,9 @@ impl Authority {
         }
         if !session.courier.may_come_from(bearing.address) || session.source != class_of(bearing.address) {
             return Err(ip_not_allowed());
+        }
+        if session.via.is_some() && session.thumbprint.is_none() {
+            return Err(proof_required());
         }
         self.check_proof(&session, bearing).await?;
         Ok(session)
@@ -185,6 +195,9 @@ impl Authority {
         if !courier.may_come_from(authentication.address) {
             return Err(ip_not_allowed().into());
         }
+        if authentication.via.is_some() && key.is_none() {
+            return Err(proof_required().into());
+        }
         if let Some(lowest) = &courier.record.minimum_client_version
             && is_older(authentication.client.version.as_deref(), lowest)
         {
@@ -217,6 +230,7 @@ impl Authority {
             created_at: at,
             expires_at,
             thumbprint,
+            via: authentication.via,
             token_hash: sha256(token.as_bytes()),
             source: class_of(authentication.address).to_owned(),
             courier,
@@ -235,7 +249,7 @@ impl Authority {
         let logged = json!({
             "method": method, "credential": proved.credential, "subject": proved.subject,
             "address": authentication.address, "bound": thumbprint.is_some(), "client": client.version,
-            "hostname": client.hostname,
+            "hostname": client.hostname, "bridge": authentication.via,
         });
         let entry = audit::entry(
             at,
@@ -302,6 +316,7 @@ impl Authority {
             created_at: from_millis(row.created_at),
             expires_at: from_millis(row.expires_at),
             thumbprint: thumbprint.map_err(|_| Error::internal("a stored session with no thumbprint"))?,
+            via: None,
             token_hash,
             source: row.source,
         })
@@ -364,6 +379,7 @@ impl CourierSession {
             created_at: Timestamp::UNIX_EPOCH,
             expires_at: Timestamp::UNIX_EPOCH,
             thumbprint: None,
+            via: None,
             token_hash: [0; 32],
             source: String::new(),
         }
@@ -439,6 +455,12 @@ fn session_expired() -> Error {
 fn proof_invalid() -> Error {
     let message = "the session is bound to a key: each request needs a fresh proof of it (RFC 9449)";
     refused("proof_invalid", message.to_owned())
+}
+
+/// A bridge that ends TLS sees the token: only one that is bound to a key is worth nothing to it.
+fn proof_required() -> Error {
+    let message = "through a bridge that ends TLS a session is bound to a key: send `proof_key`, and a proof with each request (RFC 9449)";
+    Error::forbidden("proof_required", message)
 }
 
 fn method_not_enabled(method: Method) -> Error {

@@ -188,6 +188,7 @@ impl Authority {
             Ok(store::courier_sessions::trim(tx, at, BATCH)?
                 + store::once::trim(tx, used, BATCH)?
                 + store::tallies::trim(tx, at, BATCH)?
+                + store::bridges::trim_tokens(tx, at, BATCH)?
                 + store::courier_keys::purge(tx, at, BATCH)?
                 + store::courier_orders::remove_in_vain(tx, kept, BATCH)?)
         });

@@ -65,6 +65,7 @@ impl Host {
             shown,
             proof_key: None,
             address: Some("192.0.2.10".parse().unwrap()),
+            via: None,
             client: ClientFacts::default(),
         }
     }
@@ -100,6 +101,7 @@ pub(crate) fn bearing(token: &str) -> Bearing<'_> {
         path: "/api/v1/courier/self",
         host: None,
         address: Some("192.0.2.10".parse::<IpAddr>().unwrap()),
+        via: None,
     }
 }
 

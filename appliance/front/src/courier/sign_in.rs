@@ -14,6 +14,7 @@ use uuid::Uuid;
 use zeroize::Zeroizing;
 
 use super::bearer::SignedIn;
+use super::via::Via;
 use crate::api::{App, Peer};
 use crate::extract::JsonBody;
 use crate::problem::Problem;
@@ -58,7 +59,7 @@ async fn challenge(State(app): State<App>) -> Result<Json<Challenge>, Problem> {
     responses(
         (status = 200, description = "The session and, this once, its token", body = Opened),
         (status = 401, description = "INVALID_CREDENTIALS, METHOD_NOT_ENABLED, IP_NOT_ALLOWED", body = Envelope),
-        (status = 403, description = "COURIER_DISABLED", body = Envelope),
+        (status = 403, description = "COURIER_DISABLED, PROOF_REQUIRED", body = Envelope),
         (status = 422, description = "VALIDATION_ERROR", body = Envelope),
         (status = 426, description = "CLIENT_TOO_OLD", body = Envelope),
         (status = 429, description = "RATE_LIMITED; `Retry-After` says when to try again", body = Envelope),
@@ -66,6 +67,7 @@ async fn challenge(State(app): State<App>) -> Result<Json<Challenge>, Problem> {
 async fn open(
     State(app): State<App>,
     peer: Option<axum::Extension<Peer>>,
+    via: Option<axum::Extension<Via>>,
     JsonBody(body): JsonBody<AuthRequest>,
 ) -> Result<Json<Opened>, Problem> {
     let client = body.client.unwrap_or_default();
@@ -75,6 +77,7 @@ async fn open(
         shown: shown(&body.method, body.credential)?,
         proof_key: body.proof_key,
         address: peer.map(|peer| peer.0.0.ip()),
+        via: via.map(|via| via.0.0),
         client: ClientFacts {
             version: known(client.version),
             hostname: known(client.hostname),

@@ -71,6 +71,7 @@ async fn every_address_but_the_open_ones_wants_a_token() {
                 "/api/v1/courier/auth",
                 "/api/v1/courier/auth/challenge",
                 "/api/v1/courier/ca-bundle",
+                "/api/v1/courier/bridges/register",
             ];
             let is_open = open.contains(&path.as_str());
             assert_eq!(reply.status == 401, !is_open, "{path}: {}", reply.status);

@@ -39,7 +39,7 @@ pub(crate) async fn courier(admin: &Api, name: &str, record: Value) -> Value {
     })
 }
 
-fn record() -> Value {
+pub(crate) fn record() -> Value {
     json!({ "allowed_names": ["*.example.com"], "profiles": ["tls-server"], "issuer": "issuing" })
 }
 

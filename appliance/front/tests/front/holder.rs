@@ -22,6 +22,10 @@ impl Holder {
         }
     }
 
+    pub(crate) fn pkcs8(&self) -> &[u8] {
+        &self.pkcs8
+    }
+
     pub(crate) fn key_pem(&self) -> String {
         pki::pem::encode("PRIVATE KEY", &self.pkcs8)
     }

@@ -12,6 +12,7 @@ mod api_tokens;
 mod audit;
 mod batch;
 mod bodies;
+mod bridges;
 mod certificates;
 mod connections;
 mod courier_methods;

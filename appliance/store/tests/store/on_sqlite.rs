@@ -6,6 +6,8 @@ pub(crate) const ON_SERVER: bool = false;
 mod audit;
 #[path = "audit_tree.rs"]
 mod audit_tree;
+#[path = "bridges.rs"]
+mod bridges;
 #[path = "check.rs"]
 mod check;
 #[path = "copy.rs"]

@@ -199,7 +199,7 @@ impl Authority {
     }
 
     /// Whether a certificate of a CA of ours is revoked.
-    fn is_revoked_here(&self, certificate: &Certificate) -> bool {
+    pub(crate) fn is_revoked_here(&self, certificate: &Certificate) -> bool {
         let issuers = self.inner().registry.all();
         let issued = |issuer: &crate::issuer::Issuer| {
             let entry = issuer.entry();

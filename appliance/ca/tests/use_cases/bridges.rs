@@ -1,0 +1,114 @@
+//! Instances of bridges, over a store and a clock that moves.
+
+use ca::courier::{BridgeRegistration, BridgeTokenRequest};
+use ca::{Authority, Principal, Role};
+use jiff::SignedDuration;
+use secrecy::SecretString;
+
+use crate::bed::{Bed, admin, principal};
+use crate::request::{Holder, csr};
+
+async fn token(authority: &Authority, minutes: u64) -> SecretString {
+    let request = BridgeTokenRequest {
+        bridge: "dmz".to_owned(),
+        issuer: Some("issuing".to_owned()),
+        lifetime: Some(std::time::Duration::from_secs(minutes * 60)),
+    };
+    let made = authority.create_bridge_token(&admin(), request).await.unwrap();
+    made.token
+}
+
+fn registration(token: SecretString, csr: Vec<u8>) -> BridgeRegistration {
+    BridgeRegistration {
+        token,
+        csr,
+        version: None,
+        address: None,
+    }
+}
+
+#[tokio::test]
+async fn a_token_is_good_until_it_ends() {
+    let bed = Bed::ready().await;
+    let request = || csr(&Holder::new(), "", &[]);
+    let (early, late) = (token(&bed.authority, 60).await, token(&bed.authority, 60).await);
+    bed.advance(SignedDuration::from_mins(59));
+    bed.authority
+        .register_bridge(registration(early, request()))
+        .await
+        .unwrap();
+    bed.advance(SignedDuration::from_mins(1));
+    let refused = bed.authority.register_bridge(registration(late, request())).await;
+    assert_eq!(refused.unwrap_err().code(), "invalid_credentials");
+    let all = bed.authority.bridges(&admin(), None, 10).await.unwrap();
+    assert_eq!(all.len(), 1);
+    assert!(all[0].is_active && all[0].certificate_ends_at.is_some());
+}
+
+#[tokio::test]
+async fn a_token_that_two_show_at_once_is_good_for_one() {
+    let bed = Bed::ready().await;
+    let token = token(&bed.authority, 5).await;
+    let mut racing = Vec::new();
+    for _ in 0..4 {
+        let (authority, token) = (bed.authority.clone(), token.clone());
+        let request = csr(&Holder::new(), "", &[]);
+        racing.push(tokio::spawn(async move {
+            authority
+                .register_bridge(registration(token, request))
+                .await
+                .is_ok()
+        }));
+    }
+    let mut won = 0;
+    for one in racing {
+        won += usize::from(one.await.unwrap());
+    }
+    assert_eq!(won, 1);
+    assert_eq!(bed.authority.bridges(&admin(), None, 10).await.unwrap().len(), 1);
+}
+
+#[tokio::test]
+async fn a_certificate_counts_until_it_ends_or_is_revoked() {
+    let bed = Bed::ready().await;
+    let register = async || {
+        let token = token(&bed.authority, 5).await;
+        let made = registration(token, csr(&Holder::new(), "", &[]));
+        let given = bed.authority.register_bridge(made).await.unwrap();
+        pki::Certificate::parse_all(given.pem.as_bytes())
+            .unwrap()
+            .remove(0)
+    };
+    let (first, second) = (register().await, register().await);
+    let known = async |certificate: &pki::Certificate| {
+        let found = bed.authority.bridge_of_certificate(certificate.der()).await;
+        found.map_err(|error| error.code()).map(|bridge| bridge.bridge)
+    };
+    assert_eq!(known(&first).await, Ok("dmz".to_owned()));
+    let request = ca::RevokeRequest {
+        certificate: ca::CertRef::Serial(first.serial()),
+        reason: pki::RevocationReason::KeyCompromise,
+        invalidity_date: None,
+    };
+    bed.authority.revoke(&admin(), request).await.unwrap();
+    assert_eq!(known(&first).await, Err("bridge_not_registered"));
+    assert_eq!(known(&second).await, Ok("dmz".to_owned()));
+    bed.advance(second.not_after().duration_since(second.not_before()) + SignedDuration::from_hours(1));
+    assert_eq!(known(&second).await, Err("bridge_not_registered"));
+}
+
+#[tokio::test]
+async fn only_admins_manage_bridges() {
+    let bed = Bed::ready().await;
+    for role in [Role::Operator, Role::Requester, Role::Auditor] {
+        let somebody: Principal = principal("somebody", role);
+        let request = BridgeTokenRequest {
+            bridge: "dmz".to_owned(),
+            ..BridgeTokenRequest::default()
+        };
+        let made = bed.authority.create_bridge_token(&somebody, request).await;
+        assert_eq!(made.unwrap_err().code(), "role_insufficient");
+        let retired = bed.authority.retire_bridge(&somebody, uuid::Uuid::nil()).await;
+        assert_eq!(retired.unwrap_err().code(), "role_insufficient");
+    }
+}
