@@ -130,11 +130,16 @@ async fn attempt(
         watch.step("keep what stands there");
         place.keep()?;
     }
+    let check = plan.check.as_ref();
+    if let Some(check) = check.filter(|_| plan.reads_by_itself) {
+        watch.step("check the configuration");
+        run(check, options, FaultKind::Check).await?;
+    }
     for place in places {
         watch.step("put a file");
         place.put()?;
     }
-    if let Some(check) = &plan.check {
+    if let Some(check) = check.filter(|_| !plan.reads_by_itself) {
         watch.step("check the new configuration");
         run(check, options, FaultKind::Check).await?;
     }
@@ -165,7 +170,7 @@ async fn undo(
         }
     }
     // A server that was not told yet has what it had.
-    if (plan.reads_by_itself || matches!(kind, FaultKind::Apply | FaultKind::Probe))
+    if matches!(kind, FaultKind::Apply | FaultKind::Probe)
         && let Err(fault) = apply_what_stands(plan, places, options).await
     {
         tracing::error!(%fault, "the server did not take back what it had before");

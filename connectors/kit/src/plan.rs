@@ -65,8 +65,8 @@ pub struct Plan {
     pub check: Option<CommandLine>,
     /// How it takes them.
     pub apply: Apply,
-    /// Whether processes of the server read the files by themselves, also between two steps: they are told when files are put back,
-    /// although nobody told them of the new ones.
+    /// Whether processes of the server read the files by themselves, also between two steps: the check comes before the files then, so that
+    /// none of them serves what is taken back.
     pub reads_by_itself: bool,
     /// Where the served certificate is looked at.
     pub probe: Option<Probe>,

@@ -20,6 +20,8 @@ use tokio_rustls::TlsConnector;
 const MAX_LINE: usize = 4096;
 /// Between two looks.
 const PAUSE: Duration = Duration::from_millis(100);
+/// So many looks in a row see it: for a moment after a reload the processes of before take connections, too.
+const MATCHES: u32 = 5;
 /// Longest single look.
 const LOOK: Duration = Duration::from_secs(5);
 
@@ -77,10 +79,16 @@ impl Probe {
     /// Looks until the expected certificate is served or the time is over.
     pub async fn wait(&self) -> Result<(), ProbeFault> {
         let deadline = tokio::time::Instant::now() + self.timeout;
+        let mut matches = 0;
         loop {
             let seen = self.look().await;
             match seen {
-                Ok(served) if served == self.expected => return Ok(()),
+                Ok(served) if served == self.expected => {
+                    matches += 1;
+                    if matches >= MATCHES {
+                        return Ok(());
+                    }
+                }
                 seen if tokio::time::Instant::now() >= deadline => {
                     let address = self.address.clone();
                     return Err(match seen {
@@ -88,7 +96,10 @@ impl Probe {
                         Err(source) => ProbeFault::Io { address, source },
                     });
                 }
-                _ => tokio::time::sleep(PAUSE).await,
+                _ => {
+                    matches = 0;
+                    tokio::time::sleep(PAUSE).await;
+                }
             }
         }
     }

@@ -6,6 +6,7 @@ use crate::client;
 use crate::hook::HookFault;
 use crate::key::{LocalKeyFault, RequestFault};
 use crate::lock::LockFault;
+use crate::platform_key::PlatformKeyFault;
 use crate::state::StateFault;
 use crate::write::WriteFault;
 
@@ -37,6 +38,9 @@ pub enum Failure {
         /// Why.
         message: String,
     },
+    /// The key of an order is gone: from the state directory, or handed out by the appliance to a run that did not live to keep it.
+    #[error("the key of the order {0} is gone; another certificate is ordered")]
+    KeyLost(Uuid),
     /// The order takes longer than the time to wait.
     #[error("the order {uuid} is still {status}; the next run goes on with it")]
     Pending {
@@ -77,6 +81,9 @@ pub enum Failure {
     /// The key cannot be made or used.
     #[error(transparent)]
     Key(#[from] LocalKeyFault),
+    /// A key that the appliance made cannot be used.
+    #[error(transparent)]
+    PlatformKey(#[from] PlatformKeyFault),
     /// No request can be made for the key.
     #[error(transparent)]
     Request(#[from] RequestFault),
@@ -109,11 +116,16 @@ impl Failure {
                     .filter(|exit| *exit == 5)
                     .unwrap_or(6)
             }
+            Self::KeyLost(_) => 6,
             Self::Pending { .. } => 7,
             Self::Lock(LockFault::Held { .. }) => 10,
             Self::Write(_) | Self::State(_) | Self::Lock(_) => 8,
             Self::HookNotRun(_) | Self::Hook { .. } | Self::Deploy { .. } => 9,
-            Self::Key(_) | Self::Request(_) | Self::Certificate(_) | Self::Io { .. } => 1,
+            Self::Key(_)
+            | Self::PlatformKey(_)
+            | Self::Request(_)
+            | Self::Certificate(_)
+            | Self::Io { .. } => 1,
         }
     }
 
@@ -128,13 +140,14 @@ impl Failure {
             Self::SignedOut(_) => "NOT_SIGNED_IN",
             Self::Usage(_) => "USAGE",
             Self::Order { .. } => "ORDER_FAILED",
+            Self::KeyLost(_) => "KEY_LOST",
             Self::Pending { .. } => "ORDER_PENDING",
             Self::Write(_) => "NOT_INSTALLED",
             Self::State(_) => "STATE",
             Self::Lock(_) => "LOCKED",
             Self::HookNotRun(_) | Self::Hook { .. } => "HOOK_FAILED",
             Self::Deploy { .. } => "NOT_DEPLOYED",
-            Self::Key(_) | Self::Request(_) => "KEY",
+            Self::Key(_) | Self::PlatformKey(_) | Self::Request(_) => "KEY",
             Self::Certificate(_) => "MALFORMED_CERTIFICATE",
             Self::Io { .. } => "IO",
         };

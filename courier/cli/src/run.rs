@@ -12,6 +12,7 @@ mod finish;
 mod install;
 pub mod next;
 mod order;
+mod wanted;
 
 use std::time::Duration;
 
@@ -277,9 +278,11 @@ impl Run<'_> {
     }
 }
 
-/// Whether an order that was on its way is not there any more.
+/// Whether an order that was on its way is not there any more, or is of no use.
 fn is_gone(failure: &Failure) -> bool {
-    matches!(failure, Failure::Client(crate::client::Fault::Refused(refusal)) if matches!(refusal.status, 404 | 410))
+    let is_lost = matches!(failure, Failure::KeyLost(_));
+    is_lost
+        || matches!(failure, Failure::Client(crate::client::Fault::Refused(refusal)) if matches!(refusal.status, 404 | 410))
 }
 
 /// What the file asks for, as one text to compare: whatever changes it asks for another certificate.

@@ -7,6 +7,7 @@ use std::path::PathBuf;
 use jiff::Timestamp;
 use secrecy::SecretString;
 use serde::{Deserialize, Serialize};
+use zeroize::Zeroizing;
 
 use crate::decide::Standing;
 use crate::folder::{Access, Folder, FolderFault};
@@ -211,6 +212,19 @@ impl Memory {
         Ok(self.folder.sync()?)
     }
 
+    /// Keeps whom the key of an order is encrypted to, before it is ordered.
+    pub fn keep_recipient(&self, stored: &str) -> Result<PathBuf, StateFault> {
+        let file = self.recipient_name();
+        self.folder.replace_file(&file, SECRET, stored.as_bytes())?;
+        Ok(self.folder.path().join(file))
+    }
+
+    /// Whom the key of the pending order is encrypted to.
+    pub fn recipient(&self) -> Result<Option<Zeroizing<String>>, StateFault> {
+        let read = self.folder.read_file(&self.recipient_name())?;
+        Ok(read.map(|text| Zeroizing::new(String::from_utf8_lossy(&text).into_owned())))
+    }
+
     /// Where the lock of this certificate is.
     pub fn lock_path(&self) -> PathBuf {
         self.folder.path().join(format!("{}.lock", self.name))
@@ -219,7 +233,12 @@ impl Memory {
     /// Removes the key of an order that is over.
     pub fn forget_key(&self) -> Result<(), StateFault> {
         self.folder.remove_file(&self.key_name())?;
+        self.folder.remove_file(&self.recipient_name())?;
         Ok(self.folder.sync()?)
+    }
+
+    fn recipient_name(&self) -> String {
+        format!("{}.recipient", self.name)
     }
 
     fn prepared_name(&self) -> String {

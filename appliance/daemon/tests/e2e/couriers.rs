@@ -248,3 +248,30 @@ fn prepared_keys_are_used_once_and_forms_are_exported() {
             .contains("courier_certificate_ok{name=\"web01\"} 1")
     );
 }
+
+#[test]
+fn keys_of_the_appliance_are_fetched_once_and_installed() {
+    let appliance = Appliance::start(Keys::Software);
+    let host = Host::new(&appliance, "web01", "");
+    host.change(
+        "  name: web01\n",
+        "  name: web01\n  generate_keys_locally: false\n  key: { algorithm: ec-384 }\n",
+    );
+    assert_eq!(host.json(&["run", "--dry-run"])["action"], "would_issue");
+    let issued = host.json(&["run"]);
+    assert_eq!(issued["action"], "issued", "{issued}");
+    let path = |name: &str| host.output(name).to_str().unwrap().to_owned();
+    let of_key = || judge("openssl", &["pkey", "-in", &path("privkey.pem"), "-pubout"]);
+    let first = of_key();
+    assert_eq!(
+        first,
+        judge(
+            "openssl",
+            &["x509", "-in", &path("cert.pem"), "-noout", "-pubkey"]
+        )
+    );
+    assert!(!host.file("state/web01.recipient").exists());
+    assert_eq!(host.json(&["renew", "--force"])["action"], "renewed");
+    assert_ne!(of_key(), first);
+    assert_eq!(host.json(&["run"])["action"], "nothing");
+}

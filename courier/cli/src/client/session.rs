@@ -12,6 +12,7 @@ use super::exchange::{Client, Pass};
 use super::{Answer, Fault};
 use crate::auth::proof::ProofKey;
 use crate::auth::{self, Appliance, Context, Environment, Method, Pending, Places};
+use crate::platform_key::Recipient;
 
 /// Who signs in, and how.
 pub struct Principal {
@@ -100,6 +101,19 @@ impl Courier {
             }
             done => done,
         }
+    }
+
+    /// The session's word for whom a key is to be encrypted to (`recipient_proof`). It counts once.
+    pub async fn vouch_for(&self, recipient: &Recipient) -> Result<String, Fault> {
+        let session = self.current(None).await?;
+        let Some(proof) = &self.proof else {
+            return Err(Fault::Setting(
+                "a key of the appliance needs a session with a key of its own".to_owned(),
+            ));
+        };
+        let now = self.client.clock().now();
+        let word = recipient.prove(proof, session.token.expose(), now);
+        word.map_err(|fault| Fault::Setting(fault.to_string()))
     }
 
     /// Ends the session, where there is one. The appliance ends it by itself later, so that a failure is only told.

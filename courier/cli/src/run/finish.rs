@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use courier_wire::{Ack, AckFile, AckHook, Order, OrderAnswer};
+use courier_wire::{Ack, AckFile, AckHook, Order, OrderAnswer, OrderRequest};
 use pki::Certificate;
 use tokio::time::Instant;
 use uuid::Uuid;
@@ -12,6 +12,7 @@ use crate::client::{self, endpoints};
 use crate::decide::Standing;
 use crate::failure::Failure;
 use crate::hook::HookOutcome;
+use crate::platform_key::Recipient;
 use crate::report::{Done, hexadecimal};
 use crate::state::{PendingOrder, Unacknowledged};
 
@@ -100,13 +101,18 @@ impl Run<'_> {
     async fn place(&mut self, pending: &PendingOrder) -> Result<Order, Failure> {
         self.watch.step("place the order");
         let courier = self.task.site.courier().await?;
-        let Ok(request) = serde_json::from_value(pending.request.clone()) else {
+        let recipient = self.memory.recipient()?;
+        let Ok(mut request) = serde_json::from_value::<OrderRequest>(pending.request.clone()) else {
             self.forget_order()?;
             return Err(Failure::Usage(
                 "the pending order was written by another version and is given up; run the courier again"
                     .to_owned(),
             ));
         };
+        if let (Some(_), Some(stored)) = (&request.recipient, recipient) {
+            let recipient = Recipient::from_stored(&stored)?;
+            request.recipient_proof = Some(courier.vouch_for(&recipient).await?);
+        }
         let placed = courier.order(&request, &pending.idempotency_key).await;
         let told: endpoints::Told<OrderAnswer> = match placed {
             // It was refused for good, and the same request would be again.

@@ -1,12 +1,16 @@
 //! Fetching what was issued, writing it, and handing it to whom it is for.
 
+use courier_wire::KeyAnswer;
 use pki::Certificate;
 use uuid::Uuid;
 
 use super::{Run, disk};
+use crate::client;
 use crate::client::endpoints::CaBundle;
 use crate::failure::Failure;
 use crate::hook::HookOutcome;
+use crate::key::LocalKey;
+use crate::platform_key::Recipient;
 use crate::write::{self, Bundle, Wanted};
 
 impl Run<'_> {
@@ -20,16 +24,14 @@ impl Run<'_> {
             CaBundle::New { pem, .. } => anchors(Certificate::parse_all(pem.as_bytes())?),
             CaBundle::Same => Vec::new(),
         };
-        let key = self.memory.pending_key(settings.key.passphrase.as_ref())?;
+        let key = match self.memory.pending_key(settings.key.passphrase.as_ref())? {
+            None => self.fetch_key(order, &chain).await?,
+            key => key,
+        };
         let Some(key) = key else {
             // Without its key the certificate is of no use; the next run makes both anew.
             self.forget_order()?;
-            return Err(Failure::Order {
-                uuid: order.to_string(),
-                status: "issued".to_owned(),
-                code: None,
-                message: "its key is gone from the state directory; the next run orders anew".to_owned(),
-            });
+            return Err(Failure::KeyLost(order));
         };
         self.before_writing().await?;
         let bundle = Bundle {
@@ -52,6 +54,25 @@ impl Run<'_> {
         }
     }
 
+    /// The key that the appliance made, where this order is for one. It is handed out once: it is kept before anything else is done.
+    async fn fetch_key(&mut self, order: Uuid, chain: &[Certificate]) -> Result<Option<LocalKey>, Failure> {
+        let (Some(stored), Some(leaf)) = (self.memory.recipient()?, chain.first()) else {
+            return Ok(None);
+        };
+        self.watch.step("fetch the key");
+        let told: Result<KeyAnswer, _> = self.task.site.courier().await?.key(order).await;
+        let told = match told {
+            // It was handed out to a run that did not live to keep it, or its time is over.
+            Err(client::Fault::Refused(refusal)) if matches!(refusal.status, 409 | 410) => return Ok(None),
+            told => told?,
+        };
+        let key = Recipient::from_stored(&stored)?.open(&told.jwe, order, leaf)?;
+        self.watch.step("keep the key of an order");
+        let passphrase = self.task.settings.key.passphrase.as_ref();
+        self.memory.keep_key(&key, passphrase)?;
+        Ok(Some(key))
+    }
+
     /// `hooks.pre`. Under `hooks.strict` its failure keeps everything as it is.
     async fn before_writing(&mut self) -> Result<(), Failure> {
         let Some(hook) = self.task.settings.hooks.pre.clone() else {
@@ -66,7 +87,7 @@ impl Run<'_> {
         let (Some(new), Some(own)) = (chain.first(), self.found.leaf()) else {
             return false;
         };
-        let is_own_key = |key: &crate::key::LocalKey| key.public_key() == own.public_key();
+        let is_own_key = |key: &LocalKey| key.public_key() == own.public_key();
         new.der() == own.der() && self.found.key.as_ref().is_some_and(is_own_key)
     }
 

@@ -6,30 +6,38 @@ use courier_wire::{OrderRequest, OwnRecord, Preflight, Replaced};
 use uuid::Uuid;
 
 use super::next::Next;
-use super::{Run, configured};
+use super::{Run, configured, wanted};
 use crate::client::{self, Courier};
 use crate::decide::Standing;
 use crate::failure::Failure;
 use crate::key::LocalKey;
+use crate::platform_key::Recipient;
 use crate::report::{Done, hexadecimal};
 use crate::state::PendingOrder;
 
 /// The kinds of order, as the appliance spells them.
-const ISSUE: &str = "issue";
-const RENEW: &str = "renew";
+pub(super) const ISSUE: &str = "issue";
+pub(super) const RENEW: &str = "renew";
 
 impl Run<'_> {
     /// Prepares an order and remembers it; nothing is sent but what tells whether it makes sense.
     pub(super) async fn order(&mut self, next: Next, reuses_key: bool) -> Result<(), Failure> {
-        self.refuse_platform_keys()?;
         check_version(self.task.site.courier().await?).await?;
         let replaces = self.replaced(next).await?;
         let settings = self.task.settings;
-        let passphrase = settings.key.passphrase.as_ref();
-        let key = self.key_for_order(reuses_key && replaces.is_some())?;
-        self.watch.step("keep the key of an order");
-        let key_file = self.memory.keep_key(&key, passphrase)?;
-        let request = self.request(&key, replaces)?;
+        let (key_file, request) = if settings.generate_keys_locally {
+            let key = self.key_for_order(reuses_key && replaces.is_some())?;
+            self.watch.step("keep the key of an order");
+            let file = self.memory.keep_key(&key, settings.key.passphrase.as_ref())?;
+            (file, self.request(&key, replaces)?)
+        } else {
+            let recipient = Recipient::generate()?;
+            self.watch.step("keep the recipient of a key");
+            // A key of an earlier order would be taken for this one's.
+            self.memory.forget_key()?;
+            let file = self.memory.keep_recipient(&recipient.to_stored()?)?;
+            (file, wanted::request(settings, &recipient, replaces))
+        };
         let previous = self.found.leaf();
         self.state.pending = Some(PendingOrder {
             order: None,
@@ -56,12 +64,19 @@ impl Run<'_> {
             Next::Renew => Done::WouldRenew,
         };
         if next != Next::Resume {
-            self.refuse_platform_keys()?;
-            check_version(self.task.site.courier().await?).await?;
+            let courier = self.task.site.courier().await?;
+            check_version(courier).await?;
             let replaces = self.replaced(next).await?;
+            let settings = self.task.settings;
             // A key of this moment: what a dry run asks for is never signed.
-            let key = LocalKey::generate(self.task.settings.key.kind)?;
-            let request = self.request(&key, replaces)?;
+            let request = if settings.generate_keys_locally {
+                self.request(&LocalKey::generate(settings.key.kind)?, replaces)?
+            } else {
+                let recipient = Recipient::generate()?;
+                let mut request = wanted::request(settings, &recipient, replaces);
+                request.recipient_proof = Some(courier.vouch_for(&recipient).await?);
+                request
+            };
             let told: Preflight = self.task.site.courier().await?.preflight(&request).await?;
             for warning in told.warnings {
                 self.report.warnings.push(format!(
@@ -106,15 +121,6 @@ impl Run<'_> {
         self.save()?;
         self.watch.step("forget the key of an order");
         Ok(self.memory.forget_key()?)
-    }
-
-    fn refuse_platform_keys(&self) -> Result<(), Failure> {
-        if self.task.settings.generate_keys_locally {
-            return Ok(());
-        }
-        Err(Failure::Usage(
-            "keys that the appliance makes are not fetched by this version: set generate_keys_locally to true".to_owned(),
-        ))
     }
 
     /// The fingerprint of the certificate that is renewed; none where the appliance would not let it be, so that a new one is asked for.

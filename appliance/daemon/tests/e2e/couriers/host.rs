@@ -158,6 +158,7 @@ fn register(api: &Api, name: &str) -> Value {
     assert!(matches!(status, 201 | 409), "{told}");
     let record = json!({
         "allowed_names": ["*.example.com"], "profiles": ["tls-server"], "issuer": "issuing", "may_revoke": true,
+        "platform_keys": "allow",
     });
     let (status, made) = api.post("couriers", &json!({ "name": name, "record": record }));
     assert_eq!(status, 201, "{made}");
