@@ -1,7 +1,7 @@
 //! What all connectors share, so that each of them is only what is odd about its vendor.
 //!
 //! A target says what has to happen as a [`Plan`]: files, a check of the new configuration, how the server takes it, and where the served
-//! certificate can be seen. Doing it, telling it beforehand, undoing it and looking at the result are written once, in [`deploy`].
+//! certificate can be seen. Doing it, telling it beforehand, undoing it and looking at the result are written once, in [`deploy()`].
 
 pub mod account;
 pub mod bundle;
