@@ -3,16 +3,20 @@
 mod api_token;
 mod audit;
 mod backup;
+mod bridge;
 mod ca;
 mod ceremony;
 mod cert;
 mod client;
 mod completions;
 mod config;
+mod courier;
+mod domain;
 pub(crate) mod failure;
 mod hint;
 mod init;
 mod man;
+mod policy;
 mod profile;
 mod progress;
 mod restore;
@@ -87,6 +91,18 @@ enum Command {
     /// Certificate profiles.
     #[command(subcommand)]
     Profile(profile::Command),
+    /// Couriers: who they are, what they may have, how they get in, what they ordered.
+    #[command(subcommand)]
+    Courier(Box<courier::Command>),
+    /// Domains under which certificates are given to couriers.
+    #[command(subcommand)]
+    Domain(domain::Command),
+    /// Policies that orders of couriers are held against.
+    #[command(subcommand)]
+    Policy(policy::Command),
+    /// Bridges, through which couriers come from other network segments.
+    #[command(subcommand)]
+    Bridge(bridge::Command),
     /// Key ceremonies: plans, approvals, transcripts. Works without the server, on a machine of its own.
     #[command(subcommand)]
     Ceremony(Box<ceremony::Command>),
@@ -149,6 +165,10 @@ fn run(cli: Cli) -> Result<ExitCode> {
         Command::Serve(args) => done(serve::run(&place.config, &args)),
         Command::Ca(command) => done(runtime("work")?.block_on(ca::run(&place, command))),
         Command::Profile(command) => done(runtime("work")?.block_on(profile::run(&place, command))),
+        Command::Courier(command) => done(runtime("work")?.block_on(courier::run(&place, *command))),
+        Command::Domain(command) => done(runtime("work")?.block_on(domain::run(&place, command))),
+        Command::Policy(command) => done(runtime("work")?.block_on(policy::run(&place, command))),
+        Command::Bridge(command) => done(runtime("work")?.block_on(bridge::run(&place, command))),
         Command::Ceremony(command) => runtime("work")?.block_on(ceremony::run(&place, *command)),
         Command::Cert(command) => done(runtime("work")?.block_on(cert::run(&place, command))),
         Command::Token(command) => token::run(&place, command),

@@ -223,6 +223,22 @@ impl Api {
         self.ask(Method::GET, path, None).await
     }
 
+    /// All items of a list, page by page.
+    pub(crate) async fn all(&self, path: &str) -> Result<Value> {
+        let mut items = Vec::new();
+        let mut next = String::new();
+        loop {
+            let mut page = self.get(&format!("{path}?limit=1000{next}")).await?;
+            if let Some(Value::Array(more)) = page.pointer_mut("/items").map(Value::take) {
+                items.extend(more);
+            }
+            match page.pointer("/next").and_then(Value::as_str) {
+                Some(cursor) => next = format!("&cursor={}", escape(cursor)),
+                None => return Ok(Value::Array(items)),
+            }
+        }
+    }
+
     pub(crate) async fn post(&self, path: &str, body: &Value) -> Result<Value> {
         self.ask(Method::POST, path, Some(body)).await
     }

@@ -4,6 +4,8 @@
 pub(crate) mod host;
 #[path = "couriers/killed.rs"]
 mod killed;
+#[path = "couriers/managed.rs"]
+mod managed;
 #[path = "couriers/served.rs"]
 mod served;
 

@@ -20,14 +20,22 @@ pub(crate) struct Host {
 impl Host {
     /// A host whose courier signs in with a secret. `hooks` are more lines of the section `hooks`.
     pub(crate) fn new(appliance: &Appliance, name: &str, hooks: &str) -> Self {
+        let secret = register(&Api::new(appliance), name);
+        Self::with_secret(appliance, name, &secret["uuid"], &secret, hooks)
+    }
+
+    /// A host whose courier is known to the appliance already.
+    pub(crate) fn with_secret(
+        appliance: &Appliance,
+        name: &str,
+        uuid: &Value,
+        secret: &Value,
+        hooks: &str,
+    ) -> Self {
         let host = Self::bare();
-        let credential = register(&Api::new(appliance), name);
         let bundle = std::fs::read(appliance.state().join("ca-bundle.pem")).unwrap();
         std::fs::write(host.file("appliance.pem"), bundle).unwrap();
-        Self::write_secret(
-            &host.file("secret"),
-            credential["client_secret"].as_str().unwrap(),
-        );
+        Self::write_secret(&host.file("secret"), secret["client_secret"].as_str().unwrap());
         let hook = host.write_hook();
         let configuration = format!(
             "version: 1
@@ -53,8 +61,8 @@ certificate:
     on_success: [{hook}]
 {hooks}",
             url = appliance.api_url(),
-            uuid = credential["uuid"].as_str().unwrap(),
-            client_id = credential["client_id"].as_str().unwrap(),
+            uuid = uuid.as_str().unwrap(),
+            client_id = secret["client_id"].as_str().unwrap(),
         );
         std::fs::write(host.file("config.yaml"), configuration).unwrap();
         host
@@ -88,6 +96,19 @@ certificate:
     /// Another secret.
     pub(crate) fn change_secret(&self, secret: &str) {
         Self::write_secret(&self.file("secret"), secret);
+    }
+
+    /// Another client id with its secret.
+    pub(crate) fn take_secret(&self, secret: &Value) {
+        self.change_secret(secret["client_secret"].as_str().unwrap());
+        let text = std::fs::read_to_string(self.file("config.yaml")).unwrap();
+        let old = text
+            .lines()
+            .find(|line| line.contains("client_id:"))
+            .unwrap()
+            .to_owned();
+        let new = format!("  client_id: {}", secret["client_id"].as_str().unwrap());
+        self.change(&old, &new);
     }
 
     /// Changes the configuration.
