@@ -31,6 +31,48 @@ fn e2e_docs_ceremony() {
     }
 }
 
+#[test]
+fn e2e_docs_couriers() {
+    let appliance = Appliance::start(Keys::Software);
+    let words = |name: &'static str, value: String| (name, value);
+    let bundle = appliance.state().join("ca-bundle.pem").display().to_string();
+    let variables = [
+        words("CHANCERY_CONFIG", appliance.config().display().to_string()),
+        words("API", appliance.api_url()),
+        words("CA_BUNDLE", bundle.clone()),
+        words("CA", "issuing".to_owned()),
+    ];
+    let said = follow(&appliance, "operations/couriers.md", 6, &[], &variables);
+    for word in [
+        "live/cert.pem: OK",
+        "OnCalendar",
+        "ok    appliance",
+        "is still pending_approval",
+    ] {
+        assert!(said.contains(word), "{word}: {said}");
+    }
+    let made = appliance.json(&["courier", "show", "web01"]);
+    let secret = appliance.json(&["courier", "secret", "web01", "--replaces"]);
+    let shown = appliance.ok(&["courier", "show", "web01"]);
+    let record = appliance.write(
+        "open.toml",
+        &shown.replace("needs_approval = true", "needs_approval = false"),
+    );
+    appliance.ok(&["courier", "change", "web01", record.to_str().unwrap()]);
+    let told = |value: &Value| value.as_str().unwrap().to_owned();
+    let variables = [
+        words("API", appliance.api_url()),
+        words("CA_BUNDLE", bundle),
+        words("COURIER", told(&made["id"])),
+        words("CLIENT_ID", told(&secret["client_id"])),
+        words("CLIENT_SECRET", told(&secret["client_secret"])),
+    ];
+    let said = follow(&appliance, "courier/byoc.md", 5, &[], &variables);
+    for word in ["chain.pem: OK", "issued", "installed", "suggested_window"] {
+        assert!(said.contains(word), "{word}: {said}");
+    }
+}
+
 /// Runs the blocks of commands of a page, of which there are so many at least; what they said.
 fn run(page: &str, least: usize) -> String {
     let mut script = format!(
