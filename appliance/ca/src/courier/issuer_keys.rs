@@ -60,6 +60,38 @@ struct Known {
     asked_at: Option<Duration>,
 }
 
+/// What is done about keys that are wanted.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Next {
+    /// Those that are known are taken.
+    Take,
+    /// The issuer is asked.
+    Ask,
+    /// Neither: it was asked a moment ago, and what is known is too old or nothing.
+    Refuse,
+}
+
+impl Known {
+    fn next(&self, now: Duration, anew: bool) -> Next {
+        let age = now.saturating_sub(self.fetched_at);
+        let was_just_asked = self.asked_at.is_some_and(|at| now.saturating_sub(at) < PAUSE);
+        match &self.keys {
+            Some(_) if age < FRESH && !anew => Next::Take,
+            // An issuer that does not answer must not bring keys to life that it may have withdrawn.
+            Some(_) if was_just_asked && age < STALE => Next::Take,
+            _ if was_just_asked => Next::Refuse,
+            _ => Next::Ask,
+        }
+    }
+}
+
+fn unreachable(address: &str, why: &str) -> Denial {
+    Denial::Known(Error::Unavailable {
+        code: "issuer_unreachable",
+        message: format!("the keys at {address} cannot be fetched: {why}"),
+    })
+}
+
 #[derive(Deserialize)]
 struct Configuration {
     issuer: String,
@@ -89,12 +121,10 @@ impl Authority {
         };
         let mut known = known.lock().await;
         let now = since_start();
-        let age = now.saturating_sub(known.fetched_at);
-        let was_just_asked = known.asked_at.is_some_and(|at| now.saturating_sub(at) < PAUSE);
-        if let Some(keys) = &known.keys
-            && (was_just_asked || (age < FRESH && !anew))
-        {
-            return Ok(Arc::clone(keys));
+        match (known.next(now, anew), &known.keys) {
+            (Next::Take, Some(keys)) => return Ok(Arc::clone(keys)),
+            (Next::Refuse, _) => return Err(unreachable(address, "it was asked a moment ago")),
+            _ => {}
         }
         known.asked_at = Some(now);
         match self.fetch_keys(address, issuer).await {
@@ -106,13 +136,9 @@ impl Authority {
             }
             Err(fault) => {
                 tracing::warn!(address, fault, "the keys of an issuer cannot be fetched");
-                known.keys.clone().filter(|_| age < STALE).ok_or_else(|| {
-                    let message = format!("the keys at {address} cannot be fetched: {fault}");
-                    Denial::Known(Error::Unavailable {
-                        code: "issuer_unreachable",
-                        message,
-                    })
-                })
+                let age = now.saturating_sub(known.fetched_at);
+                let kept = known.keys.clone().filter(|_| age < STALE);
+                kept.ok_or_else(|| unreachable(address, &fault))
             }
         }
     }
@@ -140,5 +166,42 @@ impl Authority {
             return Err(format!("the document has more than {MOST_DOCUMENT} octets"));
         }
         Ok(document)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, reason = "a test says what broke by panicking")]
+
+    use super::*;
+
+    #[test]
+    fn old_keys_do_not_come_back_to_life_while_an_issuer_is_away() {
+        let minutes = |minutes| Duration::from_mins(minutes);
+        let known = |fetched_at, asked_at, has_keys: bool| Known {
+            keys: has_keys.then(|| Arc::new(KeySet::parse(b"{\"keys\":[]}").unwrap())),
+            fetched_at,
+            asked_at,
+        };
+        let day = minutes(24 * 60);
+        // Known keys, by their age, when they were not just asked for.
+        let fresh = known(day, Some(day), true);
+        assert_eq!(fresh.next(day + minutes(59), false), Next::Take);
+        assert_eq!(fresh.next(day + minutes(59), true), Next::Ask);
+        assert_eq!(fresh.next(day + minutes(61), false), Next::Ask);
+        // Asked half a minute ago: not again, and only what is not too old.
+        let half = Duration::from_secs(30);
+        assert_eq!(fresh.next(day + half, true), Next::Take);
+        let old = known(day, Some(day + minutes(120)), true);
+        assert_eq!(old.next(day + minutes(120) + half, false), Next::Take);
+        let too_old = known(day, Some(day * 2 + minutes(1)), true);
+        assert_eq!(too_old.next(day * 2 + minutes(1) + half, false), Next::Refuse);
+        assert_eq!(too_old.next(day * 2 + minutes(3), false), Next::Ask);
+        // Nothing is known: asked once a minute.
+        assert_eq!(known(Duration::ZERO, None, false).next(day, false), Next::Ask);
+        assert_eq!(
+            known(Duration::ZERO, Some(day), false).next(day + half, false),
+            Next::Refuse
+        );
     }
 }

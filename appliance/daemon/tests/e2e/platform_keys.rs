@@ -8,7 +8,7 @@ use std::process::{Command, Stdio};
 use serde_json::{Value, json};
 
 use crate::api::Api;
-use crate::harness::{Appliance, Keys};
+use crate::harness::{Appliance, Keys, judge};
 
 /// What a judge in Python makes of its standard input.
 fn judged(script: &str, words: &[&str], said: &str) -> Value {
@@ -92,10 +92,13 @@ fn e2e_platform_keys_jwcrypto_are_nowhere_but_in_the_hands_of_the_courier() {
             "what is there is found, and no key of the courier"
         );
     }
-    let files: Vec<Vec<u8>> = files_in(appliance.dir.path())
+    let mut files: Vec<Vec<u8>> = files_in(appliance.dir.path())
         .into_iter()
         .filter_map(|file| fs::read(file).ok())
         .collect();
+    if let Some(url) = appliance.database() {
+        files.extend(octets_in_dump(&judge("pg_dump", &[&url])));
+    }
     assert!(holds(&files, known), "the search finds what is there: files");
     for secret in &secrets {
         assert!(
@@ -119,6 +122,20 @@ fn octets(hexadecimal: &str) -> Vec<u8> {
         .map(|digit| u8::try_from(digit.to_digit(16).unwrap()).unwrap())
         .collect();
     digits.chunks(2).map(|pair| (pair[0] << 4) | pair[1]).collect()
+}
+
+/// A dump as it is written, and each octet string in it.
+fn octets_in_dump(dump: &str) -> Vec<Vec<u8>> {
+    let digits = |text: &str| {
+        text.find(|next: char| !next.is_ascii_hexdigit())
+            .unwrap_or(text.len())
+            & !1
+    };
+    let written = dump
+        .split("\\x")
+        .skip(1)
+        .map(|text| octets(&text[..digits(text)]));
+    written.chain([dump.as_bytes().to_vec()]).collect()
 }
 
 fn holds(places: &[Vec<u8>], wanted: &[u8]) -> bool {

@@ -125,6 +125,7 @@ fn a_secret_is_the_text_that_was_written() {
         "{refused}"
     );
     assert!(!refused.contains("password_file"), "{refused}");
+    let text = "certificate: { sans: { dns: [a.example] }, key: { passphrase: abc } }";
     let debug = format!("{:?}", parsed(text, &[], false).unwrap());
     assert!(!debug.contains("abc"), "{debug}");
 }
