@@ -121,7 +121,7 @@ pub(crate) enum Scenario {
     Ocsp,
     /// Everything at the same time, in the proportions of a day.
     MixedDay,
-    /// A fleet of couriers that renew, and that ask how their certificates stand.
+    /// A fleet of couriers that renew, and that ask how their certificates stand; the program `courier` with nothing to do.
     Courier,
     /// CRLs with many entries.
     Crl,

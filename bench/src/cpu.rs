@@ -34,6 +34,18 @@ impl Group {
 
 /// User and system time that `pid` has used so far, all threads together.
 pub(crate) fn used(pid: u32) -> Result<Duration> {
+    let fields = times(pid)?;
+    Ok(TICK * (fields[0] + fields[1]))
+}
+
+/// User and system time of all children of this process that have ended.
+pub(crate) fn used_by_children() -> Result<Duration> {
+    let fields = times(std::process::id())?;
+    Ok(TICK * (fields[2] + fields[3]))
+}
+
+/// User and system time of a process, and those of its children that have ended, in ticks.
+fn times(pid: u32) -> Result<[u32; 4]> {
     let text =
         std::fs::read_to_string(format!("/proc/{pid}/stat")).with_context(|| format!("process {pid}"))?;
     // The second field is the program's name in brackets and may hold blanks: count from the last bracket.
@@ -46,7 +58,7 @@ pub(crate) fn used(pid: u32) -> Result<Duration> {
             .parse()
             .context("a number")
     };
-    Ok(TICK * (field(11)? + field(12)?))
+    Ok([field(11)?, field(12)?, field(13)?, field(14)?])
 }
 
 /// A process and everything it started.

@@ -43,7 +43,10 @@ pub(crate) async fn run(cli: &Cli, run: &mut Run) -> Result<Option<Contract>> {
             Scenario::Revoke => scenario::revoke::run(target()?, run).await?,
             Scenario::Ocsp => scenario::ocsp::run(target()?, run).await?,
             Scenario::MixedDay => scenario::mixed_day::run(target()?, run).await?,
-            Scenario::Courier => scenario::courier::run(target()?, run).await?,
+            Scenario::Courier => {
+                scenario::courier::run(target()?, run).await?;
+                scenario::courier_idle::run(target()?, run).await?;
+            }
             Scenario::Crl => scenario::crl::run(run).await?,
             Scenario::Start => scenario::start::run(run).await?,
             Scenario::Backup => scenario::backup::run(run).await?,

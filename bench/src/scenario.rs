@@ -2,6 +2,7 @@
 
 pub(crate) mod backup;
 pub(crate) mod courier;
+pub(crate) mod courier_idle;
 pub(crate) mod crl;
 pub(crate) mod issue;
 pub(crate) mod mixed_day;

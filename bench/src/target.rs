@@ -32,8 +32,11 @@ pub(crate) struct Target {
     pub(crate) groups: Vec<Group>,
     pub(crate) issuer: String,
     pub(crate) profile: String,
+    /// The address of the REST API.
+    pub(crate) api_url: String,
+    /// The file with the roots of its certificate.
+    pub(crate) ca_bundle: PathBuf,
     client: reqwest::Client,
-    api_url: String,
     public_url: String,
     token: String,
 }
@@ -67,6 +70,7 @@ impl Target {
             groups: Vec::new(),
             issuer: issuer.to_owned(),
             profile: profile.to_owned(),
+            ca_bundle: remote.ca_bundle.clone(),
             client,
             api_url: remote.server.trim_end_matches('/').to_owned(),
             public_url: remote.public.trim_end_matches('/').to_owned(),

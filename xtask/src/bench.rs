@@ -37,6 +37,8 @@ pub(crate) fn run(args: &Args) -> Result<()> {
         "chancery",
         "-p",
         "chancery-signerd",
+        "-p",
+        "courier",
     ];
     shell::run(shell::command("cargo", &build)?)?;
     let program = root.join("target/release/chancery-bench");
