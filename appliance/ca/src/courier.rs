@@ -5,6 +5,7 @@
 //! Nothing of them is kept in memory: each request reads what it needs, so that what an operator changes counts at once on every
 //! server.
 
+mod bearing;
 mod binding;
 mod bridge;
 mod checks;
@@ -50,7 +51,8 @@ pub use ordered::{
 pub use policy::PolicyEntry;
 pub use prove::Shown;
 pub use record::{Courier, CourierChange, CourierRecord, CourierStatus, NewCourier, PlatformKeys, Quotas};
-pub use session::{Authentication, Bearing, ClientFacts, CourierSession, OpenedSession};
+pub use bearing::{Bearing, Forwarded};
+pub use session::{Authentication, ClientFacts, CourierSession, OpenedSession};
 pub use settings::CourierSettings;
 pub use settle::Settled;
 pub use status::{CertificateStanding, CertificateState, CourierProfile, CourierView, RenewalWindow};

@@ -21,6 +21,8 @@ pub struct SessionRow {
     pub credential_id: Option<Uuid>,
     /// The thumbprint of the key that every request must be signed with.
     pub thumbprint: Option<Vec<u8>>,
+    /// Whether nobody between can have put another key in the place of that one.
+    pub is_key_own: bool,
     /// The class of addresses from which it may be used, as text.
     pub source: String,
     /// Epoch milliseconds.
@@ -30,17 +32,18 @@ pub struct SessionRow {
 }
 
 const COLUMNS: &str =
-    "token_hash, courier_id, method, credential_id, thumbprint, source, created_at, expires_at";
+    "token_hash, courier_id, method, credential_id, thumbprint, is_key_own, source, created_at, expires_at";
 
 /// Adds a session. A courier that is not there is refused with [`crate::Error::Conflict`].
 pub fn insert(tx: &Tx<'_>, session: &SessionRow) -> Result<()> {
-    let sql = format!("INSERT INTO courier_sessions ({COLUMNS}) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)");
+    let sql = format!("INSERT INTO courier_sessions ({COLUMNS}) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9)");
     let values = [
         (&session.token_hash).into(),
         session.courier_id.into(),
         (&session.method).into(),
         session.credential_id.into(),
         session.thumbprint.as_ref().into(),
+        i64::from(session.is_key_own).into(),
         (&session.source).into(),
         session.created_at.into(),
         session.expires_at.into(),
@@ -99,8 +102,9 @@ fn read(row: &Row<'_>) -> Result<SessionRow> {
         method: row.text(2)?,
         credential_id: row.opt_uuid(3)?,
         thumbprint: row.opt_blob(4)?,
-        source: row.text(5)?,
-        created_at: row.int(6)?,
-        expires_at: row.int(7)?,
+        is_key_own: row.bool(5)?,
+        source: row.text(6)?,
+        created_at: row.int(7)?,
+        expires_at: row.int(8)?,
     })
 }

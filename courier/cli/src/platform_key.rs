@@ -106,7 +106,7 @@ impl Recipient {
         now: Timestamp,
     ) -> Result<String, PlatformKeyFault> {
         let address = format!("{THUMBPRINT_URI}{}", self.key.jwk().thumbprint());
-        Ok(session_key.prove("POST", &address, Some(session_token), now)?)
+        Ok(session_key.prove("POST", &address, Some(session_token), None, now)?)
     }
 
     /// Opens the key of an order. It must have been made for this order and be the key of this certificate.

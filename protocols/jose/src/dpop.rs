@@ -15,6 +15,8 @@ use crate::jws::{Header, Jws, JwsFault, SigningKey, VerifyKey};
 pub const MAX_ID_LEN: usize = 256;
 
 const TYPE: &str = "dpop+jwt";
+/// The claim of a body's hash.
+const BODY: &str = "body_sha256";
 
 /// Why a proof is not accepted.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -61,6 +63,8 @@ pub struct Proof {
     pub id: String,
     /// `iat`, in seconds since 1970.
     pub issued: i64,
+    /// [`body_hash`] of the body that the proof covers, where it covers one.
+    pub body_hash: Option<String>,
 }
 
 /// The request to make a proof for.
@@ -76,6 +80,8 @@ pub struct Request<'a> {
     pub now: i64,
     /// A name that no other proof has.
     pub id: &'a str,
+    /// The body, when the proof is to cover it, which RFC 9449 leaves open.
+    pub body: Option<&'a [u8]>,
 }
 
 /// Reads and verifies a proof (RFC 9449 §4.3).
@@ -124,6 +130,7 @@ pub fn verify(compact: &str, expected: &Expected<'_>) -> Result<Proof, DpopFault
         thumbprint,
         id,
         issued,
+        body_hash: text(BODY).map(str::to_owned),
     })
 }
 
@@ -138,8 +145,11 @@ pub fn build(key: &SigningKey, request: &Request<'_>, random: &dyn SecureRandom)
         "iat": request.now,
         "jti": request.id,
     });
-    if let (Some(hash), Some(claims)) = (request.access_token_hash, claims.as_object_mut()) {
-        claims.insert("ath".to_owned(), hash.into());
+    if let Some(claims) = claims.as_object_mut() {
+        let hash = request.access_token_hash.map(|hash| ("ath", hash.to_owned()));
+        let body = request.body.map(|body| (BODY, body_hash(body)));
+        let more = [hash, body].into_iter().flatten();
+        claims.extend(more.map(|(name, text)| (name.to_owned(), text.into())));
     }
     key.sign(&header, claims.to_string().as_bytes(), random)
 }
@@ -147,6 +157,11 @@ pub fn build(key: &SigningKey, request: &Request<'_>, random: &dyn SecureRandom)
 /// `ath` of an access token (RFC 9449 §4.2).
 pub fn access_token_hash(token: &str) -> String {
     base64url::encode(&sha256(token.as_bytes()))
+}
+
+/// `body_sha256`: SHA-256 of a body, base64url. No claim of RFC 9449; whoever ends TLS on the way changes nothing under such a proof.
+pub fn body_hash(body: &[u8]) -> String {
+    base64url::encode(&sha256(body))
 }
 
 /// An address without query and fragment, scheme and host in small letters, without the port that the scheme has anyway

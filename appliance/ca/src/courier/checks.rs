@@ -393,14 +393,13 @@ fn check_names(subject: &DistinguishedName, names: &[SubjectAltName]) -> Result<
             format!("more than {MOST_NAMES} names"),
         ));
     }
-    match subject.common_name() {
-        Some(common_name) if !pki::allowed_name::repeats_a_name(&common_name, names) => Err(wrong(
-            "validation_error",
-            "subject.common_name",
-            "repeats none of the subject alternative names",
-        )),
-        _ => Ok(()),
+    // All of them: who reads the certificate may take any.
+    let strange = pki::allowed_name::strange_common_names(subject, names);
+    if strange.is_empty() {
+        return Ok(());
     }
+    let problem = format!("{}: no subject alternative name", strange.join(", "));
+    Err(wrong("validation_error", "subject.common_name", problem))
 }
 
 fn check_allowed(session: &CourierSession, names: &[SubjectAltName]) -> Result<()> {

@@ -35,7 +35,7 @@ pub(super) const KEPT: SignedDuration = SignedDuration::from_hours(24);
 /// For what a proof of a recipient is used up.
 const PROOF: &str = "courier.recipient_proof";
 /// The start of the address that a proof names (RFC 9278 §3).
-const THUMBPRINT_URI: &str = "urn:ietf:params:oauth:jwk-thumbprint:sha-256:";
+pub(super) const THUMBPRINT_URI: &str = "urn:ietf:params:oauth:jwk-thumbprint:sha-256:";
 
 /// A certification that lacks nothing but the key.
 #[derive(Debug)]
@@ -223,11 +223,19 @@ pub(super) fn check_key_mode(session: &CourierSession, request: &CourierOrderReq
     }
 }
 
-/// The key that the session is bound to.
+/// The key that the session is bound to. Who carried a secret or a token through a bridge may have had it taken there, and another key
+/// put in the place of its own.
 pub(super) fn check_bound(session: &CourierSession) -> Result<[u8; 32]> {
-    session.thumbprint.ok_or_else(|| {
+    let bound = session.thumbprint.ok_or_else(|| {
         not_allowed("the appliance makes keys only in a session that is bound to a key (RFC 9449)")
-    })
+    })?;
+    if session.is_key_own {
+        return Ok(bound);
+    }
+    Err(not_allowed(
+        "the session was opened through a bridge, and what was shown does not name its key: sign in by a certificate or by a token that \
+         names the key, or past the bridge",
+    ))
 }
 
 fn not_allowed(message: &str) -> Error {

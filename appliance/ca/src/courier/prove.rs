@@ -72,6 +72,15 @@ pub(crate) struct Proved {
     pub(crate) credential: Uuid,
     /// Whom the credential named, for the audit log.
     pub(crate) subject: String,
+    /// Whether what was shown names the key of the session, so that nobody between can have put another one there.
+    pub(crate) names_key: bool,
+}
+
+/// Whom a credential named.
+struct Whom {
+    subject: String,
+    /// Whether it named the key of the session, too.
+    names_key: bool,
 }
 
 impl Authority {
@@ -109,8 +118,8 @@ impl Authority {
                     .await?;
                 self.prove_spiffe_certificate(&credentials, &shown).await
             }
-            Shown::SpiffeToken(token) => self.prove_spiffe_token(&credentials, token).await,
-            Shown::Token { .. } => self.prove_token(&credentials, shown).await,
+            Shown::SpiffeToken(token) => self.prove_spiffe_token(&credentials, token, proof_key).await,
+            Shown::Token { .. } => self.prove_token(&credentials, shown, proof_key).await,
             Shown::Secret { .. } => Err(Denial::Unknown("a secret is held against its hash")),
         }
     }
@@ -122,19 +131,22 @@ async fn first_right<'a, F>(
     mut judge: impl FnMut(&'a Credential, &'a Binding) -> F,
 ) -> Result<Proved, Denial>
 where
-    F: Future<Output = Result<String, Denial>>,
+    F: Future<Output = Result<Whom, Denial>>,
 {
     let mut denial = Denial::Unknown("the courier has no credential of this method");
     for credential in credentials {
         match judge(credential, &credential.binding).await {
-            Ok(subject) => {
+            Ok(whom) => {
                 return Ok(Proved {
                     credential: credential.id,
-                    subject,
+                    subject: whom.subject,
+                    names_key: whom.names_key,
                 });
             }
-            Err(Denial::Known(error)) => return Err(Denial::Known(error)),
-            Err(unknown) => denial = unknown,
+            // An issuer that is away keeps nobody from a credential of another one.
+            Err(away @ Denial::Known(_)) => denial = away,
+            Err(unknown) if matches!(denial, Denial::Unknown(_)) => denial = unknown,
+            Err(_) => {}
         }
     }
     Err(denial)

@@ -3,7 +3,6 @@
 
 use std::net::IpAddr;
 
-use aws_lc_rs::constant_time::verify_slices_are_equal;
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use jiff::{SignedDuration, Timestamp};
@@ -14,6 +13,7 @@ use store::courier_sessions::SessionRow;
 use uuid::Uuid;
 use zeroize::Zeroizing;
 
+use super::bearing::Bearing;
 use super::method::Method;
 use super::nonce::sha256;
 use super::prove::{Proved, Shown};
@@ -28,8 +28,6 @@ use crate::principal::{Principal, Role, Scope};
 const TOKEN_LEN: usize = 48;
 /// How old the proof of a request may be, in seconds, in either direction.
 pub(super) const PROOF_AGE: i64 = 60;
-/// For what an identifier of a proof is used up.
-const PROOF: &str = "courier.proof";
 
 /// What a courier brings to open a session.
 #[derive(Debug)]
@@ -81,30 +79,12 @@ pub struct CourierSession {
     pub thumbprint: Option<[u8; 32]>,
     /// The instance of a bridge that forwarded this request, where it did not come directly or through a tunnel.
     pub via: Option<Uuid>,
+    /// Whether nobody between can have put another key in the place of its key: it was opened without a bridge that sees what passes, or
+    /// what was shown named the key.
+    pub(super) is_key_own: bool,
     token_hash: [u8; 32],
     /// What sort of address it was opened from.
     source: String,
-}
-
-/// What a request brings to show whose it is.
-#[derive(Debug)]
-pub struct Bearing<'a> {
-    /// The token.
-    pub token: &'a str,
-    /// Whether it came as `DPoP` and not as `Bearer`.
-    pub is_bound: bool,
-    /// The header `DPoP`.
-    pub proof: Option<&'a str>,
-    /// The method of the request.
-    pub http_method: &'a str,
-    /// Its path, without a query.
-    pub path: &'a str,
-    /// To which host it was sent, with the port where there is one.
-    pub host: Option<&'a str>,
-    /// Where it comes from.
-    pub address: Option<IpAddr>,
-    /// The instance of a bridge that forwarded it and saw all of it.
-    pub via: Option<Uuid>,
 }
 
 impl Authority {
@@ -135,7 +115,7 @@ impl Authority {
         let row = read.await?.filter(|row| row.expires_at > now.as_millisecond());
         let row = row.ok_or_else(session_expired)?;
         let mut session = self.session_of(row, token_hash).await?;
-        session.via = bearing.via;
+        session.via = bearing.via.map(|forwarded| forwarded.bridge);
         match session.courier.status {
             CourierStatus::Active => {}
             CourierStatus::Disabled | CourierStatus::Expired => return Err(disabled(&session.courier)),
@@ -231,6 +211,7 @@ impl Authority {
             expires_at,
             thumbprint,
             via: authentication.via,
+            is_key_own: thumbprint.is_some() && (authentication.via.is_none() || proved.names_key),
             token_hash: sha256(token.as_bytes()),
             source: class_of(authentication.address).to_owned(),
             courier,
@@ -241,6 +222,7 @@ impl Authority {
             method: method.name().to_owned(),
             credential_id: Some(proved.credential),
             thumbprint: thumbprint.map(|print| print.to_vec()),
+            is_key_own: session.is_key_own,
             source: session.source.clone(),
             created_at: at.as_millisecond(),
             expires_at: expires_at.as_millisecond(),
@@ -317,56 +299,10 @@ impl Authority {
             expires_at: from_millis(row.expires_at),
             thumbprint: thumbprint.map_err(|_| Error::internal("a stored session with no thumbprint"))?,
             via: None,
+            is_key_own: row.is_key_own,
             token_hash,
             source: row.source,
         })
-    }
-
-    /// A session with a key takes only requests that are signed with it, each once.
-    async fn check_proof(&self, session: &CourierSession, bearing: &Bearing<'_>) -> Result<()> {
-        let Some(thumbprint) = session.thumbprint else {
-            return if bearing.is_bound {
-                Err(proof_invalid())
-            } else {
-                Ok(())
-            };
-        };
-        let proof = bearing
-            .proof
-            .filter(|_| bearing.is_bound)
-            .ok_or_else(proof_invalid)?;
-        let now = self.inner().clock.now().as_second();
-        let hash = jose::dpop::access_token_hash(bearing.token);
-        let mut urls = vec![format!(
-            "{}{}",
-            self.inner().settings.couriers.identity,
-            bearing.path
-        )];
-        urls.extend(bearing.host.map(|host| format!("https://{host}{}", bearing.path)));
-        let mut proofs = urls.iter().map(|url| {
-            let expected = jose::dpop::Expected {
-                method: bearing.http_method,
-                url,
-                access_token_hash: Some(&hash),
-                now,
-                max_age: PROOF_AGE,
-            };
-            jose::dpop::verify(proof, &expected)
-        });
-        let proof = proofs
-            .find_map(std::result::Result::ok)
-            .ok_or_else(proof_invalid)?;
-        verify_slices_are_equal(&proof.thumbprint.0, &thumbprint).map_err(|_| proof_invalid())?;
-        let mut what = thumbprint.to_vec();
-        what.extend(proof.id.as_bytes());
-        if self
-            .use_once(PROOF, &what, now.saturating_add(2 * PROOF_AGE))
-            .await?
-        {
-            Ok(())
-        } else {
-            Err(proof_invalid())
-        }
     }
 }
 
@@ -380,6 +316,7 @@ impl CourierSession {
             expires_at: Timestamp::UNIX_EPOCH,
             thumbprint: None,
             via: None,
+            is_key_own: false,
             token_hash: [0; 32],
             source: String::new(),
         }
@@ -452,7 +389,7 @@ fn session_expired() -> Error {
     )
 }
 
-fn proof_invalid() -> Error {
+pub(super) fn proof_invalid() -> Error {
     let message = "the session is bound to a key: each request needs a fresh proof of it (RFC 9449)";
     refused("proof_invalid", message.to_owned())
 }

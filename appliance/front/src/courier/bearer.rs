@@ -36,7 +36,7 @@ impl FromRequestParts<App> for SignedIn {
             path: parts.uri.path(),
             host: text(HOST.as_str()).or_else(|| parts.uri.authority().map(http::uri::Authority::as_str)),
             address: parts.extensions.get::<Peer>().map(|peer| peer.0.ip()),
-            via: parts.extensions.get::<Via>().map(|via| via.0),
+            via: parts.extensions.get::<Via>().map(|via| &via.0),
         };
         let session = app.authority.courier_session(&bearing).await?;
         // For the log line of the request.

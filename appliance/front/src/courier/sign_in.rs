@@ -77,7 +77,7 @@ async fn open(
         shown: shown(&body.method, body.credential)?,
         proof_key: body.proof_key,
         address: peer.map(|peer| peer.0.0.ip()),
-        via: via.map(|via| via.0.0),
+        via: via.map(|via| via.0.0.bridge),
         client: ClientFacts {
             version: known(client.version),
             hostname: known(client.hostname),

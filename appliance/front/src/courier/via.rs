@@ -10,12 +10,11 @@ use axum::body::Body;
 use axum::extract::{FromRequestParts, Request, State};
 use axum::middleware::Next;
 use axum::response::{IntoResponse as _, Response};
-use ca::courier::{AttestedRequest, Bridge};
+use ca::courier::{AttestedRequest, Bridge, Forwarded};
 use courier_wire::ASSERTION_HEADER;
 use http::StatusCode;
 use http::header::HOST;
 use http::request::Parts;
-use uuid::Uuid;
 
 use super::fault;
 use crate::api::{App, Peer};
@@ -30,9 +29,9 @@ pub(crate) struct Shown(pub(crate) Arc<[u8]>);
 #[derive(Clone, Debug)]
 pub(super) struct Itself(pub(super) Bridge);
 
-/// The instance that forwarded a request.
-#[derive(Clone, Copy, Debug)]
-pub(super) struct Via(pub(super) Uuid);
+/// The instance that forwarded a request, and what of the request the courier has to answer for.
+#[derive(Clone, Debug)]
+pub(super) struct Via(pub(super) Forwarded);
 
 impl FromRequestParts<App> for Itself {
     type Rejection = Problem;
@@ -94,7 +93,7 @@ async fn forwarded(app: &App, shown: &Shown, bridge: &Bridge, request: Request) 
     let client = app.authority.attested_client(bridge, &shown.0, request).await?;
     head.headers.remove(ASSERTION_HEADER);
     head.extensions.insert(Peer(SocketAddr::new(client, 0)));
-    head.extensions.insert(Via(bridge.id));
+    head.extensions.insert(Via(Forwarded::new(bridge.id, &body)));
     tracing::debug!(%client, bridge = %bridge.id, "forwarded by a bridge");
     Ok(Request::from_parts(head, Body::from(body.to_vec())))
 }

@@ -529,7 +529,6 @@ fn proof_of(house: &House, key: &SigningKey, token: &str) -> String {
         url: "https://bridge.example/api/v1/courier/orders",
         access_token_hash: Some(&dpop::access_token_hash(token)),
         now: house.authority.clock().now().as_second(),
-        id: &uuid::Uuid::new_v4().to_string(),
-    };
+        id: &uuid::Uuid::new_v4().to_string(), body: None, };
     dpop::build(key, &proof, &SystemRandom::new()).unwrap()
 }

@@ -42,12 +42,13 @@ impl ProofKey {
         self.key.jwk().thumbprint().to_string()
     }
 
-    /// A proof for one request: its method, its URL without query and fragment, and the token it carries.
+    /// A proof for one request: its method, its URL without query and fragment, the token it carries, and its body, where it has one.
     pub fn prove(
         &self,
         method: &str,
         url: &str,
         token: Option<&str>,
+        body: Option<&[u8]>,
         now: Timestamp,
     ) -> Result<String, ProofFault> {
         let hash = token.map(dpop::access_token_hash);
@@ -56,8 +57,7 @@ impl ProofKey {
             url,
             access_token_hash: hash.as_deref(),
             now: now.as_second(),
-            id: &Uuid::new_v4().to_string(),
-        };
+            id: &Uuid::new_v4().to_string(), body, };
         dpop::build(&self.key, &request, &SystemRandom::new()).map_err(|_| ProofFault)
     }
 }
@@ -89,6 +89,7 @@ mod tests {
                 "POST",
                 "https://ca.example.test/api/v1/courier/orders?wait=5#x",
                 Some("token"),
+                Some(b"{}"),
                 now,
             )
             .unwrap();
@@ -103,6 +104,8 @@ mod tests {
         assert_eq!(claims["iat"], 1_800_000_000);
         // SHA-256 of "token".
         assert_eq!(claims["ath"], "PEaenWxYddN6Q_NT1PiOYfz4EsZu7jRXRlpAsNpBU-A");
+        // SHA-256 of "{}".
+        assert_eq!(claims["body_sha256"], "RBNvo1WzZ4oRRq0W9-hknpT7T8If536DEMBg9hyq_4o");
         let mut point = vec![4];
         for coordinate in ["x", "y"] {
             let text = header["jwk"][coordinate].as_str().unwrap();
@@ -117,11 +120,11 @@ mod tests {
     fn every_proof_and_every_key_is_another() {
         let key = ProofKey::generate().unwrap();
         let now = Timestamp::from_second(1_800_000_000).unwrap();
-        let proof = || key.prove("GET", "https://ca.example.test/", None, now).unwrap();
+        let proof = || key.prove("GET", "https://ca.example.test/", None, None, now).unwrap();
         assert_ne!(proof(), proof());
         assert_ne!(key.thumbprint(), ProofKey::generate().unwrap().thumbprint());
         assert_eq!(URL_SAFE_NO_PAD.decode(key.thumbprint()).unwrap().len(), 32);
         let claims = part(proof().split('.').nth(1).unwrap());
-        assert!(claims.get("ath").is_none());
+        assert!(claims.get("ath").is_none() && claims.get("body_sha256").is_none());
     }
 }

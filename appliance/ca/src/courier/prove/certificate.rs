@@ -7,7 +7,7 @@ use pki::chain;
 use pki::{Certificate, SubjectAltName};
 use serde::Deserialize;
 
-use super::{Proved, first_right};
+use super::{Proved, Whom, first_right};
 use crate::audit::hexadecimal;
 use crate::authority::Authority;
 use crate::courier::binding::{Binding, CertificateBinding, KeySource, SpiffeBinding};
@@ -47,6 +47,8 @@ struct Confirmation {
 pub(super) struct ShownCertificate {
     leaf: Certificate,
     above: Vec<Certificate>,
+    /// Whether the key of a session was signed with it.
+    names_key: bool,
 }
 
 impl Authority {
@@ -97,6 +99,7 @@ impl Authority {
         Ok(ShownCertificate {
             leaf,
             above: parsed.collect(),
+            names_key: thumbprint.is_some(),
         })
     }
 
@@ -115,6 +118,7 @@ impl Authority {
                     return Ok(Proved {
                         credential: credential.id,
                         subject: shown.leaf.subject().to_string(),
+                        names_key: shown.names_key,
                     });
                 }
                 Err(reason) => denial = Denial::Unknown(reason),
@@ -235,7 +239,7 @@ impl Authority {
         &self,
         wanted: &SpiffeBinding,
         shown: &ShownCertificate,
-    ) -> Result<String, Denial> {
+    ) -> Result<Whom, Denial> {
         let names = shown.leaf.subject_alt_names().unwrap_or_default();
         let mut ids = names.iter().filter_map(|name| match name {
             SubjectAltName::Uri(uri) => Some(uri.as_str()),
@@ -263,6 +267,9 @@ impl Authority {
             .filter_map(|key| Certificate::from_der(key.x5c.first()?).ok())
             .collect();
         self.check_chain_to(&anchors, shown).map_err(Denial::Unknown)?;
-        Ok(id.to_owned())
+        Ok(Whom {
+            subject: id.to_owned(),
+            names_key: shown.names_key,
+        })
     }
 }

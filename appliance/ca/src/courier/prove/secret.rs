@@ -22,6 +22,7 @@ impl Authority {
             Some(credential) if is_right => Ok(Proved {
                 credential,
                 subject: client_id.chars().take(64).collect(),
+                names_key: false,
             }),
             Some(_) => Err(Denial::Unknown("the secret is wrong")),
             None => Err(Denial::Unknown("the courier has no such client_id")),

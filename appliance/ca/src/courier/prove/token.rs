@@ -3,13 +3,14 @@
 //! A token may be shown again while it is good: what lies in a file or comes from a metadata service is the same at every run.
 
 use jose::claims::{Claims, Expected};
-use jose::{Jws, VerifyKey};
+use jose::{Jws, Thumbprint, VerifyKey};
 use serde_json::Value;
 
-use super::{Proved, Shown, first_right};
+use super::{Proved, Shown, Whom, first_right};
 use crate::authority::Authority;
 use crate::courier::binding::{Binding, KeySource, SpiffeBinding, TokenBinding, is_of_a_cloud};
 use crate::courier::credential::Credential;
+use crate::courier::platform::THUMBPRINT_URI;
 use crate::courier::session::Denial;
 
 /// How far clocks may be apart, in seconds.
@@ -24,17 +25,23 @@ impl Authority {
         &self,
         credentials: &[Credential],
         shown: &Shown,
+        key: Option<&[u8; 32]>,
     ) -> Result<Proved, Denial> {
         first_right(credentials, |_, binding| async move {
             let Some(wanted) = binding.token() else {
                 return Err(Denial::Unknown("the credential is of another method"));
             };
-            self.judge_token(wanted, shown).await
+            self.judge_token(wanted, shown, key).await
         })
         .await
     }
 
-    async fn judge_token(&self, wanted: &TokenBinding, shown: &Shown) -> Result<String, Denial> {
+    async fn judge_token(
+        &self,
+        wanted: &TokenBinding,
+        shown: &Shown,
+        key: Option<&[u8; 32]>,
+    ) -> Result<Whom, Denial> {
         let Shown::Token {
             token,
             tenant_id,
@@ -84,32 +91,40 @@ impl Authority {
         if differs {
             return Err(Denial::Unknown("a claim that is pinned is another one"));
         }
-        Ok(subject)
+        let names_key = names_key(&claims, key);
+        Ok(Whom { subject, names_key })
     }
 
     pub(super) async fn prove_spiffe_token(
         &self,
         credentials: &[Credential],
         token: &str,
+        key: Option<&[u8; 32]>,
     ) -> Result<Proved, Denial> {
         first_right(credentials, |_, binding| async move {
             let Binding::Spiffe(wanted) = binding else {
                 return Err(Denial::Unknown("the credential is of another method"));
             };
-            self.judge_spiffe_token(wanted, token).await
+            self.judge_spiffe_token(wanted, token, key).await
         })
         .await
     }
 
     /// JWT-SVID §3 and §4: `sub` is the identity, `aud` has to be there, there is no `iss` to look at.
-    async fn judge_spiffe_token(&self, wanted: &SpiffeBinding, token: &str) -> Result<String, Denial> {
+    async fn judge_spiffe_token(
+        &self,
+        wanted: &SpiffeBinding,
+        token: &str,
+        key: Option<&[u8; 32]>,
+    ) -> Result<Whom, Denial> {
         let claims = self
             .verified_claims(token, &wanted.spiffe_id, &wanted.bundle)
             .await?;
         self.check_claims(&claims, None, &wanted.audiences)?;
         let subject = claims.subject().unwrap_or_default().to_owned();
         if wanted.admits(&subject) {
-            Ok(subject)
+            let names_key = names_key(&claims, key);
+            Ok(Whom { subject, names_key })
         } else {
             Err(Denial::Unknown("the identity is another one"))
         }
@@ -163,6 +178,18 @@ impl Authority {
             .check(&expected)
             .map_err(|_| Denial::Unknown("issuer, audience or time of the token is not right"))
     }
+}
+
+/// Whether a token names the key of the session: as its confirmation (RFC 7800 §3.1), or as one of those it is for, by the thumbprint URI
+/// (RFC 9278), where who gives tokens lets only that be said.
+fn names_key(claims: &Claims, key: Option<&[u8; 32]>) -> bool {
+    let Some(thumbprint) = key.map(|key| Thumbprint(*key).to_string()) else {
+        return false;
+    };
+    let confirmed = claims.claim("cnf").and_then(|cnf| cnf.get("jkt"));
+    let audience = format!("{THUMBPRINT_URI}{thumbprint}");
+    confirmed.and_then(Value::as_str) == Some(&thumbprint)
+        || claims.audiences().iter().any(|one| *one == audience)
 }
 
 /// The claims, when one of the keys made the signature.
