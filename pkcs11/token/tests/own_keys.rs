@@ -52,17 +52,17 @@ fn own_keys(make: Make, directory: &Path) {
     let kinds = [KeyKind::P256, KeyKind::P384, KeyKind::Rsa(2048)];
     for (number, kind) in kinds.into_iter().enumerate() {
         let label = format!("web-{number}");
-        let made = hsm.generate_own(&label, kind).unwrap();
-        assert!(made.attributes.sensitive && !made.attributes.extractable);
-        signs(&hsm, &made);
+        let record = hsm.generate_own(&label, kind).unwrap();
+        assert!(record.attributes.sensitive && !record.attributes.extractable);
+        signs(&hsm, &record);
         let taken = hsm.generate_own(&label, kind).unwrap_err();
         assert!(matches!(taken, Error::Refused(_)), "{taken}");
         // Found again by another process, and by another program under the identifier.
         let again = Hsm::connect(&config, token::PinSource::of(&config).unwrap(), None).unwrap();
-        assert_eq!(again.find(&made.key).unwrap().label, label);
-        signs(&again, &made);
+        assert_eq!(again.find(&record.key).unwrap().label, label);
+        signs(&again, &record);
         if make == Make::Softhsm {
-            let id = made.key.to_string();
+            let id = record.key.to_string();
             for class in ["privkey", "pubkey"] {
                 let text = listed(make, class);
                 assert!(text.contains(&format!("ID:         {id}")), "{id}: {text}");

@@ -116,7 +116,8 @@ impl OutputSettings {
         }
     }
 
-    pub(super) fn set_path(&self) -> PathBuf {
+    /// The directory of the generations of this set, and of what leads to them.
+    pub(crate) fn set_path(&self) -> PathBuf {
         self.dir.join(".courier").join(&self.name)
     }
 
