@@ -133,22 +133,23 @@ impl TokenKeys {
         })
     }
 
-    /// The public key of a private key that is in the token; nothing when it is not.
-    pub fn public_key(&self, id: KeyFingerprint) -> Option<PublicKey> {
-        let record = self.hsm.find(&KeyRef::new(id.0))?;
-        PublicKey::from_spki_der(&record.spki).ok()
+    /// The public key of a private key that is in the token, under this identifier and this label; nothing when it is not.
+    pub fn public_key(&self, reference: &KeyReference) -> Option<PublicKey> {
+        let record = self.hsm.find(&KeyRef::new(reference.id.0))?;
+        let is_it = record.label == reference.object;
+        PublicKey::from_spki_der(&record.spki).ok().filter(|_| is_it)
     }
 
     /// A request, signed in the token.
     pub fn request(
         &self,
-        id: KeyFingerprint,
+        reference: &KeyReference,
         subject: &DistinguishedName,
         names: &[SubjectAltName],
         digest: Option<DigestAlgorithm>,
     ) -> Result<String, Failure> {
-        let key = KeyRef::new(id.0);
-        let public = self.public_key(id).ok_or(token::Error::KeyNotFound(key))?;
+        let key = KeyRef::new(reference.id.0);
+        let public = self.public_key(reference).ok_or(token::Error::KeyNotFound(key))?;
         request_of(&public, subject, names, digest, |algorithm, info| {
             let scheme = scheme_of(algorithm).ok_or(LocalKeyFault::Algorithm {
                 key: public.algorithm(),

@@ -146,7 +146,7 @@ fn token(settings: &CertificateSettings, wanted: &TokenSettings, site: &Site) ->
     let (Some(leaf), Some(reference)) = (found.leaf(), found.key.as_ref().and_then(KeptKey::in_token)) else {
         return Ok(format!("the {} is there", wanted.place));
     };
-    match keys.public_key(reference.id) {
+    match keys.public_key(reference) {
         Some(public) if public == *leaf.public_key() => {
             Ok(format!("the {} has the key {}", wanted.place, reference.object))
         }

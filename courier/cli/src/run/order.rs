@@ -159,7 +159,7 @@ impl Run<'_> {
         let (subject, names, digest) = (&settings.subject, &settings.names, settings.digest);
         let request = match key {
             KeptKey::File(key) => key.request(subject, names, digest)?,
-            KeptKey::Token(reference) => self.open_token()?.request(reference.id, subject, names, digest)?,
+            KeptKey::Token(reference) => self.open_token()?.request(reference, subject, names, digest)?,
         };
         Ok(OrderRequest {
             kind: if replaces.is_some() { RENEW } else { ISSUE }.to_owned(),

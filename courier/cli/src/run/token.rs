@@ -47,7 +47,13 @@ impl Run<'_> {
         let own = self.found.key.as_ref().filter(|_| reuses_key);
         let known = [prepared.as_ref(), own].into_iter().flatten();
         let fits = |reference: &&KeyReference| {
-            let public = keys.public_key(reference.id);
+            // Whoever may write the outputs must not choose among the keys of the token.
+            let is_own = self
+                .state
+                .token_keys
+                .iter()
+                .any(|note| note.label == reference.object);
+            let public = keys.public_key(reference).filter(|_| is_own);
             public.is_some_and(|public| public.algorithm() == settings.key.kind.algorithm())
         };
         let found = known.filter_map(KeptKey::in_token).find(fits).cloned();
@@ -63,7 +69,7 @@ impl Run<'_> {
     pub(super) fn is_at_hand(&mut self, key: &KeptKey) -> Result<bool, Failure> {
         match key {
             KeptKey::File(_) => Ok(true),
-            KeptKey::Token(reference) => Ok(self.open_token()?.public_key(reference.id).is_some()),
+            KeptKey::Token(reference) => Ok(self.open_token()?.public_key(reference).is_some()),
         }
     }
 

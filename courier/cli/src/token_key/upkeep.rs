@@ -10,7 +10,7 @@ use crate::failure::Failure;
 use crate::folder::Folder;
 use crate::key::{KeptKey, KeyReference};
 use crate::state::{Memory, State, TokenKeyNote};
-use crate::write::Watch;
+use crate::write::{Watch, WriteFault};
 
 /// Makes a key for a certificate. Its label is noted, durably, before anything is in the token.
 pub fn make(
@@ -96,38 +96,34 @@ fn needed(
     }
     add(memory.prepared_key(passphrase)?.as_ref());
     let own = settings.output.set_path();
+    let owner = settings.output.access(0).map_err(WriteFault::from)?.owner;
     // The outputs may have been moved since: what stands where they were may still be served.
     let sets: BTreeSet<&Path> = state.token_keys.iter().map(|note| note.set.as_path()).collect();
     for set in sets.into_iter().chain([own.as_path()]) {
-        labels.extend(referred_to(&set.join("generations"))?);
+        labels.extend(referred_to(&set.join("generations"), owner)?);
     }
     Ok(labels)
 }
 
-/// The labels that the files of all generations refer to.
-fn referred_to(generations: &Path) -> Result<Vec<String>, Failure> {
+/// The labels that the files of all generations refer to; `owner` is one more account that the directories may belong to.
+fn referred_to(generations: &Path, owner: Option<u32>) -> Result<Vec<String>, WriteFault> {
     if !generations.exists() {
         return Ok(Vec::new());
     }
-    let folder = Folder::open(generations, None).map_err(crate::write::WriteFault::from)?;
+    let folder = Folder::open(generations, owner)?;
     let mut labels = Vec::new();
-    for generation in folder.names().map_err(crate::write::WriteFault::from)? {
-        let generation = folder
-            .enter(&generation)
-            .map_err(crate::write::WriteFault::from)?;
-        for name in generation.names().map_err(crate::write::WriteFault::from)? {
-            let text = generation
-                .read_file(&name)
-                .map_err(crate::write::WriteFault::from)?;
-            if let Some(text) = text.filter(|text| KeyReference::is_meant(text)) {
-                let reference = KeyReference::read(&text).map_err(|fault| {
-                    crate::write::WriteFault::Contents(format!(
-                        "{}: {fault}",
-                        generations.join(&name).display()
-                    ))
-                })?;
-                labels.push(reference.object);
-            }
+    for number in folder.names()? {
+        let generation = folder.enter(&number)?;
+        for name in generation.names()? {
+            let text = generation.read_file(&name)?;
+            let Some(text) = text.filter(|text| KeyReference::is_meant(text)) else {
+                continue;
+            };
+            let reference = KeyReference::read(&text).map_err(|fault| {
+                let path = generations.join(&number).join(&name);
+                WriteFault::Contents(format!("{}: {fault}", path.display()))
+            })?;
+            labels.push(reference.object);
         }
     }
     Ok(labels)

@@ -122,7 +122,7 @@ impl OutputSettings {
     }
 
     /// The mode with owner and group as numbers.
-    pub(super) fn access(&self, mode: u32) -> Result<Access, AccountFault> {
+    pub(crate) fn access(&self, mode: u32) -> Result<Access, AccountFault> {
         let owner = self.owner.as_ref().map(Account::user);
         let group = self.group.as_ref().map(Account::group);
         Ok(Access {

@@ -211,7 +211,7 @@ fn e2e_courier_softhsm() {
     let first = check(&host);
     sign_with_ec(&host);
     let (label, _) = reference(&host);
-    assert_eq!(labels(&host), [label.clone()]);
+    assert_eq!(labels(&host), std::slice::from_ref(&label));
     assert!(host.ok(&["doctor"]).contains("token: the token host has the key"));
 
     // A new key for each generation; the one of before stays as long as its files.
@@ -263,6 +263,7 @@ fn e2e_courier_softhsm() {
 fn e2e_courier_softhsm_rsa_and_prepared_keys() {
     let appliance = Appliance::start(Keys::Software);
     let host = token_host(&appliance, "web01", ", algorithm: rsa-2048, label: tls");
+    host.change("    dir: live\n", "    dir: live\n    owner: nobody\n");
     host.ok(&["generate-keys"]);
     let prepared = labels(&host);
     host.ok(&["generate-keys"]);
