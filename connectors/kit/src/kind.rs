@@ -13,6 +13,11 @@ use crate::plan::Plan;
 pub trait HostTarget: fmt::Debug + Send + Sync {
     /// What has to happen. Pure: nothing is done.
     fn plan(&self, bundle: &Bundle) -> Result<Plan, Fault>;
+
+    /// Whether it wants the key in one file with the certificate, which goes for keys that are files alone.
+    fn joins_key(&self) -> bool {
+        false
+    }
 }
 
 /// A setting.

@@ -87,4 +87,8 @@ impl HostTarget for Target {
             probe: probe.map(|probe| probe.probe(bundle, StartTls::None)),
         })
     }
+
+    fn joins_key(&self) -> bool {
+        true
+    }
 }

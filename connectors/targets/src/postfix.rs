@@ -97,4 +97,8 @@ impl HostTarget for Target {
         let file = self.pair.ownership.secret(path, &text)?;
         USUAL.around(&self.pair, bundle, vec![file])
     }
+
+    fn joins_key(&self) -> bool {
+        self.pem_path.is_some()
+    }
 }

@@ -8,6 +8,7 @@ mod auth;
 mod certificate;
 mod fault;
 mod field;
+mod key;
 mod logging;
 mod section;
 mod settings;

@@ -84,6 +84,9 @@ pub enum Failure {
     /// A key that the appliance made cannot be used.
     #[error(transparent)]
     PlatformKey(#[from] PlatformKeyFault),
+    /// The token with the keys, or what it was asked for.
+    #[error(transparent)]
+    Token(#[from] token::Error),
     /// No request can be made for the key.
     #[error(transparent)]
     Request(#[from] RequestFault),
@@ -105,7 +108,14 @@ impl Failure {
     /// What the program ends with under `--exit-codes detailed`.
     pub fn exit_code(&self) -> u8 {
         match self {
-            Self::Usage(_) | Self::Config(_) => 2,
+            Self::Usage(_)
+            | Self::Config(_)
+            | Self::Token(
+                token::Error::PinRejected { .. }
+                | token::Error::SecretUnreadable { .. }
+                | token::Error::ModuleLoad { .. }
+                | token::Error::Refused(_),
+            ) => 2,
             Self::Client(fault) => fault.exit_code(),
             Self::SignedOut(code) => *code,
             Self::Order { code, .. } => {
@@ -123,6 +133,7 @@ impl Failure {
             Self::HookNotRun(_) | Self::Hook { .. } | Self::Deploy { .. } => 9,
             Self::Key(_)
             | Self::PlatformKey(_)
+            | Self::Token(_)
             | Self::Request(_)
             | Self::Certificate(_)
             | Self::Io { .. } => 1,
@@ -148,6 +159,8 @@ impl Failure {
             Self::HookNotRun(_) | Self::Hook { .. } => "HOOK_FAILED",
             Self::Deploy { .. } => "NOT_DEPLOYED",
             Self::Key(_) | Self::PlatformKey(_) | Self::Request(_) => "KEY",
+            Self::Token(token::Error::PinRejected { .. }) => "PIN_REJECTED",
+            Self::Token(_) => "TOKEN",
             Self::Certificate(_) => "MALFORMED_CERTIFICATE",
             Self::Io { .. } => "IO",
         };

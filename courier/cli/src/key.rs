@@ -1,5 +1,7 @@
-//! Key pairs of the host: made here, kept as PKCS#8, never sent anywhere.
+//! Key pairs of the host: made here and kept as PKCS#8, or made in a token and kept there (`kept`), never sent anywhere.
 
+mod kept;
+mod reference;
 mod request;
 
 use std::fmt;
@@ -20,7 +22,9 @@ use pki::{DigestAlgorithm, KeyAlgorithm, KeyFingerprint, PublicKey, SignatureAlg
 use secrecy::{ExposeSecret as _, SecretString};
 use zeroize::Zeroizing;
 
-pub use request::RequestFault;
+pub use kept::{KeptKey, KeptKeyFault};
+pub use reference::{KeyReference, NoReference};
+pub use request::{RequestFault, request_of};
 
 /// Rounds of PBKDF2-HMAC-SHA-256 over a passphrase.
 const ROUNDS: u32 = 600_000;
@@ -198,21 +202,7 @@ impl LocalKey {
         &self,
         digest: Option<DigestAlgorithm>,
     ) -> Result<SignatureAlgorithm, LocalKeyFault> {
-        let key = self.public.algorithm();
-        let algorithm = match (key, digest) {
-            (KeyAlgorithm::Rsa(_), Some(DigestAlgorithm::Sha256)) => SignatureAlgorithm::RsaPkcs1Sha256,
-            (KeyAlgorithm::Rsa(_), Some(DigestAlgorithm::Sha384)) => SignatureAlgorithm::RsaPkcs1Sha384,
-            (KeyAlgorithm::Rsa(_), Some(DigestAlgorithm::Sha512)) => SignatureAlgorithm::RsaPkcs1Sha512,
-            (_, Some(DigestAlgorithm::Sha256)) => SignatureAlgorithm::EcdsaSha256,
-            (_, Some(DigestAlgorithm::Sha384)) => SignatureAlgorithm::EcdsaSha384,
-            (_, Some(DigestAlgorithm::Sha512)) => SignatureAlgorithm::EcdsaSha512,
-            (_, None) => SignatureAlgorithm::default_for(key),
-        };
-        if algorithm.is_usable_with(key) {
-            Ok(algorithm)
-        } else {
-            Err(LocalKeyFault::Algorithm { key, algorithm })
-        }
+        signature_algorithm(self.public.algorithm(), digest)
     }
 
     /// Signs octets; ECDSA signatures are in DER.
@@ -244,6 +234,27 @@ impl LocalKey {
             _ => return Err(LocalKeyFault::Algorithm { key, algorithm }),
         };
         signature.ok_or(LocalKeyFault::Signing)
+    }
+}
+
+/// The algorithm that a key of some kind signs with under a digest; the digest that goes with the key when none is asked for.
+fn signature_algorithm(
+    key: KeyAlgorithm,
+    digest: Option<DigestAlgorithm>,
+) -> Result<SignatureAlgorithm, LocalKeyFault> {
+    let algorithm = match (key, digest) {
+        (KeyAlgorithm::Rsa(_), Some(DigestAlgorithm::Sha256)) => SignatureAlgorithm::RsaPkcs1Sha256,
+        (KeyAlgorithm::Rsa(_), Some(DigestAlgorithm::Sha384)) => SignatureAlgorithm::RsaPkcs1Sha384,
+        (KeyAlgorithm::Rsa(_), Some(DigestAlgorithm::Sha512)) => SignatureAlgorithm::RsaPkcs1Sha512,
+        (_, Some(DigestAlgorithm::Sha256)) => SignatureAlgorithm::EcdsaSha256,
+        (_, Some(DigestAlgorithm::Sha384)) => SignatureAlgorithm::EcdsaSha384,
+        (_, Some(DigestAlgorithm::Sha512)) => SignatureAlgorithm::EcdsaSha512,
+        (_, None) => SignatureAlgorithm::default_for(key),
+    };
+    if algorithm.is_usable_with(key) {
+        Ok(algorithm)
+    } else {
+        Err(LocalKeyFault::Algorithm { key, algorithm })
     }
 }
 

@@ -1,6 +1,6 @@
 //! The courier: what runs on the host that uses a certificate. How it shows who it is (`auth`), how it speaks to the appliance
 //! (`client`), how it decides what to do (`decide`), and how keys, certificates and hooks get onto the host and back off it when
-//! something is wrong (`key`, `platform_key`, `write`, `hook`, `state`, `lock`, `export`). A first configuration and what starts the
+//! something is wrong (`key`, `platform_key`, `token_key`, `write`, `hook`, `state`, `lock`, `export`). A first configuration and what starts the
 //! courier are made by `init` and `schedule`.
 
 pub use kit::folder;
@@ -24,4 +24,5 @@ pub mod run;
 pub mod schedule;
 pub mod site;
 pub mod state;
+pub mod token_key;
 pub mod write;

@@ -12,6 +12,7 @@ mod finish;
 mod install;
 pub mod next;
 mod order;
+mod token;
 mod wanted;
 
 use std::time::Duration;
@@ -20,7 +21,7 @@ use aws_lc_rs::digest::{SHA256, digest};
 use jiff::Timestamp;
 
 use crate::client::Clock;
-use crate::config::{CertificateSettings, KeyReuse};
+use crate::config::{CertificateSettings, KeyProvider, KeyReuse};
 use crate::decide::{self, Decision, Heard, Outcome, Wanted};
 use crate::failure::Failure;
 use crate::lock::Lock;
@@ -31,6 +32,7 @@ use crate::write::{self, Watch};
 
 use disk::Found;
 use next::{Intent, Next};
+use token::Opened;
 
 /// How a run is done, besides what the file says.
 #[derive(Clone, Copy, Debug, Default)]
@@ -61,6 +63,7 @@ struct Run<'a> {
     state: State,
     found: Found,
     report: Report,
+    token: Opened,
     watch: &'a mut dyn Watch,
 }
 
@@ -80,6 +83,7 @@ pub async fn run(task: &Task<'_>, intent: Intent, watch: &mut dyn Watch) -> Repo
         Ok(()) => None,
         Err(failure) => Some(run.mourn(failure).await),
     };
+    run.sweep();
     if let Some(failure) = failed {
         run.report.error = Some(Wrong::from(&failure));
     }
@@ -126,6 +130,7 @@ async fn open<'a>(task: &'a Task<'a>, mut watch: &'a mut dyn Watch) -> Result<(R
         state: remembered.state,
         found,
         report,
+        token: Opened::NotYet,
         watch,
     };
     Ok((run, lock))
@@ -290,7 +295,7 @@ pub fn configured(settings: &CertificateSettings) -> String {
     let mut names: Vec<String> = settings.names.iter().map(ToString::to_string).collect();
     names.sort_unstable();
     names.dedup();
-    let asked = serde_json::json!({
+    let mut asked = serde_json::json!({
         "names": names,
         "subject": hexadecimal(settings.subject.der()),
         "key": settings.key.kind.to_string(),
@@ -299,5 +304,9 @@ pub fn configured(settings: &CertificateSettings) -> String {
         "validity_days": settings.validity_days,
         "usages": settings.extended_key_usage,
     });
+    // Keys in files were there first: what was remembered of them stays what it was.
+    if let (KeyProvider::Pkcs11(token), Some(members)) = (&settings.key.provider, asked.as_object_mut()) {
+        members.insert("token".to_owned(), token.place.to_string().into());
+    }
     hexadecimal(digest(&SHA256, asked.to_string().as_bytes()).as_ref())
 }

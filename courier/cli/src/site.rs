@@ -1,15 +1,18 @@
 //! The appliance as one file of configuration reaches it: signed in at most once in a process, whatever number of certificates the file has.
+//! The same goes for the PIN of a token: one that was rejected is not tried for the next certificate.
 
-use std::cell::Cell;
-use std::collections::BTreeMap;
+use std::cell::{Cell, RefCell};
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
+use std::rc::Rc;
 
 use crate::auth::Places;
 use crate::auth::environment::ProcessEnvironment;
 use crate::client::{Client, Clock, Courier, Principal, Settings};
-use crate::config::Auth;
+use crate::config::{Auth, CertificateSettings, KeyProvider};
 use crate::failure::Failure;
 use crate::hook::{self, HookSettings};
+use crate::token_key::TokenKeys;
 
 /// The appliance as one file reaches it.
 #[derive(Debug)]
@@ -24,6 +27,8 @@ pub struct Site {
     facts: BTreeMap<String, String>,
     failed: Cell<Option<u8>>,
     is_in: Cell<bool>,
+    /// Tokens that rejected the PIN.
+    rejected: RefCell<BTreeSet<String>>,
 }
 
 impl Site {
@@ -41,6 +46,7 @@ impl Site {
             facts,
             failed: Cell::new(None),
             is_in: Cell::new(false),
+            rejected: RefCell::default(),
         };
         let Some(api) = api else { return Ok(site) };
         let client = Client::new(api)?;
@@ -118,6 +124,31 @@ impl Site {
                 self.failed.set(Some(failure.exit_code()));
                 self.mourn(&failure).await;
                 Err(failure)
+            }
+        }
+    }
+
+    /// The token that the keys of a certificate are made in. The vendor's library is loaded here and nowhere else.
+    pub fn open_token(&self, settings: &CertificateSettings) -> Result<Rc<TokenKeys>, Failure> {
+        let KeyProvider::Pkcs11(wanted) = &settings.key.provider else {
+            return Err(Failure::Usage(
+                "the key is in a token, and `key.provider` names none".to_owned(),
+            ));
+        };
+        let place = format!("{} {}", wanted.module.display(), wanted.place);
+        if self.rejected.borrow().contains(&place) {
+            return Err(Failure::Config(format!(
+                "the {} rejected the PIN before in this run, and it is not tried again",
+                wanted.place
+            )));
+        }
+        match TokenKeys::open(wanted, &settings.state_dir) {
+            Ok(keys) => Ok(Rc::new(keys)),
+            Err(error) => {
+                if matches!(error, token::Error::PinRejected { .. }) {
+                    self.rejected.borrow_mut().insert(place);
+                }
+                Err(error.into())
             }
         }
     }

@@ -11,7 +11,7 @@ use zeroize::Zeroizing;
 
 use crate::decide::Standing;
 use crate::folder::{Access, Folder, FolderFault};
-use crate::key::{LocalKey, LocalKeyFault};
+use crate::key::{KeptKey, KeptKeyFault};
 
 /// The version written.
 const VERSION: u32 = 1;
@@ -43,6 +43,19 @@ pub struct State {
     pub ordered: Option<String>,
     /// How many runs failed since the last that did not.
     pub failures: u32,
+    /// The keys that were made, or were about to be made, in a token and are not destroyed yet.
+    pub token_keys: Vec<TokenKeyNote>,
+}
+
+/// A key in a token.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct TokenKeyNote {
+    /// Its label, which no other key has.
+    pub label: String,
+    /// The token, as the file tells it from others.
+    pub place: String,
+    /// Where the files are that may refer to it.
+    pub set: PathBuf,
 }
 
 /// An installation that the appliance was not told yet.
@@ -102,7 +115,7 @@ pub enum StateFault {
     Folder(#[from] FolderFault),
     /// The key cannot be written or read.
     #[error(transparent)]
-    Key(#[from] LocalKeyFault),
+    Key(#[from] KeptKeyFault),
     /// It cannot be written as JSON.
     #[error("the state cannot be written")]
     Encoding(#[from] serde_json::Error),
@@ -175,35 +188,35 @@ impl Memory {
     }
 
     /// Writes the key of an order, durably, before anything is asked for with it; the path goes into [`PendingOrder`].
-    pub fn keep_key(&self, key: &LocalKey, passphrase: Option<&SecretString>) -> Result<PathBuf, StateFault> {
-        let pem = key.to_pem(passphrase)?;
+    pub fn keep_key(&self, key: &KeptKey, passphrase: Option<&SecretString>) -> Result<PathBuf, StateFault> {
+        let pem = key.to_text(passphrase).map_err(KeptKeyFault::from)?;
         let file = self.key_name();
         self.folder.replace_file(&file, SECRET, pem.as_bytes())?;
         Ok(self.folder.path().join(file))
     }
 
     /// The key of the pending order; nothing when it is gone.
-    pub fn pending_key(&self, passphrase: Option<&SecretString>) -> Result<Option<LocalKey>, StateFault> {
+    pub fn pending_key(&self, passphrase: Option<&SecretString>) -> Result<Option<KeptKey>, StateFault> {
         let read = self.folder.read_file(&self.key_name())?;
-        Ok(read.map(|pem| LocalKey::parse(&pem, passphrase)).transpose()?)
+        Ok(read.map(|pem| KeptKey::parse(&pem, passphrase)).transpose()?)
     }
 
     /// Keeps the key that `generate-keys` made, for the next order alone.
     pub fn keep_prepared_key(
         &self,
-        key: &LocalKey,
+        key: &KeptKey,
         passphrase: Option<&SecretString>,
     ) -> Result<PathBuf, StateFault> {
-        let pem = key.to_pem(passphrase)?;
+        let pem = key.to_text(passphrase).map_err(KeptKeyFault::from)?;
         let file = self.prepared_name();
         self.folder.replace_file(&file, SECRET, pem.as_bytes())?;
         Ok(self.folder.path().join(file))
     }
 
     /// The key that `generate-keys` made.
-    pub fn prepared_key(&self, passphrase: Option<&SecretString>) -> Result<Option<LocalKey>, StateFault> {
+    pub fn prepared_key(&self, passphrase: Option<&SecretString>) -> Result<Option<KeptKey>, StateFault> {
         let read = self.folder.read_file(&self.prepared_name())?;
-        Ok(read.map(|pem| LocalKey::parse(&pem, passphrase)).transpose()?)
+        Ok(read.map(|pem| KeptKey::parse(&pem, passphrase)).transpose()?)
     }
 
     /// Removes it: an order has it now.
@@ -261,7 +274,7 @@ const SECRET: Access = Access {
 mod tests {
     #![allow(clippy::unwrap_used, reason = "a test says what broke by panicking")]
     use super::*;
-    use crate::key::KeyType;
+    use crate::key::{KeyType, LocalKey};
     use std::os::unix::fs::PermissionsExt as _;
 
     #[test]
@@ -270,7 +283,7 @@ mod tests {
         let dir = root.path().join("a/b");
         let memory = Memory::open(&dir, "web").unwrap();
         assert_eq!(memory.load().unwrap().state, State::default());
-        let key = LocalKey::generate(KeyType::Ec256).unwrap();
+        let key = KeptKey::File(LocalKey::generate(KeyType::Ec256).unwrap());
         let path = memory.keep_key(&key, None).unwrap();
         assert_eq!(
             std::fs::metadata(&path).unwrap().permissions().mode() & 0o777,

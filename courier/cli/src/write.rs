@@ -16,7 +16,7 @@ use std::path::PathBuf;
 use pki::Certificate;
 
 use crate::folder::{Folder, FolderFault};
-use crate::key::LocalKey;
+use crate::key::KeptKey;
 
 pub use contents::Role;
 pub use kit::Watch;
@@ -57,7 +57,7 @@ pub struct Bundle<'a> {
     /// The leaf, then the certificates above it.
     pub chain: &'a [Certificate],
     /// The key of the leaf.
-    pub key: &'a LocalKey,
+    pub key: &'a KeptKey,
     /// The authorities that are trusted; empty when there is no bundle.
     pub authorities: &'a [Certificate],
 }
@@ -103,14 +103,19 @@ pub fn rollback(settings: &OutputSettings, watch: &mut impl Watch) -> Result<u64
     Ok(previous)
 }
 
-/// Removes what a killed run left and finishes a switch that it began; `false` when nothing is installed.
+/// Removes what a killed run left, finishes a switch that it began, and takes away generations that are not to be kept; `false` when
+/// nothing is installed.
 pub fn repair(settings: &OutputSettings, watch: &mut impl Watch) -> Result<bool, WriteFault> {
     if !settings.set_path().is_dir() {
         return Ok(false);
     }
     let shelf = Shelf::open(settings, watch)?;
     shelf.mend(watch)?;
-    Ok(shelf.current()?.is_some())
+    let current = shelf.current()?;
+    if let Some(number) = current {
+        shelf.prune(number, watch)?;
+    }
+    Ok(current.is_some())
 }
 
 fn installed(shelf: &Shelf<'_>, generation: u64, contents: &Contents) -> Installed {

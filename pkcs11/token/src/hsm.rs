@@ -10,6 +10,7 @@ mod lease;
 mod leftovers;
 mod mend;
 mod missing;
+mod own;
 
 use std::path::Path;
 use std::sync::Arc;

@@ -8,6 +8,8 @@ mod killed;
 mod managed;
 #[path = "couriers/served.rs"]
 mod served;
+#[path = "couriers/token_keys.rs"]
+mod token_keys;
 
 use std::os::unix::fs::PermissionsExt as _;
 

@@ -1,16 +1,17 @@
 //! `run`, `generate`, `renew`, `status` and `generate-keys`: what is done certificate by certificate.
 
 use crate::args::Global;
-use crate::config::CertificateSettings;
+use crate::config::{CertificateSettings, KeyProvider};
 use crate::decide::Outcome;
 use crate::failure::Failure;
-use crate::key::LocalKey;
+use crate::key::{KeptKey, LocalKey};
 use crate::lock::Lock;
 use crate::report::{Done, Report, Wrong};
 use crate::run::next::Intent;
 use crate::run::{self, Options, Task};
 use crate::site::Site;
 use crate::state::Memory;
+use crate::token_key;
 use crate::write::Watch;
 
 use super::Console;
@@ -136,7 +137,7 @@ pub(super) async fn generate_keys(
     let mut worst = 0;
     for settings in chosen {
         let mut report = Report::of(&settings.name);
-        match prepare_key(global, settings).await {
+        match prepare_key(global, site, settings).await {
             Ok(()) => report.action = Done::KeyMade,
             Err(failure) => report.error = Some(Wrong::from(&failure)),
         }
@@ -146,14 +147,27 @@ pub(super) async fn generate_keys(
     worst
 }
 
-async fn prepare_key(global: &Global, settings: &CertificateSettings) -> Result<(), Failure> {
+async fn prepare_key(global: &Global, site: &Site, settings: &CertificateSettings) -> Result<(), Failure> {
     let memory = Memory::open(&settings.state_dir, &settings.name)?;
     let _lock = Lock::acquire(&memory.lock_path(), global.lock_timeout).await?;
     if global.dry_run {
         return Ok(());
     }
-    let key = LocalKey::generate(settings.key.kind)?;
-    let path = memory.keep_prepared_key(&key, settings.key.passphrase.as_ref())?;
+    let passphrase = settings.key.passphrase.as_ref();
+    let KeyProvider::Pkcs11(wanted) = &settings.key.provider else {
+        let key = KeptKey::File(LocalKey::generate(settings.key.kind)?);
+        let path = memory.keep_prepared_key(&key, passphrase)?;
+        tracing::info!(path = %path.display(), "the next order takes this key");
+        return Ok(());
+    };
+    let keys = site.open_token(settings)?;
+    let mut state = memory.load()?.state;
+    let made = token_key::make(&keys, settings, wanted, (&memory, &mut state), &mut ())?;
+    let path = memory.keep_prepared_key(&KeptKey::Token(made), passphrase)?;
+    // One that was prepared before is not wanted any more.
+    for text in token_key::sweep(settings, (&memory, &mut state), || Ok(keys), &mut ())? {
+        tracing::warn!("{text}");
+    }
     tracing::info!(path = %path.display(), "the next order takes this key");
     Ok(())
 }

@@ -6,12 +6,14 @@ use serde::Serialize;
 
 use super::Console;
 use crate::client::skew;
-use crate::config::CertificateSettings;
+use crate::config::{CertificateSettings, KeyProvider};
 use crate::failure::Failure;
 use crate::folder::Folder;
 use crate::hook::HookCommand;
+use crate::key::KeptKey;
 use crate::run::disk;
 use crate::site::Site;
+use crate::token_key::TokenSettings;
 
 /// One thing that was looked at.
 #[derive(Debug, Serialize)]
@@ -51,6 +53,9 @@ pub(super) async fn examine(console: Console, site: &Site, chosen: &[Certificate
             folder_of(&settings.state_dir),
         ));
         all.push(Finding::of(about("certificate"), certificate(settings, site)));
+        if let KeyProvider::Pkcs11(wanted) = &settings.key.provider {
+            all.push(Finding::of(about("token"), token(settings, wanted, site)));
+        }
         let hooks = &settings.hooks;
         let each = [
             ("hook pre", &hooks.pre),
@@ -121,11 +126,7 @@ fn certificate(settings: &CertificateSettings, site: &Site) -> Result<String, St
     let Some(leaf) = found.leaf() else {
         return Ok("there is none yet".to_owned());
     };
-    if found
-        .key
-        .as_ref()
-        .is_none_or(|key| key.public_key() != leaf.public_key())
-    {
+    if found.key.as_ref().is_none_or(|key| !key.is_of(leaf.public_key())) {
         return Err("the private key on disk is not the certificate's".to_owned());
     }
     if !leaf.is_valid_at(site.clock().now()) {
@@ -136,6 +137,24 @@ fn certificate(settings: &CertificateSettings, site: &Site) -> Result<String, St
         ));
     }
     Ok(format!("{} until {}", leaf.subject(), leaf.not_after()))
+}
+
+/// Whether the token can be opened, and has the key of the certificate.
+fn token(settings: &CertificateSettings, wanted: &TokenSettings, site: &Site) -> Result<String, String> {
+    let keys = site.open_token(settings).map_err(|failure| failure.told())?;
+    let found = disk::read(settings).map_err(|failure| failure.told())?;
+    let (Some(leaf), Some(reference)) = (found.leaf(), found.key.as_ref().and_then(KeptKey::in_token)) else {
+        return Ok(format!("the {} is there", wanted.place));
+    };
+    match keys.public_key(reference) {
+        Some(public) if public == *leaf.public_key() => {
+            Ok(format!("the {} has the key {}", wanted.place, reference.object))
+        }
+        _ => Err(format!(
+            "the {} does not have the key of the certificate: `generate --force` makes both anew",
+            wanted.place
+        )),
+    }
 }
 
 /// Whether the program of a hook is there. What a shell makes of a text is not looked into.

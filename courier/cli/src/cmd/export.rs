@@ -29,23 +29,32 @@ pub(super) fn export(
         ));
     };
     let found = disk::read(settings)?;
-    let (Some(leaf), Some(key)) = (found.leaf(), &found.key) else {
+    let (Some(leaf), Some(kept)) = (found.leaf(), &found.key) else {
         return Err(Failure::Usage(
             "there is no certificate with its key on disk".to_owned(),
         ));
     };
     let failed = |why: String| Failure::Usage(why);
+    let key = || {
+        kept.in_file().ok_or_else(|| {
+            failed(
+                "the private key stays in its token and cannot be exported: `--format der` writes the certificate alone, programs \
+                 use the key by the URI in output.private_key, and `key.provider: file` makes keys that can be exported"
+                    .to_owned(),
+            )
+        })
+    };
     let (contents, mode) = match format {
         Format::P12 | Format::Jks => {
             let Some(file) = password_file else {
                 return Err(failed("this form needs --password-file".to_owned()));
             };
-            let password = password(file)?;
+            let (key, password) = (key()?, password(file)?);
             let made = export::pkcs12(&settings.name, key, &found.chain, &password, legacy);
             (made.map_err(|fault| failed(fault.to_string()))?, 0o600)
         }
         Format::Haproxy => {
-            let pem = key.to_pem(None)?;
+            let pem = key()?.to_pem(None)?;
             let text = export::haproxy(&found.chain, &pem);
             (zeroize::Zeroizing::new(text.as_bytes().to_vec()), 0o600)
         }

@@ -10,10 +10,9 @@ use pki::{DigestAlgorithm, DistinguishedName, SubjectAltName};
 use serde_json::Value;
 
 use super::section::Section;
-use super::{CertificateSettings, Deployment, Hooks, KeyProvider, KeyReuse, KeySettings, Renewal};
+use super::{CertificateSettings, Deployment, Hooks, KeyProvider, Renewal, key};
 use crate::decide::Threshold;
 use crate::hook::{HookCommand, HookSettings};
-use crate::key::KeyType;
 
 /// Where the courier of a service remembers things, and one that is started by hand as root.
 const STATE_DIR: &str = "/var/lib/courier";
@@ -94,8 +93,12 @@ fn read(section: &Section<'_>, stem: &str) -> Option<CertificateSettings> {
     let common_name = section.section("subject").text("common_name");
     let names = names(section, common_name.as_deref());
     let subject = subject(section, common_name, &names);
-    let key = key(section);
+    let key = key::read(section, &name);
     let output = output::read(section, &name, &key);
+    let is_in_token = matches!(key.provider, KeyProvider::Pkcs11(_));
+    if is_in_token {
+        key::refuse_joined(section, &output);
+    }
     Some(CertificateSettings {
         generate_keys_locally: section.flag("generate_keys_locally").unwrap_or(true),
         subject: subject?,
@@ -114,7 +117,7 @@ fn read(section: &Section<'_>, stem: &str) -> Option<CertificateSettings> {
         renewal: renewal(section),
         wait: section.unsigned_duration("wait").unwrap_or(WAIT),
         hooks: hooks(section),
-        deploy: deploy(section),
+        deploy: deploy(section, is_in_token),
         state_dir: section.path_of("state_dir").unwrap_or_else(|| state_dir(section)),
         name,
         key,
@@ -220,28 +223,6 @@ fn escaped(value: &str) -> String {
         out.push(character);
     }
     out
-}
-
-fn key(section: &Section<'_>) -> KeySettings {
-    let key = section.section("key");
-    match key.text("provider").as_deref() {
-        None | Some("file") => {}
-        Some("pkcs11" | "tpm2") => {
-            key.problem("provider", "is `file`: other places of keys are not there yet");
-        }
-        Some(_) => key.problem("provider", "is `file`"),
-    }
-    KeySettings {
-        kind: key.parsed::<KeyType>("algorithm").unwrap_or_default(),
-        reuse: key
-            .choice(
-                "reuse",
-                &[("never", KeyReuse::Never), ("on-renew", KeyReuse::OnRenew)],
-            )
-            .unwrap_or_default(),
-        passphrase: key.secret("passphrase"),
-        provider: KeyProvider::File,
-    }
 }
 
 /// Whole days: a number, or a length of time.
@@ -363,23 +344,31 @@ pub(super) fn command(value: &Value) -> Option<HookCommand> {
 }
 
 /// The servers that take the files: `type` and the settings of that kind.
-fn deploy(section: &Section<'_>) -> Vec<Deployment> {
+fn deploy(section: &Section<'_>, is_in_token: bool) -> Vec<Deployment> {
     let all = section.sections("deploy").into_iter().enumerate();
-    all.filter_map(|(number, target)| {
-        let name = target.needed("type", "which server it is")?;
+    all.filter_map(|(number, target_section)| {
+        let name = target_section.needed("type", "which server it is")?;
         let Some(kind) = targets::find(&name) else {
             let known: Vec<_> = targets::KINDS.iter().map(|kind| kind.name).collect();
-            target.problem("type", format!("is one of {}", known.join(", ")));
+            target_section.problem("type", format!("is one of {}", known.join(", ")));
             return None;
         };
         let mut settings = section.value("deploy")?.get(number)?.as_object()?.clone();
         settings.remove("type");
         match (kind.build)(Value::Object(settings)) {
+            Ok(target) if is_in_token && target.joins_key() => {
+                let what = format!(
+                    "is {name}, which wants the private key in one file with the certificate, and the key stays in the token: give it files \
+                     of their own where it can, or use `key.provider: file`"
+                );
+                target_section.problem("type", what);
+                None
+            }
             Ok(target) => Some(Deployment { kind: name, target }),
             Err(problems) => {
                 for problem in problems {
                     let field = Some(problem.field).filter(|field| !field.is_empty());
-                    target.problem(field.as_deref().unwrap_or("type"), problem.what);
+                    target_section.problem(field.as_deref().unwrap_or("type"), problem.what);
                 }
                 None
             }

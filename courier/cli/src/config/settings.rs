@@ -16,6 +16,7 @@ use crate::client;
 use crate::decide::Threshold;
 use crate::hook::HookSettings;
 use crate::key::KeyType;
+use crate::token_key::TokenSettings;
 use crate::write::OutputSettings;
 
 /// A whole file.
@@ -139,6 +140,8 @@ pub enum KeyProvider {
     /// A file on this host.
     #[default]
     File,
+    /// A PKCS#11 token of this host, which it never leaves.
+    Pkcs11(Box<TokenSettings>),
 }
 
 /// When a certificate is renewed.

@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use jiff::SignedDuration;
 use serde::Serialize;
 
-use super::{CertificateSettings, Settings};
+use super::{CertificateSettings, KeyProvider, Settings};
 use crate::decide::Threshold;
 
 /// How often a schedule starts the courier.
@@ -63,7 +63,10 @@ pub fn summary(settings: &Settings) -> Summary {
         name: one.name.clone(),
         subject: one.subject.to_string(),
         sans: one.names.iter().map(ToString::to_string).collect(),
-        key: one.key.kind.to_string(),
+        key: match &one.key.provider {
+            KeyProvider::File => one.key.kind.to_string(),
+            KeyProvider::Pkcs11(token) => format!("{} in the {}", one.key.kind, token.place),
+        },
         output: one.output.dir.clone(),
         state: one.state_dir.clone(),
     });

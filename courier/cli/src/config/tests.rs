@@ -9,6 +9,7 @@
 )]
 
 mod strict;
+mod token;
 
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
@@ -212,7 +213,7 @@ auth:
 certificate:
   subject: { country: germany }
   sans: { dns: ['bad name'], ip: [999.1.1.1] }
-  key: { algorithm: rsa-1024, provider: pkcs11 }
+  key: { algorithm: rsa-1024, provider: tpm2 }
   renew: { before: 1d, before_percent: 30 }
   output: { private_key: ../key.pem, mode_key: '0666' }
   hooks: { rollback: true }

@@ -1,8 +1,8 @@
 //! The certification request of a key (PKCS#10, RFC 2986): subject and names, signed by the key itself.
 
-use pki::{DigestAlgorithm, DistinguishedName, SubjectAltName, csr};
+use pki::{DigestAlgorithm, DistinguishedName, PublicKey, SignatureAlgorithm, SubjectAltName, csr};
 
-use super::{LocalKey, LocalKeyFault};
+use super::{LocalKey, LocalKeyFault, signature_algorithm};
 
 /// Why no request can be made.
 #[derive(Debug, thiserror::Error)]
@@ -24,11 +24,25 @@ impl LocalKey {
         names: &[SubjectAltName],
         digest: Option<DigestAlgorithm>,
     ) -> Result<String, RequestFault> {
-        let algorithm = self.signature_algorithm(digest)?;
-        let info = csr::request_info(subject, self.public_key(), false, names);
-        let signature = self.sign(algorithm, &info)?;
-        let der = csr::assemble(&info, algorithm, &signature);
-        csr::Csr::parse(&der)?.verify()?;
-        Ok(pki::pem::encode("CERTIFICATE REQUEST", &der))
+        request_of(self.public_key(), subject, names, digest, |algorithm, info| {
+            Ok::<_, RequestFault>(self.sign(algorithm, info)?)
+        })
     }
+}
+
+/// A request for a public key whose private key signs somewhere: in PEM, read back and verified.
+pub fn request_of<E: From<RequestFault>>(
+    public: &PublicKey,
+    subject: &DistinguishedName,
+    names: &[SubjectAltName],
+    digest: Option<DigestAlgorithm>,
+    sign: impl FnOnce(SignatureAlgorithm, &[u8]) -> Result<Vec<u8>, E>,
+) -> Result<String, E> {
+    let algorithm = signature_algorithm(public.algorithm(), digest).map_err(RequestFault::from)?;
+    let info = csr::request_info(subject, public, false, names);
+    let signature = sign(algorithm, &info)?;
+    let der = csr::assemble(&info, algorithm, &signature);
+    let read = csr::Csr::parse(&der).and_then(csr::Csr::verify);
+    read.map_err(RequestFault::from)?;
+    Ok(pki::pem::encode("CERTIFICATE REQUEST", &der))
 }

@@ -73,7 +73,7 @@ fn bundle(settings: &CertificateSettings, found: &Found) -> Result<Bundle, Failu
     Ok(Bundle {
         leaf_pem: leaf.pem(),
         chain_pem: export::pem_of(&above),
-        key_pem: key.to_pem(settings.key.passphrase.as_ref())?,
+        key_pem: key.to_text(settings.key.passphrase.as_ref())?,
         fingerprint_sha256: leaf.fingerprint_sha256(),
         server_name: names.iter().find_map(|name| match name {
             pki::SubjectAltName::Dns(name) if !name.starts_with('*') => Some(name.clone()),

@@ -9,7 +9,7 @@ use pki::{Certificate, KeyAlgorithm, chain};
 use crate::config::CertificateSettings;
 use crate::decide::{Disk, OnDisk};
 use crate::failure::Failure;
-use crate::key::LocalKey;
+use crate::key::{KeptKey, KeyReference};
 
 /// Longest file read.
 const MAX_FILE: u64 = 1024 * 1024;
@@ -20,7 +20,7 @@ pub struct Found {
     /// The leaf and those above it that were there.
     pub chain: Vec<Certificate>,
     /// The key.
-    pub key: Option<LocalKey>,
+    pub key: Option<KeptKey>,
     /// The authorities of the file `ca`.
     pub authorities: Vec<Certificate>,
     /// What could not be read, and why.
@@ -51,14 +51,21 @@ impl Found {
             key: key.algorithm(),
             not_before: leaf.not_before(),
             not_after: leaf.not_after(),
-            key_matches: self.key.as_ref().is_some_and(|own| own.public_key() == key),
+            key_matches: self.key.as_ref().is_some_and(|own| own.is_of(key)),
             is_trusted: self.is_trusted(leaf, now),
         }))
     }
 
     /// The kind of the key that is there.
     pub fn key_algorithm(&self) -> Option<KeyAlgorithm> {
-        self.key.as_ref().map(|key| key.public_key().algorithm())
+        let of_leaf = |reference: &KeyReference| {
+            let key = self.leaf()?.public_key();
+            (key.fingerprint() == reference.id).then(|| key.algorithm())
+        };
+        match self.key.as_ref()? {
+            KeptKey::File(key) => Some(key.public_key().algorithm()),
+            KeptKey::Token(reference) => of_leaf(reference),
+        }
     }
 
     /// Whether the chain ends in an authority of the file `ca`; true when there is no such file. Judged at an instant of the leaf's own
@@ -101,7 +108,7 @@ pub fn read(settings: &CertificateSettings) -> Result<Found, Failure> {
         Err(fault) => found.broken = Some(format!("{}: {fault}", certificates.display())),
     }
     if let Some(text) = octets(&key, &mut found)? {
-        match LocalKey::parse(&key_of(&text), output.passphrase.as_ref()) {
+        match KeptKey::parse(&key_of(&text), output.passphrase.as_ref()) {
             Ok(key) => found.key = Some(key),
             Err(fault) => found.broken = Some(format!("{}: {fault}", key.display())),
         }
@@ -146,8 +153,11 @@ fn certificates_of(text: &[u8]) -> Vec<u8> {
     blocks(text, |label| label == "CERTIFICATE").to_vec()
 }
 
-/// The key of a text that may hold certificates as well.
+/// The key of a text that may hold certificates as well, or the reference that stands there instead.
 fn key_of(text: &[u8]) -> Octets {
+    if KeyReference::is_meant(text) {
+        return Octets::new(text.to_vec());
+    }
     blocks(text, |label| label.ends_with("PRIVATE KEY"))
 }
 

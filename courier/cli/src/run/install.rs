@@ -9,7 +9,7 @@ use crate::client;
 use crate::client::endpoints::CaBundle;
 use crate::failure::Failure;
 use crate::hook::HookOutcome;
-use crate::key::LocalKey;
+use crate::key::KeptKey;
 use crate::platform_key::Recipient;
 use crate::write::{self, Bundle, Wanted};
 
@@ -26,7 +26,8 @@ impl Run<'_> {
         };
         let key = match self.memory.pending_key(settings.key.passphrase.as_ref())? {
             None => self.fetch_key(order, &chain).await?,
-            key => key,
+            Some(key) if self.is_at_hand(&key)? => Some(key),
+            Some(_) => None,
         };
         let Some(key) = key else {
             // Without its key the certificate is of no use; the next run makes both anew.
@@ -55,7 +56,7 @@ impl Run<'_> {
     }
 
     /// The key that the appliance made, where this order is for one. It is handed out once: it is kept before anything else is done.
-    async fn fetch_key(&mut self, order: Uuid, chain: &[Certificate]) -> Result<Option<LocalKey>, Failure> {
+    async fn fetch_key(&mut self, order: Uuid, chain: &[Certificate]) -> Result<Option<KeptKey>, Failure> {
         let (Some(stored), Some(leaf)) = (self.memory.recipient()?, chain.first()) else {
             return Ok(None);
         };
@@ -66,7 +67,7 @@ impl Run<'_> {
             Err(client::Fault::Refused(refusal)) if matches!(refusal.status, 409 | 410) => return Ok(None),
             told => told?,
         };
-        let key = Recipient::from_stored(&stored)?.open(&told.jwe, order, leaf)?;
+        let key = KeptKey::File(Recipient::from_stored(&stored)?.open(&told.jwe, order, leaf)?);
         self.watch.step("keep the key of an order");
         let passphrase = self.task.settings.key.passphrase.as_ref();
         self.memory.keep_key(&key, passphrase)?;
@@ -87,7 +88,7 @@ impl Run<'_> {
         let (Some(new), Some(own)) = (chain.first(), self.found.leaf()) else {
             return false;
         };
-        let is_own_key = |key: &LocalKey| key.public_key() == own.public_key();
+        let is_own_key = |key: &KeptKey| key.is_of(own.public_key());
         new.der() == own.der() && self.found.key.as_ref().is_some_and(is_own_key)
     }
 

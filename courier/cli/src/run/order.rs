@@ -10,7 +10,7 @@ use super::{Run, configured, wanted};
 use crate::client::{self, Courier};
 use crate::decide::Standing;
 use crate::failure::Failure;
-use crate::key::LocalKey;
+use crate::key::{KeptKey, LocalKey};
 use crate::platform_key::Recipient;
 use crate::report::{Done, hexadecimal};
 use crate::state::PendingOrder;
@@ -70,7 +70,7 @@ impl Run<'_> {
             let settings = self.task.settings;
             // A key of this moment: what a dry run asks for is never signed.
             let request = if settings.generate_keys_locally {
-                self.request(&LocalKey::generate(settings.key.kind)?, replaces)?
+                self.request(&KeptKey::File(LocalKey::generate(settings.key.kind)?), replaces)?
             } else {
                 let recipient = Recipient::generate()?;
                 let mut request = wanted::request(settings, &recipient, replaces);
@@ -135,28 +135,36 @@ impl Run<'_> {
     }
 
     /// The key that `generate-keys` made, the key of before, or a new one.
-    fn key_for_order(&self, reuses_key: bool) -> Result<LocalKey, Failure> {
+    fn key_for_order(&mut self, reuses_key: bool) -> Result<KeptKey, Failure> {
+        if let Some(wanted) = self.wanted_token().cloned() {
+            return self.token_key(&wanted, reuses_key);
+        }
         let key = &self.task.settings.key;
-        if let Some(prepared) = self.memory.prepared_key(key.passphrase.as_ref())?
+        if let Some(KeptKey::File(prepared)) = self.memory.prepared_key(key.passphrase.as_ref())?
             && prepared.public_key().algorithm() == key.kind.algorithm()
         {
-            return Ok(prepared);
+            return Ok(KeptKey::File(prepared));
         }
         if reuses_key
-            && let Some(own) = &self.found.key
+            && let Some(KeptKey::File(own)) = &self.found.key
             && self.found.key_algorithm() == Some(key.kind.algorithm())
         {
-            return Ok(LocalKey::parse(own.pkcs8(), None)?);
+            return Ok(KeptKey::File(LocalKey::parse(own.pkcs8(), None)?));
         }
-        Ok(LocalKey::generate(key.kind)?)
+        Ok(KeptKey::File(LocalKey::generate(key.kind)?))
     }
 
-    fn request(&self, key: &LocalKey, replaces: Option<String>) -> Result<OrderRequest, Failure> {
+    fn request(&mut self, key: &KeptKey, replaces: Option<String>) -> Result<OrderRequest, Failure> {
         let settings = self.task.settings;
+        let (subject, names, digest) = (&settings.subject, &settings.names, settings.digest);
+        let request = match key {
+            KeptKey::File(key) => key.request(subject, names, digest)?,
+            KeptKey::Token(reference) => self.open_token()?.request(reference, subject, names, digest)?,
+        };
         Ok(OrderRequest {
             kind: if replaces.is_some() { RENEW } else { ISSUE }.to_owned(),
             key_mode: "local".to_owned(),
-            csr_pem: Some(key.request(&settings.subject, &settings.names, settings.digest)?),
+            csr_pem: Some(request),
             profile: settings.profile.clone(),
             validity_days: settings.validity_days,
             replaces: replaces.map(|fingerprint_sha256| Replaced { fingerprint_sha256 }),

@@ -34,6 +34,10 @@ impl Role {
     }
 }
 
+/// Why a file with the key in it is not made.
+const IN_TOKEN: &str =
+    "its key stays in the token: output.combined and output.pkcs12 go with keys in files alone";
+
 /// One file.
 pub(super) struct File {
     pub(super) role: Role,
@@ -50,7 +54,7 @@ impl Contents {
     pub(super) fn of(settings: &OutputSettings, bundle: &Bundle<'_>) -> Result<Self, WriteFault> {
         let failed = |text: String| WriteFault::Contents(text);
         let names = &settings.names;
-        let key = bundle.key.to_pem(settings.passphrase.as_ref());
+        let key = bundle.key.to_text(settings.passphrase.as_ref());
         let key = key.map_err(|fault| failed(fault.to_string()))?;
         let (leaf, above) = bundle.chain.split_at(bundle.chain.len().min(1));
         // Who verifies has the root already (RFC 8446 §4.4.2).
@@ -88,15 +92,12 @@ impl Contents {
             export::pem_of(authorities).as_bytes(),
         );
         add(Role::Combined, names.combined.as_ref(), combined.as_bytes());
-        if let Some(wanted) = &names.pkcs12 {
+        if bundle.key.in_token().is_some() && (names.combined.is_some() || names.pkcs12.is_some()) {
+            return Err(failed(IN_TOKEN.to_owned()));
+        }
+        if let Some((wanted, key)) = names.pkcs12.as_ref().zip(bundle.key.in_file()) {
             let chain: Vec<_> = leaf.iter().chain(&between).cloned().collect();
-            let made = export::pkcs12(
-                &settings.name,
-                bundle.key,
-                &chain,
-                &wanted.password,
-                wanted.legacy,
-            );
+            let made = export::pkcs12(&settings.name, key, &chain, &wanted.password, wanted.legacy);
             let made = made.map_err(|fault| failed(fault.to_string()))?;
             add(Role::Pkcs12, Some(&wanted.name), &made);
         }

@@ -116,12 +116,13 @@ impl OutputSettings {
         }
     }
 
-    pub(super) fn set_path(&self) -> PathBuf {
+    /// The directory of the generations of this set, and of what leads to them.
+    pub(crate) fn set_path(&self) -> PathBuf {
         self.dir.join(".courier").join(&self.name)
     }
 
     /// The mode with owner and group as numbers.
-    pub(super) fn access(&self, mode: u32) -> Result<Access, AccountFault> {
+    pub(crate) fn access(&self, mode: u32) -> Result<Access, AccountFault> {
         let owner = self.owner.as_ref().map(Account::user);
         let group = self.group.as_ref().map(Account::group);
         Ok(Access {

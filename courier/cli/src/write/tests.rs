@@ -15,12 +15,12 @@ use pki::SubjectAltName;
 use secrecy::SecretString;
 
 use super::*;
-use crate::key::KeyType;
+use crate::key::{KeyType, LocalKey};
 
 struct Issued {
     chain: Vec<Certificate>,
     root: Vec<Certificate>,
-    key: LocalKey,
+    key: KeptKey,
     names: Vec<SubjectAltName>,
 }
 
@@ -56,7 +56,7 @@ fn issue() -> Issued {
     Issued {
         chain: read("leaf"),
         root: read("root"),
-        key,
+        key: KeptKey::File(key),
         names,
     }
 }
@@ -185,7 +185,7 @@ fn accounts_are_looked_up_and_exports_read_back() {
         Err(WriteFault::Account(_))
     ));
     let issued = issue();
-    let bundle = crate::export::haproxy(&issued.chain, &issued.key.to_pem(None).unwrap());
+    let bundle = crate::export::haproxy(&issued.chain, &issued.key.to_text(None).unwrap());
     let labels: Vec<_> = pki::pem::decode(bundle.as_bytes())
         .unwrap()
         .into_iter()
@@ -294,7 +294,7 @@ fn what_does_not_hold_together_touches_nothing() {
     let settings = OutputSettings::new("web", root.path().join("out"));
     let refused = |issued: &Issued| issued.install(&settings, &mut ()).unwrap_err().to_string();
     let mut wrong_key = issue();
-    wrong_key.key = LocalKey::generate(KeyType::Ec256).unwrap();
+    wrong_key.key = KeptKey::File(LocalKey::generate(KeyType::Ec256).unwrap());
     let mut wrong_root = issue();
     wrong_root.root = issue().root;
     let mut wrong_name = issue();

@@ -42,7 +42,7 @@ pub enum VerifyFault {
 /// Checks key, links, trust, names and validity.
 pub fn verify(bundle: &Bundle<'_>, wanted: &Wanted<'_>) -> Result<(), VerifyFault> {
     let leaf = bundle.chain.first().ok_or(VerifyFault::Absent)?;
-    if leaf.public_key() != bundle.key.public_key() {
+    if !bundle.key.is_of(leaf.public_key()) {
         return Err(VerifyFault::Key);
     }
     chain::verify(bundle.chain, wanted.now)?;

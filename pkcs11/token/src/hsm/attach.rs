@@ -61,6 +61,8 @@ pub(super) struct Attachment {
     /// The initialisation of the module under which all this is valid.
     pub(super) generation: u64,
     pub(super) slot: Slot,
+    /// The token's own label.
+    pub(super) label: String,
     serial: String,
     needs_login: bool,
     anchor: Mutex<OpenSession>,
@@ -112,6 +114,7 @@ pub(super) fn attach(hsm: &Hsm) -> Result<Attachment, Error> {
         }
     })?;
     let serial = token.serial_number().trim_end().to_owned();
+    let label = token.label().trim_end().to_owned();
     let anchor = OpenSession::read_only(&hsm.module, slot).map_err(|error| hsm.failed(error))?;
     if token.login_required() {
         log_in(hsm, &anchor, slot, &serial)?;
@@ -127,6 +130,7 @@ pub(super) fn attach(hsm: &Hsm) -> Result<Attachment, Error> {
     Ok(Attachment {
         generation,
         slot,
+        label,
         serial,
         needs_login: token.login_required(),
         anchor: Mutex::new(anchor),

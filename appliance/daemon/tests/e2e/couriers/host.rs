@@ -1,5 +1,6 @@
 //! A host with a courier: a folder with its configuration, and the record of it at an appliance.
 
+use std::ffi::OsStr;
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
@@ -15,6 +16,7 @@ pub(crate) use crate::harness::text;
 #[derive(Debug)]
 pub(crate) struct Host {
     dir: TempDir,
+    environment: Vec<(&'static str, String)>,
 }
 
 impl Host {
@@ -71,7 +73,10 @@ certificate:
     fn bare() -> Self {
         let dir = TempDir::new().unwrap();
         std::fs::set_permissions(dir.path(), std::fs::Permissions::from_mode(0o755)).unwrap();
-        Self { dir }
+        Self {
+            dir,
+            environment: Vec::new(),
+        }
     }
 
     /// A hook that notes what it is told, and fails while the file `hook.fails` is there.
@@ -109,6 +114,18 @@ certificate:
             .to_owned();
         let new = format!("  client_id: {}", secret["client_id"].as_str().unwrap());
         self.change(&old, &new);
+    }
+
+    /// A variable for the programs of the host.
+    pub(crate) fn set(&mut self, name: &'static str, value: String) {
+        self.environment.push((name, value));
+    }
+
+    /// A program in the environment of the host.
+    pub(crate) fn command(&self, program: impl AsRef<OsStr>) -> Command {
+        let mut command = Command::new(program);
+        command.envs(self.environment.iter().cloned());
+        command
     }
 
     /// Changes the configuration.
@@ -152,7 +169,7 @@ certificate:
             program.exists(),
             "courier is not built: run the tests by `cargo xtask test`"
         );
-        let mut command = Command::new(program);
+        let mut command = self.command(program);
         command.arg("--config").arg(self.file("config.yaml")).args(words);
         command.current_dir(self.dir.path()).output().unwrap()
     }

@@ -3,12 +3,12 @@
 //! The courier runs in a child of this program that kills itself by SIGKILL at a given effect: the program itself has no such switch.
 
 use std::path::Path;
-use std::process::Command;
 
 use clap::Parser as _;
 use courier::write::Watch;
 
 use super::host::Host;
+use super::token_keys;
 use crate::api::Api;
 use crate::harness::{Appliance, Keys, judge};
 
@@ -58,7 +58,7 @@ fn run_and_die(host: &Host, words: &[&str], at: usize) -> std::process::ExitStat
     all.extend(words);
     let name = concat!(module_path!(), "::courier_that_dies");
     let name = name.split_once("::").unwrap().1;
-    Command::new(std::env::current_exe().unwrap())
+    host.command(std::env::current_exe().unwrap())
         .args(["--exact", name, "--nocapture"])
         .env(DIES_AT, at.to_string())
         .env(WORDS, all.join("\n"))
@@ -76,10 +76,16 @@ fn serial(host: &Host) -> Option<String> {
     }
     let of = |words: &[&str]| judge("openssl", words);
     let path = |path: &Path| path.to_str().unwrap().to_owned();
+    let is_in_token = std::fs::read(&key).unwrap().starts_with(b"pkcs11:");
     let (certificate, key) = (path(&certificate), path(&key));
+    let of_key = if is_in_token {
+        token_keys::public_key(host)
+    } else {
+        of(&["pkey", "-in", &key, "-pubout"])
+    };
     assert_eq!(
         of(&["x509", "-in", &certificate, "-noout", "-pubkey"]),
-        of(&["pkey", "-in", &key, "-pubout"]),
+        of_key,
         "the certificate on disk is not the key's"
     );
     Some(of(&["x509", "-in", &certificate, "-noout", "-serial"]))
@@ -94,17 +100,28 @@ enum Kind {
     Renewal,
     /// One whose key the appliance makes.
     Platform,
+    /// The first one whose key is in a token.
+    TokenFirst,
+    /// The next one; no file of before is kept.
+    TokenRenewal,
 }
 
 /// Kills couriers with these words at one effect after the other until one lives to its end; how many died.
 fn all_deaths(appliance: &Appliance, words: &[&str], kind: Kind) -> usize {
+    let mut requests = 0;
     for at in 0.. {
         // Each has a record of its own: the appliance limits how often one courier signs in.
         let name = format!("{kind:?}-{at}").to_lowercase();
-        let host = Host::new(appliance, &name, "");
+        let mut host = Host::new(appliance, &name, "");
         match kind {
             Kind::First => {}
             Kind::Renewal => drop(host.ok(&["run"])),
+            Kind::TokenFirst => token_keys::give_token(&mut host, &name, ""),
+            Kind::TokenRenewal => {
+                token_keys::give_token(&mut host, &name, "");
+                host.change("    dir: live\n", "    dir: live\n    keep_previous: 0\n");
+                host.ok(&["run"]);
+            }
             Kind::Platform => {
                 let named = format!("  name: {name}\n");
                 host.change(&named, &format!("{named}  generate_keys_locally: false\n"));
@@ -112,7 +129,10 @@ fn all_deaths(appliance: &Appliance, words: &[&str], kind: Kind) -> usize {
         }
         let before = serial(&host);
         let ended = run_and_die(&host, words, at);
+        let is_in_token = matches!(kind, Kind::TokenFirst | Kind::TokenRenewal);
+        requests += usize::from(is_in_token && token_keys::check_request(&host, &name));
         if ended.code() == Some(0) {
+            assert!(!is_in_token || requests > 3, "{requests} requests were seen");
             return at;
         }
         assert_eq!(ended.code(), None, "it was to be killed at {at}");
@@ -123,11 +143,19 @@ fn all_deaths(appliance: &Appliance, words: &[&str], kind: Kind) -> usize {
         let calm = host.json(&["run"]);
         let told = (&calm["action"], &calm["outcome"]);
         assert_eq!(told, (&"nothing".into(), &"current".into()), "at {at}: {calm}");
+        if is_in_token {
+            let label = token_keys::reference(&host).0;
+            assert_eq!(token_keys::labels(&host), [label], "keys are left behind at {at}");
+        }
         let orders = Api::new(appliance)
             .get(&format!("courier-orders?courier={name}"))
             .1;
         let orders = orders["items"].as_array().unwrap();
-        let most = if kind == Kind::First { 1 } else { 2 };
+        let most = if matches!(kind, Kind::First | Kind::TokenFirst) {
+            1
+        } else {
+            2
+        };
         assert!(orders.len() <= most, "at {at}: {orders:?}");
         let is_installed = |order: &&serde_json::Value| order["status"] == "installed";
         let installed = orders.iter().filter(is_installed).count();
@@ -151,4 +179,14 @@ fn a_courier_killed_at_any_effect_leaves_what_serves_and_the_next_run_repairs() 
         all_deaths(&appliance, &["run"], Kind::Platform),
     ];
     assert!(deaths.iter().all(|count| *count > 12), "{deaths:?}");
+}
+
+#[test]
+fn e2e_courier_softhsm_killed_at_any_effect_leaves_no_key_behind() {
+    let appliance = Appliance::start(Keys::Software);
+    let deaths = [
+        all_deaths(&appliance, &["run", "--quiet"], Kind::TokenFirst),
+        all_deaths(&appliance, &["renew", "--force"], Kind::TokenRenewal),
+    ];
+    assert!(deaths.iter().all(|count| *count > 16), "{deaths:?}");
 }
