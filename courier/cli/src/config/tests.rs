@@ -55,6 +55,35 @@ fn with_auth(auth: &str) -> Settings {
 }
 
 #[test]
+fn an_installed_certificate_signs_in_where_the_file_says_so() {
+    let file = |more: &str, output: &str| {
+        format!(
+            "api: {{ base_url: https://pki.example }}\n\
+             auth: {{ method: certificate, uuid: '{UUID}', cert_path: boot.pem, key_path: boot.key{more} }}\n\
+             certificate: {{ subject: {{ common_name: web01.example.com }}, output: {{ dir: live{output} }} }}\n"
+        )
+    };
+    let installed = |text: &str| match parsed(text, &[], false).unwrap().auth.unwrap().method {
+        Method::Certificate(settings) => settings.installed.map(|installed| format!("{installed:?}")),
+        other => panic!("another method: {other:?}"),
+    };
+    assert_eq!(installed(&file("", "")), None);
+    assert_eq!(installed(&file(", renew_with_certificate: false", "")), None);
+    let said = installed(&file(", renew_with_certificate: true", "")).unwrap();
+    for path in ["/etc/courier/live/fullchain.pem", "/etc/courier/live/privkey.pem"] {
+        assert!(said.contains(path), "{said}");
+    }
+    let said = installed(&file(", renew_with_certificate: true", ", fullchain: ''")).unwrap();
+    assert!(said.contains("/etc/courier/live/cert.pem"), "{said}");
+    let said = installed(&file(
+        ", renew_with_certificate: true",
+        ", private_key: '', combined: all.pem",
+    ))
+    .unwrap();
+    assert!(!said.contains("/etc/courier/live"), "{said}");
+}
+
+#[test]
 fn the_sections_of_the_contract_are_read_as_written() {
     let rows = [
         (
