@@ -55,6 +55,25 @@ fn with_auth(auth: &str) -> Settings {
 }
 
 #[test]
+fn the_daemon_for_logs_is_written_to_where_the_file_says_so() {
+    let with = |logging: &str| {
+        format!(
+            "certificate: {{ subject: {{ common_name: web01.example.com }}, output: {{ dir: live }} }}\nlogging: {{ {logging} }}\n"
+        )
+    };
+    let syslog = |logging: &str| parsed(&with(logging), &[], false).unwrap().logging.syslog;
+    assert_eq!(syslog("level: info"), None);
+    assert_eq!(syslog("syslog: false"), None);
+    assert_eq!(syslog("syslog: true").as_deref(), Some(Path::new("/dev/log")));
+    let other = syslog("syslog: true, syslog_socket: run/log");
+    assert_eq!(other.as_deref(), Some(Path::new("/etc/courier/run/log")));
+    assert_eq!(
+        problems(&with("syslog_socket: /run/log")),
+        ["`logging.syslog_socket` is for `logging.syslog: true`"]
+    );
+}
+
+#[test]
 fn an_installed_certificate_signs_in_where_the_file_says_so() {
     let file = |more: &str, output: &str| {
         format!(
