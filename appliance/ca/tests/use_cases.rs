@@ -32,6 +32,8 @@ mod courier_host;
 mod courier_orders;
 #[path = "use_cases/courier_platform_keys.rs"]
 mod courier_platform_keys;
+#[path = "use_cases/courier_renewals.rs"]
+mod courier_renewals;
 #[path = "use_cases/couriers.rs"]
 mod couriers;
 #[path = "use_cases/create.rs"]

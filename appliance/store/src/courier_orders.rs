@@ -156,6 +156,14 @@ pub fn successor(reader: &Reader<'_>, courier_id: Uuid, fingerprint: &[u8]) -> R
     reader.first(&sql, &[fingerprint.into(), courier_id.into()], read)
 }
 
+/// Whether any certificate that a courier got for this key is revoked because the key is compromised.
+pub fn is_key_compromised(reader: &Reader<'_>, courier_id: Uuid, key_fingerprint: &[u8]) -> Result<bool> {
+    // RFC 5280 §5.3.1: keyCompromise is 1.
+    let sql = "SELECT count(*) FROM courier_orders JOIN certificates ON certificates.id = courier_orders.certificate_id
+        WHERE courier_orders.courier_id = ?1 AND courier_orders.key_fingerprint = ?2 AND certificates.revocation_reason = 1";
+    count(reader, sql, &[courier_id.into(), key_fingerprint.into()]).map(|count| count > 0)
+}
+
 /// The last order of a courier that brought a certificate for what it calls by this label.
 pub fn latest_with_label(reader: &Reader<'_>, courier_id: Uuid, label: &str) -> Result<Option<OrderRow>> {
     let sql = format!(

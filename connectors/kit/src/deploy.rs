@@ -4,14 +4,13 @@
 //! What stood there before is kept beside each file until the end. A killed deployment leaves it there, so that the next one knows what
 //! to go back to: a set of files that was not checked never becomes what is gone back to.
 
+mod haproxy;
+
 use std::collections::BTreeMap;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::time::Duration;
 
 use serde::Serialize;
-use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
-use tokio::net::UnixStream;
-use zeroize::Zeroizing;
 
 use crate::command::{self, CommandLine};
 use crate::fault::{Fault, FaultKind};
@@ -23,8 +22,6 @@ use crate::watch::Watch;
 const BEFORE: &str = ".before";
 /// The mark of a file that did not exist before.
 const ABSENT: &str = ".absent";
-/// Longest answer of a runtime interface, in octets.
-const MAX_ANSWER: u64 = 64 * 1024;
 
 /// How a plan is done.
 #[derive(Clone, Copy, Debug)]
@@ -187,7 +184,7 @@ async fn apply(plan: &Plan, places: &[Place<'_>], options: Options) -> Result<()
             let contents = place
                 .map(|place| place.file.contents.as_slice())
                 .unwrap_or_default();
-            haproxy(socket, certificate, contents).await
+            haproxy::replace(socket, certificate, contents).await
         }
     }
 }
@@ -203,7 +200,7 @@ async fn apply_what_stands(plan: &Plan, places: &[Place<'_>], options: Options) 
             let Some(contents) = place.folder.read_file(&place.name).map_err(file)? else {
                 return Ok(());
             };
-            haproxy(socket, certificate, &contents).await
+            haproxy::replace(socket, certificate, &contents).await
         }
     }
 }
@@ -224,47 +221,6 @@ async fn run(command: &CommandLine, options: Options, kind: FaultKind) -> Result
         kind,
         format!("`{command}` {how}: {}", ended.output_tail.trim()),
     ))
-}
-
-/// `set ssl cert` and `commit ssl cert` (HAProxy management guide §9.3): the certificate is replaced in memory, no connection ends.
-async fn haproxy(socket: &Path, certificate: &Path, contents: &[u8]) -> Result<(), Fault> {
-    let failed =
-        |error| Fault::new(FaultKind::Apply, format!("{} cannot be used", socket.display())).because(error);
-    let name = certificate.display().to_string();
-    let said = |answer: String| {
-        Fault::new(
-            FaultKind::Apply,
-            format!("{}: HAProxy says: {}", socket.display(), answer.trim()),
-        )
-    };
-    let text = Zeroizing::new(String::from_utf8_lossy(contents).replace("\n\n", "\n"));
-    let set = Zeroizing::new(format!("set ssl cert {name} <<\n{}\n\n", text.trim_end()));
-    let answer = ask(socket, set.as_bytes()).await.map_err(failed)?;
-    if !answer.contains("Transaction") {
-        return Err(said(answer));
-    }
-    let answer = ask(socket, format!("commit ssl cert {name}\n").as_bytes())
-        .await
-        .map_err(failed)?;
-    if answer.contains("Success") {
-        return Ok(());
-    }
-    let _ = ask(socket, format!("abort ssl cert {name}\n").as_bytes()).await;
-    Err(said(answer))
-}
-
-async fn ask(socket: &Path, words: &[u8]) -> std::io::Result<String> {
-    let talk = async {
-        let mut stream = UnixStream::connect(socket).await?;
-        stream.write_all(words).await?;
-        stream.shutdown().await?;
-        let mut answer = String::new();
-        stream.take(MAX_ANSWER).read_to_string(&mut answer).await?;
-        Ok(answer)
-    };
-    tokio::time::timeout(Duration::from_secs(10), talk)
-        .await
-        .unwrap_or_else(|_| Err(std::io::ErrorKind::TimedOut.into()))
 }
 
 fn file(fault: FolderFault) -> Fault {

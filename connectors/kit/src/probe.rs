@@ -3,6 +3,8 @@
 //! Nothing is trusted here and nothing is sent but the handshake. The question is which certificate is served, also when it is one that
 //! nobody would accept; whether it is the right one is told by its fingerprint.
 
+mod talk;
+
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -12,12 +14,9 @@ use rustls::crypto::{CryptoProvider, verify_tls12_signature, verify_tls13_signat
 use rustls::pki_types::{CertificateDer, ServerName, UnixTime};
 use rustls::{ClientConfig, DigitallySignedStruct, SignatureScheme};
 use serde::Deserialize;
-use tokio::io::{AsyncBufReadExt as _, AsyncWriteExt as _, BufReader};
 use tokio::net::TcpStream;
 use tokio_rustls::TlsConnector;
 
-/// Longest line of a greeting, in octets.
-const MAX_LINE: usize = 4096;
 /// Between two looks.
 const PAUSE: Duration = Duration::from_millis(100);
 /// So many looks in a row see it: for a moment after a reload the processes of before take connections, too.
@@ -113,7 +112,7 @@ impl Probe {
 
     async fn handshake(&self) -> std::io::Result<[u8; 32]> {
         let tcp = TcpStream::connect(&self.address).await?;
-        let tcp = self.start_tls(tcp).await?;
+        let tcp = talk::start_tls(self.start_tls, tcp).await?;
         let name = ServerName::try_from(self.server_name.clone()).map_err(std::io::Error::other)?;
         let connector = TlsConnector::from(Arc::new(config()?));
         let stream = connector.connect(name, tcp).await?;
@@ -123,84 +122,6 @@ impl Probe {
         let hash = digest(&SHA256, leaf);
         hash.as_ref().try_into().map_err(std::io::Error::other)
     }
-
-    /// Asks for TLS where the protocol begins without it.
-    async fn start_tls(&self, tcp: TcpStream) -> std::io::Result<TcpStream> {
-        let mut talk = BufReader::new(tcp);
-        match self.start_tls {
-            StartTls::None => {}
-            StartTls::Smtp => {
-                replies(&mut talk, "220").await?;
-                talk.write_all(b"EHLO localhost\r\n").await?;
-                replies(&mut talk, "250").await?;
-                talk.write_all(b"STARTTLS\r\n").await?;
-                replies(&mut talk, "220").await?;
-            }
-            StartTls::Imap => {
-                begins(&mut talk, "* ").await?;
-                talk.write_all(b"a STARTTLS\r\n").await?;
-                begins(&mut talk, "a OK").await?;
-            }
-            StartTls::Pop3 => {
-                begins(&mut talk, "+OK").await?;
-                talk.write_all(b"STLS\r\n").await?;
-                begins(&mut talk, "+OK").await?;
-            }
-        }
-        // What came before the handshake would be somebody's own words within it (RFC 3207 §5).
-        if talk.buffer().is_empty() {
-            return Ok(talk.into_inner());
-        }
-        Err(std::io::ErrorKind::InvalidData.into())
-    }
-}
-
-/// Lines of SMTP until the last one, all with this code.
-async fn replies(talk: &mut BufReader<TcpStream>, code: &str) -> std::io::Result<()> {
-    loop {
-        let line = line(talk).await?;
-        if !line.starts_with(code) {
-            return Err(std::io::Error::other(format!(
-                "the server says {}",
-                line.trim_end()
-            )));
-        }
-        if line.as_bytes().get(3) != Some(&b'-') {
-            return Ok(());
-        }
-    }
-}
-
-/// The next line begins like this; for IMAP, lines that answer nothing are skipped.
-async fn begins(talk: &mut BufReader<TcpStream>, with: &str) -> std::io::Result<()> {
-    for _ in 0..16 {
-        let line = line(talk).await?;
-        if line.starts_with(with) {
-            return Ok(());
-        }
-        if !line.starts_with("* ") {
-            return Err(std::io::Error::other(format!(
-                "the server says {}",
-                line.trim_end()
-            )));
-        }
-    }
-    Err(std::io::ErrorKind::InvalidData.into())
-}
-
-async fn line(talk: &mut BufReader<TcpStream>) -> std::io::Result<String> {
-    let mut line = Vec::new();
-    while line.last() != Some(&b'\n') {
-        let available = talk.fill_buf().await?;
-        if available.is_empty() || line.len() > MAX_LINE {
-            return Err(std::io::ErrorKind::UnexpectedEof.into());
-        }
-        let end = available.iter().position(|octet| *octet == b'\n');
-        let used = end.map_or(available.len(), |end| end + 1);
-        line.extend_from_slice(available.get(..used).unwrap_or_default());
-        talk.consume(used);
-    }
-    Ok(String::from_utf8_lossy(&line).into_owned())
 }
 
 fn config() -> std::io::Result<ClientConfig> {

@@ -92,8 +92,11 @@ pub fn parse(
             )
         }));
     }
-    let auth = auth::read(&root, api.uuid);
+    let mut auth = auth::read(&root, api.uuid);
     let certificates = certificate::read_all(&root);
+    if let Some(auth) = &mut auth {
+        auth::add_installed(auth, &certificates);
+    }
     let logging = logging::read(&root);
     reading.finish(|warnings| Settings {
         path: origin.path.to_path_buf(),

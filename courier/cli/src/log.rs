@@ -1,4 +1,6 @@
-//! The log: lines on standard error, or in a file that is set aside when it is long.
+//! The log: lines on standard error, in a file that is set aside when it is long, and at the daemon for logs of this host.
+
+mod syslog;
 
 use std::fs::{File, OpenOptions};
 use std::io::{self, Write};
@@ -6,13 +8,18 @@ use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, OnceLock};
 
+use tracing::Subscriber;
+use tracing_subscriber::Registry;
 use tracing_subscriber::filter::LevelFilter;
 use tracing_subscriber::fmt;
 use tracing_subscriber::fmt::writer::{BoxMakeWriter, MakeWriterExt as _};
+use tracing_subscriber::layer::{Layer, SubscriberExt as _};
 
 use crate::args::{Global, Output};
+use crate::client::Clock;
 use crate::config::{LogFormat, LogLevel, LogSettings};
 use crate::failure::Failure;
+use syslog::Syslog;
 
 /// Starts the log of this process as the first file says; with a directory of files the others write to the same.
 pub fn start(settings: &LogSettings, global: &Global) -> Result<(), Failure> {
@@ -29,14 +36,40 @@ pub fn start(settings: &LogSettings, global: &Global) -> Result<(), Failure> {
         Some(format) => format == Output::Json,
         None => settings.format == LogFormat::Json,
     };
-    let lines = fmt().with_max_level(level).with_ansi(false).with_writer(writer);
-    // The journal notes the time by itself.
-    let started = match (is_json, settings.journald) {
-        (true, _) => tracing::subscriber::set_global_default(lines.json().finish()),
-        (false, true) => tracing::subscriber::set_global_default(lines.without_time().finish()),
-        (false, false) => tracing::subscriber::set_global_default(lines.finish()),
-    };
+    let syslog = settings.syslog.as_ref().map(|path| {
+        Syslog::at(path, Clock::system()).map_err(|source| Failure::Io {
+            what: "no socket can be made for the daemon for logs".to_owned(),
+            source,
+        })
+    });
+    let lines = subscriber(level, writer, syslog.transpose()?, is_json, settings.journald);
+    let started = tracing::subscriber::set_global_default(lines);
     started.map_err(|_| Failure::Usage("the log was started before".to_owned()))
+}
+
+/// Everything that is written to, at this level. The journal and the daemon for logs note the time by themselves.
+fn subscriber(
+    level: LevelFilter,
+    writer: BoxMakeWriter,
+    syslog: Option<Syslog>,
+    is_json: bool,
+    is_without_time: bool,
+) -> impl Subscriber + Send + Sync {
+    let lines = fmt::layer().with_ansi(false).with_writer(writer);
+    let lines = match (is_json, is_without_time) {
+        (true, _) => lines.json().boxed(),
+        (false, true) => lines.without_time().boxed(),
+        (false, false) => lines.boxed(),
+    };
+    let syslog = syslog.map(|syslog| {
+        let lines = fmt::layer().with_ansi(false).with_writer(syslog).without_time();
+        if is_json {
+            lines.json().boxed()
+        } else {
+            lines.with_level(false).boxed()
+        }
+    });
+    Registry::default().with(level).with(lines).with(syslog)
 }
 
 /// The level of the file, raised by `-v` and lowered by `-q`; `-v` does nothing to a file that asks for more already.

@@ -65,7 +65,7 @@ pub struct SpiffeBinding {
     pub bundle: KeySource,
 }
 
-/// A certificate: by its key, or by who issued it and whose it is.
+/// A certificate: by its key, by who issued it and whose it is, or as one that the courier got here itself.
 #[derive(Clone, Debug, Default, Deserialize, PartialEq, Serialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct CertificateBinding {
@@ -79,6 +79,11 @@ pub struct CertificateBinding {
     pub subject: Option<String>,
     /// Subject alternative names that it has to have, as `dns:web01.example.com`.
     pub names: Vec<String>,
+    /// Whether a certificate that came of an order of this very courier is accepted as well, whatever its names. It has to be for
+    /// clients like any other, and nothing else of the CA is let in by it.
+    // Left out when it is not set, so that an older program reads what it wrote.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub renewals: bool,
 }
 
 /// Where keys come from.
@@ -230,9 +235,11 @@ impl CertificateBinding {
             problems.push(format!("`ca_pem` cannot be read: {fault}"));
         }
         let has_issuer = self.ca_pem.is_some() || self.issuer.is_some();
-        if !has_issuer && self.spki_sha256.is_empty() {
-            problems
-                .push("nothing says which certificate: name `spki_sha256`, `ca_pem` or `issuer`".to_owned());
+        if !has_issuer && self.spki_sha256.is_empty() && !self.renewals {
+            problems.push(
+                "nothing says which certificate: name `spki_sha256`, `ca_pem` or `issuer`, or set `renewals`"
+                    .to_owned(),
+            );
         }
         if has_issuer && self.subject.is_none() && self.names.is_empty() {
             problems.push(
@@ -336,6 +343,24 @@ mod tests {
         let named = r#"{"method":"azure_arc","issuer":"https://sts.windows.net/t/","tenant_id":"t","subject":"o",
             "resource":"https://management.azure.com/","audiences":["https://management.azure.com/"]}"#;
         assert_eq!(binding(named).problems(), Vec::<String>::new());
+    }
+
+    #[test]
+    fn renewals_are_not_let_in_unless_it_is_said_and_are_stored_only_then() {
+        let said = binding(r#"{"method":"certificate","renewals":true}"#);
+        assert_eq!(said.problems(), Vec::<String>::new());
+        assert_eq!(
+            serde_json::to_value(&said).unwrap().get("renewals"),
+            Some(&Value::Bool(true))
+        );
+        let plain = binding(r#"{"method":"certificate","issuer":"issuing","names":["dns:a"]}"#);
+        let Binding::Certificate(certificate) = &plain else {
+            unreachable!("it is a certificate");
+        };
+        assert!(!certificate.renewals);
+        assert!(serde_json::to_value(&plain).unwrap().get("renewals").is_none());
+        let wide = binding(r#"{"method":"certificate","issuer":"issuing","renewals":true}"#);
+        assert!(wide.problems().concat().contains("every certificate"));
     }
 
     #[test]

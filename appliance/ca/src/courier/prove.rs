@@ -110,7 +110,7 @@ impl Authority {
                 let shown = self
                     .read_challenge(jws, courier, Method::Certificate, proof_key)
                     .await?;
-                self.prove_certificate(&credentials, &shown)
+                self.prove_certificate(&credentials, &shown).await
             }
             Shown::SpiffeCertificate(jws) => {
                 let shown = self

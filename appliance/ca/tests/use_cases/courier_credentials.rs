@@ -283,7 +283,7 @@ async fn identities_of_spiffe_come_as_tokens() {
 }
 
 /// Signs a challenge with the key of a certificate.
-fn challenge(holder: &Holder, certificates: &[Vec<u8>], claims: &Value) -> Zeroizing<String> {
+pub(crate) fn challenge(holder: &Holder, certificates: &[Vec<u8>], claims: &Value) -> Zeroizing<String> {
     let key = SigningKey::from_pkcs8_der(&holder.pkcs8).unwrap();
     let mut header = Header::new(key.algorithm());
     header.x5c = certificates.to_vec();

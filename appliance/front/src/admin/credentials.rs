@@ -29,7 +29,8 @@ pub(crate) fn routes() -> OpenApiRouter<App> {
 #[derive(Debug, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct CredentialRequest {
-    /// What it is bound to: `method` and what that method pins. Client secrets are made by the appliance, at another address.
+    /// What it is bound to: `method` and what that method pins. Client secrets are made by the appliance, at another address. With
+    /// `renewals: true` the method `certificate` also lets in certificates that came of orders of this very courier.
     #[schema(value_type = Object)]
     binding: Binding,
     /// When it ends; never when absent.

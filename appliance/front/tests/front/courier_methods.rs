@@ -51,6 +51,7 @@ pub(crate) async fn client_certificate(site: &Site, name: &str) -> (certificate:
             issued["certificate_pem"].as_str().unwrap(),
         ),
         key_path: site.file(&format!("{name}.key"), &holder.key_pem()),
+        installed: None,
     };
     (settings, issued)
 }
@@ -98,6 +99,7 @@ async fn a_certificate_of_any_kind_of_key_signs_in_by_its_pin() {
         let settings = certificate::Settings {
             cert_path: site.folder.path().join(&pem),
             key_path: site.folder.path().join(&key),
+            installed: None,
         };
         let certificate = pki::Certificate::parse(&std::fs::read(&settings.cert_path).unwrap()).unwrap();
         let print = certificate.public_key().fingerprint().0;

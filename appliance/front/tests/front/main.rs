@@ -19,6 +19,7 @@ mod courier_methods;
 mod courier_misuse;
 mod courier_oidc_provider;
 mod courier_platform_keys;
+mod courier_renewals;
 mod courier_replay;
 mod courier_run;
 mod courier_site;

@@ -7,6 +7,7 @@
 )]
 
 use std::os::unix::fs::{PermissionsExt as _, symlink};
+use std::path::Path;
 
 use super::*;
 

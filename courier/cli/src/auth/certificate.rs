@@ -2,8 +2,17 @@
 //!
 //! The proof is in the request and not in the connection, so that a hop that ends TLS can neither take it away nor forge it. The same
 //! files serve as the client's side of mutual TLS, where the connection is direct.
+//!
+//! With `auth.renew_with_certificate` the certificates that earlier runs installed come first: the newest that is good. When the appliance
+//! refuses it, the files of the settings are what is left of the run. They are read only when they are needed, so that they may be gone
+//! after the first run.
+
+mod installed;
 
 use std::path::PathBuf;
+use std::sync::Arc;
+
+pub use installed::{Installed, Outputs};
 
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 
@@ -18,15 +27,28 @@ pub struct Settings {
     pub cert_path: PathBuf,
     /// Its key, in PEM.
     pub key_path: PathBuf,
+    /// What earlier runs installed, where that is shown first.
+    pub installed: Option<Arc<Installed>>,
 }
 
 impl Settings {
     /// What is presented.
     pub(crate) async fn present(&self, context: &Context<'_>) -> Result<Presented, Fault> {
         // What is wrong with the files is told before anybody is asked.
-        let (signer, chain) = self.read()?;
+        let installed = self.installed.as_ref();
+        let (signer, chain) = match installed.and_then(|installed| installed.newest(context.now)) {
+            Some(found) => found,
+            None => self.read()?,
+        };
         let challenge_jws = signer.challenge("certificate", &chain, context).await?;
         Ok(Presented::Certificate { challenge_jws })
+    }
+
+    /// Gives the installed certificate up after a refusal; whether there is now something else to show.
+    pub(crate) fn falls_back(&self) -> bool {
+        self.installed
+            .as_ref()
+            .is_some_and(|installed| installed.give_up())
     }
 
     /// The client's side of mutual TLS.

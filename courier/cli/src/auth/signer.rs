@@ -28,16 +28,17 @@ impl Signer {
         Self::parse(
             &token_file::octets(path, "the private key", token_file::MAX_FILE_LEN)?,
             path,
+            None,
         )
     }
 
-    /// The key in octets that were read before.
-    pub(crate) fn parse(octets: &[u8], path: &Path) -> Result<Self, Fault> {
+    /// The key in octets that were read before, encrypted or not.
+    pub(crate) fn parse(octets: &[u8], path: &Path, passphrase: Option<&[u8]>) -> Result<Self, Fault> {
         let broken = |cause| Fault::Key {
             path: path.to_owned(),
             cause,
         };
-        let key = pki::key_file::parse(octets, None).map_err(|cause| broken(cause.into()))?;
+        let key = pki::key_file::parse(octets, passphrase).map_err(|cause| broken(cause.into()))?;
         let signing = SigningKey::from_pkcs8_der(&key.pkcs8).map_err(|cause| broken(cause.into()))?;
         Ok(Self {
             key,

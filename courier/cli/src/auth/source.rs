@@ -110,6 +110,14 @@ impl Method {
         }
     }
 
+    /// Whether, after what was presented was refused, there is something else to present: once.
+    pub(crate) fn falls_back(&self) -> bool {
+        match self {
+            Self::Certificate(settings) => settings.falls_back(),
+            _ => false,
+        }
+    }
+
     /// Makes what is presented to the appliance.
     pub async fn present(&self, context: &Context<'_>) -> Result<Presented, Fault> {
         match self {

@@ -75,7 +75,7 @@ impl Settings {
             peek::check(token.expose_secret(), WHAT, false, context.now)?;
             return Ok(Presented::SpiffeJwt { token });
         }
-        let signer = Signer::parse(&octets, path)?;
+        let signer = Signer::parse(&octets, path, None)?;
         let chain = chain(&octets, &path.display().to_string())?;
         signer.must_belong_to(&chain)?;
         let challenge_jws = signer.challenge("spiffe", &chain, context).await?;

@@ -14,6 +14,9 @@ use crate::auth::proof::ProofKey;
 use crate::auth::{self, Appliance, Context, Environment, Method, Pending, Places};
 use crate::platform_key::Recipient;
 
+/// What was presented is wrong.
+const INVALID_CREDENTIALS: &str = "INVALID_CREDENTIALS";
+
 /// Who signs in, and how.
 pub struct Principal {
     /// The courier.
@@ -157,6 +160,20 @@ impl Courier {
     }
 
     async fn new_session(&self) -> Result<Session, Fault> {
+        match self.open_session().await {
+            Err(Fault::Refused(refusal))
+                if refusal.code == INVALID_CREDENTIALS && self.principal.method.falls_back() =>
+            {
+                tracing::warn!(
+                    "the appliance does not accept the installed certificate: signing in with auth.cert_path"
+                );
+                self.open_session().await
+            }
+            opened => opened,
+        }
+    }
+
+    async fn open_session(&self) -> Result<Session, Fault> {
         let thumbprint = self.proof.as_ref().map(ProofKey::thumbprint);
         let context = Context {
             uuid: self.principal.uuid,

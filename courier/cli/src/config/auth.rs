@@ -1,11 +1,14 @@
 //! The section `auth`: who signs in and how.
 
+use std::sync::Arc;
+
 use secrecy::SecretString;
 use serde_json::Value;
 use uuid::Uuid;
 
 use super::section::Section;
-use super::{Auth, certificate as command};
+use super::{Auth, CertificateSettings, certificate as command};
+use crate::auth::certificate::{Installed, Outputs};
 use crate::auth::{Method, aws_oidc, azure_arc, azure_jwt, certificate, client_secret, oidc_jwt, spiffe};
 use crate::hook::HookSettings;
 
@@ -48,6 +51,32 @@ pub(super) fn read(root: &Section<'_>, in_api: Option<Uuid>) -> Option<Auth> {
         method: method?,
         on_failure,
         renew_with_certificate,
+    })
+}
+
+/// With `renew_with_certificate` what the certificates install is what is signed in with.
+pub(super) fn add_installed(auth: &mut Auth, certificates: &[CertificateSettings]) {
+    let Method::Certificate(settings) = &mut auth.method else {
+        return;
+    };
+    if auth.renew_with_certificate {
+        let outputs = certificates.iter().filter_map(outputs).collect();
+        settings.installed = Some(Arc::new(Installed::new(outputs)));
+    }
+}
+
+/// Where a certificate and its key are read back; nothing when one of them has no file of its own.
+fn outputs(settings: &CertificateSettings) -> Option<Outputs> {
+    let output = &settings.output;
+    let certificate = output
+        .names
+        .fullchain
+        .as_ref()
+        .or(output.names.certificate.as_ref());
+    Some(Outputs {
+        certificate: output.dir.join(certificate?),
+        key: output.dir.join(output.names.private_key.as_ref()?),
+        passphrase: output.passphrase.clone(),
     })
 }
 
@@ -254,6 +283,7 @@ fn certificate(auth: &Section<'_>) -> Option<certificate::Settings> {
     Some(certificate::Settings {
         cert_path: cert_path?,
         key_path: key_path?,
+        installed: None,
     })
 }
 

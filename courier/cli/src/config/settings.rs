@@ -204,6 +204,8 @@ pub struct LogSettings {
     pub max_files: u32,
     /// Whether the journal of the system is written to.
     pub journald: bool,
+    /// The socket of the daemon for logs, where it is written to.
+    pub syslog: Option<PathBuf>,
 }
 
 impl Default for LogSettings {
@@ -215,6 +217,7 @@ impl Default for LogSettings {
             max_size_mb: 10,
             max_files: 5,
             journald: false,
+            syslog: None,
         }
     }
 }

@@ -56,6 +56,54 @@ fn with_auth(auth: &str) -> Settings {
 }
 
 #[test]
+fn the_daemon_for_logs_is_written_to_where_the_file_says_so() {
+    let with = |logging: &str| {
+        format!(
+            "certificate: {{ subject: {{ common_name: web01.example.com }}, output: {{ dir: live }} }}\nlogging: {{ {logging} }}\n"
+        )
+    };
+    let syslog = |logging: &str| parsed(&with(logging), &[], false).unwrap().logging.syslog;
+    assert_eq!(syslog("level: info"), None);
+    assert_eq!(syslog("syslog: false"), None);
+    assert_eq!(syslog("syslog: true").as_deref(), Some(Path::new("/dev/log")));
+    let other = syslog("syslog: true, syslog_socket: run/log");
+    assert_eq!(other.as_deref(), Some(Path::new("/etc/courier/run/log")));
+    assert_eq!(
+        problems(&with("syslog_socket: /run/log")),
+        ["`logging.syslog_socket` is for `logging.syslog: true`"]
+    );
+}
+
+#[test]
+fn an_installed_certificate_signs_in_where_the_file_says_so() {
+    let file = |more: &str, output: &str| {
+        format!(
+            "api: {{ base_url: https://pki.example }}\n\
+             auth: {{ method: certificate, uuid: '{UUID}', cert_path: boot.pem, key_path: boot.key{more} }}\n\
+             certificate: {{ subject: {{ common_name: web01.example.com }}, output: {{ dir: live{output} }} }}\n"
+        )
+    };
+    let installed = |text: &str| match parsed(text, &[], false).unwrap().auth.unwrap().method {
+        Method::Certificate(settings) => settings.installed.map(|installed| format!("{installed:?}")),
+        other => panic!("another method: {other:?}"),
+    };
+    assert_eq!(installed(&file("", "")), None);
+    assert_eq!(installed(&file(", renew_with_certificate: false", "")), None);
+    let said = installed(&file(", renew_with_certificate: true", "")).unwrap();
+    for path in ["/etc/courier/live/fullchain.pem", "/etc/courier/live/privkey.pem"] {
+        assert!(said.contains(path), "{said}");
+    }
+    let said = installed(&file(", renew_with_certificate: true", ", fullchain: ''")).unwrap();
+    assert!(said.contains("/etc/courier/live/cert.pem"), "{said}");
+    let said = installed(&file(
+        ", renew_with_certificate: true",
+        ", private_key: '', combined: all.pem",
+    ))
+    .unwrap();
+    assert!(!said.contains("/etc/courier/live"), "{said}");
+}
+
+#[test]
 fn the_sections_of_the_contract_are_read_as_written() {
     let rows = [
         (

@@ -6,6 +6,7 @@ use jose::{Jws, Thumbprint, VerifyKey};
 use pki::chain;
 use pki::{Certificate, SubjectAltName};
 use serde::Deserialize;
+use uuid::Uuid;
 
 use super::{Proved, Whom, first_right};
 use crate::audit::hexadecimal;
@@ -16,6 +17,7 @@ use crate::courier::method::Method;
 use crate::courier::prove::token::SKEW;
 use crate::courier::record::Courier;
 use crate::courier::session::Denial;
+use crate::error::Error;
 use crate::status_index::State;
 
 /// Most certificates in a header.
@@ -103,7 +105,7 @@ impl Authority {
         })
     }
 
-    pub(super) fn prove_certificate(
+    pub(super) async fn prove_certificate(
         &self,
         credentials: &[Credential],
         shown: &ShownCertificate,
@@ -113,7 +115,11 @@ impl Authority {
             let Binding::Certificate(wanted) = &credential.binding else {
                 continue;
             };
-            match self.judge_certificate(wanted, shown) {
+            let mut judged = self.judge_certificate(wanted, shown);
+            if judged.is_err() && wanted.renewals {
+                judged = self.judge_renewal(credential.courier, shown).await?;
+            }
+            match judged {
                 Ok(()) => {
                     return Ok(Proved {
                         credential: credential.id,
@@ -127,22 +133,65 @@ impl Authority {
         Err(denial)
     }
 
+    /// What every certificate has to be, whoever let it in.
+    fn judge_leaf(&self, leaf: &Certificate) -> Result<(), &'static str> {
+        if !leaf.is_valid_at(self.inner().clock.now()) {
+            return Err("the certificate is not valid now");
+        }
+        if self.is_revoked_here(leaf) {
+            return Err("the certificate is revoked");
+        }
+        let purposes = leaf.extended_key_usage();
+        if !purposes.is_empty() && !purposes.iter().any(|purpose| purpose.to_string() == CLIENT_AUTH) {
+            return Err("the certificate is not for clients");
+        }
+        Ok(())
+    }
+
+    /// Whether the certificate came of an order of this courier and is still good, as after enrolment over EST (RFC 7030 §4.2.2). The
+    /// record of the order decides, and no chain: what was issued to others, or to the same name by other means, is not in it.
+    async fn judge_renewal(
+        &self,
+        courier: Uuid,
+        shown: &ShownCertificate,
+    ) -> Result<Result<(), &'static str>, Denial> {
+        let leaf = &shown.leaf;
+        if let Err(reason) = self.judge_leaf(leaf) {
+            return Ok(Err(reason));
+        }
+        let (fingerprint, key) = (leaf.fingerprint_sha256(), leaf.public_key().fingerprint().0);
+        let read = self.inner().store.read(move |reader| {
+            let order = store::courier_orders::with_fingerprint(reader, courier, &fingerprint)?;
+            let Some(id) = order.and_then(|order| order.certificate_id) else {
+                return Ok(None);
+            };
+            let is_compromised = store::courier_orders::is_key_compromised(reader, courier, &key)?;
+            Ok(store::certificates::find(reader, id)?.map(|row| (row, is_compromised)))
+        });
+        let Some((row, is_compromised)) = read.await.map_err(Error::from)? else {
+            return Ok(Err("the certificate did not come of an order of this courier"));
+        };
+        if row.revoked_at.is_some() {
+            return Ok(Err("the certificate is revoked"));
+        }
+        if is_compromised {
+            return Ok(Err("the key of the certificate is compromised"));
+        }
+        let issuers = self.issuers();
+        let issuer = issuers.iter().find(|issuer| issuer.id == row.issuer_id);
+        Ok(match issuer {
+            Some(issuer) if self.revocation_of(issuer).is_none() => Ok(()),
+            Some(_) => Err("the CA that issued the certificate is revoked"),
+            None => Err("the CA that issued the certificate is gone"),
+        })
+    }
+
     fn judge_certificate(
         &self,
         wanted: &CertificateBinding,
         shown: &ShownCertificate,
     ) -> Result<(), &'static str> {
-        let now = self.inner().clock.now();
-        if !shown.leaf.is_valid_at(now) {
-            return Err("the certificate is not valid now");
-        }
-        if self.is_revoked_here(&shown.leaf) {
-            return Err("the certificate is revoked");
-        }
-        let purposes = shown.leaf.extended_key_usage();
-        if !purposes.is_empty() && !purposes.iter().any(|purpose| purpose.to_string() == CLIENT_AUTH) {
-            return Err("the certificate is not for clients");
-        }
+        self.judge_leaf(&shown.leaf)?;
         let print = hexadecimal(&shown.leaf.public_key().fingerprint().0);
         let is_pinned = wanted
             .spki_sha256

@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use anyhow::{Context as _, Result};
+use anyhow::{Context as _, Result, bail};
 use ca::courier::Binding;
 use clap::Subcommand;
 use reqwest::Method;
@@ -29,6 +29,9 @@ pub(crate) enum Command {
         /// When it ends; never when left out.
         #[arg(long)]
         expires_at: Option<String>,
+        /// Of the method certificate: also let in certificates that came of orders of this very courier (`renewals = true`).
+        #[arg(long)]
+        renewals: bool,
     },
     /// List the ways in of a courier.
     #[command(after_help = "Example: chancery courier credential list web01")]
@@ -54,9 +57,19 @@ pub(super) async fn run(place: &Place, api: &Api, command: Command) -> Result<()
             name,
             file,
             expires_at,
+            renewals,
         } => {
-            let binding: Binding =
+            let mut binding: Binding =
                 toml::from_str(&read(&file)?).with_context(|| file.display().to_string())?;
+            if renewals {
+                let Binding::Certificate(certificate) = &mut binding else {
+                    bail!(
+                        "--renewals is for the method certificate, not for {}",
+                        binding.method()
+                    );
+                };
+                certificate.renewals = true;
+            }
             let body = fields(&[
                 ("binding", Some(serde_json::to_value(&binding)?)),
                 ("expires_at", expires_at.map(Into::into)),

@@ -140,6 +140,7 @@ async fn the_certificate_of_the_courier_serves_for_mutual_tls() {
     let (chain, key) = certificate::Settings {
         cert_path: pair.certificate,
         key_path: pair.key,
+        installed: None,
     }
     .tls_identity()
     .unwrap();

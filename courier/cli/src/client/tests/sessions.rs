@@ -219,3 +219,64 @@ async fn the_identity_is_asked_for_once_and_a_challenge_each_time() {
     );
     assert_eq!(courier.client().health().await.unwrap().api_versions, ["v1"]);
 }
+
+#[tokio::test]
+async fn an_installed_certificate_that_is_refused_makes_room_for_the_own_files_once() {
+    use std::sync::Arc;
+
+    use super::super::bed::certificates::Authority;
+    use crate::auth::certificate::{Installed, Outputs, Settings};
+
+    let refused = || {
+        Reply::json(
+            401,
+            &json!({ "success": false, "error": { "code": "INVALID_CREDENTIALS", "message": "no", "retryable": false } }),
+        )
+    };
+    let bed = Bed::plain(move |asked, before| match asked.path() {
+        "/api/v1/health" => Reply::json(
+            200,
+            &json!({ "status": "ok", "version": "1", "api_versions": ["v1"], "server_time": "2027-01-15T08:00:00Z", "identity": IDENTITY }),
+        ),
+        AUTH if before < 4 => refused(),
+        AUTH => opened("t", "DPoP"),
+        "/api/v1/courier/orders" => expired(),
+        _ => Reply::json(200, &json!({ "success": true, "nonce": NONCE, "expires_at": "2027-01-15T08:01:00Z" })),
+    })
+    .await;
+    let authority = Authority::new();
+    let key = ["-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256"];
+    let validity = ["-startdate", "20261201000000Z", "-enddate", "20270601000000Z"];
+    let pair = |name: &str| authority.certify_with(name, "DNS:web01.example.test", &key, &validity);
+    let (own, last) = (pair("own"), pair("last"));
+    let outputs = Outputs {
+        certificate: last.certificate,
+        key: last.key,
+        passphrase: None,
+    };
+    let method = Method::Certificate(Settings {
+        cert_path: own.certificate,
+        key_path: own.key,
+        installed: Some(Arc::new(Installed::new(vec![outputs]))),
+    });
+    let courier = courier(&bed, method, Surroundings::nowhere(), true);
+    courier.sign_in().await.unwrap();
+    let signed_in = |asked: &[Asked]| {
+        let attempts = asked.iter().filter(|asked| asked.path() == AUTH);
+        let leaves = attempts.map(|asked| {
+            let jws = asked.json()["credential"]["challenge_jws"]
+                .as_str()
+                .unwrap()
+                .to_owned();
+            let leaf = part(&jws, 0)["x5c"][0].as_str().unwrap().to_owned();
+            let leaf = base64::engine::general_purpose::STANDARD.decode(leaf).unwrap();
+            pki::Certificate::from_der(&leaf).unwrap().subject().to_string()
+        });
+        leaves.collect::<Vec<_>>()
+    };
+    assert_eq!(signed_in(&bed.asked()), ["CN=last", "CN=own"]);
+    // A new session of the same run begins with the own files.
+    let gone = courier.call(&Call::get("/api/v1/courier/orders")).await;
+    assert_eq!(gone.unwrap_err().exit_code(), 3);
+    assert_eq!(signed_in(&bed.asked()), ["CN=last", "CN=own", "CN=own"]);
+}

@@ -20,7 +20,7 @@ pub(super) const FIELDS: &[Field] = &[
         "auth.renew_with_certificate",
         Kind::Flag,
         "false",
-        "The installed certificate becomes the next credential of the method `certificate`.",
+        "certificate: the newest installed certificate signs in, where it is valid and for clients; where there is none, or the appliance refuses it, `cert_path` does. The credential at the appliance needs `renewals`.",
     ),
     field(
         "auth.workload_api_socket",

@@ -30,6 +30,18 @@ pub(super) const FIELDS: &[Field] = &[
         "Lines without the time, which the journal notes itself.",
     ),
     field(
+        "logging.syslog",
+        Kind::Flag,
+        "false",
+        "Each line also as a message of RFC 5424 to the daemon for logs of this host; one that is away loses lines and stops no run.",
+    ),
+    field(
+        "logging.syslog_socket",
+        Kind::Path,
+        "`/dev/log`",
+        "Where that daemon listens.",
+    ),
+    field(
         "logging.redact",
         Kind::Flag,
         "true",
