@@ -34,6 +34,7 @@ use std::sync::OnceLock;
 use aws_lc_rs::hmac;
 use tokio::sync::Semaphore;
 
+pub use bearing::{Bearing, Forwarded};
 pub use binding::{Binding, CertificateBinding, KeySource, SpiffeBinding, TokenBinding};
 pub use bridge::{
     AttestedRequest, Bridge, BridgeCertificate, BridgeRegistration, BridgeTokenRequest, NewBridgeToken,
@@ -51,7 +52,6 @@ pub use ordered::{
 pub use policy::PolicyEntry;
 pub use prove::Shown;
 pub use record::{Courier, CourierChange, CourierRecord, CourierStatus, NewCourier, PlatformKeys, Quotas};
-pub use bearing::{Bearing, Forwarded};
 pub use session::{Authentication, ClientFacts, CourierSession, OpenedSession};
 pub use settings::CourierSettings;
 pub use settle::Settled;

@@ -127,6 +127,19 @@ impl Authority {
             .collect()
     }
 
+    /// Those that somebody may trust: with a certificate that is valid, not revoked, and not switched off.
+    pub fn trusted_issuers(&self) -> Vec<Arc<IssuerEntry>> {
+        let now = self.inner().clock.now();
+        let mut issuers = self.issuers();
+        issuers.retain(|issuer| {
+            let certificate = issuer.certificate.as_ref();
+            issuer.state != IssuerState::Disabled
+                && certificate.is_some_and(|own| own.is_valid_at(now))
+                && self.revocation_of(issuer).is_none()
+        });
+        issuers
+    }
+
     /// An issuer by its identifier, or by its name: then the active generation, or the newest when none is active.
     pub fn issuer(&self, id_or_name: &str) -> Result<Arc<IssuerEntry>> {
         Ok(self.inner().registry.resolve(id_or_name)?.entry())

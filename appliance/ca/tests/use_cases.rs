@@ -28,6 +28,8 @@ mod clock;
 mod courier_credentials;
 #[path = "use_cases/courier_host.rs"]
 mod courier_host;
+#[path = "use_cases/courier_order_races.rs"]
+mod courier_order_races;
 #[path = "use_cases/courier_orders.rs"]
 mod courier_orders;
 #[path = "use_cases/courier_platform_keys.rs"]

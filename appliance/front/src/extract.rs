@@ -24,7 +24,8 @@ impl<T: DeserializeOwned> FromRequest<App> for JsonBody<T> {
     type Rejection = Problem;
 
     async fn from_request(request: Request, app: &App) -> Result<Self, Problem> {
-        parse(&read(request, app.limits.api_body, app.limits.body_timeout).await?).map(Self)
+        let limit = limit_of(&request, app);
+        parse(&read(request, limit, app.limits.body_timeout).await?).map(Self)
     }
 }
 
@@ -36,12 +37,23 @@ impl<T: DeserializeOwned + Default> FromRequest<App> for OptionalJson<T> {
     type Rejection = Problem;
 
     async fn from_request(request: Request, app: &App) -> Result<Self, Problem> {
-        let octets = read(request, app.limits.api_body, app.limits.body_timeout).await?;
+        let limit = limit_of(&request, app);
+        let octets = read(request, limit, app.limits.body_timeout).await?;
         if octets.is_empty() {
             Ok(Self(T::default()))
         } else {
             parse(&octets).map(Self)
         }
+    }
+}
+
+/// How long a body may be. What couriers send is short.
+pub(crate) fn limit_of(request: &Request, app: &App) -> usize {
+    let limit = app.limits.api_body;
+    if request.uri().path().starts_with("/api/v1/courier/") {
+        limit.min(courier_wire::MAX_BODY)
+    } else {
+        limit
     }
 }
 

@@ -15,7 +15,7 @@ use uuid::Uuid;
 
 pub use advance::{Issue, Move, acknowledge, advance, deliver, issue};
 pub use row::{OrderRow, Status};
-pub use sweep::{expire, has_expired, left_in, remove_in_vain, uninstalled};
+pub use sweep::{due_to_expire, expire, left_in, remove_in_vain, uninstalled};
 
 use crate::db::{Reader, Tx};
 use crate::error::Result;
@@ -100,21 +100,30 @@ fn query(filter: &Filter) -> (String, Vec<Value<'_>>) {
     (sql, values)
 }
 
-/// The last order of a courier for the same names and the same key that was made at or after a time (epoch milliseconds) and is not in
-/// vain.
+/// The last order of a courier for the same names, the same key and under the same profile that was made at or after a time (epoch
+/// milliseconds), is not in vain, and whose certificate is not revoked.
 pub fn duplicate(
     reader: &Reader<'_>,
     courier_id: Uuid,
     names_digest: &[u8],
     key_fingerprint: Option<&[u8]>,
+    profile: &str,
     since: i64,
 ) -> Result<Option<OrderRow>> {
-    let key = key_fingerprint.map_or("key_fingerprint IS NULL", |_| "key_fingerprint = ?4");
+    let key = key_fingerprint.map_or("key_fingerprint IS NULL", |_| "key_fingerprint = ?5");
     let sql = format!(
         "SELECT {COLUMNS} FROM courier_orders WHERE courier_id = ?1 AND names_digest = ?2 AND created_at >= ?3 AND {key}
-            AND status NOT IN ('rejected', 'failed', 'cancelled', 'expired') ORDER BY created_at DESC, id DESC LIMIT 1"
+            AND profile = ?4 AND status NOT IN ('rejected', 'failed', 'cancelled', 'expired')
+            AND (certificate_id IS NULL OR NOT EXISTS
+                (SELECT 1 FROM certificates WHERE certificates.id = certificate_id AND revoked_at IS NOT NULL))
+            ORDER BY created_at DESC, id DESC LIMIT 1"
     );
-    let mut values = vec![courier_id.into(), names_digest.into(), since.into()];
+    let mut values = vec![
+        courier_id.into(),
+        names_digest.into(),
+        since.into(),
+        profile.into(),
+    ];
     values.extend(key_fingerprint.map(Value::from));
     reader.first(&sql, &values, read)
 }

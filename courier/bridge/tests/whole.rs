@@ -218,7 +218,9 @@ async fn e2e_bridge_curl_signs_in_at_the_appliance_through_either_of_two_instanc
             url: &url,
             access_token_hash: Some(&dpop::access_token_hash(token)),
             now: appliance.authority.clock().now().as_second(),
-            id: &uuid::Uuid::new_v4().to_string(), body: None, };
+            id: &uuid::Uuid::new_v4().to_string(),
+            body: None,
+        };
         let proof = dpop::build(&key, &proof, &random).unwrap();
         let headers = [format!("Authorization: DPoP {token}"), format!("DPoP: {proof}")];
         let own = ask(&bed, bridge, "/api/v1/courier/self", &headers, None);

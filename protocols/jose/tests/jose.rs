@@ -383,7 +383,9 @@ fn a_proof_is_about_one_request() {
             url: "https://A.b/c?d",
             access_token_hash: Some(&hash),
             now: 100,
-            id: "j", body: None, };
+            id: "j",
+            body: None,
+        };
         let proof = dpop::build(&key, &request, &random).unwrap();
         let expected = dpop::Expected {
             method: "POST",

@@ -3,7 +3,7 @@
 
 use std::time::Duration;
 
-use jiff::SignedDuration;
+use jiff::{SignedDuration, Timestamp};
 use pki::policy::{self, Judgement, Request};
 use pki::profile::Profile;
 use pki::{DistinguishedName, KeyAlgorithm, SubjectAltName};
@@ -299,12 +299,7 @@ impl Authority {
         let Some(most) = session.courier.record.quotas.certificates_per_day else {
             return Ok(());
         };
-        let since = self
-            .inner()
-            .clock
-            .now()
-            .saturating_sub(DAY)
-            .map_err(Error::internal)?;
+        let since = quota_since(self.inner().clock.now());
         let courier = session.courier.id;
         let read = self.inner().store.read(move |reader| {
             store::courier_orders::count_issued_since(reader, courier, since.as_millisecond())
@@ -316,6 +311,11 @@ impl Authority {
         }
         Ok(())
     }
+}
+
+/// From when on certificates count.
+pub(super) fn quota_since(now: Timestamp) -> Timestamp {
+    now.saturating_sub(DAY).unwrap_or(Timestamp::UNIX_EPOCH)
 }
 
 /// What is asked for; noted for a refusal, too.

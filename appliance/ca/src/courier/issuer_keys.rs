@@ -85,10 +85,12 @@ impl Known {
     }
 }
 
+/// The courier learns that this is no fault of its own, and not whom it is that the appliance asks.
 fn unreachable(address: &str, why: &str) -> Denial {
+    tracing::warn!(address, why, "the keys of an issuer are not there");
     Denial::Known(Error::Unavailable {
         code: "issuer_unreachable",
-        message: format!("the keys at {address} cannot be fetched: {why}"),
+        message: "the issuer of the credential cannot be asked now: try again later".to_owned(),
     })
 }
 

@@ -11,7 +11,7 @@ use uuid::Uuid;
 use super::checks::Checked;
 use super::nonce::sha256;
 use super::ordered::{
-    CourierOrder, CourierOrderRequest, FetchedCertificate, OrderFault, OrderFilter, OrderKey,
+    CourierOrder, CourierOrderRequest, FetchedCertificate, OrderFault, OrderFilter, OrderKey, OrderKind,
     OrderedCertificate,
 };
 use super::session::CourierSession;
@@ -67,7 +67,7 @@ impl Authority {
             Ok(checked) => checked,
             Err(error) => return Err(self.record_refusal(&principal, attempt, error).await),
         };
-        if let Some(duplicate) = self.duplicate_of(session, &checked).await? {
+        if let Some(duplicate) = self.duplicate_of(session, &request, &checked).await? {
             return self.order_of(duplicate).await;
         }
         let status = if session.courier.record.needs_approval {
@@ -190,6 +190,16 @@ impl Authority {
             let message = "the fingerprint is not that of the certificate of this order";
             return Err(Error::conflict("fingerprint_mismatch", message));
         }
+        match row.status {
+            Status::Installed => return self.order_of(row).await,
+            Status::Expired => {
+                return Err(Error::Gone {
+                    code: "order_expired",
+                    message: "nobody came for the order in time: place another one".to_owned(),
+                });
+            }
+            _ => {}
+        }
         let at = self.inner().clock.now();
         let entry = audit::entry(at, &session.actor(), "courier_order.install", id, audit::OK, &ack);
         let text = ack.to_string();
@@ -247,7 +257,16 @@ impl Authority {
         self.order_of(row).await
     }
 
-    async fn duplicate_of(&self, session: &CourierSession, checked: &Checked) -> Result<Option<OrderRow>> {
+    /// The order that this one repeats under another name. A renewal is never one: its courier has the certificate and wants the next.
+    async fn duplicate_of(
+        &self,
+        session: &CourierSession,
+        request: &CourierOrderRequest,
+        checked: &Checked,
+    ) -> Result<Option<OrderRow>> {
+        if request.kind == OrderKind::Renew {
+            return Ok(None);
+        }
         let since = self
             .inner()
             .clock
@@ -258,11 +277,16 @@ impl Authority {
         let Some(key) = checked.key_fingerprint() else {
             return Ok(None);
         };
-        let (courier, names) = (session.courier.id, checked.names_digest());
+        let (courier, names, profile) = (session.courier.id, checked.names_digest(), checked.profile_name());
         let read = self.inner().store.read(move |reader| {
-            store::courier_orders::duplicate(reader, courier, &names, Some(&key), since.as_millisecond())
+            let since = since.as_millisecond();
+            store::courier_orders::duplicate(reader, courier, &names, Some(&key), &profile, since)
         });
-        Ok(read.await?)
+        let validity = request.validity_days;
+        Ok(read.await?.filter(|row| {
+            let before = serde_json::from_str::<CourierOrderRequest>(&row.request);
+            before.is_ok_and(|before| before.validity_days == validity)
+        }))
     }
 
     #[expect(
@@ -335,8 +359,22 @@ impl Authority {
             &logged,
         );
         let inserted = row.clone();
+        let most = session.courier.record.quotas.certificates_per_day;
+        let since = super::checks::quota_since(at).as_millisecond();
         let change = self.change(entry, move |tx| {
-            if store::courier_orders::count_under_way(tx, inserted.courier_id)? >= UNDER_WAY {
+            let under_way = store::courier_orders::count_under_way(tx, inserted.courier_id)?;
+            // Orders that come at the same time are counted here, one after the other.
+            if let Some(most) = most {
+                let issued = store::courier_orders::count_issued_since(tx, inserted.courier_id, since)?;
+                if issued.saturating_add(under_way) >= i64::from(most) {
+                    return Err(store::Error::Conflict {
+                        constraint: format!(
+                            "the {most} certificates within 24 hours are issued or under way"
+                        ),
+                    });
+                }
+            }
+            if under_way >= UNDER_WAY {
                 return Err(store::Error::Conflict {
                     constraint: format!("{UNDER_WAY} orders of the courier are under way"),
                 });

@@ -414,7 +414,7 @@ fn ip_not_allowed() -> Error {
     )
 }
 
-fn disabled(courier: &Courier) -> Error {
+pub(super) fn disabled(courier: &Courier) -> Error {
     Error::forbidden(
         "courier_disabled",
         format!("the courier {} is {}", courier.name, courier.status),

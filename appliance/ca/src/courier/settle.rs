@@ -7,7 +7,8 @@ use store::courier_orders::Status;
 use uuid::Uuid;
 
 use super::ordered::{CourierOrder, CourierOrderRequest, OrderFault, OrderFilter};
-use super::session::CourierSession;
+use super::record::CourierStatus;
+use super::session::{self, CourierSession};
 use crate::audit;
 use crate::authority::Authority;
 use crate::error::{Error, Result};
@@ -111,13 +112,26 @@ impl Authority {
             return self.courier_order(principal, id).await;
         }
         let request: CourierOrderRequest = serde_json::from_str(&row.request).map_err(Error::internal)?;
+        if row.expires_at <= self.inner().clock.now().as_millisecond() {
+            return Err(Error::Gone {
+                code: "order_expired",
+                message: "the order waited for too long: the courier has to place another one".to_owned(),
+            });
+        }
         let courier = self.courier_by_id(row.courier_id).await?;
+        if courier.status != CourierStatus::Active {
+            return Err(session::disabled(&courier));
+        }
         let session = CourierSession::of_approved(courier);
         let mut attempt = Attempt {
             order_id: row.id,
+            action: "courier_order.approve",
             ..Attempt::default()
         };
-        let checked = self.check_courier_order(&session, &request, &mut attempt).await?;
+        let checked = match self.check_courier_order(&session, &request, &mut attempt).await {
+            Ok(checked) => checked,
+            Err(error) => return Err(self.record_refusal(principal, attempt, error).await),
+        };
         let step = self.step(&row, Status::Signing, None);
         self.advance_order(permit.actor(), "courier_order.approve", step)
             .await?;
@@ -161,23 +175,27 @@ impl Authority {
         let due = self
             .inner()
             .store
-            .read(move |reader| store::courier_orders::has_expired(reader, now.as_millisecond()));
-        if !due.await? {
-            return Ok(0);
+            .read(move |reader| store::courier_orders::due_to_expire(reader, now.as_millisecond(), BATCH));
+        let mut expired = 0;
+        for id in due.await? {
+            let actor = "chancery (courier orders)";
+            let entry = audit::entry(now, actor, "courier_order.expire", id, audit::OK, &json!({}));
+            let change = self.change(entry, move |tx| {
+                if store::courier_orders::expire(tx, id, now.as_millisecond())? {
+                    return Ok(());
+                }
+                Err(store::Error::Conflict {
+                    constraint: "the order went on meanwhile".to_owned(),
+                })
+            });
+            match change.await {
+                Ok(_) => expired += 1,
+                // It was fetched, or another server did it.
+                Err(Error::Conflict { .. }) => {}
+                Err(error) => return Err(error),
+            }
         }
-        let entry = audit::entry(
-            now,
-            "chancery (courier orders)",
-            "courier_order.expire",
-            "-",
-            audit::OK,
-            &json!({}),
-        );
-        let change = self.change(entry, move |tx| {
-            store::courier_orders::expire(tx, now.as_millisecond(), BATCH)
-        });
-        let (expired, _) = change.await?;
-        Ok(expired.len())
+        Ok(expired)
     }
 
     async fn trim_couriers(&self) -> Result<usize> {

@@ -14,6 +14,8 @@ use crate::error::{Error, Result};
 use crate::issuer::IssuerState;
 use crate::revoke::{RevokeRequest, Revoked};
 
+/// CAs above a certificate that are looked at.
+const MOST_ABOVE: usize = 8;
 /// When a courier shall look again (RFC 9773 §4.3).
 const LOOK_AGAIN: SignedDuration = SignedDuration::from_hours(6);
 /// Longest report, in octets of JSON.
@@ -205,23 +207,31 @@ impl Authority {
         if row.revoked_at.is_some() {
             return at_once("the certificate is revoked");
         }
-        let issuer = self
-            .inner()
-            .registry
-            .find(row.issuer_id)
-            .map(|issuer| issuer.entry());
-        let is_revoked = |issuer: &crate::issuer::IssuerEntry| self.revocation_of(issuer).is_some();
-        if issuer.as_ref().is_none_or(|issuer| is_revoked(issuer)) {
-            return at_once("the certificate of its CA is revoked");
-        }
-        if issuer.is_some_and(|issuer| issuer.state == IssuerState::Disabled) {
+        let find = |id| Some(self.inner().registry.find(id)?.entry());
+        let Some(issuer) = find(row.issuer_id) else {
+            return at_once("its CA is gone");
+        };
+        if issuer.state == IssuerState::Disabled {
             return at_once("its CA is switched off");
         }
-        let lifetime = row.not_after.saturating_sub(row.not_before);
+        // A certificate is worth nothing any more when one above it has ended.
+        let mut end = row.not_after;
+        let mut above = Some(issuer);
+        for _ in 0..MOST_ABOVE {
+            let Some(one) = above else { break };
+            if self.revocation_of(&one).is_some() {
+                return at_once("the certificate of a CA above it is revoked");
+            }
+            let own_end = one.certificate.as_ref().map(pki::Certificate::not_after);
+            end = own_end.map_or(end, |own| end.min(own.as_millisecond()));
+            above = one.parent.and_then(find);
+        }
+        let lifetime = end.saturating_sub(row.not_before);
+        let is_cut = end < row.not_after;
         RenewalWindow {
-            start: from_millis(row.not_after.saturating_sub(lifetime / 3)),
-            end: from_millis(row.not_after.saturating_sub(lifetime / 4)),
-            explanation: None,
+            start: from_millis(end.saturating_sub(lifetime / 3)),
+            end: from_millis(end.saturating_sub(lifetime / 4)),
+            explanation: is_cut.then(|| "a CA above it ends before it does".to_owned()),
             retry_after: LOOK_AGAIN,
         }
     }

@@ -207,6 +207,7 @@ async fn names_have_to_be_registered_allowed_and_repeated() {
     let wide = CourierRecord {
         allowed_names: serde_json::from_value(json!(["**.example.com", "*.example.org", "example.net"]))
             .unwrap(),
+        profiles: vec!["tls-server".to_owned(), "tls-client".to_owned()],
         ..record()
     };
     let host = Host::on(&bed, "web01", wide).await;
@@ -257,6 +258,17 @@ async fn names_have_to_be_registered_allowed_and_repeated() {
         "common_name_not_in_names"
     );
     assert_eq!(refused("CN=a.example.com", &[]).await.code(), "san_required");
+    // Also where a profile asks nothing of common names, and whichever of several is the other one.
+    for subject in [
+        "CN=admin,CN=a.example.com",
+        "CN=a.example.com,CN=admin",
+        "CN=admin",
+    ] {
+        let mut request = order_of(&Holder::new(), subject, &["dns:a.example.com"]);
+        request.profile = Some("tls-client".to_owned());
+        let refused = place(&bed, &session, request).await.unwrap_err();
+        assert_eq!(refused.code(), "validation_error", "{subject}: {refused}");
+    }
     assert!(
         place(
             &bed,

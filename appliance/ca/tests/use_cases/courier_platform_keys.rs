@@ -54,7 +54,9 @@ impl Bound {
             url: &format!("urn:ietf:params:oauth:jwk-thumbprint:sha-256:{thumbprint}"),
             access_token_hash: Some(&dpop::access_token_hash(self.opened.token.expose_secret())),
             now: bed.clock.now().as_second(),
-            id: &format!("proof-{}", self.proofs.get()), body: None, };
+            id: &format!("proof-{}", self.proofs.get()),
+            body: None,
+        };
         dpop::build(key, &request, &SystemRandom::new()).unwrap()
     }
 

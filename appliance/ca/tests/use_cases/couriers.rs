@@ -347,7 +347,9 @@ async fn a_bound_session_takes_each_signed_request_once() {
             url: &format!("{BASE_URL}{path}"),
             access_token_hash: Some(&jose::dpop::access_token_hash(token)),
             now,
-            id: jti, body: None, };
+            id: jti,
+            body: None,
+        };
         jose::dpop::build(key, &request, &random).unwrap()
     };
     let path = "/api/v1/courier/self";

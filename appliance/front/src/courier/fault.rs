@@ -88,6 +88,9 @@ fn of_kind(problem: &Problem) -> (StatusCode, &'static str) {
         StatusCode::FORBIDDEN => (StatusCode::FORBIDDEN, "POLICY_DENIED"),
         StatusCode::CONFLICT => (StatusCode::CONFLICT, "CONFLICT"),
         StatusCode::SERVICE_UNAVAILABLE => (StatusCode::SERVICE_UNAVAILABLE, "UNAVAILABLE"),
+        StatusCode::NOT_FOUND => (StatusCode::NOT_FOUND, "NOT_FOUND"),
+        StatusCode::TOO_MANY_REQUESTS => (StatusCode::TOO_MANY_REQUESTS, "RATE_LIMITED"),
+        other if other.is_client_error() => (other, "MALFORMED_REQUEST"),
         other => (other, "INTERNAL_ERROR"),
     }
 }
@@ -105,6 +108,9 @@ mod tests {
             ("san_required", 422, "VALIDATION_ERROR", 422),
             ("hsm_unavailable", 503, "SIGNER_UNAVAILABLE", 503),
             ("client_too_old", 410, "CLIENT_TOO_OLD", 426),
+            ("method_not_allowed", 405, "MALFORMED_REQUEST", 405),
+            ("media_type_unsupported", 415, "MALFORMED_REQUEST", 415),
+            ("too_many_clients", 429, "RATE_LIMITED", 429),
             ("store_busy", 503, "UNAVAILABLE", 503),
             ("internal_error", 500, "INTERNAL_ERROR", 500),
         ] {

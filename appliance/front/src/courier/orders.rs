@@ -264,11 +264,16 @@ async fn cancel(
     Ok(Json(answer(&order)))
 }
 
-/// 201 with a certificate; 202 with where to look again without one.
+/// 201 with a certificate; 202 with where to look again while there is none; 200 for an order that has ended without one.
 fn placed(order: &CourierOrder) -> Response {
     let body = Json(answer(order));
     if !is_waiting(order.status) {
-        return (StatusCode::CREATED, body).into_response();
+        let status = if order.certificate.is_some() {
+            StatusCode::CREATED
+        } else {
+            StatusCode::OK
+        };
+        return (status, body).into_response();
     }
     let mut response = (StatusCode::ACCEPTED, body).into_response();
     let headers = response.headers_mut();

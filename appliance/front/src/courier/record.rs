@@ -63,14 +63,14 @@ async fn report(
     Ok(StatusCode::NO_CONTENT)
 }
 
-/// The certificates of all CAs here, PEM: what a courier trusts, and what stands between. With the tag of the last answer only what has
+/// The certificates of the CAs here that are good, PEM: what a courier trusts, and what stands between. With the tag of the last answer only what has
 /// changed is told.
 #[utoipa::path(get, path = "/api/v1/courier/ca-bundle", operation_id = "courierCaBundle", tag = "courier", security(()),
     responses((status = 200, description = "Certificates", content_type = "application/x-pem-file", body = String),
         (status = 304, description = "They are those of the tag in `If-None-Match`")))]
 async fn ca_bundle(State(app): State<App>, headers: HeaderMap) -> Response {
     let mut bundle = String::new();
-    for issuer in app.authority.issuers() {
+    for issuer in app.authority.trusted_issuers() {
         bundle.extend(issuer.certificate.as_ref().map(pki::Certificate::pem));
     }
     let etag = etag(&DigestAlgorithm::Sha256.digest(bundle.as_bytes()));

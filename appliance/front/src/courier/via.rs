@@ -79,9 +79,10 @@ async fn known(app: &App, shown: &Shown, mut request: Request) -> Result<Request
 
 /// A request as it would have come from whoever sent it.
 async fn forwarded(app: &App, shown: &Shown, bridge: &Bridge, request: Request) -> Result<Request, Problem> {
+    let limit = extract::limit_of(&request, app);
     let (mut head, body) = request.into_parts();
     let to_read = Request::from_parts(head.clone(), body);
-    let body = extract::read(to_read, app.limits.api_body, app.limits.body_timeout).await?;
+    let body = extract::read(to_read, limit, app.limits.body_timeout).await?;
     let text = |name: &str| head.headers.get(name).and_then(|value| value.to_str().ok());
     let request = AttestedRequest {
         assertion: text(ASSERTION_HEADER).unwrap_or_default(),

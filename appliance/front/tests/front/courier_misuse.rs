@@ -35,7 +35,11 @@ async fn a_token_with_another_claim_is_not_let_in() {
         ("aud", json!("https://other.example"), issuer_audience_time),
         ("aud", json!([]), issuer_audience_time),
         ("aud", Value::Null, "no pinned key made the signature"),
-        ("iss", json!("https://issuer.example/"), issuer_audience_time),
+        (
+            "iss",
+            json!("https://issuer.example/"),
+            "the issuer is another one",
+        ),
         ("exp", json!(now - 100), issuer_audience_time),
         ("exp", json!(now + 2 * 24 * 3600), issuer_audience_time),
         ("nbf", json!(now + 600), issuer_audience_time),

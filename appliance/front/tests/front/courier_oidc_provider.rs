@@ -173,10 +173,10 @@ async fn e2e_courier_oidc_provider_by_discovery() {
         .await;
     let courier = site.at(host(uuid, provider.with_secret(IDENTITY)), true);
     assert_eq!(courier.verify().await.unwrap().method, "oidc_jwt");
-    // A provider that made no keys for this token: its keys are asked for anew, and it is not let in.
+    // A provider whose keys made no token of the other one: they are asked for anew, and nobody is let in.
     let impostor = Provider::start(&key).await;
-    let mut binding = provider.binding("web01", &json!("discovery"));
-    binding["issuer"] = impostor.issuer.clone().into();
+    let keys = json!({ "url": format!("{}/jwks", impostor.issuer) });
+    let binding = provider.binding("web01", &keys);
     let second = site.courier("web02", binding).await;
     let outcome = site
         .at(host(second, provider.with_secret(IDENTITY)), true)

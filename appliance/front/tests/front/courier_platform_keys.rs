@@ -59,7 +59,9 @@ impl<'a> Bound<'a> {
             url,
             access_token_hash: Some(&dpop::access_token_hash(&self.token)),
             now: self.house.authority.clock().now().as_second(),
-            id: &format!("proof-{}", self.proofs.get()), body: None, };
+            id: &format!("proof-{}", self.proofs.get()),
+            body: None,
+        };
         dpop::build(&self.key, &request, &SystemRandom::new()).unwrap()
     }
 

@@ -220,7 +220,8 @@ async fn a_proof_counts_once_and_for_its_request() {
         Reply::to(request).await
     };
     let prove = |key: &ProofKey, method: &str, host: &str, token: Option<&str>, at| {
-        key.prove(method, &format!("{host}{PATH}"), token, at).unwrap()
+        key.prove(method, &format!("{host}{PATH}"), token, None, at)
+            .unwrap()
     };
     let good = prove(&key, "GET", &here, Some(token), now());
     assert_eq!(ask("DPoP", Some(&good)).await.status, 200);

@@ -340,7 +340,9 @@ async fn a_bound_session_takes_signed_requests_alone() {
             url: &format!("{host}/api/v1/courier/orders"),
             access_token_hash: Some(&dpop::access_token_hash(token)),
             now,
-            id, body: None, };
+            id,
+            body: None,
+        };
         let proof = dpop::build(&key, &proof, &random).unwrap();
         let request = nobody.request(Method::GET, "/api/v1/courier/orders?limit=5");
         Reply::to(

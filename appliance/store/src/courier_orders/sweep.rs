@@ -31,26 +31,23 @@ pub fn uninstalled(reader: &Reader<'_>, since: i64, before: i64, limit: u32) -> 
 /// What expires when its time is over.
 const EXPIRES: &str = "status IN ('pending', 'checking', 'pending_approval', 'issued') AND expires_at <= ?1";
 
-/// Whether [`expire`] would find any.
-pub fn has_expired(reader: &Reader<'_>, now: i64) -> Result<bool> {
-    let sql = format!("SELECT 1 FROM courier_orders WHERE {EXPIRES} LIMIT 1");
-    Ok(reader.first(&sql, &[now.into()], |_| Ok(()))?.is_some())
+/// Orders for [`expire`], at most so many, the oldest first.
+pub fn due_to_expire(reader: &Reader<'_>, now: i64, most: u32) -> Result<Vec<Uuid>> {
+    let sql = format!("SELECT id FROM courier_orders WHERE {EXPIRES} ORDER BY expires_at, id LIMIT ?2");
+    reader.all(&sql, &[now.into(), i64::from(most).into()], |row| row.uuid(0))
 }
 
-/// Lets orders expire that nobody came for in time, at most so many, and removes their keys; gives which, so that each has its entry in
-/// the audit log. One that is being signed is left to whoever signs.
-pub fn expire(tx: &Tx<'_>, now: i64, most: u32) -> Result<Vec<Uuid>> {
+/// Lets an order expire that nobody came for in time, and removes its key; whether it did. One that is being signed is left to whoever
+/// signs.
+pub fn expire(tx: &Tx<'_>, id: Uuid, now: i64) -> Result<bool> {
     let sql =
-        "SELECT id FROM courier_orders WHERE status IN ('pending', 'checking', 'pending_approval', 'issued')
-        AND expires_at <= ?1 ORDER BY expires_at, id LIMIT ?2";
-    let ended = tx.all(sql, &[now.into(), i64::from(most).into()], |row| row.uuid(0))?;
-    for id in &ended {
-        let sql = "UPDATE courier_orders SET status = 'expired', updated_at = ?2 WHERE id = ?1";
-        tx.execute_later(sql, &[(*id).into(), now.into()])?;
-        let sql = "UPDATE courier_keys SET ciphertext = NULL WHERE order_id = ?1";
-        tx.execute_later(sql, &[(*id).into()])?;
+        format!("UPDATE courier_orders SET status = 'expired', updated_at = ?1 WHERE {EXPIRES} AND id = ?2");
+    if tx.execute(&sql, &[now.into(), id.into()])? == 0 {
+        return Ok(false);
     }
-    Ok(ended)
+    let sql = "UPDATE courier_keys SET ciphertext = NULL WHERE order_id = ?1";
+    tx.execute_later(sql, &[id.into()])?;
+    Ok(true)
 }
 
 /// Removes orders that ended before a time (epoch milliseconds) without a certificate, at most so many; how many. Their idempotency keys

@@ -276,24 +276,21 @@ async fn nobody_comes_for_an_order() {
         orders::advance(tx, &step(5, Status::Pending, Status::Signing))
     });
     job.await.unwrap();
-    let expire = async |most| {
-        let ended = store
-            .write(move |tx| orders::expire(tx, 700, most))
-            .await
-            .unwrap();
-        ended.into_iter().map(|id| id.as_u128()).collect::<Vec<_>>()
+    let expire = async |number, now| {
+        let job = store.write(move |tx| orders::expire(tx, id(number), now));
+        job.await.unwrap()
     };
-    let is_due = async |now| {
-        store
-            .read(move |reader| orders::has_expired(reader, now))
-            .await
-            .unwrap()
+    let due = async |now, most| {
+        let read = store.read(move |reader| orders::due_to_expire(reader, now, most));
+        let due = read.await.unwrap().into_iter();
+        due.map(|id| id.as_u128()).collect::<Vec<_>>()
     };
-    assert!(!is_due(699).await && is_due(700).await);
-    assert_eq!(expire(1).await, [1]);
-    assert_eq!(expire(9).await, [4]);
-    assert!(!is_due(700).await && is_due(701).await);
-    assert_eq!(expire(9).await, Vec::<u128>::new());
+    assert_eq!(due(699, 9).await, Vec::<u128>::new());
+    assert_eq!((due(700, 1).await, due(700, 9).await), (vec![1], vec![1, 4]));
+    assert!(!expire(1, 699).await && expire(1, 700).await && !expire(1, 700).await);
+    assert!(expire(4, 700).await);
+    assert_eq!((due(700, 9).await, due(701, 9).await), (vec![], vec![3]));
+    assert!(!expire(2, 700).await && !expire(3, 700).await && !expire(5, 700).await);
     let mut statuses = Vec::new();
     for number in 1..=5 {
         statuses.push(find(&store, number).await.unwrap().status);

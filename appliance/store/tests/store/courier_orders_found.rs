@@ -133,10 +133,12 @@ async fn the_same_names_and_key_are_found_again() {
     });
     job.await.unwrap();
     let read = store.read(|reader| {
-        let find = |of, names: u8, key: Option<&[u8]>, since| {
-            let found = orders::duplicate(reader, Uuid::from_u128(of), &[names; 32], key, since)?;
+        let under = |profile: &str, of, names: u8, key: Option<&[u8]>, since| {
+            let found = orders::duplicate(reader, Uuid::from_u128(of), &[names; 32], key, profile, since)?;
             store::Result::Ok(found.map(|row| row.id.as_u128()))
         };
+        let profile = order(1, 7).profile;
+        let find = |of, names, key: Option<&[u8]>, since| under(&profile, of, names, key, since);
         let key: &[u8] = &[5; 32];
         Ok([
             find(7, 4, Some(key), 0)?,
@@ -145,7 +147,11 @@ async fn the_same_names_and_key_are_found_again() {
             find(7, 5, Some(key), 0)?,
             find(8, 4, Some(key), 0)?,
             find(7, 4, Some(&[6; 32]), 0)?,
+            under("another", 7, 4, Some(key), 0)?,
         ])
     });
-    assert_eq!(read.await.unwrap(), [Some(3), Some(2), None, None, None, None]);
+    assert_eq!(
+        read.await.unwrap(),
+        [Some(3), Some(2), None, None, None, None, None]
+    );
 }

@@ -57,7 +57,9 @@ impl ProofKey {
             url,
             access_token_hash: hash.as_deref(),
             now: now.as_second(),
-            id: &Uuid::new_v4().to_string(), body, };
+            id: &Uuid::new_v4().to_string(),
+            body,
+        };
         dpop::build(&self.key, &request, &SystemRandom::new()).map_err(|_| ProofFault)
     }
 }
@@ -105,7 +107,10 @@ mod tests {
         // SHA-256 of "token".
         assert_eq!(claims["ath"], "PEaenWxYddN6Q_NT1PiOYfz4EsZu7jRXRlpAsNpBU-A");
         // SHA-256 of "{}".
-        assert_eq!(claims["body_sha256"], "RBNvo1WzZ4oRRq0W9-hknpT7T8If536DEMBg9hyq_4o");
+        assert_eq!(
+            claims["body_sha256"],
+            "RBNvo1WzZ4oRRq0W9-hknpT7T8If536DEMBg9hyq_4o"
+        );
         let mut point = vec![4];
         for coordinate in ["x", "y"] {
             let text = header["jwk"][coordinate].as_str().unwrap();
@@ -120,7 +125,10 @@ mod tests {
     fn every_proof_and_every_key_is_another() {
         let key = ProofKey::generate().unwrap();
         let now = Timestamp::from_second(1_800_000_000).unwrap();
-        let proof = || key.prove("GET", "https://ca.example.test/", None, None, now).unwrap();
+        let proof = || {
+            key.prove("GET", "https://ca.example.test/", None, None, now)
+                .unwrap()
+        };
         assert_ne!(proof(), proof());
         assert_ne!(key.thumbprint(), ProofKey::generate().unwrap().thumbprint());
         assert_eq!(URL_SAFE_NO_PAD.decode(key.thumbprint()).unwrap().len(), 32);

@@ -178,7 +178,13 @@ impl Client {
         }
         if let Some(key) = pass.proof {
             let token = pass.token.map(|(_, token)| token.expose());
-            let proof = key.prove(call.method.as_str(), shown, token, call.body.as_ref().map(|body| body.as_slice()), self.clock().now())?;
+            let proof = key.prove(
+                call.method.as_str(),
+                shown,
+                token,
+                call.body.as_ref().map(|body| body.as_slice()),
+                self.clock().now(),
+            )?;
             headers.insert(DPOP, secret(&proof)?);
         }
         Ok(headers)

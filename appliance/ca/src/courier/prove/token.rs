@@ -10,6 +10,7 @@ use super::{Proved, Shown, Whom, first_right};
 use crate::authority::Authority;
 use crate::courier::binding::{Binding, KeySource, SpiffeBinding, TokenBinding, is_of_a_cloud};
 use crate::courier::credential::Credential;
+use crate::courier::method::Method;
 use crate::courier::platform::THUMBPRINT_URI;
 use crate::courier::session::Denial;
 
@@ -47,7 +48,7 @@ impl Authority {
             tenant_id,
             resource,
             role_arn,
-            ..
+            method,
         } = shown
         else {
             return Err(Denial::Unknown("no token was shown"));
@@ -65,6 +66,10 @@ impl Authority {
         if wanted.role_arn.is_some() && *role_arn != wanted.role_arn {
             return Err(Denial::Unknown("the role that is named is another one"));
         }
+        // Whoever does not even know the issuer is told nothing about it, not by waiting for it either.
+        if !says_issuer(token, &wanted.issuer) {
+            return Err(Denial::Unknown("the issuer is another one"));
+        }
         let claims = self.verified_claims(token, &wanted.issuer, &wanted.keys).await?;
         self.check_claims(&claims, Some(&wanted.issuer), &wanted.audiences)?;
         let is_of_cloud = claims.audiences().iter().any(|audience| is_of_a_cloud(audience));
@@ -77,11 +82,13 @@ impl Authority {
         if wanted.subject.as_ref().is_some_and(|wanted| *wanted != subject) {
             return Err(Denial::Unknown("the subject is another one"));
         }
-        let tenant = wanted
-            .tenant_id
-            .as_ref()
-            .map(|tenant| Value::from(tenant.as_str()));
-        if tenant.is_some_and(|tenant| claims.claim("tid") != Some(&tenant)) {
+        // Entra names the tenant in its tokens. A cluster whose token is shown as it is knows of none: what the courier says is all there is.
+        let is_named = *method == Method::AzureArc || is_of_entra(&wanted.issuer);
+        let named = match claims.claim("tid") {
+            None if !is_named => tenant_id.as_deref(),
+            named => named.and_then(Value::as_str),
+        };
+        if wanted.tenant_id.is_some() && named != wanted.tenant_id.as_deref() {
             return Err(Denial::Unknown("the tenant of the token is another one"));
         }
         let differs = wanted
@@ -178,6 +185,31 @@ impl Authority {
             .check(&expected)
             .map_err(|_| Denial::Unknown("issuer, audience or time of the token is not right"))
     }
+}
+
+/// Whether an issuer is Microsoft Entra ID, in one of its clouds.
+fn is_of_entra(issuer: &str) -> bool {
+    let host = issuer.strip_prefix("https://").unwrap_or_default();
+    let host = host.split('/').next().unwrap_or_default();
+    [
+        "sts.windows.net",
+        "login.microsoftonline.com",
+        "login.microsoftonline.us",
+        "login.partner.microsoftonline.cn",
+        "sts.chinacloudapi.cn",
+    ]
+    .contains(&host)
+}
+
+/// Whether a token says that it is from an issuer. Nothing is proved by that.
+fn says_issuer(token: &str, issuer: &str) -> bool {
+    #[derive(serde::Deserialize)]
+    struct Said {
+        iss: String,
+    }
+    let said = Jws::parse(token).ok();
+    let said = said.and_then(|jws| serde_json::from_slice::<Said>(jws.unverified_payload()).ok());
+    said.is_some_and(|said| said.iss == issuer)
 }
 
 /// Whether a token names the key of the session: as its confirmation (RFC 7800 §3.1), or as one of those it is for, by the thumbprint URI
