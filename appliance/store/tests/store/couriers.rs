@@ -43,7 +43,7 @@ pub(crate) fn session(number: u8, of: u128, method: &str) -> SessionRow {
         method: method.to_owned(),
         credential_id: Some(Uuid::from_u128(u128::from(number))),
         thumbprint: number.is_multiple_of(2).then(|| vec![9; 32]),
-        is_key_own: number % 2 == 0,
+        is_key_own: number.is_multiple_of(2),
         source: "192.0.2.0/24".to_owned(),
         created_at: 30,
         expires_at: 100 + i64::from(number),

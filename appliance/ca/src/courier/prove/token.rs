@@ -220,8 +220,7 @@ fn names_key(claims: &Claims, key: Option<&[u8; 32]>) -> bool {
     };
     let confirmed = claims.claim("cnf").and_then(|cnf| cnf.get("jkt"));
     let audience = format!("{THUMBPRINT_URI}{thumbprint}");
-    confirmed.and_then(Value::as_str) == Some(&thumbprint)
-        || claims.audiences().iter().any(|one| *one == audience)
+    confirmed.and_then(Value::as_str) == Some(&thumbprint) || claims.audiences().contains(&audience)
 }
 
 /// The claims, when one of the keys made the signature.
