@@ -28,6 +28,7 @@ mod settings;
 mod settle;
 mod status;
 mod wanted;
+mod watch;
 
 use std::sync::OnceLock;
 
@@ -56,6 +57,7 @@ pub use session::{Authentication, ClientFacts, CourierSession, OpenedSession};
 pub use settings::CourierSettings;
 pub use settle::Settled;
 pub use status::{CertificateStanding, CertificateState, CourierProfile, CourierView, RenewalWindow};
+pub use watch::{Alarm, AlarmFilter, Watched};
 
 /// What is shared by all requests of couriers: keys of others, and a few things that are made once.
 #[derive(Debug)]

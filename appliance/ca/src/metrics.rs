@@ -37,6 +37,7 @@ pub struct Metrics {
     issued: IntCounterVec,
     refused: IntCounterVec,
     courier_authentications: IntCounterVec,
+    alarms: IntGaugeVec,
     revoked: IntCounterVec,
     orphans: IntCounter,
     changes: ChangesMetrics,
@@ -119,6 +120,7 @@ impl Metrics {
             )?,
             refused: make.counters("certificates_refused_total", "Orders refused, by code", &["code"])?,
             courier_authentications: courier_authentications(&make)?,
+            alarms: alarms(&make)?,
             revoked: make.counters(
                 "certificates_revoked_total",
                 "Certificates revoked or put on hold",
@@ -188,6 +190,11 @@ impl Metrics {
 
     pub(crate) fn issued(&self, issuer: &str, profile: &str) {
         self.issued.with_label_values(&[issuer, profile]).inc();
+    }
+
+    /// How many alarms of a kind last.
+    pub(crate) fn alarms_open(&self, kind: &str, count: i64) {
+        self.alarms.with_label_values(&[kind]).set(count);
     }
 
     pub(crate) fn courier_authenticated(&self, method: &str, outcome: &str) {
@@ -268,6 +275,10 @@ fn courier_authentications(make: &Maker<'_>) -> prometheus::Result<IntCounterVec
         "Attempts of couriers to authenticate, by method and outcome",
         &["method", "outcome"],
     )
+}
+
+fn alarms(make: &Maker<'_>) -> prometheus::Result<IntGaugeVec> {
+    make.gauges("alarms_open", "Alarms that last, by kind", &["kind"])
 }
 
 struct Maker<'a>(&'a Registry);

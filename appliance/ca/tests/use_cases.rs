@@ -24,6 +24,8 @@ mod ceremony;
 mod ceremony_forged;
 #[path = "use_cases/clock.rs"]
 mod clock;
+#[path = "use_cases/courier_alarms.rs"]
+mod courier_alarms;
 #[path = "use_cases/courier_credentials.rs"]
 mod courier_credentials;
 #[path = "use_cases/courier_host.rs"]

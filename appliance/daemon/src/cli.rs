@@ -1,5 +1,6 @@
 //! The command line: one file a subcommand. Management subcommands are clients of the running server's API.
 
+mod alarm;
 mod api_token;
 mod audit;
 mod backup;
@@ -103,6 +104,9 @@ enum Command {
     /// Bridges, through which couriers come from other network segments.
     #[command(subcommand)]
     Bridge(bridge::Command),
+    /// Alarms: certificates that are in use nowhere, couriers that are not heard of.
+    #[command(subcommand)]
+    Alarm(alarm::Command),
     /// Key ceremonies: plans, approvals, transcripts. Works without the server, on a machine of its own.
     #[command(subcommand)]
     Ceremony(Box<ceremony::Command>),
@@ -168,6 +172,7 @@ fn run(cli: Cli) -> Result<ExitCode> {
         Command::Courier(command) => done(runtime("work")?.block_on(courier::run(&place, *command))),
         Command::Domain(command) => done(runtime("work")?.block_on(domain::run(&place, command))),
         Command::Policy(command) => done(runtime("work")?.block_on(policy::run(&place, command))),
+        Command::Alarm(command) => done(runtime("work")?.block_on(alarm::run(&place, command))),
         Command::Bridge(command) => done(runtime("work")?.block_on(bridge::run(&place, command))),
         Command::Ceremony(command) => runtime("work")?.block_on(ceremony::run(&place, *command)),
         Command::Cert(command) => done(runtime("work")?.block_on(cert::run(&place, command))),

@@ -1,5 +1,6 @@
 //! The handlers of the REST API, one file per noun; each parses, calls one use case, renders.
 
+pub(crate) mod alarms;
 pub(crate) mod api_tokens;
 pub(crate) mod audit;
 mod batch;

@@ -65,6 +65,7 @@ fn routes() -> OpenApiRouter<App> {
         .merge(admin::policies::routes())
         .merge(admin::courier_orders::routes())
         .merge(admin::bridges::routes())
+        .merge(admin::alarms::routes())
         .merge(courier::routes())
         .routes(routes!(document))
 }

@@ -10,6 +10,7 @@ mod audit_witness;
 mod changes_trim;
 mod clock_mark;
 mod courier_settle;
+mod courier_watch;
 mod crl_schedule;
 mod issuer_documents;
 mod job;
@@ -38,6 +39,7 @@ pub static JOBS: &[Job] = &[
     token_health::JOB,
     orphan_sweep::JOB,
     courier_settle::JOB,
+    courier_watch::JOB,
     responder_renewal::JOB,
     crl_schedule::JOB,
     ocsp_refresh::JOB,

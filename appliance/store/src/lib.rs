@@ -8,6 +8,7 @@
 //! The schema is in `migrations/<database>/V<number>__<what>.sql`. A number means the same in the folder of every database,
 //! and a migration leaves the schema usable for the program version before it.
 
+pub mod alarms;
 pub mod audit;
 pub mod audit_tree;
 pub mod bridges;

@@ -2,6 +2,7 @@
 //!
 //! A test holds this against the schema of both databases, so that a migration that forgets it is found.
 
+mod alarms;
 mod bridges;
 mod couriers;
 
@@ -285,6 +286,7 @@ pub const TABLES: &[Table] = &[
     couriers::USED_ONCE,
     bridges::BRIDGES,
     bridges::CERTIFICATES,
+    alarms::ALARMS,
 ];
 
 /// Tables whose rows mean something to servers at work alone, and are not carried over. Nor is what must not come back with a backup:

@@ -16,6 +16,10 @@ pub struct CourierSettings {
     pub attempts_per_courier: u32,
     /// Attempts to authenticate per minute and address.
     pub attempts_per_address: u32,
+    /// How long a courier may take to say that a certificate is in use, before that raises an alarm.
+    pub acknowledge_within: Duration,
+    /// How long a courier may not be seen, before that raises an alarm.
+    pub silent_after: Duration,
     /// How keys of others are fetched; only pinned ones count when absent.
     pub fetch_document: Option<DocumentFetch>,
 }
@@ -28,6 +32,8 @@ impl CourierSettings {
             session_lifetime: Duration::from_hours(1),
             attempts_per_courier: 30,
             attempts_per_address: 600,
+            acknowledge_within: Duration::from_hours(1),
+            silent_after: Duration::from_hours(36),
             fetch_document: None,
         }
     }

@@ -24,8 +24,7 @@ const KEPT: SignedDuration = SignedDuration::from_hours(30 * 24);
 const CLOCKS_APART: SignedDuration = SignedDuration::from_mins(10);
 /// How much is done in one transaction.
 const BATCH: u32 = 500;
-/// A certificate that was not acknowledged after so long raises an alarm, for a while.
-const UNACKNOWLEDGED: SignedDuration = SignedDuration::from_hours(1);
+/// For how long certificates that were not acknowledged are listed.
 const ALARM_LASTS: SignedDuration = SignedDuration::from_hours(7 * 24);
 
 /// What was settled.
@@ -54,7 +53,8 @@ impl Authority {
     pub async fn uninstalled_orders(&self, principal: &Principal, limit: u32) -> Result<Vec<CourierOrder>> {
         permit::check_reads_couriers(principal)?;
         let now = self.inner().clock.now();
-        let before = back(now, UNACKNOWLEDGED).as_millisecond();
+        let within = SignedDuration::try_from(self.inner().settings.couriers.acknowledge_within);
+        let before = back(now, within.unwrap_or(SignedDuration::MAX)).as_millisecond();
         let since = back(now, ALARM_LASTS).as_millisecond();
         let limit = limit.clamp(1, BATCH);
         let read = self
@@ -214,6 +214,6 @@ impl Authority {
     }
 }
 
-fn back(now: Timestamp, by: SignedDuration) -> Timestamp {
+pub(super) fn back(now: Timestamp, by: SignedDuration) -> Timestamp {
     now.saturating_sub(by).unwrap_or(Timestamp::UNIX_EPOCH)
 }

@@ -227,8 +227,9 @@ impl Api {
     pub(crate) async fn all(&self, path: &str) -> Result<Value> {
         let mut items = Vec::new();
         let mut next = String::new();
+        let with = if path.contains('?') { '&' } else { '?' };
         loop {
-            let mut page = self.get(&format!("{path}?limit=1000{next}")).await?;
+            let mut page = self.get(&format!("{path}{with}limit=1000{next}")).await?;
             if let Some(Value::Array(more)) = page.pointer_mut("/items").map(Value::take) {
                 items.extend(more);
             }

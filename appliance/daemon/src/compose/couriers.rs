@@ -29,6 +29,8 @@ pub(super) fn couriers(config: &Config) -> Result<CourierSettings, ConfigError> 
         session_lifetime: Duration::from_mins(u64::from(own.session_minutes)),
         attempts_per_courier: own.attempts_per_courier,
         attempts_per_address: own.attempts_per_address,
+        acknowledge_within: Duration::from_mins(u64::from(own.acknowledge_within_minutes)),
+        silent_after: Duration::from_hours(u64::from(own.silent_after_hours)),
         fetch_document: fetch,
         ..CourierSettings::new(own.identity.as_deref().unwrap_or(&config.public.base_url))
     })

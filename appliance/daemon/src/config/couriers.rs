@@ -6,6 +6,10 @@ use serde::{Deserialize, Serialize};
 
 /// Longest session: a day.
 const MOST_MINUTES: u32 = 24 * 60;
+/// The hours after which a courier may be called silent: it asks once a day at the most, when it is started every twelve hours.
+const LEAST_HOURS: u32 = 26;
+/// A year.
+const MOST_HOURS: u32 = 366 * 24;
 /// Most attempts that can be set.
 const MOST_ATTEMPTS: u32 = 1_000_000;
 
@@ -21,6 +25,10 @@ pub(crate) struct Couriers {
     pub(crate) attempts_per_courier: u32,
     /// Attempts to sign in per minute and address.
     pub(crate) attempts_per_address: u32,
+    /// Minutes within which a courier says that a certificate is in use.
+    pub(crate) acknowledge_within_minutes: u32,
+    /// Hours that a courier may not be seen.
+    pub(crate) silent_after_hours: u32,
     /// Whether keys are fetched from issuers.
     pub(crate) fetch_keys: bool,
     /// Authorities (PEM) that may certify issuers.
@@ -34,6 +42,8 @@ impl Default for Couriers {
             session_minutes: 60,
             attempts_per_courier: 30,
             attempts_per_address: 600,
+            acknowledge_within_minutes: 60,
+            silent_after_hours: 36,
             fetch_keys: true,
             tls_roots: None,
         }
@@ -71,6 +81,16 @@ impl Couriers {
             if !(1..=most).contains(&value) {
                 problems.push((key, format!("1 to {most}")));
             }
+        }
+        if !(1..=MOST_MINUTES).contains(&self.acknowledge_within_minutes) {
+            problems.push((
+                "couriers.acknowledge_within_minutes",
+                format!("1 to {MOST_MINUTES}"),
+            ));
+        }
+        if !(LEAST_HOURS..=MOST_HOURS).contains(&self.silent_after_hours) {
+            let why = format!("{LEAST_HOURS} to {MOST_HOURS}: a courier with nothing to do asks once a day");
+            problems.push(("couriers.silent_after_hours", why));
         }
         problems
     }

@@ -236,6 +236,15 @@ pub(super) const TEXTS: &[(&str, &str)] = &[
         "Attempts to sign in per minute and address (IPv6: per network of 64 bits), over all servers.",
     ),
     (
+        "couriers.acknowledge_within_minutes",
+        "Minutes within which a courier says that a certificate is in use; later that raises the alarm `issued_not_installed`.",
+    ),
+    (
+        "couriers.silent_after_hours",
+        "Hours that a courier may not be seen before that raises the alarm `silent_courier`; 26 at least, as one with nothing to do asks \
+         once a day.",
+    ),
+    (
         "couriers.fetch_keys",
         "Whether the keys of issuers are fetched where a credential says so (OpenID Connect Discovery, key sets, SPIFFE bundle endpoints). \
          `false` where nobody may be asked: then only credentials with keys of their own let anybody in.",

@@ -2,6 +2,8 @@
 
 pub(crate) const ON_SERVER: bool = true;
 
+#[path = "alarms.rs"]
+mod alarms;
 #[path = "audit.rs"]
 mod audit;
 #[path = "audit_tree.rs"]

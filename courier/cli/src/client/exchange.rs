@@ -1,5 +1,7 @@
 //! Making a call: which address is asked, how often, and how much of an answer is read.
 
+use std::sync::OnceLock;
+
 use courier_wire::Secret;
 use reqwest::header::{
     ACCEPT, AUTHORIZATION, CONTENT_TYPE, HOST, HeaderMap, HeaderName, HeaderValue, IF_NONE_MATCH,
@@ -32,7 +34,9 @@ pub(super) struct Pass<'a> {
 /// The client towards the appliance.
 #[derive(Debug)]
 pub struct Client {
-    lines: Vec<Line>,
+    endpoints: Vec<Endpoint>,
+    /// Made when somebody is asked: reading the roots of the system is most of what a run with nothing to do would cost.
+    lines: OnceLock<Vec<Line>>,
     settings: Settings,
 }
 
@@ -52,16 +56,31 @@ impl Client {
                 "tls_server_name and proxy do not go together: the proxy would be told that name".to_owned(),
             ));
         }
-        let tls = trust::towards_appliance(&settings).map_err(|fault| Fault::Setting(fault.to_string()))?;
-        let lines = std::iter::once(&settings.base_url)
-            .chain(&settings.fallback_urls)
-            .map(|url| {
-                let endpoint = Endpoint::new(url, name)?;
-                let http = http(&settings, &endpoint, tls.clone())?;
-                Ok(Line { endpoint, http })
+        let urls = std::iter::once(&settings.base_url).chain(&settings.fallback_urls);
+        let endpoints = urls.map(|url| Endpoint::new(url, name));
+        Ok(Self {
+            endpoints: endpoints.collect::<Result<_, Fault>>()?,
+            lines: OnceLock::new(),
+            settings,
+        })
+    }
+
+    /// The addresses with what speaks to them.
+    fn lines(&self) -> Result<&[Line], Fault> {
+        if let Some(lines) = self.lines.get() {
+            return Ok(lines);
+        }
+        let tls =
+            trust::towards_appliance(&self.settings).map_err(|fault| Fault::Setting(fault.to_string()))?;
+        let lines = self.endpoints.iter().map(|endpoint| {
+            let http = http(&self.settings, endpoint, tls.clone())?;
+            Ok(Line {
+                endpoint: endpoint.clone(),
+                http,
             })
-            .collect::<Result<_, Fault>>()?;
-        Ok(Self { lines, settings })
+        });
+        let lines = lines.collect::<Result<_, Fault>>()?;
+        Ok(self.lines.get_or_init(|| lines))
     }
 
     /// The clock that the calls go by.
@@ -103,7 +122,7 @@ impl Client {
     /// One try: the addresses in order, another one only when there is no connection to the one before.
     async fn once(&self, call: &Call, pass: Pass<'_>) -> Result<Answer, Fault> {
         let mut last = None;
-        for line in &self.lines {
+        for line in self.lines()? {
             match self.ask(line, call, pass).await {
                 Err(fault @ Fault::Unreachable { .. }) => {
                     tracing::debug!(%fault, "the next address is tried");
