@@ -70,7 +70,7 @@ impl Site {
             has_proof: true,
             hostname: rustix::system::uname().nodename().to_string_lossy().into_owned(),
         };
-        site.courier = Some(Courier::new(client, principal)?);
+        site.courier = Some(Courier::new(client, principal));
         Ok(site)
     }
 

@@ -126,7 +126,7 @@ impl Site {
             has_proof,
             hostname: "web01".to_owned(),
         };
-        Courier::new(Client::new(settings).unwrap(), principal).unwrap()
+        Courier::new(Client::new(settings).unwrap(), principal)
     }
 
     /// A file with this text.

@@ -61,7 +61,6 @@ impl Principal {
 pub struct Courier {
     client: Client,
     principal: Principal,
-    proof: Option<ProofKey>,
     identity: OnceCell<String>,
     session: Mutex<Option<Arc<Session>>>,
 }
@@ -71,19 +70,19 @@ pub struct Courier {
 struct Session {
     word: &'static str,
     token: Secret,
+    /// The key that it is bound to, made for it.
+    proof: Option<ProofKey>,
 }
 
 impl Courier {
     /// A courier that has not signed in yet.
-    pub fn new(client: Client, principal: Principal) -> Result<Self, Fault> {
-        let proof = principal.has_proof.then(ProofKey::generate).transpose()?;
-        Ok(Self {
+    pub fn new(client: Client, principal: Principal) -> Self {
+        Self {
             client,
             principal,
-            proof,
             identity: OnceCell::new(),
             session: Mutex::new(None),
-        })
+        }
     }
 
     /// Signs in.
@@ -109,7 +108,7 @@ impl Courier {
     /// The session's word for whom a key is to be encrypted to (`recipient_proof`). It counts once.
     pub async fn vouch_for(&self, recipient: &Recipient) -> Result<String, Fault> {
         let session = self.current(None).await?;
-        let Some(proof) = &self.proof else {
+        let Some(proof) = &session.proof else {
             return Err(Fault::Setting(
                 "a key of the appliance needs a session with a key of its own".to_owned(),
             ));
@@ -154,7 +153,7 @@ impl Courier {
     async fn within(&self, session: &Session, call: &Call) -> Result<Answer, Fault> {
         let pass = Pass {
             token: Some((session.word, &session.token)),
-            proof: self.proof.as_ref(),
+            proof: session.proof.as_ref(),
         };
         self.client.perform_with(call, pass).await
     }
@@ -174,7 +173,8 @@ impl Courier {
     }
 
     async fn open_session(&self) -> Result<Session, Fault> {
-        let thumbprint = self.proof.as_ref().map(ProofKey::thumbprint);
+        let proof = self.principal.has_proof.then(ProofKey::generate).transpose()?;
+        let thumbprint = proof.as_ref().map(ProofKey::thumbprint);
         let context = Context {
             uuid: self.principal.uuid,
             environment: self.principal.environment.as_ref(),
@@ -188,7 +188,7 @@ impl Courier {
             uuid: self.principal.uuid.to_string(),
             method: self.principal.method.name().to_owned(),
             credential: credential(presented),
-            proof_key: self.proof.as_ref().map(ProofKey::jwk),
+            proof_key: proof.as_ref().map(ProofKey::jwk),
             client: Some(self.principal.program()),
         };
         let mut call = Call::post("/api/v1/courier/auth", &request)?;
@@ -198,7 +198,7 @@ impl Courier {
         }
         let pass = Pass {
             token: None,
-            proof: self.proof.as_ref(),
+            proof: proof.as_ref(),
         };
         let opened: Opened = self.client.perform_with(&call, pass).await?.json()?;
         let malformed = |reason: &str| Fault::Malformed {
@@ -208,7 +208,7 @@ impl Courier {
         // A hop that took the proof key out of the request shows here.
         let word = match (
             opened.session.token_type.to_ascii_lowercase().as_str(),
-            &self.proof,
+            &proof,
         ) {
             ("dpop", Some(_)) => "DPoP",
             ("bearer", None) => "Bearer",
@@ -218,6 +218,7 @@ impl Courier {
         Ok(Session {
             word,
             token: token.ok_or_else(|| malformed("the session has no token"))?,
+            proof,
         })
     }
 }

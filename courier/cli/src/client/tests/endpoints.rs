@@ -97,7 +97,7 @@ fn courier(bed: &Bed) -> Courier {
         has_proof: true,
         hostname: "web01".to_owned(),
     };
-    Courier::new(Client::new(settings(&bed.url())).unwrap(), principal).unwrap()
+    Courier::new(Client::new(settings(&bed.url())).unwrap(), principal)
 }
 
 fn ack() -> Ack {

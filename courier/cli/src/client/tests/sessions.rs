@@ -39,7 +39,7 @@ fn courier(bed: &Bed, method: Method, surroundings: Surroundings, has_proof: boo
         has_proof,
         hostname: "web01".to_owned(),
     };
-    Courier::new(Client::new(settings).unwrap(), principal).unwrap()
+    Courier::new(Client::new(settings).unwrap(), principal)
 }
 
 fn opened(token: &str, kind: &str) -> Reply {
