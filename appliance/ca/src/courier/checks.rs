@@ -59,6 +59,17 @@ pub struct Preflight {
     pub warnings: Vec<OrderWarning>,
 }
 
+impl Replaced {
+    /// Whether it has all names that are wanted, under the same profile.
+    fn covers(&self, wanted: &Wanted, profile: &Profile) -> bool {
+        let Ok(certificate) = pki::Certificate::from_der(&self.certificate.der) else {
+            return false;
+        };
+        let names = certificate.subject_alt_names().unwrap_or_default();
+        self.certificate.profile == profile.name && wanted.names.iter().all(|name| names.contains(name))
+    }
+}
+
 impl Checked {
     /// The names as they are told.
     pub(super) fn names(&self) -> Vec<String> {
@@ -278,9 +289,12 @@ impl Authority {
         let most = Duration::from_secs(profile.max_ttl.as_seconds());
         let validity = validity.min(most);
         let request = Request {
-            action: match request.kind {
-                OrderKind::Issue => policy::Action::Generate,
-                OrderKind::Renew => policy::Action::Renew,
+            // What asks for more than it replaces is no renewal.
+            action: match replaces {
+                Some(replaced) if request.kind == OrderKind::Renew && replaced.covers(wanted, profile) => {
+                    policy::Action::Renew
+                }
+                _ => policy::Action::Generate,
             },
             names: &wanted.names,
             subject: &wanted.subject,

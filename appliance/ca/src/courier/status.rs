@@ -12,6 +12,7 @@ use crate::certificates::{CertRef, reason_of};
 use crate::clock::from_millis;
 use crate::error::{Error, Result};
 use crate::issuer::IssuerState;
+use crate::principal::Scope;
 use crate::revoke::{RevokeRequest, Revoked};
 
 /// CAs above a certificate that are looked at.
@@ -135,7 +136,10 @@ impl Authority {
             reason,
             invalidity_date: None,
         };
-        self.revoke(&session.principal(), request).await
+        // Its record may no longer have the profile; the certificate is its own all the same.
+        let mut principal = session.principal();
+        principal.profiles = Scope::Only([row.profile].into());
+        self.revoke(&principal, request).await
     }
 
     /// Notes what a courier says of its runs.

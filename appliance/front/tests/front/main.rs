@@ -8,6 +8,7 @@
     reason = "a test says what broke by panicking"
 )]
 
+mod alarms;
 mod api_tokens;
 mod audit;
 mod batch;

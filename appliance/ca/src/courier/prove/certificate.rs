@@ -219,7 +219,7 @@ impl Authority {
             anchors.extend(Certificate::parse_all(pem.as_bytes()).unwrap_or_default());
         }
         if let Some(name) = &wanted.issuer {
-            let all = self.issuers();
+            let all = self.trusted_issuers();
             let named = all.iter().filter(|issuer| issuer.name == *name);
             anchors.extend(named.filter_map(|issuer| issuer.certificate.clone()));
         }
@@ -254,6 +254,14 @@ impl Authority {
     /// Whether a certificate of a CA of ours is revoked.
     pub(crate) fn is_revoked_here(&self, certificate: &Certificate) -> bool {
         let issuers = self.inner().registry.all();
+        // A CA of ours may be revoked by one above it that is not here.
+        let is_ended = issuers.iter().map(|issuer| issuer.entry()).any(|entry| {
+            let own = entry.certificate.as_ref();
+            own.is_some_and(|own| own.der() == certificate.der()) && self.revocation_of(&entry).is_some()
+        });
+        if is_ended {
+            return true;
+        }
         let issued = |issuer: &crate::issuer::Issuer| {
             let entry = issuer.entry();
             entry
