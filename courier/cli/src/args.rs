@@ -149,6 +149,12 @@ pub enum Command {
         #[arg(value_name = "KIND")]
         kind: Option<String>,
     },
+    /// Look for certificates on this host, whoever put them there, and tell the appliance of them
+    Discover {
+        /// A folder to look in, in place of those of the file; may be repeated
+        #[arg(long, value_name = "DIR")]
+        dir: Vec<PathBuf>,
+    },
     /// Write the files on disk in another form
     Export {
         /// The form; `jks` is a PKCS#12 file that Java reads as its key store

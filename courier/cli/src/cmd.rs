@@ -4,6 +4,7 @@ mod api;
 mod certificates;
 mod console;
 mod deploy;
+mod discover;
 mod doctor;
 mod export;
 mod init;
@@ -129,6 +130,7 @@ async fn for_file(arguments: &Arguments, file: &Path, console: Console, watch: &
         api,
         auth,
         certificates,
+        mut discovery,
         ..
     } = settings;
     let chosen = match chosen(certificates, global) {
@@ -139,7 +141,19 @@ async fn for_file(arguments: &Arguments, file: &Path, console: Console, watch: &
         Ok(site) => site,
         Err(failure) => return ended(console, file, Err(failure)),
     };
-    let code = at_site(&command, global, &site, &chosen, console, watch).await;
+    let code = match &command {
+        Command::Discover { dir } => {
+            if !dir.is_empty() {
+                discovery.directories.clone_from(dir);
+            }
+            let done = discover::discover(console, &site, &discovery, &chosen, global.dry_run).await;
+            ended(console, file, done)
+        }
+        _ => at_site(&command, global, &site, &chosen, console, watch).await,
+    };
+    if matches!(command, Command::Run) && !global.dry_run {
+        discover::once_a_day(&site, &discovery, &chosen).await;
+    }
     site.leave().await;
     code
 }
@@ -203,8 +217,9 @@ async fn at_site(
         } => export::export(console, chosen, *format, out, password_file.as_deref(), *legacy),
         Command::Order(order) => order::perform(console, site, order, global.wait).await,
         Command::Trust { out } => trust::fetch(console, site, out.as_deref()).await,
-        // These were done before a file was read.
-        Command::ValidateConfig { .. }
+        // These were done before.
+        Command::Discover { .. }
+        | Command::ValidateConfig { .. }
         | Command::Completions { .. }
         | Command::Man { .. }
         | Command::Init { .. }

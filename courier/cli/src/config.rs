@@ -6,6 +6,7 @@
 mod api;
 mod auth;
 mod certificate;
+mod discovery;
 mod fault;
 mod field;
 mod key;
@@ -98,6 +99,7 @@ pub fn parse(
         auth::add_installed(auth, &certificates);
     }
     let logging = logging::read(&root);
+    let discovery = discovery::read(&root);
     reading.finish(|warnings| Settings {
         path: origin.path.to_path_buf(),
         api: api.connection,
@@ -105,6 +107,7 @@ pub fn parse(
         auth,
         certificates,
         logging,
+        discovery,
         warnings,
     })
 }

@@ -11,6 +11,7 @@ pub mod client;
 pub mod cmd;
 pub mod config;
 pub mod decide;
+pub mod discover;
 pub mod export;
 pub mod failure;
 pub mod hook;

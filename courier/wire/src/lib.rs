@@ -6,6 +6,7 @@
 mod bridge;
 mod certificate;
 mod code;
+mod discovery;
 mod order;
 mod secret;
 mod sign_in;
@@ -19,6 +20,7 @@ pub use certificate::{
     Window,
 };
 pub use code::{Code, Detail, Envelope, Reasons};
+pub use discovery::{DiscoveryAnswer, DiscoveryPage, FoundCertificate, FoundPlace, ScanCounts};
 pub use order::{
     Ack, AckFile, AckHook, Certificate, KeyAnswer, KeySpec, Order, OrderAnswer, OrderError, OrderRequest,
     Orders, Preflight, Replaced, RequestedBy, Sans, Subject, Warning,
@@ -35,6 +37,12 @@ pub const MAX_BODY: usize = 64 * 1024;
 pub const MAX_CSR: usize = 16 * 1024;
 /// Most subject alternative names.
 pub const MAX_NAMES: usize = 100;
+/// Most certificates on a page of what was found.
+pub const MAX_FOUND: usize = 50;
+/// Most places of a certificate that are told.
+pub const MAX_PLACES: usize = 16;
+/// Longest path that is told, in octets.
+pub const MAX_PATH: usize = 1024;
 /// Longest wait for an order in one request, in seconds.
 pub const MAX_WAIT_SECONDS: u64 = 25;
 /// Most certificates whose status is asked for at once.

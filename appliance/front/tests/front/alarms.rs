@@ -24,7 +24,9 @@ async fn alarms_are_listed_by_what_is_asked_for() {
     assert_eq!(empty, json!({ "items": [], "next": null }));
     house.authority.watch_couriers().await.unwrap();
     assert_eq!(
-        house.metric("chancery_alarms_open{kind=\"silent_courier\"}").await,
+        house
+            .metric("chancery_alarms_open{kind=\"silent_courier\"}")
+            .await,
         2
     );
     let all = admin.get_ok("/api/v1/alarms?open=true").await;

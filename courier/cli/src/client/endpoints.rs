@@ -6,8 +6,8 @@
 use std::time::Duration;
 
 use courier_wire::{
-    Ack, Fingerprints, Health, MAX_WAIT_SECONDS, OrderAnswer, OrderRequest, Orders, OwnRecord, Preflight,
-    RenewalInfo, Report, Revocation, RevocationRequest, Statuses, Verified,
+    Ack, DiscoveryAnswer, DiscoveryPage, Fingerprints, Health, MAX_WAIT_SECONDS, OrderAnswer, OrderRequest,
+    Orders, OwnRecord, Preflight, RenewalInfo, Report, Revocation, RevocationRequest, Statuses, Verified,
 };
 use serde::Serialize;
 use serde::de::DeserializeOwned;
@@ -159,6 +159,12 @@ impl Courier {
     pub async fn revoke(&self, fingerprint: &str, why: &RevocationRequest) -> Result<Revocation, Fault> {
         let path = format!("/certificates/{}/revoke", checked(fingerprint)?);
         self.done(&path, why).await?.json()
+    }
+
+    /// Tells what certificates lie on this machine.
+    pub async fn discovered(&self, page: &DiscoveryPage) -> Result<DiscoveryAnswer, Fault> {
+        let call = Call::post(format!("{ROOT}/discovery"), page)?.repeatable();
+        self.call(&call).await?.json()
     }
 
     /// Tells how this machine is.

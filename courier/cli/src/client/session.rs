@@ -206,10 +206,7 @@ impl Courier {
             reason: reason.to_owned(),
         };
         // A hop that took the proof key out of the request shows here.
-        let word = match (
-            opened.session.token_type.to_ascii_lowercase().as_str(),
-            &proof,
-        ) {
+        let word = match (opened.session.token_type.to_ascii_lowercase().as_str(), &proof) {
             ("dpop", Some(_)) => "DPoP",
             ("bearer", None) => "Bearer",
             _ => return Err(malformed("the session is not bound as it was asked for")),

@@ -4,6 +4,7 @@
 mod api;
 mod auth;
 mod certificate;
+mod discovery;
 mod logging;
 mod output;
 
@@ -98,16 +99,23 @@ const TOP: &[Field] = &[
         "Several certificates in place of `certificate`; each has a `name`.",
     ),
     field("logging", Kind::Section, "", "The log."),
+    field(
+        "discovery",
+        Kind::Section,
+        "",
+        "Certificates on this host that are told to the appliance.",
+    ),
 ];
 
 /// Every key of the file. What stands under `certificate` stands in each section of `certificates` as well.
-const TABLES: [&[Field]; 6] = [
+const TABLES: [&[Field]; 7] = [
     TOP,
     api::FIELDS,
     auth::FIELDS,
     certificate::FIELDS,
     output::FIELDS,
     logging::FIELDS,
+    discovery::FIELDS,
 ];
 
 /// Every key of the file, section by section.

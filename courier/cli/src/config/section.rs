@@ -322,6 +322,20 @@ impl<'a> Section<'a> {
         Some(self.reading.path(&text))
     }
 
+    /// A list of paths.
+    pub(super) fn paths(&self, key: &str) -> Vec<PathBuf> {
+        let texts = self.texts(key).into_iter().enumerate();
+        texts
+            .filter_map(|(number, text)| {
+                if text.is_empty() || text.contains('\0') {
+                    self.problem(&format!("{key}[{number}]"), "is a path");
+                    return None;
+                }
+                Some(self.reading.path(&text))
+            })
+            .collect()
+    }
+
     /// A list of texts; one alone needs no list.
     pub(super) fn texts(&self, key: &str) -> Vec<String> {
         match self.value(key) {

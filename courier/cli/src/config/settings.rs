@@ -14,6 +14,7 @@ use uuid::Uuid;
 use crate::auth::Method;
 use crate::client;
 use crate::decide::Threshold;
+use crate::discover::DiscoverySettings;
 use crate::hook::HookSettings;
 use crate::key::KeyType;
 use crate::token_key::TokenSettings;
@@ -34,6 +35,8 @@ pub struct Settings {
     pub certificates: Vec<CertificateSettings>,
     /// What is logged and where.
     pub logging: LogSettings,
+    /// Where certificates are looked for, whoever put them there.
+    pub discovery: DiscoverySettings,
     /// What is legal and not advisable, and which of two places the UUID was taken from.
     pub warnings: Vec<String>,
 }
