@@ -10,6 +10,7 @@ mod binding;
 mod bridge;
 mod checks;
 mod credential;
+mod discovery;
 mod domain;
 mod issuer_keys;
 mod key_name;
@@ -42,6 +43,10 @@ pub use bridge::{
 };
 pub use checks::Preflight;
 pub use credential::{Credential, NewClientSecret, SecretRequest};
+pub use discovery::{
+    Discovered, DiscoveryFilter, DiscoveryScan, DiscoverySummary, FoundOnHost, FoundPage, Place, ScanCounts,
+    Triage,
+};
 pub use domain::Domain;
 pub use issuer_keys::{DocumentFetch, Fetching, MOST_DOCUMENT};
 pub use method::{Method, MethodSwitch};

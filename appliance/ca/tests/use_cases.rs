@@ -28,6 +28,8 @@ mod clock;
 mod courier_alarms;
 #[path = "use_cases/courier_credentials.rs"]
 mod courier_credentials;
+#[path = "use_cases/courier_discovery.rs"]
+mod courier_discovery;
 #[path = "use_cases/courier_host.rs"]
 mod courier_host;
 #[path = "use_cases/courier_order_races.rs"]

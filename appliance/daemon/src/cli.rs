@@ -12,6 +12,7 @@ mod client;
 mod completions;
 mod config;
 mod courier;
+mod discovery;
 mod domain;
 pub(crate) mod failure;
 mod hint;
@@ -107,6 +108,9 @@ enum Command {
     /// Alarms: certificates that are in use nowhere, couriers that are not heard of.
     #[command(subcommand)]
     Alarm(alarm::Command),
+    /// Certificates that couriers found on their hosts.
+    #[command(subcommand)]
+    Discovery(discovery::Command),
     /// Key ceremonies: plans, approvals, transcripts. Works without the server, on a machine of its own.
     #[command(subcommand)]
     Ceremony(Box<ceremony::Command>),
@@ -173,6 +177,7 @@ fn run(cli: Cli) -> Result<ExitCode> {
         Command::Domain(command) => done(runtime("work")?.block_on(domain::run(&place, command))),
         Command::Policy(command) => done(runtime("work")?.block_on(policy::run(&place, command))),
         Command::Alarm(command) => done(runtime("work")?.block_on(alarm::run(&place, command))),
+        Command::Discovery(command) => done(runtime("work")?.block_on(discovery::run(&place, command))),
         Command::Bridge(command) => done(runtime("work")?.block_on(bridge::run(&place, command))),
         Command::Ceremony(command) => runtime("work")?.block_on(ceremony::run(&place, *command)),
         Command::Cert(command) => done(runtime("work")?.block_on(cert::run(&place, command))),

@@ -10,6 +10,7 @@ pub(crate) mod certificates;
 pub(crate) mod courier_orders;
 pub(crate) mod couriers;
 pub(crate) mod credentials;
+pub(crate) mod discovery;
 pub(crate) mod domains;
 mod download;
 #[cfg(fuzzing)]

@@ -66,6 +66,7 @@ fn routes() -> OpenApiRouter<App> {
         .merge(admin::courier_orders::routes())
         .merge(admin::bridges::routes())
         .merge(admin::alarms::routes())
+        .merge(admin::discovery::routes())
         .merge(courier::routes())
         .routes(routes!(document))
 }

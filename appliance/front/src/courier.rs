@@ -3,6 +3,7 @@
 mod bearer;
 mod bridges;
 mod certificates;
+mod discovery;
 mod fault;
 mod order_request;
 pub(crate) mod orders;
@@ -15,6 +16,8 @@ use utoipa_axum::router::OpenApiRouter;
 
 use crate::api::App;
 
+pub(crate) use certificates::hexadecimal;
+
 pub(crate) fn routes() -> OpenApiRouter<App> {
     OpenApiRouter::new()
         .merge(sign_in::routes())
@@ -22,5 +25,6 @@ pub(crate) fn routes() -> OpenApiRouter<App> {
         .merge(orders::routes())
         .merge(certificates::routes())
         .merge(bridges::routes())
+        .merge(discovery::routes())
         .layer(map_response(fault::retell))
 }

@@ -26,6 +26,7 @@ pub mod crash_point;
 pub mod crl_files;
 pub mod crls;
 mod db;
+pub mod discovery;
 pub mod domains;
 pub mod dump;
 pub mod epoch;

@@ -5,6 +5,7 @@
 mod alarms;
 mod bridges;
 mod couriers;
+mod discovery;
 
 use std::ops::ControlFlow;
 
@@ -287,6 +288,9 @@ pub const TABLES: &[Table] = &[
     bridges::BRIDGES,
     bridges::CERTIFICATES,
     alarms::ALARMS,
+    discovery::CERTIFICATES,
+    discovery::PLACES,
+    discovery::SCANS,
 ];
 
 /// Tables whose rows mean something to servers at work alone, and are not carried over. Nor is what must not come back with a backup:

@@ -1,5 +1,6 @@
 //! Certificates as they are read: our own, an imported authority's, a peer's (RFC 5280 §4).
 
+mod outline;
 mod read;
 mod summary;
 
@@ -26,6 +27,8 @@ use crate::san::{self, SanFault, SubjectAltName};
 use crate::serial::{Serial, SerialFault};
 use crate::signature_algorithm::SignatureAlgorithm;
 use crate::signed::Signed;
+
+pub use outline::Outline;
 
 /// Longest certificate read, in octets.
 pub const MAX_CERTIFICATE_LEN: usize = 256 * 1024;

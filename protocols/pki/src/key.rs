@@ -1,7 +1,7 @@
 //! Public keys: which kinds exist here, and the checks every foreign key passes before anything is built on it.
 
 mod blocklist;
-mod weak;
+pub(crate) mod weak;
 
 use std::fmt;
 use std::str::FromStr;
@@ -16,7 +16,7 @@ pub use blocklist::{Blocklist, BlocklistFault, MAX_BLOCKLIST_LEN};
 
 use crate::signature_algorithm::{MessageDigest, SignatureAlgorithm};
 
-const RSA: ObjectIdentifier = ObjectIdentifier::new_unwrap("1.2.840.113549.1.1.1");
+pub(crate) const RSA: ObjectIdentifier = ObjectIdentifier::new_unwrap("1.2.840.113549.1.1.1");
 const EC: ObjectIdentifier = ObjectIdentifier::new_unwrap("1.2.840.10045.2.1");
 const P256: ObjectIdentifier = ObjectIdentifier::new_unwrap("1.2.840.10045.3.1.7");
 const P384: ObjectIdentifier = ObjectIdentifier::new_unwrap("1.3.132.0.34");

@@ -29,7 +29,7 @@ pub mod time;
 #[cfg(test)]
 mod vectors;
 
-pub use certificate::{Certificate, CertificateFault};
+pub use certificate::{Certificate, CertificateFault, Outline};
 pub use crl::{Crl, RevocationReason};
 pub use csr::{Csr, CsrFault, Verified};
 pub use key::{KeyAlgorithm, KeyFault, KeyFingerprint, PublicKey};

@@ -291,7 +291,7 @@ impl Authority {
         let request = Request {
             // What asks for more than it replaces is no renewal.
             action: match replaces {
-                Some(replaced) if request.kind == OrderKind::Renew && replaced.covers(wanted, profile) => {
+                Some(one) if request.kind == OrderKind::Renew && one.covers(wanted, profile) => {
                     policy::Action::Renew
                 }
                 _ => policy::Action::Generate,
@@ -303,7 +303,7 @@ impl Authority {
             validity_days: u32::try_from(validity.as_secs().div_ceil(86_400)).unwrap_or(u32::MAX),
             profile,
             asks_for_ca: wanted.asks_for_ca,
-            replaced_not_after: replaces.map(|replaced| from_millis(replaced.certificate.not_after)),
+            replaced_not_after: replaces.map(|one| from_millis(one.certificate.not_after)),
             now,
         };
         Ok(policy::judge(&policies, &request))

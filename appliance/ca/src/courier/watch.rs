@@ -114,6 +114,7 @@ impl Authority {
             watched.raised += usize::from(self.raise_alarm(alarm, now).await?);
         }
         self.settle_alarms(now).await?;
+        self.trim_discovered().await?;
         Ok(watched)
     }
 

@@ -1,5 +1,7 @@
 //! The courier on a host beside a real appliance: from nothing to a certificate, through renewals, refusals and faults.
 
+#[path = "couriers/discover.rs"]
+mod discover;
 #[path = "couriers/host.rs"]
 pub(crate) mod host;
 #[path = "couriers/killed.rs"]

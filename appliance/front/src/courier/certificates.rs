@@ -140,7 +140,7 @@ pub(super) fn fingerprint(text: &str) -> Result<[u8; 32], Problem> {
 }
 
 /// Octets in hexadecimal.
-pub(super) fn hexadecimal(octets: &[u8]) -> String {
+pub(crate) fn hexadecimal(octets: &[u8]) -> String {
     octets.iter().fold(String::with_capacity(64), |mut text, octet| {
         use std::fmt::Write as _;
         // Writing to a String cannot fail.

@@ -44,7 +44,7 @@ pub(crate) fn record() -> Value {
 }
 
 /// The API as a courier that has signed in sees it.
-async fn signed_in(house: &House, request: &Value) -> Api {
+pub(crate) async fn signed_in(house: &House, request: &Value) -> Api {
     let reply = house
         .api_with(None)
         .post("/api/v1/courier/auth", request.clone())

@@ -26,6 +26,7 @@ mod courier_run;
 mod courier_site;
 mod couriers;
 mod crl_parts;
+mod discovery;
 mod downloads;
 mod health;
 mod holder;

@@ -26,6 +26,8 @@ mod couriers;
 mod couriers_shared;
 #[path = "crash.rs"]
 mod crash;
+#[path = "discovery.rs"]
+mod discovery;
 #[path = "fixture.rs"]
 mod fixture;
 #[path = "group_commit.rs"]

@@ -39,11 +39,13 @@ pub(super) async fn discover(
         .certificates
         .iter()
         .map(|(der, places)| {
-            let certificate = pki::Certificate::from_der(der).ok();
+            let outline = pki::Outline::of_der(der).ok();
             json!({
-                "fingerprint_sha256": certificate.as_ref().map(|one| hexadecimal(&one.fingerprint_sha256())),
-                "subject": certificate.as_ref().map(|one| one.subject().to_string()),
-                "not_after": certificate.as_ref().map(pki::Certificate::not_after),
+                "fingerprint_sha256": hexadecimal(&pki::DigestAlgorithm::Sha256.digest(der)),
+                "subject": outline.as_ref().map(|one| &one.subject),
+                "not_after": outline.as_ref().map(|one| one.not_after),
+                "key_algorithm": outline.as_ref().map(|one| &one.key),
+                "fault": outline.and_then(|one| Some(one.fault?.to_string())),
                 "places": places,
             })
         })

@@ -191,3 +191,9 @@ fn a_path_is_told_as_one_line_of_some_length() {
     let told = shown(Path::new(&long));
     assert!(told.len() <= MAX_PATH && told.ends_with("/end.pem"));
 }
+
+#[test]
+fn a_certificate_with_a_weak_key_is_found() {
+    let weak = include_bytes!("../../../../protocols/pki/src/certificate/outline/weak.crt");
+    assert_eq!(read::certificates(weak).len(), 1);
+}

@@ -59,7 +59,7 @@ pub(super) fn rsa(bits: &[u8]) -> Result<KeyAlgorithm, KeyFault> {
 }
 
 /// The modulus of an RSA key, big-endian without leading zeros.
-pub(super) fn modulus(bits: &[u8]) -> Option<&[u8]> {
+pub(crate) fn modulus(bits: &[u8]) -> Option<&[u8]> {
     RsaPublicKey::from_der(bits)
         .ok()
         .map(|key| key.modulus.as_bytes())
@@ -166,7 +166,7 @@ fn is_power_of_65537(residue: u32, prime: u32) -> bool {
 }
 
 /// A readable name for kinds that people know.
-pub(super) fn name_of(oid: ObjectIdentifier) -> String {
+pub(crate) fn name_of(oid: ObjectIdentifier) -> String {
     let known = match oid.to_string().as_str() {
         "1.2.840.10045.3.1.1" => "EC on P-192",
         "1.3.132.0.33" => "EC on P-224",
