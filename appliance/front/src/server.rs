@@ -8,11 +8,13 @@ use std::sync::Arc;
 use axum::Router;
 use axum::body::Body;
 use ca::Authority;
+use courier_wire::BRIDGE_PROTOCOL;
 use futures_util::FutureExt as _;
 use http::Request;
 use hyper::body::Incoming;
 use hyper::service::{Service as _, service_fn};
 use hyper_util::service::TowerToHyperService;
+use rustls::ServerConnection;
 use rustls::server::Acceptor;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::{TcpListener, TcpStream};
@@ -24,7 +26,7 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::AbortOnDropHandle;
 
 use crate::api::{self, Peer};
-use crate::courier::via::Shown;
+use crate::courier::via::{ClientChain, Shown};
 use crate::listen::{Door, ListenError, Visit, bind};
 use crate::metrics::{HttpMetrics, PublicMetrics};
 use crate::public::Public;
@@ -89,7 +91,7 @@ impl Front {
             answering,
             api: bind(settings.api)?,
             scrape: bind(settings.metrics)?,
-            tls: identity.configs()?,
+            tls: identity.configs(authority.settings().couriers.asks_for_certificates)?,
             metrics: HttpMetrics::new(authority.metrics().registry())?,
             settings,
             authority,
@@ -165,11 +167,13 @@ async fn serve_api(door: Door, router: Router, tls: Option<Configs>, metrics: Ht
         let (tls, metrics) = (tls.clone(), metrics.clone());
         let router = TowerToHyperService::new(router.clone());
         let peer = Peer(visit.peer);
-        let service = move |shown: Option<Shown>| {
+        let service = move |shown: Option<ShownBy>| {
             service_fn(move |mut request: Request<Incoming>| {
                 request.extensions_mut().insert(peer);
-                if let Some(shown) = &shown {
-                    request.extensions_mut().insert(shown.clone());
+                match &shown {
+                    None => {}
+                    Some(ShownBy::Bridge(shown)) => drop(request.extensions_mut().insert(shown.clone())),
+                    Some(ShownBy::Client(chain)) => drop(request.extensions_mut().insert(chain.clone())),
                 }
                 router.call(request)
             })
@@ -194,15 +198,32 @@ async fn serve_api(door: Door, router: Router, tls: Option<Configs>, metrics: Ht
             };
             let session = stream.get_ref().1;
             if session.alpn_protocol() == Some(HTTP2) {
-                visit.http2(stream, service(None)).await;
+                let shown = shown_by(session);
+                visit.http2(stream, service(shown)).await;
             } else {
-                let shown = session.peer_certificates().and_then(<[_]>::first);
-                let shown = shown.map(|leaf| Shown(Arc::from(leaf.as_ref())));
+                let shown = shown_by(session);
                 visit.http1(stream, service(shown)).await;
             }
         }
     })
     .await;
+}
+
+/// Who showed a certificate on a connection.
+enum ShownBy {
+    Bridge(Shown),
+    Client(ClientChain),
+}
+
+/// Only what was negotiated makes a connection one of a bridge.
+fn shown_by(session: &ServerConnection) -> Option<ShownBy> {
+    let chain = session.peer_certificates()?;
+    let leaf = chain.first()?;
+    Some(if session.alpn_protocol() == Some(BRIDGE_PROTOCOL) {
+        ShownBy::Bridge(Shown(Arc::from(leaf.as_ref())))
+    } else {
+        ShownBy::Client(ClientChain(chain.iter().map(|one| one.to_vec()).collect()))
+    })
 }
 
 /// A handshake with the certificate and the questions that go with what the client offers.

@@ -53,13 +53,19 @@ impl TlsIdentity {
         self.replace(&chain_of(certificate), &certificate.key_pkcs8)
     }
 
-    /// TLS 1.2 and 1.3, HTTP/2 before HTTP/1.1. The default provider offers X25519MLKEM768 first.
-    fn server_config(&self) -> Result<Arc<ServerConfig>, TlsError> {
-        let builder = ServerConfig::builder_with_provider(Arc::new(aws_lc_rs::default_provider()));
+    /// TLS 1.2 and 1.3, HTTP/2 before HTTP/1.1. The default provider offers X25519MLKEM768 first. Who is asked for a certificate need not
+    /// have one.
+    fn server_config(&self, asks_for_certificates: bool) -> Result<Arc<ServerConfig>, TlsError> {
+        let provider = Arc::new(aws_lc_rs::default_provider());
+        let builder = ServerConfig::builder_with_provider(Arc::clone(&provider));
         let builder = builder.with_safe_default_protocol_versions().map_err(TlsError)?;
-        let mut config = builder
-            .with_no_client_auth()
-            .with_cert_resolver(Arc::new(self.clone()));
+        let builder = if asks_for_certificates {
+            let is_needed = false;
+            builder.with_client_cert_verifier(Arc::new(Possession { provider, is_needed }))
+        } else {
+            builder.with_no_client_auth()
+        };
+        let mut config = builder.with_cert_resolver(Arc::new(self.clone()));
         config.alpn_protocols = vec![HTTP2.to_vec(), b"http/1.1".to_vec()];
         Ok(Arc::new(config))
     }
@@ -70,7 +76,10 @@ impl TlsIdentity {
         let builder = ServerConfig::builder_with_provider(Arc::clone(&provider));
         let builder = builder.with_safe_default_protocol_versions().map_err(TlsError)?;
         let mut config = builder
-            .with_client_cert_verifier(Arc::new(Possession(provider)))
+            .with_client_cert_verifier(Arc::new(Possession {
+                provider,
+                is_needed: true,
+            }))
             .with_cert_resolver(Arc::new(self.clone()));
         config.alpn_protocols = vec![BRIDGE_PROTOCOL.to_vec()];
         config.session_storage = Arc::new(NoServerSessionStorage {});
@@ -79,15 +88,15 @@ impl TlsIdentity {
     }
 
     /// What connections are served with.
-    pub(crate) fn configs(&self) -> Result<Configs, TlsError> {
+    pub(crate) fn configs(&self, asks_for_certificates: bool) -> Result<Configs, TlsError> {
         Ok(Configs {
-            everybody: self.server_config()?,
+            everybody: self.server_config(asks_for_certificates)?,
             bridges: self.bridge_config()?,
         })
     }
 }
 
-/// What connections are served with: only who offers the protocol of bridges is asked for a certificate.
+/// What connections are served with: who offers the protocol of bridges is asked for a certificate, all others where the settings say so.
 #[derive(Clone, Debug)]
 pub(crate) struct Configs {
     everybody: Arc<ServerConfig>,
@@ -109,9 +118,17 @@ impl Configs {
 /// Sees that whoever shows a certificate has its key. Whose it is, and whether it counts, is looked up with each request: what is
 /// retired then has ended, also on open connections.
 #[derive(Debug)]
-struct Possession(Arc<CryptoProvider>);
+struct Possession {
+    provider: Arc<CryptoProvider>,
+    /// Whether nobody gets in without one.
+    is_needed: bool,
+}
 
 impl ClientCertVerifier for Possession {
+    fn client_auth_mandatory(&self) -> bool {
+        self.is_needed
+    }
+
     fn root_hint_subjects(&self) -> &[DistinguishedName] {
         &[]
     }
@@ -131,7 +148,12 @@ impl ClientCertVerifier for Possession {
         cert: &CertificateDer<'_>,
         dss: &DigitallySignedStruct,
     ) -> Result<HandshakeSignatureValid, rustls::Error> {
-        verify_tls12_signature(message, cert, dss, &self.0.signature_verification_algorithms)
+        verify_tls12_signature(
+            message,
+            cert,
+            dss,
+            &self.provider.signature_verification_algorithms,
+        )
     }
 
     fn verify_tls13_signature(
@@ -140,11 +162,18 @@ impl ClientCertVerifier for Possession {
         cert: &CertificateDer<'_>,
         dss: &DigitallySignedStruct,
     ) -> Result<HandshakeSignatureValid, rustls::Error> {
-        verify_tls13_signature(message, cert, dss, &self.0.signature_verification_algorithms)
+        verify_tls13_signature(
+            message,
+            cert,
+            dss,
+            &self.provider.signature_verification_algorithms,
+        )
     }
 
     fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
-        self.0.signature_verification_algorithms.supported_schemes()
+        self.provider
+            .signature_verification_algorithms
+            .supported_schemes()
     }
 }
 

@@ -27,4 +27,4 @@ pub use courier_wire::{Detail, Health};
 pub use exchange::Client;
 pub use fault::Fault;
 pub use session::{Courier, Principal};
-pub use settings::{Clock, MinTls, Settings, TlsIdentity};
+pub use settings::{Clock, MinTls, Settings};

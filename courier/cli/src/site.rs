@@ -6,8 +6,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 use std::rc::Rc;
 
-use crate::auth::Places;
 use crate::auth::environment::ProcessEnvironment;
+use crate::auth::{Method, Places};
 use crate::client::{Client, Clock, Courier, Principal, Settings};
 use crate::config::{Auth, CertificateSettings, KeyProvider};
 use crate::failure::Failure;
@@ -48,7 +48,12 @@ impl Site {
             is_in: Cell::new(false),
             rejected: RefCell::default(),
         };
-        let Some(api) = api else { return Ok(site) };
+        let Some(mut api) = api else { return Ok(site) };
+        if let Some(Method::Certificate(settings)) = auth.as_ref().map(|auth| &auth.method)
+            && settings.mutual_tls
+        {
+            api.identity = Some(settings.clone());
+        }
         let client = Client::new(api)?;
         let Some(auth) = auth else {
             site.client = Some(client);

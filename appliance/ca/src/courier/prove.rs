@@ -9,6 +9,7 @@ mod token;
 use uuid::Uuid;
 use zeroize::Zeroizing;
 
+use self::certificate::ShownCertificate;
 use super::binding::Binding;
 use super::credential::Credential;
 use super::method::Method;
@@ -29,6 +30,8 @@ pub enum Shown {
     Certificate(Zeroizing<String>),
     /// The same with a certificate of SPIFFE.
     SpiffeCertificate(Zeroizing<String>),
+    /// The certificate with which the connection to us was opened, and those above it, DER: the leaf first.
+    TlsCertificate(Vec<Vec<u8>>),
     /// A JWT of SPIFFE.
     SpiffeToken(Zeroizing<String>),
     /// The token of an OpenID provider.
@@ -59,7 +62,7 @@ impl Shown {
     pub fn method(&self) -> Method {
         match self {
             Self::Secret { .. } => Method::ClientSecret,
-            Self::Certificate(_) => Method::Certificate,
+            Self::Certificate(_) | Self::TlsCertificate(_) => Method::Certificate,
             Self::SpiffeCertificate(_) | Self::SpiffeToken(_) => Method::Spiffe,
             Self::Token { method, .. } => *method,
         }
@@ -110,6 +113,10 @@ impl Authority {
                 let shown = self
                     .read_challenge(jws, courier, Method::Certificate, proof_key)
                     .await?;
+                self.prove_certificate(&credentials, &shown).await
+            }
+            Shown::TlsCertificate(chain) => {
+                let shown = ShownCertificate::of_connection(chain, proof_key)?;
                 self.prove_certificate(&credentials, &shown).await
             }
             Shown::SpiffeCertificate(jws) => {

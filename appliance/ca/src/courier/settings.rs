@@ -20,6 +20,8 @@ pub struct CourierSettings {
     pub acknowledge_within: Duration,
     /// How long a courier may not be seen, before that raises an alarm.
     pub silent_after: Duration,
+    /// Whether clients are asked for a certificate on connections, so that couriers may sign in with it.
+    pub asks_for_certificates: bool,
     /// How keys of others are fetched; only pinned ones count when absent.
     pub fetch_document: Option<DocumentFetch>,
 }
@@ -34,6 +36,7 @@ impl CourierSettings {
             attempts_per_address: 600,
             acknowledge_within: Duration::from_hours(1),
             silent_after: Duration::from_hours(36),
+            asks_for_certificates: false,
             fetch_document: None,
         }
     }

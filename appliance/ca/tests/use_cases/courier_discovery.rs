@@ -10,7 +10,7 @@ use crate::courier_host::{Host, code, order, record};
 /// A certificate with a key that nothing here would take.
 const WEAK: &str = include_str!("../../../../protocols/pki/src/certificate/outline/weak.crt");
 
-fn at(path: &str) -> Vec<(String, bool, bool)> {
+fn lying_at(path: &str) -> Vec<(String, bool, bool)> {
     vec![(path.to_owned(), false, true)]
 }
 
@@ -38,7 +38,7 @@ async fn what_a_courier_finds_is_listed_and_claimed_or_dismissed() {
             .into_iter()
             .map(|der| FoundOnHost {
                 der,
-                places: at("/etc/ssl/a.pem"),
+                places: lying_at("/etc/ssl/a.pem"),
             })
             .collect(),
         finished: Some(ScanCounts::default()),
@@ -67,13 +67,13 @@ async fn what_a_courier_finds_is_listed_and_claimed_or_dismissed() {
     );
     let triage = async |triage| bed.authority.triage_discovered(&who, weak.id, triage).await;
     let certificate = own.certificate.unwrap();
-    let (claimed, places) = triage(Triage::Claim(ca::CertRef::Id(certificate))).await.unwrap();
+    let (claimed, at) = triage(Triage::Claim(ca::CertRef::Id(certificate))).await.unwrap();
     assert_eq!(
         (claimed.status.as_str(), claimed.certificate),
         ("claimed", Some(certificate))
     );
     assert_eq!(
-        (places[0].courier_name.as_str(), places[0].is_key_exposed),
+        (at[0].courier_name.as_str(), at[0].is_key_exposed),
         ("web01", true)
     );
     let (dismissed, _) = triage(Triage::Dismiss).await.unwrap();
@@ -94,12 +94,16 @@ async fn what_a_courier_finds_is_listed_and_claimed_or_dismissed() {
     assert_eq!(code(triage(Triage::Claim(unknown)).await), "not_found");
     let scans = bed.authority.discovery_scans(&who, None, None, 9).await.unwrap();
     assert_eq!((scans.len(), scans[0].certificates), (1, 2));
-    // Who may look, and who may decide.
+    who_may_look_and_decide(&bed, &host, weak.id).await;
+}
+
+async fn who_may_look_and_decide(bed: &Bed, host: &Host, id: Uuid) {
+    let who = admin();
     let operator = principal("o", Role::Operator);
-    bed.authority.discovered_one(&operator, weak.id).await.unwrap();
+    bed.authority.discovered_one(&operator, id).await.unwrap();
     let refused = bed
         .authority
-        .triage_discovered(&operator, weak.id, Triage::Dismiss)
+        .triage_discovered(&operator, id, Triage::Dismiss)
         .await;
     assert_eq!(code(refused), "role_insufficient");
     let requester = principal("r", Role::Requester);

@@ -31,6 +31,7 @@ pub(super) fn couriers(config: &Config) -> Result<CourierSettings, ConfigError> 
         attempts_per_address: own.attempts_per_address,
         acknowledge_within: Duration::from_mins(u64::from(own.acknowledge_within_minutes)),
         silent_after: Duration::from_hours(u64::from(own.silent_after_hours)),
+        asks_for_certificates: own.client_certificates,
         fetch_document: fetch,
         ..CourierSettings::new(own.identity.as_deref().unwrap_or(&config.public.base_url))
     })

@@ -29,6 +29,8 @@ pub(crate) struct Couriers {
     pub(crate) acknowledge_within_minutes: u32,
     /// Hours that a courier may not be seen.
     pub(crate) silent_after_hours: u32,
+    /// Whether connections ask for a certificate.
+    pub(crate) client_certificates: bool,
     /// Whether keys are fetched from issuers.
     pub(crate) fetch_keys: bool,
     /// Authorities (PEM) that may certify issuers.
@@ -44,6 +46,7 @@ impl Default for Couriers {
             attempts_per_address: 600,
             acknowledge_within_minutes: 60,
             silent_after_hours: 36,
+            client_certificates: false,
             fetch_keys: true,
             tls_roots: None,
         }

@@ -245,6 +245,11 @@ pub(super) const TEXTS: &[(&str, &str)] = &[
          once a day.",
     ),
     (
+        "couriers.client_certificates",
+        "Whether clients of the API are asked for a certificate, so that couriers may show theirs on the connection (`auth.mutual_tls`). Nobody \
+         has to have one; browsers may ask their users.",
+    ),
+    (
         "couriers.fetch_keys",
         "Whether the keys of issuers are fetched where a credential says so (OpenID Connect Discovery, key sets, SPIFFE bundle endpoints). \
          `false` where nobody may be asked: then only credentials with keys of their own let anybody in.",

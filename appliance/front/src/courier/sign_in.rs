@@ -14,7 +14,7 @@ use uuid::Uuid;
 use zeroize::Zeroizing;
 
 use super::bearer::SignedIn;
-use super::via::Via;
+use super::via::{ClientChain, Via};
 use crate::api::{App, Peer};
 use crate::extract::JsonBody;
 use crate::problem::Problem;
@@ -68,13 +68,14 @@ async fn open(
     State(app): State<App>,
     peer: Option<axum::Extension<Peer>>,
     via: Option<axum::Extension<Via>>,
+    chain: Option<axum::Extension<ClientChain>>,
     JsonBody(body): JsonBody<AuthRequest>,
 ) -> Result<Json<Opened>, Problem> {
     let client = body.client.unwrap_or_default();
     let known = |text: String| Some(text).filter(|text| !text.is_empty());
     let authentication = Authentication {
         courier: Uuid::try_parse(&body.uuid).map_err(|_| wrong("uuid", "is no UUID"))?,
-        shown: shown(&body.method, body.credential)?,
+        shown: shown(&body.method, body.credential, chain.map(|chain| chain.0))?,
         proof_key: body.proof_key,
         address: peer.map(|peer| peer.0.0.ip()),
         via: via.map(|via| via.0.0.bridge),
@@ -139,7 +140,7 @@ fn session(app: &App, session: &CourierSession) -> Session {
 }
 
 /// What a method shows, from the members that it has.
-fn shown(method: &str, credential: Credential) -> Result<Shown, Problem> {
+fn shown(method: &str, credential: Credential, chain: Option<ClientChain>) -> Result<Shown, Problem> {
     let method: Method = method
         .parse()
         .map_err(|_| wrong("method", "is no method of authentication"))?;
@@ -159,6 +160,14 @@ fn shown(method: &str, credential: Credential) -> Result<Shown, Problem> {
                 .ok_or_else(|| wrong("credential.client_id", "is missing"))?,
             secret: text("credential.client_secret", credential.client_secret)?,
         },
+        Method::Certificate if credential.challenge_jws.is_none() => {
+            let ClientChain(chain) = chain.ok_or_else(|| {
+                let missing = "is missing, and the connection shows no certificate: either there is none to show, \
+                               TLS ends before the appliance, or `couriers.client_certificates` is off";
+                wrong("credential.challenge_jws", missing)
+            })?;
+            Shown::TlsCertificate(chain.to_vec())
+        }
         Method::Certificate => {
             Shown::Certificate(text("credential.challenge_jws", credential.challenge_jws)?)
         }

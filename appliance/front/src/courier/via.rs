@@ -25,6 +25,10 @@ use crate::problem::Problem;
 #[derive(Clone, Debug)]
 pub(crate) struct Shown(pub(crate) Arc<[u8]>);
 
+/// The certificates that a client showed which is no bridge, DER: the leaf first. That it has the key is shown.
+#[derive(Clone, Debug)]
+pub(crate) struct ClientChain(pub(crate) Arc<[Vec<u8>]>);
+
 /// The instance that asks for itself.
 #[derive(Clone, Debug)]
 pub(super) struct Itself(pub(super) Bridge);

@@ -29,7 +29,7 @@ const PREFLIGHT: &str = "/api/v1/courier/preflight";
 const SIGN_IN: &str = "/api/v1/courier/auth";
 
 /// A key and the certificate that it was given.
-struct Instance {
+pub(crate) struct Instance {
     id: String,
     holder: Holder,
     pem: String,
@@ -46,7 +46,7 @@ async fn token(admin: &Api) -> String {
     made.json["token"].as_str().unwrap().to_owned()
 }
 
-async fn register(house: &House, admin: &Api) -> Instance {
+pub(crate) async fn register(house: &House, admin: &Api) -> Instance {
     let holder = Holder::new();
     let body = json!({ "token": token(admin).await, "csr_pem": holder.csr(&[]), "version": "1.0.0" });
     let given = house.api_with(None).post(REGISTER, body).await;
@@ -112,7 +112,7 @@ impl Instance {
     }
 
     /// A request that it forwards and attests.
-    async fn forward(
+    pub(crate) async fn forward(
         &self,
         house: &House,
         method: &str,

@@ -12,7 +12,7 @@ use crate::sim_himds::SimHimds;
 pub(crate) const SPIFFE_ID: &str = "spiffe://example.com/web";
 
 /// Both kinds of session are opened, are what they should be, and get a certificate.
-async fn works(site: &Site, method: &str, host: impl Fn() -> Host) {
+pub(crate) async fn works(site: &Site, method: &str, host: impl Fn() -> Host) {
     for has_proof in [true, false] {
         let courier = site.at(host(), has_proof);
         courier.sign_in().await.unwrap();
@@ -51,6 +51,7 @@ pub(crate) async fn client_certificate(site: &Site, name: &str) -> (certificate:
             issued["certificate_pem"].as_str().unwrap(),
         ),
         key_path: site.file(&format!("{name}.key"), &holder.key_pem()),
+        mutual_tls: false,
         installed: None,
     };
     (settings, issued)
@@ -99,6 +100,7 @@ async fn a_certificate_of_any_kind_of_key_signs_in_by_its_pin() {
         let settings = certificate::Settings {
             cert_path: site.folder.path().join(&pem),
             key_path: site.folder.path().join(&key),
+            mutual_tls: false,
             installed: None,
         };
         let certificate = pki::Certificate::parse(&std::fs::read(&settings.cert_path).unwrap()).unwrap();

@@ -56,6 +56,7 @@ fn without_files(boot: &certificate::Settings) -> certificate::Settings {
     certificate::Settings {
         cert_path: boot.cert_path.with_extension("gone"),
         key_path: boot.key_path.with_extension("gone"),
+        mutual_tls: false,
         installed: None,
     }
 }
@@ -87,6 +88,7 @@ async fn where_the_credential_does_not_say_so_the_first_files_sign_in() {
     let alone = certificate::Settings {
         cert_path: site.folder.path().join("live.pem"),
         key_path: site.folder.path().join("live.key"),
+        mutual_tls: false,
         installed: None,
     };
     let third = site.at(Host::new(uuid, Method::Certificate(alone)), true);
@@ -107,6 +109,7 @@ async fn what_another_courier_installed_opens_nothing() {
     let taken = certificate::Settings {
         cert_path: site.folder.path().join("live.pem"),
         key_path: site.folder.path().join("live.key"),
+        mutual_tls: false,
         installed: None,
     };
     let thief = site.at(Host::new(other, Method::Certificate(taken)), true);

@@ -174,6 +174,7 @@ async fn a_certificate_of_another_authority_or_name_or_that_is_revoked_is_not_le
     let made_alone = certificate::Settings {
         cert_path: site.folder.path().join("self.pem"),
         key_path: site.folder.path().join("self.key"),
+        mutual_tls: false,
         installed: None,
     };
     assert_eq!(refused(by(made_alone).sign_in().await), unknown());

@@ -118,6 +118,11 @@ impl Site {
         settings.anchors = trust::anchors(self.house.root_pem.as_bytes()).unwrap();
         settings.clock = host.clock;
         settings.retries = 0;
+        if let Method::Certificate(own) = &host.method
+            && own.mutual_tls
+        {
+            settings.identity = Some(own.clone());
+        }
         let principal = Principal {
             uuid: host.uuid,
             method: host.method,

@@ -1,7 +1,7 @@
 //! An X.509 certificate: the challenge of the appliance is signed with its key.
 //!
-//! The proof is in the request and not in the connection, so that a hop that ends TLS can neither take it away nor forge it. The same
-//! files serve as the client's side of mutual TLS, where the connection is direct.
+//! The proof is in the request and not in the connection, so that a hop that ends TLS can neither take it away nor forge it. With `auth.mutual_tls`
+//! the connection shows the certificate, which has to reach the appliance itself.
 //!
 //! With `auth.renew_with_certificate` the certificates that earlier runs installed come first: the newest that is good. When the appliance
 //! refuses it, the files of the settings are what is left of the run. They are read only when they are needed, so that they may be gone
@@ -27,6 +27,8 @@ pub struct Settings {
     pub cert_path: PathBuf,
     /// Its key, in PEM.
     pub key_path: PathBuf,
+    /// Whether the connection shows it, in place of a signed challenge.
+    pub mutual_tls: bool,
     /// What earlier runs installed, where that is shown first.
     pub installed: Option<Arc<Installed>>,
 }
@@ -34,6 +36,9 @@ pub struct Settings {
 impl Settings {
     /// What is presented.
     pub(crate) async fn present(&self, context: &Context<'_>) -> Result<Presented, Fault> {
+        if self.mutual_tls {
+            return Ok(Presented::TlsCertificate);
+        }
         // What is wrong with the files is told before anybody is asked.
         let installed = self.installed.as_ref();
         let (signer, chain) = match installed.and_then(|installed| installed.newest(context.now)) {

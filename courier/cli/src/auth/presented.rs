@@ -18,6 +18,8 @@ pub enum Presented {
         /// The JWS, with `x5c`.
         challenge_jws: SecretString,
     },
+    /// Nothing but the certificate of the connection.
+    TlsCertificate,
     /// A JWT-SVID.
     SpiffeJwt {
         /// The token.

@@ -57,6 +57,7 @@ pub(super) fn credential(presented: Presented) -> Credential {
             region: Some(region),
             ..aws(proof)
         },
+        Presented::TlsCertificate => Credential::default(),
         Presented::OidcJwt { token } => Credential {
             token: Some(secret(&token)),
             ..Credential::default()

@@ -5,7 +5,9 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 use reqwest::Url;
-use rustls::pki_types::{CertificateDer, PrivateKeyDer};
+use rustls::pki_types::CertificateDer;
+
+use crate::auth::certificate;
 
 /// Where the time is read.
 #[derive(Clone)]
@@ -45,22 +47,6 @@ pub enum MinTls {
     Tls13,
 }
 
-/// The courier's side of mutual TLS.
-pub struct TlsIdentity {
-    /// The certificate and those above it.
-    pub chain: Vec<CertificateDer<'static>>,
-    /// Its key.
-    pub key: PrivateKeyDer<'static>,
-}
-
-impl std::fmt::Debug for TlsIdentity {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("TlsIdentity")
-            .field("certificates", &self.chain.len())
-            .finish_non_exhaustive()
-    }
-}
-
 /// How the appliance is reached.
 #[derive(Debug)]
 pub struct Settings {
@@ -88,8 +74,8 @@ pub struct Settings {
     pub proxy: Option<Url>,
     /// A tag for the audit log of the appliance.
     pub user_agent_suffix: Option<String>,
-    /// The courier's side of mutual TLS.
-    pub identity: Option<TlsIdentity>,
+    /// The courier's side of mutual TLS; its files are read for the first connection.
+    pub identity: Option<certificate::Settings>,
     /// The time.
     pub clock: Clock,
 }

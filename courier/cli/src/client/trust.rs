@@ -22,6 +22,9 @@ pub enum TrustFault {
     /// A text holds no certificate, or one that cannot be an anchor.
     #[error("the trust anchors cannot be read: {0}")]
     Anchors(String),
+    /// The certificate of the courier cannot be shown.
+    #[error(transparent)]
+    Identity(#[from] crate::auth::Fault),
     /// TLS cannot be set up with them.
     #[error("TLS cannot be set up")]
     Tls(#[from] rustls::Error),
@@ -70,7 +73,10 @@ pub(super) fn towards_appliance(settings: &Settings) -> Result<ClientConfig, Tru
         .dangerous()
         .with_custom_certificate_verifier(Arc::new(verifier));
     Ok(match &settings.identity {
-        Some(identity) => builder.with_client_auth_cert(identity.chain.clone(), identity.key.clone_key())?,
+        Some(identity) => {
+            let (chain, key) = identity.tls_identity()?;
+            builder.with_client_auth_cert(chain, key)?
+        }
         None => builder.with_no_client_auth(),
     })
 }

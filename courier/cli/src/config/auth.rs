@@ -93,7 +93,7 @@ fn on_failure(auth: &Section<'_>) -> Option<HookSettings> {
 }
 
 /// Keys that only some methods have.
-const OF_METHODS: [(&str, &[&str]); 27] = [
+const OF_METHODS: [(&str, &[&str]); 28] = [
     ("workload_api_socket", &["spiffe"]),
     ("spiffe_id", &["spiffe"]),
     ("audience", &["spiffe", "aws_oidc", "oidc_jwt"]),
@@ -121,6 +121,7 @@ const OF_METHODS: [(&str, &[&str]); 27] = [
     ("cert_path", &["certificate"]),
     ("key_path", &["certificate"]),
     ("renew_with_certificate", &["certificate"]),
+    ("mutual_tls", &["certificate"]),
 ];
 
 /// Keys of other methods: whoever writes one believes that it does something.
@@ -280,9 +281,17 @@ fn certificate(auth: &Section<'_>) -> Option<certificate::Settings> {
     auth.needed("cert_path", "the certificate of the courier");
     auth.needed("key_path", "the key of that certificate");
     let (cert_path, key_path) = (auth.path_of("cert_path"), auth.path_of("key_path"));
+    let mutual_tls = auth.flag("mutual_tls").unwrap_or(false);
+    if mutual_tls && auth.flag("renew_with_certificate") == Some(true) {
+        auth.problem(
+            "mutual_tls",
+            "shows `cert_path` on each connection; `renew_with_certificate` needs signed challenges: say one of them",
+        );
+    }
     Some(certificate::Settings {
         cert_path: cert_path?,
         key_path: key_path?,
+        mutual_tls,
         installed: None,
     })
 }

@@ -104,6 +104,30 @@ fn an_installed_certificate_signs_in_where_the_file_says_so() {
 }
 
 #[test]
+fn a_connection_shows_the_certificate_of_the_file_and_no_installed_one() {
+    let file = |more: &str| {
+        format!(
+            "api: {{ base_url: https://pki.example }}\n\
+             auth: {{ method: certificate, uuid: '{UUID}', cert_path: boot.pem, key_path: boot.key{more} }}\n\
+             certificate: {{ subject: {{ common_name: web01.example.com }}, output: {{ dir: live }} }}\n"
+        )
+    };
+    for (more, expected) in [
+        ("", false),
+        (", mutual_tls: false", false),
+        (", mutual_tls: true", true),
+    ] {
+        match parsed(&file(more), &[], false).unwrap().auth.unwrap().method {
+            Method::Certificate(settings) => assert_eq!(settings.mutual_tls, expected, "{more}"),
+            other => panic!("another method: {other:?}"),
+        }
+    }
+    let both = file(", mutual_tls: true, renew_with_certificate: true");
+    let problems = parsed(&both, &[], false).unwrap_err().to_string();
+    assert!(problems.contains("auth.mutual_tls"), "{problems}");
+}
+
+#[test]
 fn the_sections_of_the_contract_are_read_as_written() {
     let rows = [
         (

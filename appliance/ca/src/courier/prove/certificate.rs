@@ -53,6 +53,26 @@ pub(super) struct ShownCertificate {
     names_key: bool,
 }
 
+impl ShownCertificate {
+    /// Of a connection that nobody else ends: its handshake was signed with the key. What the courier says on it, the key of the session
+    /// among that, it says itself.
+    pub(super) fn of_connection(chain: &[Vec<u8>], proof_key: Option<&[u8; 32]>) -> Result<Self, Denial> {
+        let parsed = chain.iter().take(MOST_CERTIFICATES);
+        let parsed = parsed.map(|der| Certificate::from_der(der));
+        let mut parsed = parsed
+            .collect::<Result<Vec<_>, _>>()
+            .map_err(|_| Denial::Unknown("a certificate of the connection cannot be read"))?
+            .into_iter();
+        Ok(Self {
+            leaf: parsed
+                .next()
+                .ok_or(Denial::Unknown("the connection shows no certificate"))?,
+            above: parsed.collect(),
+            names_key: proof_key.is_some(),
+        })
+    }
+}
+
 impl Authority {
     /// Reads a signed challenge: the signature is right, and it was made for us, now, by this courier.
     pub(super) async fn read_challenge(

@@ -26,6 +26,7 @@ async fn challenge(pair: &Pair, surroundings: &Surroundings) -> Result<String, F
     let method = Method::Certificate(Settings {
         cert_path: pair.certificate.clone(),
         key_path: pair.key.clone(),
+        mutual_tls: false,
         installed: None,
     });
     match surroundings.present(&method).await? {

@@ -137,15 +137,13 @@ async fn the_certificate_of_the_courier_serves_for_mutual_tls() {
     let server = authority.certify("server", "IP:127.0.0.1");
     let pair = authority.certify("courier", "DNS:web01.example.test");
     let bed = Bed::tls(server.asking_server(&authority), |_, _| good()).await;
-    let (chain, key) = certificate::Settings {
+    let mut known = trusting(&authority, &bed.url());
+    known.identity = Some(certificate::Settings {
         cert_path: pair.certificate,
         key_path: pair.key,
+        mutual_tls: true,
         installed: None,
-    }
-    .tls_identity()
-    .unwrap();
-    let mut known = trusting(&authority, &bed.url());
-    known.identity = Some(super::super::TlsIdentity { chain, key });
+    });
     assert_eq!(ask(known).await.unwrap(), 200);
     ask(trusting(&authority, &bed.url())).await.unwrap_err();
     assert_eq!(bed.asked().len(), 1);

@@ -257,6 +257,7 @@ async fn an_installed_certificate_that_is_refused_makes_room_for_the_own_files_o
     let method = Method::Certificate(Settings {
         cert_path: own.certificate,
         key_path: own.key,
+        mutual_tls: false,
         installed: Some(Arc::new(Installed::new(vec![outputs]))),
     });
     let courier = courier(&bed, method, Surroundings::nowhere(), true);

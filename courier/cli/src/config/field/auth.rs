@@ -23,6 +23,12 @@ pub(super) const FIELDS: &[Field] = &[
         "certificate: the newest installed certificate signs in, where it is valid and for clients; where there is none, or the appliance refuses it, `cert_path` does. The credential at the appliance needs `renewals`.",
     ),
     field(
+        "auth.mutual_tls",
+        Kind::Flag,
+        "false",
+        "certificate: the connection shows the certificate, in place of a signed challenge. Only where TLS ends at the appliance and that asks for certificates (`couriers.client_certificates`).",
+    ),
+    field(
         "auth.workload_api_socket",
         Kind::Text,
         "`SPIFFE_ENDPOINT_SOCKET`",

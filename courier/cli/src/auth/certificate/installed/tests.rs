@@ -35,6 +35,7 @@ fn settings(own: &Pair, installed: &[&Pair]) -> Settings {
     Settings {
         cert_path: own.certificate.clone(),
         key_path: own.key.clone(),
+        mutual_tls: false,
         installed: Some(std::sync::Arc::new(Installed::new(outputs.collect()))),
     }
 }
