@@ -44,6 +44,17 @@ pub(crate) fn steps(tally: &mut Tally) {
         shell::run(shell::command("cargo", &args)?)
     });
     tally.step("sizes", sizes::run);
+    tally.step("lock of the fuzz targets", || {
+        let args = [
+            "tree",
+            "--quiet",
+            "--locked",
+            "--offline",
+            "--depth=0",
+            "--manifest-path=fuzz/Cargo.toml",
+        ];
+        shell::run(shell::command("cargo", &args)?)
+    });
     tally.step("documentation", || {
         let mut doc = shell::command(
             "cargo",

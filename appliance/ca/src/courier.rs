@@ -56,7 +56,7 @@ pub use ordered::{
     OrderKey, OrderKind, OrderWarning, OrderedCertificate, PlatformOrder,
 };
 pub use policy::PolicyEntry;
-pub use prove::Shown;
+pub use prove::{RequestSend, Sending, Shown, SignedRequest};
 pub use record::{Courier, CourierChange, CourierRecord, CourierStatus, NewCourier, PlatformKeys, Quotas};
 pub use session::{Authentication, ClientFacts, CourierSession, OpenedSession};
 pub use settings::CourierSettings;

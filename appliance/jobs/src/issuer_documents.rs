@@ -6,7 +6,7 @@
 use std::net::IpAddr;
 use std::time::Duration;
 
-use ca::courier::{DocumentFetch, Fetching, MOST_DOCUMENT};
+use ca::courier::{DocumentFetch, Fetching, MOST_DOCUMENT, RequestSend, Sending, SignedRequest};
 use reqwest::{Client, Response, Url};
 
 use crate::web_client::{self, chain};
@@ -28,6 +28,33 @@ pub fn issuer_documents(roots: Option<&[u8]>) -> Result<DocumentFetch, String> {
     }))
 }
 
+/// Sends requests that couriers signed, to whom these roots certify; without roots to this machine alone.
+pub fn signed_requests(roots: Option<&[u8]>) -> Result<RequestSend, String> {
+    let client = web_client::client(roots)?;
+    let has_roots = roots.is_some();
+    Ok(RequestSend::new(move |request| -> Sending {
+        let client = client.clone();
+        Box::pin(async move {
+            let url = checked(&request.url, has_roots)?;
+            let sent = tokio::time::timeout(TIMEOUT, send(&client, url, request)).await;
+            sent.unwrap_or_else(|_| Err("no answer in time".to_owned()))
+        })
+    }))
+}
+
+async fn send(client: &Client, url: Url, request: SignedRequest) -> Result<(u16, Vec<u8>), String> {
+    let mut sent = client.post(url).body(request.body);
+    for (name, value) in &request.headers {
+        // The client says the host by itself.
+        if name != "host" {
+            sent = sent.header(name, value.as_str());
+        }
+    }
+    let answer = sent.send().await;
+    let answer = answer.map_err(|error| chain(&error.without_url()))?;
+    Ok((answer.status().as_u16(), body(answer).await?))
+}
+
 fn checked(address: &str, has_roots: bool) -> Result<Url, String> {
     let url = Url::parse(address).map_err(|error| format!("no address: {error}"))?;
     let host = url.host_str().unwrap_or_default().trim_matches(['[', ']']);
@@ -42,10 +69,15 @@ fn checked(address: &str, has_roots: bool) -> Result<Url, String> {
 
 async fn fetch(client: &Client, url: Url) -> Result<Vec<u8>, String> {
     let answer = client.get(url).send().await;
-    let mut answer: Response = answer.map_err(|error| chain(&error.without_url()))?;
+    let answer = answer.map_err(|error| chain(&error.without_url()))?;
     if answer.status() != 200 {
         return Err(format!("it answers {}", answer.status().as_u16()));
     }
+    body(answer).await
+}
+
+/// The body of an answer, as far as one is taken.
+async fn body(mut answer: Response) -> Result<Vec<u8>, String> {
     let mut document = Vec::new();
     while let Some(part) = answer
         .chunk()

@@ -28,7 +28,7 @@ mod web_client;
 
 pub use audit_export::{AuditExport, Destination};
 pub use audit_witness::AuditWitness;
-pub use issuer_documents::issuer_documents;
+pub use issuer_documents::{issuer_documents, signed_requests};
 pub use job::{Context, Hook, Hooks, Job, Run};
 pub use runner::{run, run_table};
 

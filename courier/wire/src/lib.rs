@@ -27,8 +27,8 @@ pub use order::{
 };
 pub use secret::Secret;
 pub use sign_in::{
-    AuthRequest, Challenge, Client, Courier, Credential, Health, InstanceIdentity, Opened, OwnRecord,
-    Profile, Report, Session, SignedRequest, Verified,
+    AuthRequest, Challenge, Client, Courier, Credential, Health, Opened, OwnRecord, Profile, Report, Session,
+    SignedRequest, Verified,
 };
 
 /// Longest body of a request, in octets.

@@ -62,9 +62,6 @@ pub struct Credential {
     /// `aws_oidc`: a request to AWS that is signed and not sent.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub signed_request: Option<SignedRequest>,
-    /// `aws_oidc`: the identity document of an instance.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub instance_identity: Option<InstanceIdentity>,
     /// `aws_oidc`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub role_arn: Option<String>,
@@ -87,17 +84,6 @@ pub struct SignedRequest {
     pub headers: Vec<(String, Secret)>,
     /// Its body.
     pub body: String,
-}
-
-/// The identity document of an EC2 instance.
-#[derive(Clone, Debug, Deserialize, Serialize)]
-#[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
-#[serde(deny_unknown_fields)]
-pub struct InstanceIdentity {
-    /// The document.
-    pub document: String,
-    /// Its signature.
-    pub pkcs7: String,
 }
 
 /// The program of a courier.

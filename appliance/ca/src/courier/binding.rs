@@ -51,6 +51,11 @@ pub struct TokenBinding {
     pub resource: Option<String>,
     /// The role of AWS that the courier has to name. The token does not prove it.
     pub role_arn: Option<String>,
+    /// AWS, in place of a token: the role or user whose keys sign a request to STS that the appliance sends, as
+    /// `arn:aws:iam::123456789012:role/web`. A session of the role is the role.
+    // Left out when it is not set, so that an older program reads what it wrote.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub caller: Option<String>,
 }
 
 /// An identity of SPIFFE.
@@ -143,6 +148,11 @@ impl Binding {
     /// What would let in more than one means, or nobody at all; one sentence each.
     pub(crate) fn problems(&self) -> Vec<String> {
         let mut problems = match self {
+            Self::AwsOidc(TokenBinding {
+                caller: Some(caller), ..
+            }) => self
+                .token()
+                .map_or_else(Vec::new, |token| token.problems_of_caller(caller)),
             Self::Spiffe(spiffe) => spiffe.problems(),
             Self::Certificate(certificate) => certificate.problems(),
             Self::ClientSecret => Vec::new(),
@@ -150,6 +160,11 @@ impl Binding {
                 token.problems()
             }
         };
+        if let Self::AzureJwt(token) | Self::AzureArc(token) | Self::OidcJwt(token) = self
+            && token.caller.is_some()
+        {
+            problems.push("`caller` belongs to aws_oidc".to_owned());
+        }
         if let Self::AzureJwt(token) | Self::AzureArc(token) = self
             && token.tenant_id.is_none()
         {
@@ -160,6 +175,26 @@ impl Binding {
 }
 
 impl TokenBinding {
+    /// What is wrong with one that is for a signed request to AWS.
+    fn problems_of_caller(&self, caller: &str) -> Vec<String> {
+        let mut problems = Vec::new();
+        if super::prove::principal(caller).is_none() {
+            problems.push(
+                "`caller` is neither a role nor a user, as arn:aws:iam::123456789012:role/web".to_owned(),
+            );
+        }
+        let of_token = Self {
+            audiences: self.audiences.clone(),
+            role_arn: self.role_arn.clone(),
+            caller: self.caller.clone(),
+            ..Self::default()
+        };
+        if *self != of_token {
+            problems.push("a credential has a `caller`, or what a token has to say, and not both".to_owned());
+        }
+        problems
+    }
+
     fn problems(&self) -> Vec<String> {
         let mut problems = Vec::new();
         if !is_web_address(&self.issuer) {
@@ -325,6 +360,22 @@ mod tests {
                 "end",
             ),
             (r#"{"method":"spiffe","spiffe_id":"spiffe://td/a"}"#, "bundle"),
+            (
+                r#"{"method":"aws_oidc","caller":"arn:aws:iam::123456789012:role/web"}"#,
+                "",
+            ),
+            (
+                r#"{"method":"aws_oidc","caller":"arn:aws:iam::1:role/web"}"#,
+                "neither",
+            ),
+            (
+                r#"{"method":"aws_oidc","caller":"arn:aws:iam::123456789012:role/web","issuer":"https://a"}"#,
+                "not both",
+            ),
+            (
+                r#"{"method":"oidc_jwt","issuer":"https://a","subject":"s","caller":"arn:aws:iam::123456789012:role/web"}"#,
+                "belongs to aws_oidc",
+            ),
             (r#"{"method":"certificate"}"#, "which certificate"),
             (r#"{"method":"x509","issuer":"issuing"}"#, "every certificate"),
             (r#"{"method":"certificate","spki_sha256":["00"]}"#, "64"),

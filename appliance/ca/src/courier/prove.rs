@@ -2,6 +2,7 @@
 //!
 //! A secret is hashed and a signature is verified also for a courier that does not exist, so that the time taken tells nothing.
 
+mod aws;
 mod certificate;
 mod secret;
 mod token;
@@ -16,6 +17,8 @@ use super::method::Method;
 use super::record::Courier;
 use super::session::Denial;
 use crate::authority::Authority;
+pub(super) use aws::principal;
+pub use aws::{RequestSend, Sending, SignedRequest};
 
 /// What a courier shows.
 pub enum Shown {
@@ -34,6 +37,8 @@ pub enum Shown {
     TlsCertificate(Vec<Vec<u8>>),
     /// A JWT of SPIFFE.
     SpiffeToken(Zeroizing<String>),
+    /// A request to AWS that is signed and not sent.
+    SignedRequest(SignedRequest),
     /// The token of an OpenID provider.
     Token {
         /// Under which method.
@@ -64,6 +69,7 @@ impl Shown {
             Self::Secret { .. } => Method::ClientSecret,
             Self::Certificate(_) | Self::TlsCertificate(_) => Method::Certificate,
             Self::SpiffeCertificate(_) | Self::SpiffeToken(_) => Method::Spiffe,
+            Self::SignedRequest(_) => Method::AwsOidc,
             Self::Token { method, .. } => *method,
         }
     }
@@ -126,6 +132,7 @@ impl Authority {
                 self.prove_spiffe_certificate(&credentials, &shown).await
             }
             Shown::SpiffeToken(token) => self.prove_spiffe_token(&credentials, token, proof_key).await,
+            Shown::SignedRequest(request) => self.prove_caller(&credentials, request, proof_key).await,
             Shown::Token { .. } => self.prove_token(&credentials, shown, proof_key).await,
             Shown::Secret { .. } => Err(Denial::Unknown("a secret is held against its hash")),
         }

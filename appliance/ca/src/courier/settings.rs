@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use super::issuer_keys::DocumentFetch;
+use super::prove::RequestSend;
 
 /// Settings of couriers.
 #[derive(Clone, Debug)]
@@ -22,6 +23,10 @@ pub struct CourierSettings {
     pub silent_after: Duration,
     /// Whether clients are asked for a certificate on connections, so that couriers may sign in with it.
     pub asks_for_certificates: bool,
+    /// Addresses of the security token service of AWS (STS) to which requests are sent that couriers signed; none when empty.
+    pub sts_endpoints: Vec<String>,
+    /// How those are sent.
+    pub send_request: Option<RequestSend>,
     /// How keys of others are fetched; only pinned ones count when absent.
     pub fetch_document: Option<DocumentFetch>,
 }
@@ -37,6 +42,8 @@ impl CourierSettings {
             acknowledge_within: Duration::from_hours(1),
             silent_after: Duration::from_hours(36),
             asks_for_certificates: false,
+            sts_endpoints: Vec::new(),
+            send_request: None,
             fetch_document: None,
         }
     }

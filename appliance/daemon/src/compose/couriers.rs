@@ -25,6 +25,11 @@ pub(super) fn couriers(config: &Config) -> Result<CourierSettings, ConfigError> 
     let fetch = fetch
         .transpose()
         .map_err(|detail| wrong(own.tls_roots.clone().unwrap_or_default(), detail))?;
+    let send =
+        (own.fetch_keys && !own.sts_endpoints.is_empty()).then(|| jobs::signed_requests(roots.as_deref()));
+    let send = send
+        .transpose()
+        .map_err(|detail| wrong(own.tls_roots.clone().unwrap_or_default(), detail))?;
     Ok(CourierSettings {
         session_lifetime: Duration::from_mins(u64::from(own.session_minutes)),
         attempts_per_courier: own.attempts_per_courier,
@@ -32,6 +37,8 @@ pub(super) fn couriers(config: &Config) -> Result<CourierSettings, ConfigError> 
         acknowledge_within: Duration::from_mins(u64::from(own.acknowledge_within_minutes)),
         silent_after: Duration::from_hours(u64::from(own.silent_after_hours)),
         asks_for_certificates: own.client_certificates,
+        sts_endpoints: own.sts_endpoints.clone(),
+        send_request: send,
         fetch_document: fetch,
         ..CourierSettings::new(own.identity.as_deref().unwrap_or(&config.public.base_url))
     })

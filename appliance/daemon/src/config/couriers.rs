@@ -33,6 +33,8 @@ pub(crate) struct Couriers {
     pub(crate) client_certificates: bool,
     /// Whether keys are fetched from issuers.
     pub(crate) fetch_keys: bool,
+    /// Addresses of STS to which signed requests are sent.
+    pub(crate) sts_endpoints: Vec<String>,
     /// Authorities (PEM) that may certify issuers.
     pub(crate) tls_roots: Option<PathBuf>,
 }
@@ -48,6 +50,7 @@ impl Default for Couriers {
             silent_after_hours: 36,
             client_certificates: false,
             fetch_keys: true,
+            sts_endpoints: Vec::new(),
             tls_roots: None,
         }
     }

@@ -255,6 +255,11 @@ pub(super) const TEXTS: &[(&str, &str)] = &[
          `false` where nobody may be asked: then only credentials with keys of their own let anybody in.",
     ),
     (
+        "couriers.sts_endpoints",
+        "Addresses of the security token service of AWS, as `https://sts.eu-central-1.amazonaws.com/`, to which the requests are sent with \
+         which couriers show who they are in AWS (`auth.token_source: caller_identity`). None by default; `couriers.tls_roots` verifies them.",
+    ),
+    (
         "couriers.tls_roots",
         "Authorities (PEM) that may certify those issuers, for example `/etc/ssl/certs/ca-certificates.crt`. Without it only this machine \
          itself is asked.",

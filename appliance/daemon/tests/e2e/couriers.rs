@@ -8,6 +8,8 @@ pub(crate) mod host;
 mod killed;
 #[path = "couriers/managed.rs"]
 mod managed;
+#[path = "couriers/moto.rs"]
+mod moto;
 #[path = "couriers/mutual_tls.rs"]
 mod mutual_tls;
 #[path = "couriers/served.rs"]

@@ -2,7 +2,7 @@
 
 use axum::Json;
 use axum::extract::State;
-use ca::courier::{Authentication, ClientFacts, CourierSession, Method, Shown};
+use ca::courier::{Authentication, ClientFacts, CourierSession, Method, Shown, SignedRequest};
 use courier_wire::{
     AuthRequest, Challenge, Courier, Credential, Envelope, Health, Opened, Secret, Session, Verified,
 };
@@ -148,11 +148,6 @@ fn shown(method: &str, credential: Credential, chain: Option<ClientChain>) -> Re
         let secret = secret.ok_or_else(|| wrong(name, "is missing"))?;
         Ok::<_, Problem>(Zeroizing::new(secret.expose().to_owned()))
     };
-    if credential.signed_request.is_some() || credential.instance_identity.is_some() {
-        let message =
-            "AWS is asked nothing here: show a token, of the cluster or from STS GetWebIdentityToken";
-        return Err(wrong("credential", message));
-    }
     Ok(match method {
         Method::ClientSecret => Shown::Secret {
             client_id: credential
@@ -182,6 +177,19 @@ fn shown(method: &str, credential: Credential, chain: Option<ClientChain>) -> Re
             resource: credential.resource,
             role_arn: None,
         },
+        Method::AwsOidc if credential.signed_request.is_some() => {
+            let request = credential.signed_request.map(|request| SignedRequest {
+                method: request.method,
+                url: request.url,
+                headers: request
+                    .headers
+                    .into_iter()
+                    .map(|(name, value)| (name, Zeroizing::new(value.expose().to_owned())))
+                    .collect(),
+                body: request.body,
+            });
+            Shown::SignedRequest(request.ok_or_else(|| wrong("credential.signed_request", "is missing"))?)
+        }
         Method::AzureJwt | Method::AwsOidc | Method::OidcJwt => Shown::Token {
             method,
             token: text("credential.token", credential.token)?,

@@ -18,6 +18,7 @@ mod certificates;
 mod connections;
 mod courier_methods;
 mod courier_misuse;
+mod courier_moto;
 mod courier_mutual_tls;
 mod courier_oidc_provider;
 mod courier_platform_keys;

@@ -2,8 +2,8 @@
 //!
 //! Only a pod of EKS has a token in a file, and that at the default place is normally meant for STS, with which whoever receives it
 //! becomes the workload: it is refused. Everything else in AWS has keys for signing requests; with them STS makes a token for the
-//! appliance (`sts_web_identity`), or a request to STS is signed that the appliance sends (`caller_identity`). An EC2 instance also
-//! has a signed document about itself (`instance_identity`).
+//! appliance (`sts_web_identity`), or a request to STS is signed that the appliance sends (`caller_identity`). The signed
+//! document that an EC2 instance has about itself is shown to nobody: it never ends, and whoever has read it once can show it.
 
 mod credentials;
 mod sigv4;
@@ -28,8 +28,6 @@ pub enum TokenSource {
     StsWebIdentity,
     /// A signed request that the appliance sends to STS.
     CallerIdentity,
-    /// The signed document of an EC2 instance.
-    InstanceIdentity,
 }
 
 /// The settings of `aws_oidc`.
@@ -75,11 +73,11 @@ impl Settings {
                     &endpoint,
                     &self.region,
                     &identity,
+                    context.thumbprint,
                     &keys,
                     context.now,
                 )?)
             }
-            TokenSource::InstanceIdentity => instance_identity(context).await?,
         };
         Ok(Presented::AwsOidc {
             proof,
@@ -130,17 +128,6 @@ impl Settings {
         )?;
         Ok(token)
     }
-}
-
-/// The document of the instance and its signature, over the second version of the metadata service.
-async fn instance_identity(context: &Context<'_>) -> Result<AwsProof, Fault> {
-    let session = metadata_session(context).await?;
-    let document = metadata(context, &session, "/latest/dynamic/instance-identity/document").await?;
-    let pkcs7 = metadata(context, &session, "/latest/dynamic/instance-identity/rsa2048").await?;
-    Ok(AwsProof::InstanceIdentity {
-        document,
-        pkcs7: pkcs7.split_whitespace().collect(),
-    })
 }
 
 /// A session with the metadata service of EC2 (IMDSv2).

@@ -70,13 +70,6 @@ pub enum AwsProof {
     Token(SecretString),
     /// A request to STS that is signed and not sent.
     SignedRequest(SignedRequest),
-    /// The identity document of an EC2 instance.
-    InstanceIdentity {
-        /// The document, octet for octet as it was signed.
-        document: String,
-        /// Its signature, PKCS#7 in base64.
-        pkcs7: String,
-    },
 }
 
 /// A request that is signed and not sent; whoever receives it may send it, to that URL alone.

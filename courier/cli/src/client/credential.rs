@@ -1,6 +1,6 @@
 //! What is presented, as the wire has it: the members of each method, and no others.
 
-use courier_wire::{Credential, InstanceIdentity, Secret, SignedRequest};
+use courier_wire::{Credential, Secret, SignedRequest};
 use secrecy::{ExposeSecret as _, SecretString};
 
 use crate::auth::presented::{self, AwsProof, Presented};
@@ -73,10 +73,6 @@ fn aws(proof: AwsProof) -> Credential {
         },
         AwsProof::SignedRequest(request) => Credential {
             signed_request: Some(signed(request)),
-            ..Credential::default()
-        },
-        AwsProof::InstanceIdentity { document, pkcs7 } => Credential {
-            instance_identity: Some(InstanceIdentity { document, pkcs7 }),
             ..Credential::default()
         },
     }

@@ -204,7 +204,6 @@ fn aws_oidc(auth: &Section<'_>) -> aws_oidc::Settings {
         ("token_file", TokenSource::TokenFile),
         ("sts_web_identity", TokenSource::StsWebIdentity),
         ("caller_identity", TokenSource::CallerIdentity),
-        ("instance_identity", TokenSource::InstanceIdentity),
     ];
     let role = auth.needed("role_arn", "the role of AWS");
     let region = auth.needed("region", "the region of AWS");

@@ -53,6 +53,9 @@ impl Authority {
         else {
             return Err(Denial::Unknown("no token was shown"));
         };
+        if wanted.caller.is_some() {
+            return Err(Denial::Unknown("the credential is for a signed request to AWS"));
+        }
         let agrees = |said: &Option<String>, wanted: &Option<String>| match (said, wanted) {
             (Some(said), Some(wanted)) => said == wanted,
             _ => true,

@@ -135,6 +135,15 @@ certificate:
         std::fs::write(self.file("config.yaml"), text.replace(from, to)).unwrap();
     }
 
+    /// Takes the secret out of the configuration, whose method has to be changed as well.
+    pub(crate) fn forget_secret(&self) {
+        let config = std::fs::read_to_string(self.file("config.yaml")).unwrap();
+        let of_secret = |line: &&str| line.contains("client_id:") || line.contains("client_secret_file:");
+        for line in config.lines().filter(of_secret) {
+            self.change(&format!("{line}\n"), "");
+        }
+    }
+
     /// Adds lines to the configuration.
     pub(crate) fn add(&self, lines: &str) {
         let text = std::fs::read_to_string(self.file("config.yaml")).unwrap();

@@ -12,6 +12,8 @@ use super::sigv4::{Scope, Unsigned, authorization, encode};
 
 /// The header of a signed request that names the appliance, so that the request is worth nothing to another.
 const APPLIANCE_HEADER: &str = "x-chancery-appliance";
+/// The header that names the key of the session (RFC 7638), so that nobody on the way can put another one there.
+const SESSION_KEY_HEADER: &str = "x-chancery-session-key";
 
 const FORM: &str = "application/x-www-form-urlencoded; charset=utf-8";
 const VERSION: &str = "2011-06-15";
@@ -84,18 +86,14 @@ pub(super) fn caller_identity(
     endpoint: &Url,
     region: &str,
     identity: &str,
+    thumbprint: Option<&str>,
     keys: &Credentials,
     now: Timestamp,
 ) -> Result<SignedRequest, Fault> {
     let fields = [("Action".to_owned(), "GetCallerIdentity".to_owned())];
-    signed(
-        endpoint,
-        region,
-        &fields,
-        &[(APPLIANCE_HEADER, identity)],
-        keys,
-        now,
-    )
+    let mut extra = vec![(APPLIANCE_HEADER, identity)];
+    extra.extend(thumbprint.map(|thumbprint| (SESSION_KEY_HEADER, thumbprint)));
+    signed(endpoint, region, &fields, &extra, keys, now)
 }
 
 fn signed(

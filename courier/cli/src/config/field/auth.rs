@@ -63,7 +63,7 @@ pub(super) const FIELDS: &[Field] = &[
         "auth.token_source",
         Kind::Text,
         "by method",
-        "azure_jwt: `auto`, `file`, `imds`, `app_service`, `exchange`; aws_oidc: `token_file`, `sts_web_identity`, `caller_identity`, `instance_identity`.",
+        "azure_jwt: `auto`, `file`, `imds`, `app_service`, `exchange`; aws_oidc: `token_file`, `sts_web_identity`, `caller_identity`.",
     ),
     field(
         "auth.resource",
