@@ -38,6 +38,8 @@ mod courier_orders;
 mod courier_platform_keys;
 #[path = "use_cases/courier_renewals.rs"]
 mod courier_renewals;
+#[path = "use_cases/courier_sign_in.rs"]
+mod courier_sign_in;
 #[path = "use_cases/couriers.rs"]
 mod couriers;
 #[path = "use_cases/create.rs"]

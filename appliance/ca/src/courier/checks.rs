@@ -291,7 +291,7 @@ impl Authority {
         let request = Request {
             // What asks for more than it replaces is no renewal.
             action: match replaces {
-                Some(replaced) if request.kind == OrderKind::Renew && replaced.covers(wanted, profile) => {
+                Some(before) if request.kind == OrderKind::Renew && before.covers(wanted, profile) => {
                     policy::Action::Renew
                 }
                 _ => policy::Action::Generate,

@@ -161,7 +161,7 @@ impl Authority {
             Err(error) => return Err(error.into()),
         };
         let proved = self
-            .prove(found.as_ref(), &authentication.shown, key.as_ref())
+            .prove(authentication.courier, &authentication.shown, key.as_ref())
             .await?;
         let courier = found.ok_or(Denial::Unknown("no such courier"))?;
         match courier.status {
