@@ -40,6 +40,8 @@ mod courier_platform_keys;
 mod courier_renewals;
 #[path = "use_cases/courier_sign_in.rs"]
 mod courier_sign_in;
+#[path = "use_cases/courier_wishes.rs"]
+mod courier_wishes;
 #[path = "use_cases/couriers.rs"]
 mod couriers;
 #[path = "use_cases/create.rs"]

@@ -15,6 +15,7 @@ use super::nonce::sha256;
 use super::order::{days, fingerprint};
 use super::ordered::{CourierOrderRequest, OrderKey, OrderKind, OrderWarning};
 use super::platform::{Keyless, Ready, check_bound, check_key_mode};
+use super::remark;
 use super::session::CourierSession;
 use super::wanted::{Wanted, WantedKey};
 use crate::authority::Authority;
@@ -146,8 +147,14 @@ impl Authority {
         let judgement = self
             .judge(request, &wanted, validity, &profile, replaces.as_ref())
             .await?;
-        let warnings = warnings_of(&judgement)?;
-        profile.admit(wanted.algorithm, &judgement.subject, &wanted.names)?;
+        let mut warnings = warnings_of(&judgement)?;
+        let subject = profile.admitted_subject(wanted.algorithm, &judgement.subject, &wanted.names)?;
+        warnings.extend(wanted.ignored);
+        warnings.extend(remark::other_subject(
+            &wanted.subject,
+            &judgement.subject,
+            &subject,
+        ));
         self.check_quota(session).await?;
         let key = match &wanted.key {
             WantedKey::Given(key) => Some(key.fingerprint().0),
