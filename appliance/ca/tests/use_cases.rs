@@ -24,6 +24,8 @@ mod ceremony;
 mod ceremony_forged;
 #[path = "use_cases/clock.rs"]
 mod clock;
+#[path = "use_cases/courier_again.rs"]
+mod courier_again;
 #[path = "use_cases/courier_alarms.rs"]
 mod courier_alarms;
 #[path = "use_cases/courier_credentials.rs"]

@@ -160,6 +160,9 @@ impl Authority {
             WantedKey::Given(key) => Some(key.fingerprint().0),
             WantedKey::ToBeMade(_) => None,
         };
+        if let Some(key) = key {
+            self.check_key_owner(session, key).await?;
+        }
         let names = wanted.names.clone();
         let keyless = Keyless {
             permit,
