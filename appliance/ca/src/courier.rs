@@ -31,6 +31,7 @@ mod settings;
 mod settle;
 mod spelling;
 mod status;
+mod turned_away;
 mod wanted;
 mod watch;
 
