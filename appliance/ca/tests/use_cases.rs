@@ -24,6 +24,8 @@ mod ceremony;
 mod ceremony_forged;
 #[path = "use_cases/clock.rs"]
 mod clock;
+#[path = "use_cases/courier_again.rs"]
+mod courier_again;
 #[path = "use_cases/courier_alarms.rs"]
 mod courier_alarms;
 #[path = "use_cases/courier_credentials.rs"]
@@ -40,6 +42,10 @@ mod courier_orders;
 mod courier_platform_keys;
 #[path = "use_cases/courier_renewals.rs"]
 mod courier_renewals;
+#[path = "use_cases/courier_sign_in.rs"]
+mod courier_sign_in;
+#[path = "use_cases/courier_wishes.rs"]
+mod courier_wishes;
 #[path = "use_cases/couriers.rs"]
 mod couriers;
 #[path = "use_cases/create.rs"]

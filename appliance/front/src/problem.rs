@@ -51,7 +51,11 @@ pub(crate) struct Problem {
     details: Value,
     order_id: Option<Uuid>,
     retry_after: Option<u64>,
+    challenge: &'static str,
 }
+
+/// What a caller without a good token is asked for (RFC 6750 §3).
+const BEARER: &str = "Bearer realm=\"chancery\"";
 
 impl Problem {
     pub(crate) fn new(status: StatusCode, code: &'static str, message: impl Into<String>) -> Self {
@@ -65,6 +69,7 @@ impl Problem {
             details: Value::Null,
             order_id: None,
             retry_after: None,
+            challenge: BEARER,
         }
     }
 
@@ -83,6 +88,12 @@ impl Problem {
 
     pub(crate) fn with_details(mut self, details: Value) -> Self {
         self.details = details;
+        self
+    }
+
+    /// The same with what a caller is asked for in the place of a token alone.
+    pub(crate) fn with_challenge(mut self, challenge: &'static str) -> Self {
+        self.challenge = challenge;
         self
     }
 
@@ -123,7 +134,7 @@ impl Problem {
 
     /// The whole answer, with the id of its request.
     pub(crate) fn render(self, request_id: Uuid) -> Response {
-        let (status, retry_after) = (self.status, self.retry_after);
+        let (status, retry_after, challenge) = (self.status, self.retry_after, self.challenge);
         let error = self.text(request_id);
         let body = serde_json::to_vec(&ErrorBody {
             success: false,
@@ -135,10 +146,7 @@ impl Problem {
         let headers = response.headers_mut();
         headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
         if status == StatusCode::UNAUTHORIZED {
-            headers.insert(
-                WWW_AUTHENTICATE,
-                HeaderValue::from_static("Bearer realm=\"chancery\""),
-            );
+            headers.insert(WWW_AUTHENTICATE, HeaderValue::from_static(challenge));
         }
         if let Some(seconds) = retry_after {
             headers.insert(RETRY_AFTER, HeaderValue::from(seconds));
@@ -191,6 +199,7 @@ impl From<ca::Error> for Problem {
             details,
             order_id,
             retry_after,
+            challenge: BEARER,
         }
     }
 }

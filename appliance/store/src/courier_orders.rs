@@ -13,7 +13,7 @@ use std::fmt::Write as _;
 
 use uuid::Uuid;
 
-pub use advance::{Issue, Move, acknowledge, advance, deliver, issue};
+pub use advance::{Issue, Move, acknowledge, advance, deliver, give_key_up, issue};
 pub use row::{OrderRow, Status};
 pub use sweep::{due_to_expire, expire, left_in, remove_in_vain, uninstalled};
 
@@ -163,6 +163,13 @@ pub fn successor(reader: &Reader<'_>, courier_id: Uuid, fingerprint: &[u8]) -> R
             ORDER BY issued_at DESC, id DESC LIMIT 1"
     );
     reader.first(&sql, &[fingerprint.into(), courier_id.into()], read)
+}
+
+/// Whether a courier has ordered anything for this key.
+pub fn has_ordered_with(reader: &Reader<'_>, courier_id: Uuid, key_fingerprint: &[u8]) -> Result<bool> {
+    let sql = "SELECT 1 FROM courier_orders WHERE courier_id = ?1 AND key_fingerprint = ?2 LIMIT 1";
+    let values = [courier_id.into(), key_fingerprint.into()];
+    Ok(reader.first(sql, &values, |row| row.int(0))?.is_some())
 }
 
 /// Whether any certificate that a courier got for this key is revoked because the key is compromised.

@@ -1,6 +1,6 @@
 //! What may be used a single time over all servers: nonces, identifiers of proofs, bootstrap secrets.
 
-use crate::db::Tx;
+use crate::db::{Reader, Tx};
 use crate::error::Result;
 
 /// Uses something up, which is known by a digest under a purpose: true the first time, for one caller over all servers, and false
@@ -12,6 +12,13 @@ pub fn use_once(tx: &Tx<'_>, purpose: &str, digest: &[u8; 32], expires_at: i64) 
         ON CONFLICT (purpose, digest) DO NOTHING";
     let values = [purpose.into(), digest.as_slice().into(), expires_at.into()];
     Ok(tx.execute(sql, &values)? > 0)
+}
+
+/// Whether something was used, without using it.
+pub fn is_used(reader: &Reader<'_>, purpose: &str, digest: &[u8; 32]) -> Result<bool> {
+    let sql = "SELECT 1 FROM used_once WHERE purpose = ?1 AND digest = ?2";
+    let values = [purpose.into(), digest.as_slice().into()];
+    Ok(reader.first(sql, &values, |row| row.int(0))?.is_some())
 }
 
 /// Forgets what expired before a time (epoch milliseconds), at most so many; how many. The time lies back by more than the clocks of

@@ -242,6 +242,11 @@ impl Csr {
         names.iter().map(SubjectAltName::from_general_name).collect()
     }
 
+    /// The types of the extensions that it asks for, in their order.
+    pub fn requested_extensions(&self) -> impl Iterator<Item = ObjectIdentifier> {
+        self.extensions.iter().map(|extension| extension.extn_id)
+    }
+
     /// How it is signed.
     pub fn signature_algorithm(&self) -> Option<SignatureAlgorithm> {
         Signed::split(&self.der).ok()?.algorithm()

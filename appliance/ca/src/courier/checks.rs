@@ -15,6 +15,7 @@ use super::nonce::sha256;
 use super::order::{days, fingerprint};
 use super::ordered::{CourierOrderRequest, OrderKey, OrderKind, OrderWarning};
 use super::platform::{Keyless, Ready, check_bound, check_key_mode};
+use super::remark;
 use super::session::CourierSession;
 use super::wanted::{Wanted, WantedKey};
 use crate::authority::Authority;
@@ -146,13 +147,22 @@ impl Authority {
         let judgement = self
             .judge(request, &wanted, validity, &profile, replaces.as_ref())
             .await?;
-        let warnings = warnings_of(&judgement)?;
-        profile.admit(wanted.algorithm, &judgement.subject, &wanted.names)?;
+        let mut warnings = warnings_of(&judgement)?;
+        let subject = profile.admitted_subject(wanted.algorithm, &judgement.subject, &wanted.names)?;
+        warnings.extend(wanted.ignored);
+        warnings.extend(remark::other_subject(
+            &wanted.subject,
+            &judgement.subject,
+            &subject,
+        ));
         self.check_quota(session).await?;
         let key = match &wanted.key {
             WantedKey::Given(key) => Some(key.fingerprint().0),
             WantedKey::ToBeMade(_) => None,
         };
+        if let Some(key) = key {
+            self.check_key_owner(session, key).await?;
+        }
         let names = wanted.names.clone();
         let keyless = Keyless {
             permit,
@@ -291,7 +301,7 @@ impl Authority {
         let request = Request {
             // What asks for more than it replaces is no renewal.
             action: match replaces {
-                Some(one) if request.kind == OrderKind::Renew && one.covers(wanted, profile) => {
+                Some(before) if request.kind == OrderKind::Renew && before.covers(wanted, profile) => {
                     policy::Action::Renew
                 }
                 _ => policy::Action::Generate,

@@ -6,6 +6,7 @@ use serde_json::json;
 use store::domains::DomainRow;
 
 use super::record::is_public_suffix;
+use super::spelling;
 use crate::audit;
 use crate::authority::Authority;
 use crate::clock::from_millis;
@@ -190,12 +191,7 @@ fn host_of(name: &SubjectAltName) -> Option<String> {
     let host = match name {
         SubjectAltName::Dns(name) => name.strip_prefix("*.").unwrap_or(name),
         SubjectAltName::Email(address) => address.rsplit_once('@').map_or("", |(_, domain)| domain),
-        SubjectAltName::Uri(uri) => {
-            let authority = uri.split_once("://").map_or("", |(_, rest)| rest);
-            let authority = authority.split(['/', '?', '#']).next().unwrap_or_default();
-            let host = authority.rsplit_once('@').map_or(authority, |(_, host)| host);
-            host.split(':').next().unwrap_or_default()
-        }
+        SubjectAltName::Uri(uri) => spelling::host_of(uri),
         SubjectAltName::Ip(_) => return None,
         SubjectAltName::Upn(_) => "",
     };

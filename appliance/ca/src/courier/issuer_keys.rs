@@ -11,6 +11,7 @@ use jose::KeySet;
 use serde::Deserialize;
 use tokio::sync::Mutex;
 
+use super::binding::KeySource;
 use super::session::Denial;
 use crate::authority::Authority;
 use crate::clock::since_start;
@@ -49,9 +50,33 @@ impl fmt::Debug for DocumentFetch {
     }
 }
 
-/// The keys that are known, by the address they came from. One is asked for at a time.
+/// The keys that are known.
 #[derive(Debug, Default)]
-pub(crate) struct IssuerKeys(Mutex<HashMap<String, Arc<Mutex<Known>>>>);
+pub(crate) struct IssuerKeys {
+    /// By the address they came from. One is asked for at a time.
+    known: Mutex<HashMap<String, Arc<Mutex<Known>>>>,
+    /// Where the keys of an issuer are that was asked for them.
+    sources: Mutex<HashMap<String, KeySource>>,
+}
+
+impl IssuerKeys {
+    /// Notes where the keys of an issuer are.
+    pub(crate) async fn hear_of(&self, issuer: &str, source: &KeySource) {
+        let mut sources = self.sources.lock().await;
+        if sources.contains_key(issuer) {
+            return;
+        }
+        if sources.len() >= MOST {
+            sources.clear();
+        }
+        sources.insert(issuer.to_owned(), source.clone());
+    }
+
+    /// Where the keys of an issuer are, when somebody's token was held against them.
+    pub(crate) async fn source_of(&self, issuer: &str) -> Option<KeySource> {
+        self.sources.lock().await.get(issuer).cloned()
+    }
+}
 
 #[derive(Debug, Default)]
 struct Known {
@@ -115,7 +140,7 @@ impl Authority {
         anew: bool,
     ) -> Result<Arc<KeySet>, Denial> {
         let known = {
-            let mut all = self.inner().couriers.issuer_keys.0.lock().await;
+            let mut all = self.inner().couriers.issuer_keys.known.lock().await;
             if all.len() >= MOST && !all.contains_key(address) {
                 all.clear();
             }

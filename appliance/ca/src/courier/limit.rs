@@ -12,17 +12,28 @@ use crate::error::{Error, Result};
 /// Attempts are counted by the minute.
 const WINDOW: Duration = Duration::from_mins(1);
 
+/// Something that happens too often.
+pub(crate) struct TooOften {
+    /// What is told.
+    pub(crate) error: Error,
+    /// Whether it is the first time in this minute: what is written of it is written then.
+    pub(crate) is_first: bool,
+}
+
 impl Authority {
-    /// Counts an attempt of a courier from an address, and refuses it when there were too many of either.
-    pub(crate) async fn count_attempt(&self, courier: Uuid, address: Option<IpAddr>) -> Result<()> {
+    /// Counts an attempt of a courier from an address, and tells when there were too many from there. A courier is counted by where it
+    /// comes from: who knows what it is called cannot keep it out from elsewhere.
+    pub(crate) async fn count_attempt(
+        &self,
+        courier: Uuid,
+        address: Option<IpAddr>,
+    ) -> Result<Option<TooOften>> {
         let settings = &self.inner().settings.couriers;
-        let mut limits = vec![(format!("courier:{courier}"), settings.attempts_per_courier)];
-        limits.extend(address.map(|address| {
-            (
-                format!("address:{}", network_of(address)),
-                settings.attempts_per_address,
-            )
-        }));
+        let network = address.map(network_of);
+        let mut limits = Vec::new();
+        limits.extend(network.map(|network| (format!("address:{network}"), settings.attempts_per_address)));
+        let from = network.map_or_else(|| "nowhere".to_owned(), |network| network.to_string());
+        limits.push((format!("courier:{courier}@{from}"), settings.attempts_per_courier));
         self.count_all(limits).await
     }
 
@@ -33,27 +44,52 @@ impl Authority {
             || "bridge".to_owned(),
             |address| format!("bridge:{}", network_of(address)),
         );
-        self.count_all(vec![(key, most)]).await
+        let over = self.count_all(vec![(key, most)]).await?;
+        over.map_or(Ok(()), |over| Err(over.error))
     }
 
-    async fn count_all(&self, limits: Vec<(String, u32)>) -> Result<()> {
+    /// Whether something that nobody limits happens for the first time in this minute.
+    pub(crate) async fn is_first_of_minute(&self, what: String, address: Option<IpAddr>) -> Result<bool> {
         let now = self.inner().clock.now().as_millisecond();
-        let window = i64::try_from(WINDOW.as_millis()).unwrap_or(i64::MAX);
-        let count = self.inner().store.write(move |tx| {
-            let mut is_over = false;
-            for (key, most) in &limits {
-                is_over |= store::tallies::count(tx, key, window, now)? > i64::from(*most);
-            }
-            Ok(is_over)
-        });
-        if count.await? {
-            let left = window - now.rem_euclid(window);
-            return Err(Error::RateLimited {
-                retry_after: Duration::from_millis(u64::try_from(left).unwrap_or(0)),
-            });
+        let from = address.map_or_else(String::new, |address| network_of(address).to_string());
+        let key = format!("{what}@{from}");
+        let wanted = key.clone();
+        let store = &self.inner().store;
+        let read = store.read(move |reader| store::tallies::counted(reader, &wanted, window(), now));
+        // Looked at before it is counted: who does it all the time makes nobody write.
+        if read.await? > 0 {
+            return Ok(false);
         }
-        Ok(())
+        let write = store.write(move |tx| store::tallies::count(tx, &key, window(), now));
+        Ok(write.await? == 1)
     }
+
+    /// Counts against one limit after the other. The first that is exceeded ends it, so that a flood leaves no more behind than that.
+    async fn count_all(&self, limits: Vec<(String, u32)>) -> Result<Option<TooOften>> {
+        let now = self.inner().clock.now().as_millisecond();
+        let count = self.inner().store.write(move |tx| {
+            for (key, most) in &limits {
+                let over = store::tallies::count(tx, key, window(), now)? - i64::from(*most);
+                if over > 0 {
+                    return Ok(Some(over == 1));
+                }
+            }
+            Ok(None)
+        });
+        let over = count.await?;
+        let left = window() - now.rem_euclid(window());
+        Ok(over.map(|is_first| TooOften {
+            error: Error::RateLimited {
+                retry_after: Duration::from_millis(u64::try_from(left).unwrap_or(0)),
+            },
+            is_first,
+        }))
+    }
+}
+
+/// Milliseconds of a window.
+fn window() -> i64 {
+    i64::try_from(WINDOW.as_millis()).unwrap_or(i64::MAX)
 }
 
 /// Whoever has an IPv6 address has as many as they like below 64 bits.

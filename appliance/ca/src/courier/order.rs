@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use jiff::{SignedDuration, Timestamp};
 use serde_json::json;
-use store::courier_orders::{Filter, Inserted, Move, OrderRow, Status};
+use store::courier_orders::{Filter, Move, OrderRow, Status};
 use uuid::Uuid;
 
 use super::checks::Checked;
@@ -14,6 +14,7 @@ use super::ordered::{
     CourierOrder, CourierOrderRequest, FetchedCertificate, OrderFault, OrderFilter, OrderKey, OrderKind,
     OrderedCertificate,
 };
+use super::placing;
 use super::session::CourierSession;
 use crate::audit;
 use crate::authority::Authority;
@@ -25,15 +26,14 @@ use crate::issue::{Attempt, Issued};
 const LIFETIME: SignedDuration = SignedDuration::from_hours(7 * 24);
 /// The same names and the same key within this time are the same order.
 const DUPLICATES: SignedDuration = SignedDuration::from_mins(10);
-/// Orders of one courier that may be under way.
-const UNDER_WAY: i64 = 100;
 /// Longest key by which a courier calls its request, and longest label, in octets.
 const MOST_TEXT: usize = 128;
 /// Most orders on a page.
 const MOST: u32 = 100;
 
 impl Authority {
-    /// Places an order. The same key with the same request gives the same order again, however often it is sent.
+    /// Places an order. The same key with the same request gives the same order again, however often it is sent; one that failed for
+    /// a reason that passes is tried once more, as an order of its own.
     pub async fn place_courier_order(
         &self,
         session: &CourierSession,
@@ -47,9 +47,11 @@ impl Authority {
         }
         let body = serde_json::to_string(&request).map_err(Error::internal)?;
         let digest = sha256(body.as_bytes());
-        if let Some(before) = self.order_before(session, &key, &digest).await? {
-            return Ok(before);
-        }
+        let failed = match self.order_before(session, &key).await? {
+            Some(row) if row.request_digest == digest && placing::may_be_tried_again(&row) => Some(row.id),
+            Some(row) => return self.same_request(row, &digest).await,
+            None => None,
+        };
         let mut attempt = Attempt {
             order_id: clock::new_id(),
             action: "courier_order.place",
@@ -86,8 +88,10 @@ impl Authority {
             status,
         )?;
         let session = session.clone();
-        self.to_the_end(|authority| async move { authority.keep_and_sign(&session, row, checked).await })
-            .await
+        self.to_the_end(
+            |authority| async move { authority.keep_and_sign(&session, row, failed, checked).await },
+        )
+        .await
     }
 
     /// What is held against an order, and for one whose key is made here whether the courier itself names the recipient. The proof of
@@ -232,24 +236,16 @@ impl Authority {
     }
 
     /// The order that the courier placed under this key before.
-    async fn order_before(
-        &self,
-        session: &CourierSession,
-        key: &str,
-        digest: &[u8],
-    ) -> Result<Option<CourierOrder>> {
+    async fn order_before(&self, session: &CourierSession, key: &str) -> Result<Option<OrderRow>> {
         let (courier, key) = (session.courier.id, key.to_owned());
         let read = self
             .inner()
             .store
             .read(move |reader| store::courier_orders::with_idempotency_key(reader, courier, &key));
-        match read.await? {
-            None => Ok(None),
-            Some(row) => self.same_request(row, digest).await.map(Some),
-        }
+        Ok(read.await?)
     }
 
-    async fn same_request(&self, row: OrderRow, digest: &[u8]) -> Result<CourierOrder> {
+    pub(super) async fn same_request(&self, row: OrderRow, digest: &[u8]) -> Result<CourierOrder> {
         if row.request_digest != digest {
             let message = "this idempotency key was used for another request: take a new one";
             return Err(Error::conflict("idempotency_conflict", message));
@@ -336,58 +332,6 @@ impl Authority {
             installed_at: None,
             ack: None,
         })
-    }
-
-    /// Records the order; whoever comes second with the same key gets what the first one got.
-    async fn keep_and_sign(
-        &self,
-        session: &CourierSession,
-        row: OrderRow,
-        checked: Checked,
-    ) -> Result<CourierOrder> {
-        let at = from_millis(row.created_at);
-        let logged = json!({
-            "courier": row.courier_id, "kind": row.kind, "key_mode": row.key_mode, "names": checked.names(), "profile": row.profile,
-            "status": row.status.as_str(), "warnings": checked.warnings,
-        });
-        let entry = audit::entry(
-            at,
-            &session.actor(),
-            "courier_order.place",
-            row.id,
-            audit::OK,
-            &logged,
-        );
-        let inserted = row.clone();
-        let most = session.courier.record.quotas.certificates_per_day;
-        let since = super::checks::quota_since(at).as_millisecond();
-        let change = self.change(entry, move |tx| {
-            let under_way = store::courier_orders::count_under_way(tx, inserted.courier_id)?;
-            // Orders that come at the same time are counted here, one after the other.
-            if let Some(most) = most {
-                let issued = store::courier_orders::count_issued_since(tx, inserted.courier_id, since)?;
-                if issued.saturating_add(under_way) >= i64::from(most) {
-                    return Err(store::Error::Conflict {
-                        constraint: format!(
-                            "the {most} certificates within 24 hours are issued or under way"
-                        ),
-                    });
-                }
-            }
-            if under_way >= UNDER_WAY {
-                return Err(store::Error::Conflict {
-                    constraint: format!("{UNDER_WAY} orders of the courier are under way"),
-                });
-            }
-            store::courier_orders::insert_or_find(tx, &inserted)
-        });
-        if let (Inserted::Before(before), _) = change.await? {
-            return self.same_request(*before, &row.request_digest).await;
-        }
-        if row.status == Status::Signing {
-            self.sign_order(&session.actor(), &row, checked).await?;
-        }
-        self.order_of(self.row_of(row.id).await?).await
     }
 
     /// Signs what was checked. When that fails, the order has failed, and says why.

@@ -92,9 +92,13 @@ impl Authority {
     /// log has the reason. What is special is told once the credential itself is right: that it is switched off, that it comes
     /// from the wrong place, that its program is too old.
     pub async fn authenticate_courier(&self, authentication: Authentication) -> Result<OpenedSession> {
-        self.count_attempt(authentication.courier, authentication.address)
-            .await?;
         let method = authentication.shown.method();
+        let often = self
+            .count_attempt(authentication.courier, authentication.address)
+            .await?;
+        if let Some(often) = often {
+            return Err(self.turn_away(&authentication, often).await);
+        }
         let outcome = self.let_in(&authentication).await;
         let result = outcome.as_ref().map_or_else(|denial| denial.reason().0, |_| "ok");
         self.inner().metrics.courier_authenticated(method.name(), result);
@@ -126,7 +130,9 @@ impl Authority {
             return Err(method_not_enabled(session.method));
         }
         if !session.courier.may_come_from(bearing.address) || session.source != class_of(bearing.address) {
-            return Err(ip_not_allowed());
+            let error = ip_not_allowed();
+            self.note_elsewhere(&session, bearing.address, &error).await;
+            return Err(error);
         }
         if session.via.is_some() && session.thumbprint.is_none() {
             return Err(proof_required());
@@ -161,7 +167,7 @@ impl Authority {
             Err(error) => return Err(error.into()),
         };
         let proved = self
-            .prove(found.as_ref(), &authentication.shown, key.as_ref())
+            .prove(authentication.courier, &authentication.shown, key.as_ref())
             .await?;
         let courier = found.ok_or(Denial::Unknown("no such courier"))?;
         match courier.status {
@@ -260,26 +266,6 @@ impl Authority {
         })
     }
 
-    /// A refusal is logged with its true reason, which the courier does not learn.
-    async fn note_refusal(&self, authentication: &Authentication, method: Method, denial: &Denial) {
-        let at = self.inner().clock.now();
-        let (code, reason) = denial.reason();
-        let logged = json!({ "method": method, "address": authentication.address, "reason": reason });
-        let actor = format!("courier ({})", authentication.courier);
-        tracing::info!(courier = %authentication.courier, %method, reason, "courier not let in");
-        let entry = audit::entry(
-            at,
-            &actor,
-            "courier.authenticate",
-            authentication.courier,
-            code,
-            &logged,
-        );
-        if let Err(failure) = self.change(entry, |_| Ok(())).await {
-            tracing::warn!(%failure, "the refusal of a courier could not be recorded");
-        }
-    }
-
     async fn session_of(&self, row: SessionRow, token_hash: [u8; 32]) -> Result<CourierSession> {
         let method = row
             .method
@@ -364,7 +350,7 @@ impl Denial {
         }
     }
 
-    fn reason(&self) -> (&'static str, String) {
+    pub(super) fn reason(&self) -> (&'static str, String) {
         match self {
             Self::Unknown(reason) => ("invalid_credentials", (*reason).to_owned()),
             Self::Known(error) => (error.code(), error.to_string()),

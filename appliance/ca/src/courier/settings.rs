@@ -13,7 +13,7 @@ pub struct CourierSettings {
     pub identity: String,
     /// How long a session lasts.
     pub session_lifetime: Duration,
-    /// Attempts to authenticate per minute and courier.
+    /// Attempts to authenticate per minute and courier from one address (IPv6: network of 64 bits).
     pub attempts_per_courier: u32,
     /// Attempts to authenticate per minute and address.
     pub attempts_per_address: u32,

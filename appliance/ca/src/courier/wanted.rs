@@ -9,8 +9,8 @@ use pki::profile::{Profile, order_from_csr, without_repeats};
 use pki::{Csr, DistinguishedName, KeyAlgorithm, PublicKey, SignatureAlgorithm, SubjectAltName, Verified};
 
 use super::checks::wrong;
-use super::key_name;
-use super::ordered::PlatformOrder;
+use super::ordered::{OrderWarning, PlatformOrder};
+use super::{key_name, remark, spelling};
 use crate::error::Result;
 
 /// The kinds of key that are made for couriers.
@@ -35,6 +35,8 @@ pub(super) struct Wanted {
     /// How the request is signed, or would be.
     pub(super) signature: Option<SignatureAlgorithm>,
     pub(super) asks_for_ca: bool,
+    /// What it asks for and nobody looks at.
+    pub(super) ignored: Vec<OrderWarning>,
     pub(super) key: WantedKey,
 }
 
@@ -51,7 +53,9 @@ impl Wanted {
     /// What a request asks for.
     pub(super) fn of_csr(profile: &Profile, csr: &Arc<Verified<Csr>>) -> Result<Self> {
         let order = order_from_csr(profile, csr)?;
+        spelling::check(&order.subject, &order.names)?;
         Ok(Self {
+            ignored: remark::ignored_extensions(csr),
             subject: order.subject,
             names: order.names,
             algorithm: order.public_key.algorithm(),
@@ -65,7 +69,7 @@ impl Wanted {
     pub(super) fn of_platform(platform: &PlatformOrder) -> Result<Self> {
         let invalid = |field, problem: String| wrong("validation_error", field, problem);
         let subject = platform.subject.to_name(platform.common_name.as_deref());
-        let names = platform.names.iter().map(|name| name.parse());
+        let names = platform.names.iter().map(|name| spelling::name(name));
         let names: std::result::Result<Vec<SubjectAltName>, _> = names.collect();
         let names = names.map_err(|fault: pki::SanFault| invalid("sans", fault.to_string()))?;
         let algorithm = key_name::parse(&platform.algorithm).filter(|algorithm| MADE.contains(algorithm));
@@ -74,8 +78,11 @@ impl Wanted {
             invalid("key_spec.algorithm", format!("is none of {known}"))
         })?;
         let recipient = recipient(platform).map_err(|problem| invalid("recipient", problem))?;
+        let subject = subject.map_err(|problem| invalid("subject", problem))?;
+        spelling::check(&subject, &names)?;
         Ok(Self {
-            subject: subject.map_err(|problem| invalid("subject", problem))?,
+            ignored: Vec::new(),
+            subject,
             names: without_repeats(names),
             algorithm,
             signature: Some(signature_of(algorithm, platform.digest.as_deref())?),

@@ -50,5 +50,10 @@ fn request(holder: &Holder, subject: &str, names: &[&str], is_ca: bool) -> Vec<u
     let names: Vec<pki::SubjectAltName> = names.iter().map(|name| name.parse().unwrap()).collect();
     let subject = DistinguishedName::parse(subject).unwrap();
     let info = pki::csr::request_info(&subject, &holder.public_key(), is_ca, &names);
-    pki::csr::assemble(&info, SignatureAlgorithm::EcdsaSha256, &holder.sign(&info))
+    signed(holder, &info)
+}
+
+/// A request with other octets in it, signed by its holder.
+pub(crate) fn signed(holder: &Holder, info: &[u8]) -> Vec<u8> {
+    pki::csr::assemble(info, SignatureAlgorithm::EcdsaSha256, &holder.sign(info))
 }

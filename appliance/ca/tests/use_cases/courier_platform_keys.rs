@@ -471,3 +471,27 @@ async fn a_key_is_made_when_its_order_is_approved_and_a_renewal_has_a_new_one() 
         &after,
     );
 }
+
+#[tokio::test]
+async fn a_name_is_certified_as_it_was_looked_at() {
+    let bed = Bed::ready().await;
+    let host = Host::on(&bed, "web01", allowing()).await;
+    let bound = Bound::to(&bed, &host).await;
+    let recipient = recipient();
+    let request = bound.order(&bed, &recipient, &["dns:A.Example.COM."]);
+    let order = bound.place(&bed, request).await.unwrap();
+    let certificate = certificate_of(&bed, &bound, &order).await;
+    let names = certificate.subject_alt_names().unwrap();
+    assert_eq!(names, [pki::SubjectAltName::dns("a.example.com").unwrap()]);
+    assert_eq!(order.names, ["dns:a.example.com"]);
+    let dotted = changed(
+        &bound.order(&bed, &recipient, &["dns:a.example.com"]),
+        |platform| {
+            platform.common_name = Some("a.example.com.".to_owned());
+        },
+    );
+    assert_eq!(
+        bound.place(&bed, dotted).await.unwrap_err().code(),
+        "validation_error"
+    );
+}

@@ -44,6 +44,11 @@ impl Simulated {
         self.is_empty.store(is_empty, Ordering::SeqCst);
     }
 
+    /// Takes the whole token away, or brings it back.
+    pub(crate) fn unplug(&self, is_away: bool) {
+        *self.fault.lock() = is_away.then_some(absent as fn() -> Error);
+    }
+
     fn full(&self) -> Option<&Software> {
         (!self.is_empty.load(Ordering::SeqCst)).then_some(&*self.keys)
     }

@@ -21,7 +21,7 @@ pub(crate) struct Couriers {
     pub(crate) identity: Option<String>,
     /// Minutes that a session lasts.
     pub(crate) session_minutes: u32,
-    /// Attempts to sign in per minute and courier.
+    /// Attempts to sign in per minute, courier and address.
     pub(crate) attempts_per_courier: u32,
     /// Attempts to sign in per minute and address.
     pub(crate) attempts_per_address: u32,

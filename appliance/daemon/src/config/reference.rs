@@ -229,7 +229,7 @@ pub(super) const TEXTS: &[(&str, &str)] = &[
     ),
     (
         "couriers.attempts_per_courier",
-        "Attempts to sign in per minute and courier, over all servers.",
+        "Attempts to sign in per minute, courier and address (IPv6: per network of 64 bits), over all servers.",
     ),
     (
         "couriers.attempts_per_address",

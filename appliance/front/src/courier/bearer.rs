@@ -9,6 +9,16 @@ use super::via::Via;
 use crate::api::{App, Peer};
 use crate::problem::Problem;
 
+/// The algorithms of proofs, and what is wrong: the proof, or the token that it goes with.
+const PROOF_WANTED: &str = concat!(
+    "DPoP realm=\"chancery\", error=\"invalid_dpop_proof\", ",
+    "algs=\"ES256 ES384 ES512 EdDSA RS256 RS384 RS512 PS256 PS384 PS512\""
+);
+const TOKEN_WANTED: &str = concat!(
+    "DPoP realm=\"chancery\", error=\"invalid_token\", ",
+    "algs=\"ES256 ES384 ES512 EdDSA RS256 RS384 RS512 PS256 PS384 PS512\""
+);
+
 /// A courier that has signed in. A handler that takes one cannot be reached without a session.
 #[derive(Debug)]
 pub(super) struct SignedIn(pub(super) CourierSession);
@@ -38,9 +48,23 @@ impl FromRequestParts<App> for SignedIn {
             address: parts.extensions.get::<Peer>().map(|peer| peer.0.ip()),
             via: parts.extensions.get::<Via>().map(|via| &via.0),
         };
-        let session = app.authority.courier_session(&bearing).await?;
+        let session = app.authority.courier_session(&bearing).await;
+        let session = session.map_err(|error| challenged(error, is_bound))?;
         // For the log line of the request.
         tracing::Span::current().record("caller", session.courier.name.as_str());
         Ok(Self(session))
+    }
+}
+
+/// What is asked of a session that is bound to a key, or of whoever sent a token as that of one (RFC 9449 §7.1).
+fn challenged(error: ca::Error, is_bound: bool) -> Problem {
+    let is_of_proof = error.code() == "proof_invalid";
+    let problem = Problem::from(error);
+    if is_of_proof {
+        problem.with_challenge(PROOF_WANTED)
+    } else if is_bound {
+        problem.with_challenge(TOKEN_WANTED)
+    } else {
+        problem
     }
 }

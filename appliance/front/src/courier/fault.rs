@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 use crate::problem::Problem;
 
 /// Codes of the authority and of this crate that have one in the protocol of couriers.
-const CODES: [(&str, u16, &str); 39] = [
+const CODES: [(&str, u16, &str); 40] = [
     ("invalid_credentials", 401, "INVALID_CREDENTIALS"),
     ("session_expired", 401, "SESSION_EXPIRED"),
     ("proof_invalid", 401, "PROOF_INVALID"),
@@ -39,6 +39,7 @@ const CODES: [(&str, u16, &str); 39] = [
     ("rate_limited", 429, "RATE_LIMITED"),
     ("key_too_weak", 422, "WEAK_KEY"),
     ("key_algorithm_not_allowed", 422, "WEAK_KEY"),
+    ("key_of_another", 422, "WEAK_KEY"),
     ("issuer_not_active", 503, "SEALED"),
     ("issuer_revoked", 503, "SEALED"),
     ("no_issuer", 503, "SEALED"),

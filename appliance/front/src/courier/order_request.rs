@@ -4,6 +4,7 @@
 use ca::courier::{CourierOrderRequest, OrderKey, OrderKind, PlatformOrder};
 use courier_wire::{OrderRequest, Sans};
 use pki::policy::SubjectValues;
+use pki::profile::AttributeType;
 
 use super::sign_in::wrong;
 use crate::problem::Problem;
@@ -94,9 +95,25 @@ fn agree(csr: &str, subject: Option<&courier_wire::Subject>, sans: Option<&Sans>
         // What is wrong with it is told when it is verified.
         return Ok(());
     };
-    let common_name = subject.and_then(|subject| subject.common_name.clone());
-    if common_name.is_some() && common_name != csr.subject().common_name() {
-        return Err(wrong("subject.common_name", "is not that of the request"));
+    if let Some(subject) = subject {
+        let said = [
+            ("subject.common_name", "CN", &subject.common_name),
+            ("subject.organization", "O", &subject.organization),
+            ("subject.organizational_unit", "OU", &subject.organizational_unit),
+            ("subject.country", "C", &subject.country),
+            ("subject.state", "ST", &subject.state),
+            ("subject.locality", "L", &subject.locality),
+        ];
+        let differs = said.into_iter().find(|(_, attribute, said)| {
+            let attribute = attribute.parse::<AttributeType>();
+            let asked = attribute.map(|attribute| csr.subject().values_of(attribute.oid()));
+            let asked = asked.unwrap_or_default();
+            said.as_ref()
+                .is_some_and(|said| asked != std::slice::from_ref(said))
+        });
+        if let Some((field, ..)) = differs {
+            return Err(wrong(field, "is not that of the request"));
+        }
     }
     if let Some(sans) = sans {
         let wanted = names(sans);

@@ -88,3 +88,10 @@ pub fn acknowledge(tx: &Tx<'_>, id: Uuid, ack: &str, at: i64) -> Result<bool> {
         delivered_at = coalesce(delivered_at, ?2) WHERE id = ?1 AND status IN ('issued', 'delivered')";
     Ok(tx.execute(sql, &[id.into(), at.into(), ack.into()])? > 0)
 }
+
+/// Takes its idempotency key from an order that failed, so that another may have it; whether that was so. From then on it has its own
+/// identifier for one.
+pub fn give_key_up(tx: &Tx<'_>, id: Uuid) -> Result<bool> {
+    let sql = "UPDATE courier_orders SET idempotency_key = ?2 WHERE id = ?1 AND status = 'failed'";
+    Ok(tx.execute(sql, &[id.into(), id.to_string().into()])? > 0)
+}

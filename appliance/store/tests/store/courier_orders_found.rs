@@ -155,3 +155,32 @@ async fn the_same_names_and_key_are_found_again() {
         [Some(3), Some(2), None, None, None, None, None]
     );
 }
+
+#[tokio::test]
+async fn an_order_that_failed_gives_its_key_to_the_next() {
+    let place = Place::new();
+    let store = place.open();
+    let job = store.write(|tx| {
+        let keyed = OrderRow {
+            key_fingerprint: Some(vec![7; 32]),
+            ..order(1, 7)
+        };
+        orders::insert_or_find(tx, &keyed)?;
+        let before = orders::give_key_up(tx, id(1))?;
+        orders::advance(tx, &step(1, Status::Pending, Status::Failed))?;
+        Ok((before, orders::give_key_up(tx, id(1))?))
+    });
+    assert_eq!(job.await, Ok((false, true)), "only of one that failed");
+    let next = OrderRow {
+        idempotency_key: "key-1".to_owned(),
+        ..order(2, 7)
+    };
+    let put = store.write(move |tx| orders::insert_or_find(tx, &next));
+    assert_eq!(put.await, Ok(orders::Inserted::New));
+    let found = store.read(|reader| {
+        let named = orders::with_idempotency_key(reader, Uuid::from_u128(7), "key-1")?;
+        let of = |courier| orders::has_ordered_with(reader, Uuid::from_u128(courier), &[7; 32]);
+        Ok((named.map(|row| row.id), of(7)?, of(8)?))
+    });
+    assert_eq!(found.await, Ok((Some(id(2)), true, false)));
+}

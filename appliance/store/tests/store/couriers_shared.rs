@@ -61,6 +61,13 @@ async fn what_is_used_once_is_used_by_one() {
     assert_eq!(failed.await, Err(Error::LeaseLost));
     let other = stores[1].write(|tx| once::use_once(tx, "challenge", &[1; 32], 1000));
     assert!(other.await.unwrap());
+    let seen = stores[0].read(|reader| {
+        Ok((
+            once::is_used(reader, "challenge", &[1; 32])?,
+            once::is_used(reader, "challenge", &[2; 32])?,
+        ))
+    });
+    assert_eq!(seen.await, Ok((true, false)));
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -93,7 +93,8 @@ impl Profile {
         self.admitted_subject(algorithm, subject, names).map(drop)
     }
 
-    fn admitted_subject(
+    /// The subject that a certificate with such a key, subject and names will have, once everything about them is allowed.
+    pub fn admitted_subject(
         &self,
         algorithm: KeyAlgorithm,
         subject: &DistinguishedName,

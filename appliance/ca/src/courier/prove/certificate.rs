@@ -15,7 +15,6 @@ use crate::courier::binding::{Binding, CertificateBinding, KeySource, SpiffeBind
 use crate::courier::credential::Credential;
 use crate::courier::method::Method;
 use crate::courier::prove::token::SKEW;
-use crate::courier::record::Courier;
 use crate::courier::session::Denial;
 use crate::error::Error;
 use crate::status_index::State;
@@ -78,7 +77,7 @@ impl Authority {
     pub(super) async fn read_challenge(
         &self,
         jws: &str,
-        courier: Option<&Courier>,
+        courier: Uuid,
         method: Method,
         proof_key: Option<&[u8; 32]>,
     ) -> Result<ShownCertificate, Denial> {
@@ -106,7 +105,7 @@ impl Authority {
         let now = self.inner().clock.now().as_second();
         let is_ours = signed.aud == self.inner().settings.couriers.identity
             && signed.method == method.name()
-            && courier.is_some_and(|courier| signed.uuid == courier.id.to_string())
+            && signed.uuid == courier.to_string()
             && signed.iat.abs_diff(now) <= SKEW.unsigned_abs() * 2;
         if !is_ours {
             return Err(unknown("what was signed is not for this courier and us"));
@@ -131,6 +130,9 @@ impl Authority {
         shown: &ShownCertificate,
     ) -> Result<Proved, Denial> {
         let mut denial = Denial::Unknown("the courier has no credential of this method");
+        if credentials.is_empty() {
+            self.prove_certificate_in_vain(shown).await?;
+        }
         for credential in credentials {
             let Binding::Certificate(wanted) = &credential.binding else {
                 continue;
@@ -170,7 +172,7 @@ impl Authority {
 
     /// Whether the certificate came of an order of this courier and is still good, as after enrolment over EST (RFC 7030 §4.2.2). The
     /// record of the order decides, and no chain: what was issued to others, or to the same name by other means, is not in it.
-    async fn judge_renewal(
+    pub(super) async fn judge_renewal(
         &self,
         courier: Uuid,
         shown: &ShownCertificate,
@@ -206,7 +208,7 @@ impl Authority {
         })
     }
 
-    fn judge_certificate(
+    pub(super) fn judge_certificate(
         &self,
         wanted: &CertificateBinding,
         shown: &ShownCertificate,
@@ -302,6 +304,9 @@ impl Authority {
         credentials: &[Credential],
         shown: &ShownCertificate,
     ) -> Result<Proved, Denial> {
+        if credentials.is_empty() {
+            self.prove_certificate_in_vain(shown).await?;
+        }
         first_right(credentials, |_, binding| async move {
             let Binding::Spiffe(wanted) = binding else {
                 return Err(Denial::Unknown("the credential is of another method"));
