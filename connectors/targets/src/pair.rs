@@ -155,8 +155,28 @@ pub(crate) struct Usual {
 
 impl Usual {
     /// A path of the settings, or the usual one.
-    pub(crate) fn cert_path(&self, pair: &Pair) -> PathBuf {
+    fn cert_path(&self, pair: &Pair) -> PathBuf {
         pair.cert_path.clone().unwrap_or_else(|| self.cert_path.into())
+    }
+
+    fn key_path(&self, pair: &Pair) -> PathBuf {
+        pair.key_path.clone().unwrap_or_else(|| self.key_path.into())
+    }
+
+    /// Every file with the name of its setting.
+    pub(crate) fn paths(&self, pair: &Pair) -> Vec<(&'static str, PathBuf)> {
+        let mut paths = vec![
+            ("cert_path", self.cert_path(pair)),
+            ("key_path", self.key_path(pair)),
+        ];
+        paths.extend(pair.chain_path.clone().map(|path| ("chain_path", path)));
+        paths
+    }
+
+    /// What is wrong with the settings of a pair.
+    pub(crate) fn check(&self, pair: &Pair) -> Result<(), Vec<Problem>> {
+        pair.ownership.check()?;
+        kind::check_paths(&self.paths(pair))
     }
 
     pub(crate) fn command(given: Option<&CommandLine>, usual: &[&str]) -> Result<CommandLine, Fault> {
@@ -176,12 +196,11 @@ impl Usual {
             bundle.fullchain_pem()
         };
         let own = &pair.ownership;
-        let key_path = pair.key_path.clone().unwrap_or_else(|| self.key_path.into());
         let mut files = vec![own.certificate(&self.cert_path(pair), &certificate)?];
         if let Some(chain) = &pair.chain_path {
             files.push(own.certificate(chain, &bundle.chain_pem)?);
         }
-        files.push(own.secret(&key_path, &bundle.key_pem)?);
+        files.push(own.secret(&self.key_path(pair), &bundle.key_pem)?);
         self.around(pair, bundle, files)
     }
 

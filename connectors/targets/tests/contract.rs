@@ -63,6 +63,32 @@ fn every_kind_has_a_plan_without_settings_and_refuses_what_it_does_not_know() {
 }
 
 #[test]
+fn paths_are_known_before_there_is_a_certificate_and_no_two_are_the_same() {
+    for kind in KINDS {
+        let target = (kind.build)(json!({})).unwrap();
+        let plan = target.plan(&bundle()).unwrap();
+        let planned: Vec<_> = plan.files.iter().map(|file| file.path.clone()).collect();
+        let mut told = target.paths();
+        told.sort_unstable_by_key(|path| planned.iter().position(|one| one == path));
+        assert_eq!(told, planned, "{}", kind.name);
+        for path in ["relative.pem", "/etc/a/../b.pem", "/etc/a/", "/"] {
+            let field = if kind.name == "haproxy" {
+                "pem_path"
+            } else {
+                "key_path"
+            };
+            let refused = (kind.build)(json!({ field: path })).unwrap_err();
+            assert_eq!(refused[0].field, field, "{}: {path}", kind.name);
+        }
+    }
+    let same = json!({ "cert_path": "/etc/a.pem", "key_path": "/etc/a.pem" });
+    for kind in ["apache", "dovecot", "nginx", "postfix"] {
+        let refused = (find(kind).unwrap().build)(same.clone()).unwrap_err();
+        assert!(refused[0].what.contains("same file"), "{kind}: {refused:?}");
+    }
+}
+
+#[test]
 fn files_are_as_each_server_wants_them() {
     let texts = |kind: &str, settings| {
         let plan = (find(kind).unwrap().build)(settings)
