@@ -14,9 +14,10 @@ mod revoke;
 mod schedule;
 mod trust;
 
+use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
 
-use crate::args::{Arguments, Command, ExitCodes, Global};
+use crate::args::{Arguments, Command, ExitCodes, Global, OrderCommand, ScheduleCommand};
 use crate::auth::environment::ProcessEnvironment;
 use crate::config::{self, Action, CertificateSettings, Settings};
 use crate::failure::Failure;
@@ -41,6 +42,13 @@ pub async fn perform(arguments: Arguments, watch: &mut dyn Watch) -> u8 {
 
 async fn dispatch(arguments: &Arguments, console: Console, watch: &mut dyn Watch) -> u8 {
     let global = &arguments.global;
+    let unrehearsed = arguments.command.as_ref().and_then(unrehearsed);
+    if let Some(word) = unrehearsed.filter(|_| global.dry_run) {
+        let failure = Failure::Usage(format!(
+            "`{word}` has no dry run, and nothing was done: leave --dry-run out"
+        ));
+        return ended(console, &global.config, Err(failure));
+    }
     let done = match &arguments.command {
         Some(Command::Completions { shell }) => page::completions(*shell),
         Some(Command::Man { dir }) => page::man(dir.as_deref()),
@@ -59,6 +67,21 @@ async fn dispatch(arguments: &Arguments, console: Console, watch: &mut dyn Watch
         _ => return for_files(arguments, console, watch).await,
     };
     ended(console, &global.config, done)
+}
+
+/// A command that changes something and cannot say beforehand what it would do.
+fn unrehearsed(command: &Command) -> Option<&'static str> {
+    Some(match command {
+        Command::Revoke { .. } => "revoke",
+        Command::Export { .. } => "export",
+        Command::Order(OrderCommand::Cancel { .. }) => "order cancel",
+        Command::Trust { out: Some(_) } => "trust --out",
+        Command::Init { out: Some(_), .. } => "init --out",
+        Command::Man { dir: Some(_) } => "man --dir",
+        Command::Schedule(ScheduleCommand::Install(_)) => "schedule install",
+        Command::Schedule(ScheduleCommand::Remove(_)) => "schedule remove",
+        _ => return None,
+    })
 }
 
 /// The command for one file, or for each of a directory.
@@ -84,6 +107,13 @@ fn files_of(dir: &Path) -> Result<Vec<PathBuf>, Failure> {
         what: format!("{} cannot be read", dir.display()),
         source,
     };
+    // Whoever may put a file there says what is run.
+    if std::fs::metadata(dir).map_err(failed)?.permissions().mode() & 0o002 != 0 {
+        return Err(Failure::Usage(format!(
+            "everybody may put files into {}, and what they say is run: chmod o-w it",
+            dir.display()
+        )));
+    }
     let mut files = Vec::new();
     for entry in std::fs::read_dir(dir).map_err(failed)? {
         let path = entry.map_err(failed)?.path();

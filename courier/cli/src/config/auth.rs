@@ -1,16 +1,18 @@
 //! The section `auth`: who signs in and how.
 
+use std::path::Path;
 use std::sync::Arc;
 
 use secrecy::SecretString;
 use serde_json::Value;
 use uuid::Uuid;
 
-use super::section::Section;
-use super::{Auth, CertificateSettings, certificate as command};
+use super::section::{self, Reading, Section};
+use super::{Auth, CertificateSettings, KeyProvider, certificate as command};
 use crate::auth::certificate::{Installed, Outputs};
 use crate::auth::{Method, aws_oidc, azure_arc, azure_jwt, certificate, client_secret, oidc_jwt, spiffe};
 use crate::hook::HookSettings;
+use crate::key::KeyReference;
 
 /// Reads the section; nothing for `method: none` and where there is no section.
 pub(super) fn read(root: &Section<'_>, in_api: Option<Uuid>) -> Option<Auth> {
@@ -54,15 +56,39 @@ pub(super) fn read(root: &Section<'_>, in_api: Option<Uuid>) -> Option<Auth> {
     })
 }
 
-/// With `renew_with_certificate` what the certificates install is what is signed in with.
-pub(super) fn add_installed(auth: &mut Auth, certificates: &[CertificateSettings]) {
+/// With `renew_with_certificate` what the certificates install is what is signed in with. A key that stays in a token signs nobody in.
+pub(super) fn add_installed(reading: &Reading<'_>, auth: &mut Auth, certificates: &[CertificateSettings]) {
     let Method::Certificate(settings) = &mut auth.method else {
         return;
     };
-    if auth.renew_with_certificate {
-        let outputs = certificates.iter().filter_map(outputs).collect();
-        settings.installed = Some(Arc::new(Installed::new(outputs)));
+    let is_in_token = |one: &&CertificateSettings| matches!(one.key.provider, KeyProvider::Pkcs11(_));
+    let key_of =
+        |one: &CertificateSettings| Some(one.output.dir.join(one.output.names.private_key.as_ref()?));
+    let mut in_tokens = certificates.iter().filter(is_in_token);
+    let is_reference = in_tokens.any(|one| key_of(one).as_ref() == Some(&settings.key_path));
+    if is_reference || begins_as_reference(&settings.key_path) {
+        reading.problem(
+            "auth.key_path",
+            "names a key that stays in a token, and a courier signs in with a key in a file: name another one",
+        );
     }
+    if !auth.renew_with_certificate {
+        return;
+    }
+    let in_files = certificates.iter().filter(|one| !is_in_token(one));
+    let outputs: Vec<Outputs> = in_files.filter_map(outputs).collect();
+    if outputs.is_empty() && certificates.iter().any(|one| is_in_token(&one)) {
+        reading.problem(
+            "auth.renew_with_certificate",
+            "is for a certificate with its key in a file, and every key here stays in a token: leave it out, or use `key.provider: file`",
+        );
+    }
+    settings.installed = Some(Arc::new(Installed::new(outputs)));
+}
+
+/// Whether a file has a reference to a key in a token where its key would be.
+fn begins_as_reference(path: &Path) -> bool {
+    section::beginning(path).is_some_and(|octets| KeyReference::is_meant(&octets))
 }
 
 /// Where a certificate and its key are read back; nothing when one of them has no file of its own.
@@ -146,7 +172,7 @@ fn uuid(auth: &Section<'_>, in_api: Option<Uuid>) -> Option<(Uuid, &'static str)
             None
         }
         (None, None) => {
-            if !auth.has("uuid") {
+            if auth.lacks("uuid") {
                 auth.problem(
                     "uuid",
                     "is missing here and in `api`: the appliance shows it with the courier's record",
@@ -233,7 +259,7 @@ fn oidc_jwt(auth: &Section<'_>) -> oidc_jwt::Settings {
         TokenRequest::Env => ("token_env", "the variable of `token_request: env`"),
         TokenRequest::Exec => ("exec", "program and arguments of `token_request: exec`"),
     };
-    if !auth.has(key) {
+    if auth.lacks(key) {
         auth.problem(key, format!("is missing: {why}"));
     }
     oidc_jwt::Settings {
@@ -290,7 +316,7 @@ fn certificate(auth: &Section<'_>) -> Option<certificate::Settings> {
 fn client_secret(auth: &Section<'_>) -> Option<client_secret::Settings> {
     let client_id = auth.needed("client_id", "`cour_…`, as the appliance showed it");
     let secret = auth.secret("client_secret");
-    if secret.is_none() && !auth.has("client_secret") && !auth.has("client_secret_file") {
+    if secret.is_none() && auth.lacks("client_secret") && !auth.has("client_secret_file") {
         auth.problem("client_secret", "is missing, and so is `client_secret_file`");
     }
     Some(client_secret::Settings {

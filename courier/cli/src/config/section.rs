@@ -50,6 +50,11 @@ impl<'a> Reading<'a> {
         self.problems.borrow_mut().push(Problem::new(path, what));
     }
 
+    /// Whether something is known to be wrong with a key.
+    fn is_told(&self, path: &str) -> bool {
+        self.problems.borrow().iter().any(|problem| problem.path == path)
+    }
+
     pub(super) fn add(&self, problems: impl IntoIterator<Item = Problem>) {
         self.problems.borrow_mut().extend(problems);
     }
@@ -79,6 +84,11 @@ impl<'a> Reading<'a> {
         if !text.contains('/') && credential.is_file() {
             return credential;
         }
+        self.origin.base.join(text)
+    }
+
+    /// A path of the file as an absolute one, whatever the credentials of the service are called.
+    pub(super) fn beside(&self, text: &str) -> PathBuf {
         self.origin.base.join(text)
     }
 
@@ -139,6 +149,14 @@ pub(super) fn octets(path: &Path, limit: u64) -> Result<Vec<u8>, String> {
     Ok(octets)
 }
 
+/// The first octets of a file, where it can be read.
+pub(super) fn beginning(path: &Path) -> Option<Vec<u8>> {
+    let (file, _) = regular(path, MAX_SECRET).ok()?;
+    let mut octets = Vec::new();
+    file.take(16).read_to_end(&mut octets).ok()?;
+    Some(octets)
+}
+
 /// A file that is opened: what is looked at is what is read then. A pipe is not waited for, and a device is not read.
 fn regular(path: &Path, limit: u64) -> Result<(File, Metadata), String> {
     let unreadable = |error: std::io::Error| format!("cannot be read: {error}");
@@ -188,6 +206,11 @@ impl<'a> Section<'a> {
 
     pub(super) fn has(&self, key: &str) -> bool {
         self.value(key).is_some()
+    }
+
+    /// Whether a key is absent; one whose value could not be found out was told as that.
+    pub(super) fn lacks(&self, key: &str) -> bool {
+        !self.has(key) && !self.reading.is_told(&self.at(key))
     }
 
     /// A section within.
@@ -244,7 +267,7 @@ impl<'a> Section<'a> {
 
     /// A text that has to be there.
     pub(super) fn needed(&self, key: &str, why: &str) -> Option<String> {
-        if !self.has(key) {
+        if self.lacks(key) {
             self.problem(key, format!("is missing: {why}"));
         }
         self.text(key)

@@ -4,7 +4,7 @@ use std::path::{Component, Path, PathBuf};
 
 use crate::config::KeySettings;
 use crate::config::section::Section;
-use crate::write::{Account, Layout, OutputSettings, Pkcs12Output};
+use crate::write::{Account, Layout, MAX_NAME, OutputSettings, Pkcs12Output};
 
 pub(super) fn read(section: &Section<'_>, name: &str, key: &KeySettings) -> OutputSettings {
     let output = section.section("output");
@@ -70,10 +70,12 @@ fn clean(path: &Path) -> PathBuf {
 }
 
 fn file_name(output: &Section<'_>, field: &str, text: String) -> Option<String> {
-    if text.contains('/') || text.starts_with('.') {
+    if text.contains(['/', '\0']) || text.starts_with('.') || text.len() >= MAX_NAME {
         output.problem(
             field,
-            "is a file name within `output.dir`, and begins with no dot",
+            format!(
+                "is a file name within `output.dir`, begins with no dot, and has less than {MAX_NAME} octets"
+            ),
         );
         return None;
     }
