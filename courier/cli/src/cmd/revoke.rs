@@ -21,7 +21,8 @@ pub(super) async fn revoke(
 ) -> Result<(), Failure> {
     let mut report = Report::default();
     let fingerprint = match (fingerprint, chosen) {
-        (Some(given), _) => given.to_ascii_lowercase(),
+        // As OpenSSL writes it, too: with colons.
+        (Some(given), _) => given.replace(':', "").to_ascii_lowercase(),
         (None, [one]) => {
             report.name.clone_from(&one.name);
             let found = disk::read(one)?;
@@ -42,7 +43,12 @@ pub(super) async fn revoke(
     };
     site.courier().await?.revoke(&fingerprint, &why).await?;
     for one in chosen {
-        remember(one, &fingerprint)?;
+        // It is revoked, whatever becomes of the note.
+        if let Err(failure) = remember(one, &fingerprint) {
+            let text = format!("that it is revoked was not noted here: {}", failure.told());
+            tracing::warn!("{text}");
+            report.warnings.push(text);
+        }
     }
     report.fingerprint_sha256 = Some(fingerprint);
     report.action = Done::Revoked;

@@ -163,8 +163,14 @@ fn files_are_put_there_and_taken_away_and_those_of_others_stay() {
         for file in &installed.files {
             assert!(std::fs::read_to_string(file).unwrap().contains(MARK));
         }
-        assert_eq!(remove(format, &job(), root).unwrap().len(), count);
-        assert_eq!(remove(format, &job(), root).unwrap().len(), 0);
+        let removed = remove(format, &job(), root).unwrap();
+        assert_eq!(removed.files.len(), count);
+        // A timer that was enabled goes on until the system is told.
+        let is_told = removed
+            .then
+            .contains(&"systemctl disable --now courier-web.timer".to_owned());
+        assert_eq!(is_told, format == Format::Systemd, "{removed:?}");
+        assert_eq!(remove(format, &job(), root).unwrap().files.len(), 0);
         let foreign = &installed.files[0];
         std::fs::write(foreign, "[Service]\n").unwrap();
         assert!(
