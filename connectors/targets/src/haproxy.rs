@@ -63,6 +63,7 @@ struct Target {
 fn build(settings: Value) -> Result<Box<dyn HostTarget>, Vec<Problem>> {
     let target: Target = kind::settings(FIELDS, settings)?;
     target.ownership.check()?;
+    ProbeSettings::check(target.probe.as_ref())?;
     kind::check_paths(&[("pem_path", target.pem_path())])?;
     Ok(Box::new(target))
 }

@@ -51,6 +51,20 @@ pub(crate) struct ProbeSettings {
 }
 
 impl ProbeSettings {
+    /// An address has a host and a port.
+    pub(crate) fn check(probe: Option<&Self>) -> Result<(), Vec<Problem>> {
+        let Some(probe) = probe else { return Ok(()) };
+        let parts = probe.address.rsplit_once(':');
+        let port = parts.and_then(|(host, port)| port.parse::<u16>().ok().filter(|_| !host.is_empty()));
+        if port.is_none_or(|port| port == 0) {
+            return Err(vec![kind::problem(
+                "probe",
+                "has an `address` that is no host:port",
+            )]);
+        }
+        Ok(())
+    }
+
     /// The look for this bundle; `usual` is what the server speaks before TLS.
     pub(crate) fn probe(&self, bundle: &Bundle, usual: StartTls) -> Probe {
         let name = self.server_name.clone().or_else(|| bundle.server_name.clone());
@@ -114,6 +128,9 @@ impl Ownership {
                 "lets everybody at the private key",
             )]);
         }
+        if self.cert_mode.is_some_and(|mode| mode & 0o002 != 0) {
+            return Err(vec![kind::problem("cert_mode", "lets everybody write")]);
+        }
         Ok(())
     }
 }
@@ -176,6 +193,7 @@ impl Usual {
     /// What is wrong with the settings of a pair.
     pub(crate) fn check(&self, pair: &Pair) -> Result<(), Vec<Problem>> {
         pair.ownership.check()?;
+        ProbeSettings::check(pair.probe.as_ref())?;
         kind::check_paths(&self.paths(pair))
     }
 

@@ -59,6 +59,22 @@ fn every_kind_has_a_plan_without_settings_and_refuses_what_it_does_not_know() {
         assert!(refused[0].what.contains("shell"), "{}: {refused:?}", kind.name);
         let open = (kind.build)(json!({ "key_mode": "0644" })).unwrap_err();
         assert_eq!(open[0].field, "key_mode", "{}", kind.name);
+        for address in [
+            "a.example",
+            "a.example:",
+            ":443",
+            "a.example:0",
+            "a.example:70000",
+            "",
+        ] {
+            let nowhere = (kind.build)(json!({ "probe": { "address": address } })).unwrap_err();
+            assert_eq!(nowhere[0].field, "probe", "{}: {address}", kind.name);
+        }
+        (kind.build)(json!({ "probe": { "address": "[::1]:443" } })).unwrap();
+        if kind.fields.iter().any(|field| field.name == "cert_mode") {
+            let open = (kind.build)(json!({ "cert_mode": "0666" })).unwrap_err();
+            assert_eq!(open[0].field, "cert_mode", "{}", kind.name);
+        }
     }
 }
 

@@ -103,10 +103,7 @@ async fn for_files(arguments: &Arguments, console: Console, watch: &mut dyn Watc
 
 /// The `*.yaml` of a directory, by name.
 fn files_of(dir: &Path) -> Result<Vec<PathBuf>, Failure> {
-    let failed = |source| Failure::Io {
-        what: format!("{} cannot be read", dir.display()),
-        source,
-    };
+    let failed = |error| Failure::Config(format!("{} cannot be read: {error}", dir.display()));
     // Whoever may put a file there says what is run.
     if std::fs::metadata(dir).map_err(failed)?.permissions().mode() & 0o002 != 0 {
         return Err(Failure::Usage(format!(
@@ -138,22 +135,22 @@ async fn for_file(arguments: &Arguments, file: &Path, console: Console, watch: &
         Ok(settings) => settings,
         Err(fault) => return ended(console, file, Err(Failure::Config(fault.to_string()))),
     };
-    if let Err(failure) = log::start(&settings.logging, global) {
-        return ended(console, file, Err(failure));
-    }
     let command = arguments
         .command
         .clone()
         .unwrap_or_else(|| command_of(settings.action));
+    // Nothing is touched here, not even the log: who looks at a file may be somebody else than who will run it.
     if matches!(command, Command::ValidateConfig { .. }) {
-        api::validate(console, &settings);
-        return 0;
-    }
-    for warning in &settings.warnings {
-        tracing::warn!("{warning}");
+        return ended(console, file, api::validate(console, settings));
     }
     if let Command::Schedule(schedule) = &command {
         return ended(console, file, schedule::perform(console, &settings, schedule));
+    }
+    if let Err(failure) = log::start(&settings.logging, global) {
+        return ended(console, file, Err(failure));
+    }
+    for warning in &settings.warnings {
+        tracing::warn!("{warning}");
     }
     let Settings {
         path,

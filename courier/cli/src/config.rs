@@ -9,6 +9,7 @@ mod certificate;
 mod discovery;
 mod fault;
 mod field;
+mod file;
 mod key;
 mod logging;
 mod section;

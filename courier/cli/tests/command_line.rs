@@ -239,3 +239,51 @@ fn a_directory_of_files_is_nobody_elses_to_fill() {
     let refused = courier(dir.path(), &words);
     assert_eq!(refused.status.code(), Some(2), "{refused:?}");
 }
+
+#[test]
+fn a_file_is_checked_without_a_trace_and_as_a_run_would_take_it() {
+    let dir = tempfile::tempdir().unwrap();
+    let dir = dir.path();
+    let write = |text: &str| std::fs::write(dir.join("config.yaml"), text).unwrap();
+    write("api: { base_url: 'https://pki.example' }\nlogging: { file: courier.log }\n");
+    for words in [&["validate-config"] as &[&str], &["schedule", "print"]] {
+        let done = courier(dir, words);
+        assert!(done.status.success(), "{done:?}");
+        assert_eq!(names(dir), ["config.yaml"], "{words:?}");
+    }
+    write(
+        "api: { base_url: 'https://pki.example', tls_server_name: a.example, proxy: 'http://proxy.example' }\n",
+    );
+    let refused = courier(dir, &["validate-config"]);
+    assert_eq!(refused.status.code(), Some(2), "{refused:?}");
+    let refused = courier(dir, &["--config-dir", "nowhere", "validate-config"]);
+    assert_eq!(refused.status.code(), Some(2), "{refused:?}");
+}
+
+#[test]
+fn two_files_that_share_what_is_remembered_are_told_of() {
+    let dir = tempfile::tempdir().unwrap();
+    let dir = dir.path();
+    // Nobody listens there: a run ends early, and remembers that.
+    let uuid = "550e8400-e29b-41d4-a716-446655440000";
+    let auth = format!(
+        "auth: {{ method: client_secret, uuid: {uuid}, client_id: cour_x, client_secret_file: secret }}\napi: {{ base_url: \
+         'https://127.0.0.1:1', retries: 0 }}\n"
+    );
+    let text = FILE.replace("auth: { method: none }\n", &auth);
+    std::fs::write(dir.join("secret"), "s3cr3t\n").unwrap();
+    std::fs::set_permissions(dir.join("secret"), std::fs::Permissions::from_mode(0o600)).unwrap();
+    std::fs::write(dir.join("config.yaml"), &text).unwrap();
+    std::fs::write(dir.join("other.yaml"), text.replace("dir: tls", "dir: other")).unwrap();
+    let warnings = |config: &str| {
+        let done = courier(dir, &["--output", "json", "-c", config, "run"]);
+        assert_eq!(done.status.code(), Some(4), "{done:?}");
+        let told = told(&done);
+        told[0]["warnings"].as_array().unwrap().len()
+    };
+    let inner = format!("{}/.//config.yaml", dir.display());
+    assert_eq!(
+        [warnings("config.yaml"), warnings(&inner), warnings("other.yaml")],
+        [0, 0, 1]
+    );
+}

@@ -7,7 +7,8 @@ use secrecy::SecretString;
 use serde_json::Value;
 use uuid::Uuid;
 
-use super::section::{self, Reading, Section};
+use super::file;
+use super::section::{Reading, Section};
 use super::{Auth, CertificateSettings, KeyProvider, certificate as command};
 use crate::auth::certificate::{Installed, Outputs};
 use crate::auth::{Method, aws_oidc, azure_arc, azure_jwt, certificate, client_secret, oidc_jwt, spiffe};
@@ -88,7 +89,7 @@ pub(super) fn add_installed(reading: &Reading<'_>, auth: &mut Auth, certificates
 
 /// Whether a file has a reference to a key in a token where its key would be.
 fn begins_as_reference(path: &Path) -> bool {
-    section::beginning(path).is_some_and(|octets| KeyReference::is_meant(&octets))
+    file::beginning(path).is_some_and(|octets| KeyReference::is_meant(&octets))
 }
 
 /// Where a certificate and its key are read back; nothing when one of them has no file of its own.

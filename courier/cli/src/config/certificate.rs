@@ -61,13 +61,14 @@ pub(super) fn read_all(root: &Section<'_>) -> Vec<CertificateSettings> {
 }
 
 fn read(section: &Section<'_>, stem: &str) -> Option<CertificateSettings> {
-    let name = section.text("name").unwrap_or_else(|| slug(stem));
+    let mut name = section.text("name").unwrap_or_else(|| slug(stem));
     if slug(&name) != name || name.is_empty() {
         section.problem(
             "name",
             "has letters, digits, `-`, `_` and `.` only, 64 at most, and begins with no dot",
         );
-        return None;
+        // What else is wrong is told as well.
+        name = format!("unnamed{}", slug(&section.at("")));
     }
     let common_name = section.section("subject").text("common_name");
     let names = names(section, common_name.as_deref());
@@ -231,7 +232,8 @@ fn validity(section: &Section<'_>) -> Option<u32> {
 fn usages(section: &Section<'_>) -> Vec<String> {
     let all = section.texts("extended_key_usage");
     for (number, usage) in all.iter().enumerate() {
-        let is_identifier = usage.bytes().all(|octet| octet.is_ascii_digit() || octet == b'.');
+        let is_identifier =
+            !usage.is_empty() && usage.bytes().all(|octet| octet.is_ascii_digit() || octet == b'.');
         if !USAGES.contains(&usage.as_str()) && !is_identifier {
             let key = format!("extended_key_usage[{number}]");
             section.problem(
@@ -267,7 +269,7 @@ fn renewal(section: &Section<'_>) -> Renewal {
 
 fn hooks(section: &Section<'_>) -> Hooks {
     let hooks = section.section("hooks");
-    let timeout = hooks.unsigned_duration("timeout");
+    let timeout = hooks.limit("timeout");
     let hook = |name: &str| {
         let flat = if matches!(name, "on_success" | "on_failure") {
             section.value(name)

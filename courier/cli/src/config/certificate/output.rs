@@ -46,6 +46,12 @@ pub(super) fn read(section: &Section<'_>, name: &str, key: &KeySettings) -> Outp
     if settings.mode_key & 0o007 != 0 {
         output.problem("mode_key", "lets everybody at the private key");
     }
+    // Whoever may write a certificate may have another one served, and whoever may write the directory another key.
+    for (field, mode) in [("mode_cert", settings.mode_cert), ("mode_dir", settings.mode_dir)] {
+        if mode & 0o002 != 0 {
+            output.problem(field, "lets everybody write");
+        }
+    }
     settings.owner = output.text("owner").map(|text| Account::parse(&text));
     settings.group = output.text("group").map(|text| Account::parse(&text));
     if let Some(keep) = output.number("keep_previous", 0, 100) {

@@ -122,6 +122,57 @@ fn nothing_is_no_validity() {
 }
 
 #[test]
+fn what_every_run_would_fail_with_is_told() {
+    let api = |text: &str| format!("api: {{ base_url: 'https://pki.example', {text} }}");
+    let certificate = |text: &str| format!("certificate: {{ sans: {{ dns: [a.example] }}, {text} }}");
+    for (text, key) in [
+        (api("connect_timeout: 0s"), "api.connect_timeout"),
+        (api("request_timeout: 0s"), "api.request_timeout"),
+        (api("proxy: 'ftp://proxy.example'"), "api.proxy"),
+        (api("proxy: 'proxy.example:3128'"), "api.proxy"),
+        (certificate("hooks: { timeout: 0s }"), "certificate.hooks.timeout"),
+        (
+            certificate("output: { mode_cert: '0666' }"),
+            "certificate.output.mode_cert",
+        ),
+        (
+            certificate("output: { mode_dir: '0777' }"),
+            "certificate.output.mode_dir",
+        ),
+        (
+            certificate("extended_key_usage: ['']"),
+            "certificate.extended_key_usage[0]",
+        ),
+        (
+            certificate("deploy: [{ type: nginx, probe: { address: a } }]"),
+            "certificate.deploy[0].probe",
+        ),
+    ] {
+        let told = problems(&text);
+        assert!(
+            told.len() == 1 && told[0].starts_with(&format!("`{key}`")),
+            "{text}: {told:?}"
+        );
+    }
+    // A name that does not go hides nothing else.
+    let told = problems(&certificate("name: ../a, digest: md5"));
+    assert_eq!(told.len(), 2, "{told:?}");
+}
+
+#[test]
+fn a_proxy_with_a_password_is_a_secret() {
+    let text = "api: { base_url: 'https://pki.example', proxy: 'http://user:hunter2@proxy.example:3128' }";
+    let settings = parsed(text, &[], false).unwrap();
+    assert!(!format!("{settings:?}").contains("hunter2"));
+    let told = parsed(text, &[], true).unwrap_err().to_string();
+    assert!(
+        told.contains("`api.proxy` is a secret") && !told.contains("hunter2"),
+        "{told}"
+    );
+    parsed(&text.replace("user:hunter2@", ""), &[], true).unwrap();
+}
+
+#[test]
 fn what_cannot_be_found_out_is_told_once() {
     let uuid = super::UUID;
     let told = problems(&format!(
