@@ -176,7 +176,9 @@ fn the_page_is_what_the_table_says() {
          kind. Generated from the table in `connectors/targets`.\n\nFor every kind the files are put, the server's own check reads them, \
          the server takes them, and the probe looks until the new certificate is served. What fails on the way is undone: the files of \
          before come back, and the server takes those.\n\nA command is a list of program and arguments, or a text that is cut at blanks; \
-         no shell is used, and what a shell would look into is refused.\n",
+         no shell is used, and what a shell would look into is refused.\n\nA relative path begins in the directory of the \
+         configuration; an empty one is as if it were not there. The directory of a file must exist. Each server has files of its own: two \
+         that share one, or a file of `output`, are refused.\n",
     );
     for kind in KINDS {
         page += &format!(

@@ -225,7 +225,11 @@ async fn at_site(
         Command::CheckApiHealth => api::health(console, site).await,
         Command::CheckApiAuth => api::auth(console, site).await,
         Command::Revoke { reason, fingerprint } => {
-            revoke::revoke(console, site, chosen, reason, fingerprint.as_deref()).await
+            let what = revoke::What {
+                reason,
+                fingerprint: fingerprint.as_deref(),
+            };
+            revoke::revoke(console, site, chosen, what, global.lock_timeout).await
         }
         Command::Deploy { kind } => {
             let options = kit::Options {
@@ -233,7 +237,7 @@ async fn at_site(
                 always_apply: true,
                 ..kit::Options::default()
             };
-            return deploy::deploy(console, chosen, kind.as_deref(), options).await;
+            return deploy::deploy(console, chosen, kind.as_deref(), options, global.lock_timeout).await;
         }
         Command::Doctor => return doctor::examine(console, site, chosen).await,
         Command::Export {

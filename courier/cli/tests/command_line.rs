@@ -287,3 +287,21 @@ fn two_files_that_share_what_is_remembered_are_told_of() {
         [0, 0, 1]
     );
 }
+
+#[test]
+fn files_are_handed_to_servers_while_no_run_is_at_work() {
+    let dir = tempfile::tempdir().unwrap();
+    let dir = dir.path();
+    file(dir);
+    std::fs::create_dir(dir.join("state")).unwrap();
+    let lock = std::fs::File::create(dir.join("state/web.lock")).unwrap();
+    lock.lock().unwrap();
+    let refused = courier(dir, &["--output", "json", "deploy"]);
+    assert_eq!(refused.status.code(), Some(10), "{refused:?}");
+    assert_eq!(told(&refused)[0]["error"]["code"], "LOCKED");
+    // What only looks is let through.
+    let looked = courier(dir, &["--output", "json", "--dry-run", "deploy"]);
+    assert_eq!(looked.status.code(), Some(2), "{looked:?}");
+    drop(lock);
+    assert_eq!(courier(dir, &["deploy"]).status.code(), Some(2));
+}
