@@ -1,6 +1,7 @@
 //! The section `auth`: who signs in and how.
 
-use std::path::Path;
+use std::os::unix::fs::PermissionsExt as _;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use secrecy::SecretString;
@@ -273,7 +274,7 @@ fn oidc_jwt(auth: &Section<'_>) -> oidc_jwt::Settings {
         scope: auth.text("scope"),
         audience: auth.text("audience"),
         client_secret: auth.secret("client_secret"),
-        client_key_path: auth.path_of("client_key_path"),
+        client_key_path: key_file(auth, "client_key_path"),
         client_key_id: auth.text("client_key_id"),
         token_file: auth.path_of("token_file"),
         token_env: auth.text("token_env"),
@@ -306,12 +307,25 @@ fn headers(auth: &Section<'_>) -> Vec<(String, SecretString)> {
 fn certificate(auth: &Section<'_>) -> Option<certificate::Settings> {
     auth.needed("cert_path", "the certificate of the courier");
     auth.needed("key_path", "the key of that certificate");
-    let (cert_path, key_path) = (auth.path_of("cert_path"), auth.path_of("key_path"));
+    let (cert_path, key_path) = (auth.path_of("cert_path"), key_file(auth, "key_path"));
     Some(certificate::Settings {
         cert_path: cert_path?,
         key_path: key_path?,
         installed: None,
     })
+}
+
+/// The path of a private key. A group may share one; what everybody may read is not private.
+fn key_file(auth: &Section<'_>, key: &str) -> Option<PathBuf> {
+    let path = auth.path_of(key)?;
+    let mode = std::fs::metadata(&path).map(|found| found.permissions().mode());
+    if mode.is_ok_and(|mode| mode & 0o004 != 0) {
+        auth.reading.warn(format!(
+            "`auth.{key}` names {}, a private key that everybody may read: chmod o-r it",
+            path.display()
+        ));
+    }
+    Some(path)
 }
 
 fn client_secret(auth: &Section<'_>) -> Option<client_secret::Settings> {

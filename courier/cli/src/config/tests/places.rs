@@ -195,3 +195,25 @@ fn a_file_that_everybody_may_write_is_not_run() {
     assert!(matches!(refused, ConfigFault::Writable { .. }), "{refused}");
     assert!(refused.to_string().contains("chmod o-w"), "{refused}");
 }
+
+#[test]
+fn a_private_key_that_everybody_may_read_is_told() {
+    let dir = tempfile::tempdir().unwrap();
+    let key = dir.path().join("client.key");
+    std::fs::write(&key, "").unwrap();
+    let text = format!(
+        "auth: {{ method: certificate, uuid: {}, cert_path: c.pem, key_path: {} }}",
+        super::UUID,
+        key.display()
+    );
+    for (mode, count) in [(0o600, 0), (0o640, 0), (0o644, 1)] {
+        std::fs::set_permissions(&key, std::fs::Permissions::from_mode(mode)).unwrap();
+        let settings = parsed(&text, &[], false).unwrap();
+        assert_eq!(
+            settings.warnings.len(),
+            count,
+            "{mode:o}: {:?}",
+            settings.warnings
+        );
+    }
+}
