@@ -7,6 +7,7 @@ use crate::hook::HookFault;
 use crate::key::{LocalKeyFault, RequestFault};
 use crate::lock::LockFault;
 use crate::platform_key::PlatformKeyFault;
+use crate::report::one_line;
 use crate::state::StateFault;
 use crate::write::WriteFault;
 
@@ -178,8 +179,7 @@ impl Failure {
     /// The message with every cause behind it, and the fields that the appliance named: one line that speaks to no terminal, whatever an
     /// appliance or a server's own check had to say.
     pub fn told(&self) -> String {
-        let plain = |letter: char| if letter.is_control() { ' ' } else { letter };
-        self.whole().chars().map(plain).collect()
+        one_line(&self.whole())
     }
 
     fn whole(&self) -> String {

@@ -179,6 +179,12 @@ fn outcome_text(outcome: Option<Outcome>) -> &'static str {
     }
 }
 
+/// A text of somebody else as one line that speaks to no terminal.
+pub fn one_line(text: &str) -> String {
+    let plain = |letter: char| if letter.is_control() { ' ' } else { letter };
+    text.chars().map(plain).collect()
+}
+
 /// Octets as hexadecimal digits.
 pub fn hexadecimal(octets: &[u8]) -> String {
     let mut text = String::with_capacity(octets.len() * 2);
