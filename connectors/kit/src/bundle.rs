@@ -5,7 +5,7 @@ use std::fmt;
 use zeroize::Zeroizing;
 
 /// A certificate, what stands above it, and its key; all in PEM.
-#[derive(Clone)]
+#[derive(Clone, Default)]
 pub struct Bundle {
     /// The certificate.
     pub leaf_pem: String,

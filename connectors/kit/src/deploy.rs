@@ -4,7 +4,7 @@
 //! What stood there before is kept beside each file until the end. A killed deployment leaves it there, so that the next one knows what
 //! to go back to: a set of files that was not checked never becomes what is gone back to.
 
-mod haproxy;
+pub mod haproxy;
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
@@ -285,11 +285,30 @@ impl<'a> Place<'a> {
             mode: 0o600,
             ..Access::default()
         };
-        match self.folder.read_file(&self.name).map_err(file)? {
-            Some(here) => self.folder.replace_file(&self.beside(BEFORE), secret, &here),
-            None => self.folder.replace_file(&self.beside(ABSENT), secret, b""),
-        }
-        .map_err(file)
+        let Some(here) = self.folder.read_file(&self.name).map_err(file)? else {
+            let kept = self.folder.replace_file(&self.beside(ABSENT), secret, b"");
+            return kept.map_err(file);
+        };
+        // Kept with its owner and mode, so that a server that could read it can read it again. An account that may give no files away
+        // keeps it as its own.
+        let access = self.access_of(&self.name)?.unwrap_or(secret);
+        let own = Access {
+            owner: None,
+            group: None,
+            ..access
+        };
+        let keep = |access| self.folder.replace_file(&self.beside(BEFORE), access, &here);
+        keep(access).or_else(|_| keep(own)).map_err(file)
+    }
+
+    /// Whose a file is, and its mode.
+    fn access_of(&self, name: &str) -> Result<Option<Access>, Fault> {
+        let stat = self.folder.stat(name).map_err(file)?;
+        Ok(stat.map(|stat| Access {
+            mode: stat.st_mode & 0o777,
+            owner: Some(stat.st_uid),
+            group: Some(stat.st_gid),
+        }))
     }
 
     fn put(&self) -> Result<(), Fault> {
@@ -301,8 +320,9 @@ impl<'a> Place<'a> {
     fn restore(&self) -> Result<(), Fault> {
         let before = self.folder.read_file(&self.beside(BEFORE)).map_err(file)?;
         if let Some(before) = before {
+            let access = self.access_of(&self.beside(BEFORE))?;
             self.folder
-                .replace_file(&self.name, self.file.access, &before)
+                .replace_file(&self.name, access.unwrap_or(self.file.access), &before)
                 .map_err(file)?;
         } else if self.folder.stat(&self.beside(ABSENT)).map_err(file)?.is_some() {
             self.folder.remove_file(&self.name).map_err(file)?;

@@ -1,6 +1,7 @@
 //! A kind of target: its name, its settings, and how it is made from them.
 
 use std::fmt;
+use std::path::{Component, PathBuf};
 
 use serde::de::DeserializeOwned;
 use serde_json::Value;
@@ -13,6 +14,9 @@ use crate::plan::Plan;
 pub trait HostTarget: fmt::Debug + Send + Sync {
     /// What has to happen. Pure: nothing is done.
     fn plan(&self, bundle: &Bundle) -> Result<Plan, Fault>;
+
+    /// The files that it puts: known before there is a certificate.
+    fn paths(&self) -> Vec<PathBuf>;
 
     /// Whether it wants the key in one file with the certificate, which goes for keys that are files alone.
     fn joins_key(&self) -> bool {
@@ -46,6 +50,13 @@ impl fmt::Display for Problem {
     }
 }
 
+impl Field {
+    /// Whether its value is a path; a relative one begins where the configuration is.
+    pub fn is_path(&self) -> bool {
+        self.name.ends_with("_path") || self.name.ends_with("_socket")
+    }
+}
+
 /// How a target is made.
 pub type Build = fn(Value) -> Result<Box<dyn HostTarget>, Vec<Problem>>;
 
@@ -76,6 +87,28 @@ pub fn settings<T: DeserializeOwned>(fields: &[Field], value: Value) -> Result<T
         return Err(unknown);
     }
     serde_json::from_value(value).map_err(|error| vec![problem("", &error.to_string())])
+}
+
+/// What keeps files from being put there: a path is absolute and names a file, and no two of a target are the same.
+pub fn check_paths(paths: &[(&str, PathBuf)]) -> Result<(), Vec<Problem>> {
+    let mut problems = Vec::new();
+    for (number, (field, path)) in paths.iter().enumerate() {
+        let is_climbing = path.components().any(|part| part == Component::ParentDir);
+        let ends_in_name =
+            path.to_str().is_some_and(|text| !text.ends_with('/')) && path.file_name().is_some();
+        if !path.is_absolute() || is_climbing || !ends_in_name {
+            problems.push(problem(field, "is the absolute path of a file, without `..`"));
+        }
+        let others = paths.iter().take(number);
+        for (other, _) in others.filter(|(_, other)| other == path) {
+            problems.push(problem(field, &format!("is the same file as `{other}`")));
+        }
+    }
+    if problems.is_empty() {
+        Ok(())
+    } else {
+        Err(problems)
+    }
 }
 
 /// A problem of a setting.

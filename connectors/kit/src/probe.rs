@@ -5,6 +5,8 @@
 
 mod talk;
 
+pub use talk::start_tls;
+
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -112,7 +114,7 @@ impl Probe {
 
     async fn handshake(&self) -> std::io::Result<[u8; 32]> {
         let tcp = TcpStream::connect(&self.address).await?;
-        let tcp = talk::start_tls(self.start_tls, tcp).await?;
+        let tcp = start_tls(self.start_tls, tcp).await?;
         let name = ServerName::try_from(self.server_name.clone()).map_err(std::io::Error::other)?;
         let connector = TlsConnector::from(Arc::new(config()?));
         let stream = connector.connect(name, tcp).await?;

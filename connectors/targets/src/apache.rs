@@ -1,6 +1,8 @@
 //! Apache httpd: `SSLCertificateFile` takes the chain since 2.4.8; with `SSLCertificateChainFile` it would be sent twice, so that a chain
 //! with a file of its own is left out of the certificate's.
 
+use std::path::PathBuf;
+
 use kit::probe::StartTls;
 use kit::{Bundle, Fault, Field, HostTarget, Kind, Plan, Problem, kind};
 use serde_json::Value;
@@ -62,12 +64,16 @@ struct Target(Pair);
 
 fn build(settings: Value) -> Result<Box<dyn HostTarget>, Vec<Problem>> {
     let pair: Pair = kind::settings(FIELDS, settings)?;
-    pair.ownership.check()?;
+    USUAL.check(&pair)?;
     Ok(Box::new(Target(pair)))
 }
 
 impl HostTarget for Target {
     fn plan(&self, bundle: &Bundle) -> Result<Plan, Fault> {
         USUAL.plan(&self.0, bundle)
+    }
+
+    fn paths(&self) -> Vec<PathBuf> {
+        USUAL.paths(&self.0).into_iter().map(|(_, path)| path).collect()
     }
 }

@@ -63,12 +63,20 @@ struct Target {
 fn build(settings: Value) -> Result<Box<dyn HostTarget>, Vec<Problem>> {
     let target: Target = kind::settings(FIELDS, settings)?;
     target.ownership.check()?;
+    ProbeSettings::check(target.probe.as_ref())?;
+    kind::check_paths(&[("pem_path", target.pem_path())])?;
     Ok(Box::new(target))
+}
+
+impl Target {
+    fn pem_path(&self) -> PathBuf {
+        self.pem_path.clone().unwrap_or_else(|| PEM_PATH.into())
+    }
 }
 
 impl HostTarget for Target {
     fn plan(&self, bundle: &Bundle) -> Result<Plan, Fault> {
-        let path = self.pem_path.clone().unwrap_or_else(|| PEM_PATH.into());
+        let path = self.pem_path();
         let text = Zeroizing::new(format!("{}{}", bundle.fullchain_pem(), bundle.key_pem.as_str()));
         let file = self.ownership.secret(&path, &text)?;
         let apply = match &self.stats_socket {
@@ -86,6 +94,10 @@ impl HostTarget for Target {
             reads_by_itself: false,
             probe: probe.map(|probe| probe.probe(bundle, StartTls::None)),
         })
+    }
+
+    fn paths(&self) -> Vec<PathBuf> {
+        vec![self.pem_path()]
     }
 
     fn joins_key(&self) -> bool {

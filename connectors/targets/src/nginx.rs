@@ -1,5 +1,7 @@
 //! NGINX: `ssl_certificate` wants the chain in the certificate's own file, so that it stands there also when it has a file of its own.
 
+use std::path::PathBuf;
+
 use kit::probe::StartTls;
 use kit::{Bundle, Fault, Field, HostTarget, Kind, Plan, Problem, kind};
 use serde_json::Value;
@@ -61,12 +63,16 @@ struct Target(Pair);
 
 fn build(settings: Value) -> Result<Box<dyn HostTarget>, Vec<Problem>> {
     let pair: Pair = kind::settings(FIELDS, settings)?;
-    pair.ownership.check()?;
+    USUAL.check(&pair)?;
     Ok(Box::new(Target(pair)))
 }
 
 impl HostTarget for Target {
     fn plan(&self, bundle: &Bundle) -> Result<Plan, Fault> {
         USUAL.plan(&self.0, bundle)
+    }
+
+    fn paths(&self) -> Vec<PathBuf> {
+        USUAL.paths(&self.0).into_iter().map(|(_, path)| path).collect()
     }
 }

@@ -51,6 +51,20 @@ pub(crate) struct ProbeSettings {
 }
 
 impl ProbeSettings {
+    /// An address has a host and a port.
+    pub(crate) fn check(probe: Option<&Self>) -> Result<(), Vec<Problem>> {
+        let Some(probe) = probe else { return Ok(()) };
+        let parts = probe.address.rsplit_once(':');
+        let port = parts.and_then(|(host, port)| port.parse::<u16>().ok().filter(|_| !host.is_empty()));
+        if port.is_none_or(|port| port == 0) {
+            return Err(vec![kind::problem(
+                "probe",
+                "has an `address` that is no host:port",
+            )]);
+        }
+        Ok(())
+    }
+
     /// The look for this bundle; `usual` is what the server speaks before TLS.
     pub(crate) fn probe(&self, bundle: &Bundle, usual: StartTls) -> Probe {
         let name = self.server_name.clone().or_else(|| bundle.server_name.clone());
@@ -114,6 +128,9 @@ impl Ownership {
                 "lets everybody at the private key",
             )]);
         }
+        if self.cert_mode.is_some_and(|mode| mode & 0o002 != 0) {
+            return Err(vec![kind::problem("cert_mode", "lets everybody write")]);
+        }
         Ok(())
     }
 }
@@ -155,8 +172,29 @@ pub(crate) struct Usual {
 
 impl Usual {
     /// A path of the settings, or the usual one.
-    pub(crate) fn cert_path(&self, pair: &Pair) -> PathBuf {
+    fn cert_path(&self, pair: &Pair) -> PathBuf {
         pair.cert_path.clone().unwrap_or_else(|| self.cert_path.into())
+    }
+
+    fn key_path(&self, pair: &Pair) -> PathBuf {
+        pair.key_path.clone().unwrap_or_else(|| self.key_path.into())
+    }
+
+    /// Every file with the name of its setting.
+    pub(crate) fn paths(&self, pair: &Pair) -> Vec<(&'static str, PathBuf)> {
+        let mut paths = vec![
+            ("cert_path", self.cert_path(pair)),
+            ("key_path", self.key_path(pair)),
+        ];
+        paths.extend(pair.chain_path.clone().map(|path| ("chain_path", path)));
+        paths
+    }
+
+    /// What is wrong with the settings of a pair.
+    pub(crate) fn check(&self, pair: &Pair) -> Result<(), Vec<Problem>> {
+        pair.ownership.check()?;
+        ProbeSettings::check(pair.probe.as_ref())?;
+        kind::check_paths(&self.paths(pair))
     }
 
     pub(crate) fn command(given: Option<&CommandLine>, usual: &[&str]) -> Result<CommandLine, Fault> {
@@ -176,12 +214,11 @@ impl Usual {
             bundle.fullchain_pem()
         };
         let own = &pair.ownership;
-        let key_path = pair.key_path.clone().unwrap_or_else(|| self.key_path.into());
         let mut files = vec![own.certificate(&self.cert_path(pair), &certificate)?];
         if let Some(chain) = &pair.chain_path {
             files.push(own.certificate(chain, &bundle.chain_pem)?);
         }
-        files.push(own.secret(&key_path, &bundle.key_pem)?);
+        files.push(own.secret(&self.key_path(pair), &bundle.key_pem)?);
         self.around(pair, bundle, files)
     }
 

@@ -76,8 +76,11 @@ struct Target {
 
 fn build(settings: Value) -> Result<Box<dyn HostTarget>, Vec<Problem>> {
     let target: Target = kind::settings(FIELDS, settings)?;
-    target.pair.ownership.check()?;
     let pair = &target.pair;
+    USUAL.check(pair)?;
+    if let Some(path) = &target.pem_path {
+        kind::check_paths(&[("pem_path", path.clone())])?;
+    }
     let has_paths = pair.cert_path.is_some() || pair.key_path.is_some() || pair.chain_path.is_some();
     if target.pem_path.is_some() && has_paths {
         return Err(vec![kind::problem(
@@ -96,6 +99,17 @@ impl HostTarget for Target {
         let text = Zeroizing::new(format!("{}{}", bundle.key_pem.as_str(), bundle.fullchain_pem()));
         let file = self.pair.ownership.secret(path, &text)?;
         USUAL.around(&self.pair, bundle, vec![file])
+    }
+
+    fn paths(&self) -> Vec<PathBuf> {
+        match &self.pem_path {
+            Some(path) => vec![path.clone()],
+            None => USUAL
+                .paths(&self.pair)
+                .into_iter()
+                .map(|(_, path)| path)
+                .collect(),
+        }
     }
 
     fn joins_key(&self) -> bool {

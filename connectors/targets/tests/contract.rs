@@ -59,6 +59,48 @@ fn every_kind_has_a_plan_without_settings_and_refuses_what_it_does_not_know() {
         assert!(refused[0].what.contains("shell"), "{}: {refused:?}", kind.name);
         let open = (kind.build)(json!({ "key_mode": "0644" })).unwrap_err();
         assert_eq!(open[0].field, "key_mode", "{}", kind.name);
+        for address in [
+            "a.example",
+            "a.example:",
+            ":443",
+            "a.example:0",
+            "a.example:70000",
+            "",
+        ] {
+            let nowhere = (kind.build)(json!({ "probe": { "address": address } })).unwrap_err();
+            assert_eq!(nowhere[0].field, "probe", "{}: {address}", kind.name);
+        }
+        (kind.build)(json!({ "probe": { "address": "[::1]:443" } })).unwrap();
+        if kind.fields.iter().any(|field| field.name == "cert_mode") {
+            let open = (kind.build)(json!({ "cert_mode": "0666" })).unwrap_err();
+            assert_eq!(open[0].field, "cert_mode", "{}", kind.name);
+        }
+    }
+}
+
+#[test]
+fn paths_are_known_before_there_is_a_certificate_and_no_two_are_the_same() {
+    for kind in KINDS {
+        let target = (kind.build)(json!({})).unwrap();
+        let plan = target.plan(&bundle()).unwrap();
+        let planned: Vec<_> = plan.files.iter().map(|file| file.path.clone()).collect();
+        let mut told = target.paths();
+        told.sort_unstable_by_key(|path| planned.iter().position(|one| one == path));
+        assert_eq!(told, planned, "{}", kind.name);
+        for path in ["relative.pem", "/etc/a/../b.pem", "/etc/a/", "/"] {
+            let field = if kind.name == "haproxy" {
+                "pem_path"
+            } else {
+                "key_path"
+            };
+            let refused = (kind.build)(json!({ field: path })).unwrap_err();
+            assert_eq!(refused[0].field, field, "{}: {path}", kind.name);
+        }
+    }
+    let same = json!({ "cert_path": "/etc/a.pem", "key_path": "/etc/a.pem" });
+    for kind in ["apache", "dovecot", "nginx", "postfix"] {
+        let refused = (find(kind).unwrap().build)(same.clone()).unwrap_err();
+        assert!(refused[0].what.contains("same file"), "{kind}: {refused:?}");
     }
 }
 
@@ -134,7 +176,9 @@ fn the_page_is_what_the_table_says() {
          kind. Generated from the table in `connectors/targets`.\n\nFor every kind the files are put, the server's own check reads them, \
          the server takes them, and the probe looks until the new certificate is served. What fails on the way is undone: the files of \
          before come back, and the server takes those.\n\nA command is a list of program and arguments, or a text that is cut at blanks; \
-         no shell is used, and what a shell would look into is refused.\n",
+         no shell is used, and what a shell would look into is refused.\n\nA relative path begins in the directory of the \
+         configuration; an empty one is as if it were not there. The directory of a file must exist. Each server has files of its own: two \
+         that share one, or a file of `output`, are refused.\n",
     );
     for kind in KINDS {
         page += &format!(

@@ -1,5 +1,7 @@
 //! The command line.
 
+pub mod refusal;
+
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -54,7 +56,7 @@ pub struct Global {
     /// The form of the log on standard error, instead of what the file says
     #[arg(long, global = true, value_enum)]
     pub log_format: Option<Output>,
-    /// Everything up to the order, and not further
+    /// Everything up to the order, and not further; a command that has no dry run is refused
     #[arg(long, global = true)]
     pub dry_run: bool,
     /// How long a pending order is waited for, as 90s or 10m, instead of what the file says

@@ -14,9 +14,10 @@ mod revoke;
 mod schedule;
 mod trust;
 
+use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
 
-use crate::args::{Arguments, Command, ExitCodes, Global};
+use crate::args::{Arguments, Command, ExitCodes, Global, OrderCommand, ScheduleCommand};
 use crate::auth::environment::ProcessEnvironment;
 use crate::config::{self, Action, CertificateSettings, Settings};
 use crate::failure::Failure;
@@ -41,6 +42,13 @@ pub async fn perform(arguments: Arguments, watch: &mut dyn Watch) -> u8 {
 
 async fn dispatch(arguments: &Arguments, console: Console, watch: &mut dyn Watch) -> u8 {
     let global = &arguments.global;
+    let unrehearsed = arguments.command.as_ref().and_then(unrehearsed);
+    if let Some(word) = unrehearsed.filter(|_| global.dry_run) {
+        let failure = Failure::Usage(format!(
+            "`{word}` has no dry run, and nothing was done: leave --dry-run out"
+        ));
+        return ended(console, &global.config, Err(failure));
+    }
     let done = match &arguments.command {
         Some(Command::Completions { shell }) => page::completions(*shell),
         Some(Command::Man { dir }) => page::man(dir.as_deref()),
@@ -59,6 +67,21 @@ async fn dispatch(arguments: &Arguments, console: Console, watch: &mut dyn Watch
         _ => return for_files(arguments, console, watch).await,
     };
     ended(console, &global.config, done)
+}
+
+/// A command that changes something and cannot say beforehand what it would do.
+fn unrehearsed(command: &Command) -> Option<&'static str> {
+    Some(match command {
+        Command::Revoke { .. } => "revoke",
+        Command::Export { .. } => "export",
+        Command::Order(OrderCommand::Cancel { .. }) => "order cancel",
+        Command::Trust { out: Some(_) } => "trust --out",
+        Command::Init { out: Some(_), .. } => "init --out",
+        Command::Man { dir: Some(_) } => "man --dir",
+        Command::Schedule(ScheduleCommand::Install(_)) => "schedule install",
+        Command::Schedule(ScheduleCommand::Remove(_)) => "schedule remove",
+        _ => return None,
+    })
 }
 
 /// The command for one file, or for each of a directory.
@@ -80,10 +103,14 @@ async fn for_files(arguments: &Arguments, console: Console, watch: &mut dyn Watc
 
 /// The `*.yaml` of a directory, by name.
 fn files_of(dir: &Path) -> Result<Vec<PathBuf>, Failure> {
-    let failed = |source| Failure::Io {
-        what: format!("{} cannot be read", dir.display()),
-        source,
-    };
+    let failed = |error| Failure::Config(format!("{} cannot be read: {error}", dir.display()));
+    // Whoever may put a file there says what is run.
+    if std::fs::metadata(dir).map_err(failed)?.permissions().mode() & 0o002 != 0 {
+        return Err(Failure::Usage(format!(
+            "everybody may put files into {}, and what they say is run: chmod o-w it",
+            dir.display()
+        )));
+    }
     let mut files = Vec::new();
     for entry in std::fs::read_dir(dir).map_err(failed)? {
         let path = entry.map_err(failed)?.path();
@@ -108,22 +135,22 @@ async fn for_file(arguments: &Arguments, file: &Path, console: Console, watch: &
         Ok(settings) => settings,
         Err(fault) => return ended(console, file, Err(Failure::Config(fault.to_string()))),
     };
-    if let Err(failure) = log::start(&settings.logging, global) {
-        return ended(console, file, Err(failure));
-    }
     let command = arguments
         .command
         .clone()
         .unwrap_or_else(|| command_of(settings.action));
+    // Nothing is touched here, not even the log: who looks at a file may be somebody else than who will run it.
     if matches!(command, Command::ValidateConfig { .. }) {
-        api::validate(console, &settings);
-        return 0;
-    }
-    for warning in &settings.warnings {
-        tracing::warn!("{warning}");
+        return ended(console, file, api::validate(console, settings));
     }
     if let Command::Schedule(schedule) = &command {
         return ended(console, file, schedule::perform(console, &settings, schedule));
+    }
+    if let Err(failure) = log::start(&settings.logging, global) {
+        return ended(console, file, Err(failure));
+    }
+    for warning in &settings.warnings {
+        tracing::warn!("{warning}");
     }
     let Settings {
         path,
@@ -198,7 +225,11 @@ async fn at_site(
         Command::CheckApiHealth => api::health(console, site).await,
         Command::CheckApiAuth => api::auth(console, site).await,
         Command::Revoke { reason, fingerprint } => {
-            revoke::revoke(console, site, chosen, reason, fingerprint.as_deref()).await
+            let what = revoke::What {
+                reason,
+                fingerprint: fingerprint.as_deref(),
+            };
+            revoke::revoke(console, site, chosen, what, global.lock_timeout).await
         }
         Command::Deploy { kind } => {
             let options = kit::Options {
@@ -206,7 +237,7 @@ async fn at_site(
                 always_apply: true,
                 ..kit::Options::default()
             };
-            return deploy::deploy(console, chosen, kind.as_deref(), options).await;
+            return deploy::deploy(console, chosen, kind.as_deref(), options, global.lock_timeout).await;
         }
         Command::Doctor => return doctor::examine(console, site, chosen).await,
         Command::Export {

@@ -9,6 +9,7 @@ mod certificate;
 mod discovery;
 mod fault;
 mod field;
+mod file;
 mod key;
 mod logging;
 mod section;
@@ -47,7 +48,10 @@ pub fn load(
     environment: &dyn Environment,
     allow_unknown: bool,
 ) -> Result<Settings, ConfigFault> {
-    let (text, is_readable_by_others) = text::read(path)?;
+    let text::Read {
+        text,
+        is_readable_by_others,
+    } = text::read(path)?;
     // A link leads to the text; what the file is called and where its paths begin is said by whoever named it.
     let path = std::path::absolute(path).map_err(|source| ConfigFault::Unreadable {
         path: path.to_path_buf(),
@@ -96,7 +100,7 @@ pub fn parse(
     let mut auth = auth::read(&root, api.uuid);
     let certificates = certificate::read_all(&root);
     if let Some(auth) = &mut auth {
-        auth::add_installed(auth, &certificates);
+        auth::add_installed(&reading, auth, &certificates);
     }
     let logging = logging::read(&root);
     let discovery = discovery::read(&root);

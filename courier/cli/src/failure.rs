@@ -7,6 +7,7 @@ use crate::hook::HookFault;
 use crate::key::{LocalKeyFault, RequestFault};
 use crate::lock::LockFault;
 use crate::platform_key::PlatformKeyFault;
+use crate::report::one_line;
 use crate::state::StateFault;
 use crate::write::WriteFault;
 
@@ -175,8 +176,13 @@ impl Failure {
         }
     }
 
-    /// The message with every cause behind it, and the fields that the appliance named.
+    /// The message with every cause behind it, and the fields that the appliance named: one line that speaks to no terminal, whatever an
+    /// appliance or a server's own check had to say.
     pub fn told(&self) -> String {
+        one_line(&self.whole())
+    }
+
+    fn whole(&self) -> String {
         let mut text = self.to_string();
         let mut cause = std::error::Error::source(self);
         while let Some(next) = cause {
@@ -199,5 +205,23 @@ impl Failure {
             }
         }
         text
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_others_say_is_one_line_and_moves_no_cursor() {
+        let told = Failure::Order {
+            uuid: "u".to_owned(),
+            status: "failed".to_owned(),
+            code: None,
+            message: "no\n2026 INFO all is well\u{1b}[2J\u{9b}31m".to_owned(),
+        };
+        let told = told.told();
+        assert!(!told.contains(char::is_control), "{told:?}");
+        assert!(told.contains("no 2026 INFO"), "{told}");
     }
 }

@@ -83,7 +83,8 @@ pub fn starter(method: &str, options: &StarterOptions) -> Option<String> {
     page.section("certificate.renew");
     page.key("#certificate.renew.before", "30d");
     page.section("certificate.output");
-    page.key("certificate.output.dir", "certificates");
+    // In /etc/courier this is the folder that the packaged service may write to.
+    page.key("certificate.output.dir", "tls");
     page.section("certificate.hooks");
     page.key("#certificate.hooks.on_success", "[systemctl, reload, nginx]");
     page.section("logging");
@@ -239,7 +240,7 @@ mod tests {
             assert_eq!(settings.warnings, Vec::<String>::new(), "{method}");
             assert_eq!(settings.auth.unwrap().method.warnings(), Vec::<String>::new());
             let certificate = settings.certificates.first().unwrap();
-            assert_eq!(certificate.output.dir, Path::new("/etc/courier/certificates"));
+            assert_eq!(certificate.output.dir, Path::new("/etc/courier/tls"));
             assert_eq!(certificate.subject.to_string(), "CN=www.example.com");
         }
         assert_eq!(starter("none", &StarterOptions::default()), None);

@@ -4,11 +4,17 @@ use std::io::Write as _;
 use std::process::ExitCode;
 
 use clap::Parser as _;
-use courier::args::Arguments;
+use courier::args::{Arguments, refusal};
 use courier::cmd;
 
 fn main() -> ExitCode {
-    let arguments = Arguments::parse();
+    let arguments = match Arguments::try_parse() {
+        Ok(arguments) => arguments,
+        Err(error) => {
+            let words: Vec<_> = std::env::args_os().skip(1).collect();
+            return ExitCode::from(refusal::tell(&error, &words));
+        }
+    };
     // Most runs find nothing to do: one thread starts fastest.
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
     match runtime {

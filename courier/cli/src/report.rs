@@ -27,6 +27,8 @@ pub enum Done {
     WouldResume,
     /// A key was made.
     KeyMade,
+    /// A key would be made; this is a dry run.
+    WouldMakeKey,
     /// A certificate was revoked.
     Revoked,
     /// Files were handed to servers.
@@ -142,6 +144,7 @@ impl Report {
             Done::WouldRenew => "would be renewed",
             Done::WouldResume => "the pending order would be gone on with",
             Done::KeyMade => "a key was made",
+            Done::WouldMakeKey => "a key would be made",
             Done::Revoked => "revoked",
             Done::Deployed => "deployed",
         });
@@ -174,6 +177,12 @@ fn outcome_text(outcome: Option<Outcome>) -> &'static str {
         Some(Outcome::Unreadable) => "what is there cannot be read",
         Some(Outcome::OrderPending) => "an order is pending",
     }
+}
+
+/// A text of somebody else as one line that speaks to no terminal.
+pub fn one_line(text: &str) -> String {
+    let plain = |letter: char| if letter.is_control() { ' ' } else { letter };
+    text.chars().map(plain).collect()
 }
 
 /// Octets as hexadecimal digits.

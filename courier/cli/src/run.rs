@@ -15,6 +15,7 @@ mod order;
 mod token;
 mod wanted;
 
+use std::path::Path;
 use std::time::Duration;
 
 use aws_lc_rs::digest::{SHA256, digest};
@@ -120,8 +121,20 @@ async fn open<'a>(task: &'a Task<'a>, mut watch: &'a mut dyn Watch) -> Result<(R
     let lock = Lock::acquire(&memory.lock_path(), task.options.lock_timeout).await?;
     write::repair(&settings.output, &mut watch)?;
     let mut report = Report::of(&settings.name);
-    let remembered = memory.load()?;
+    let mut remembered = memory.load()?;
     report.warnings.extend(remembered.warning);
+    let config = task.site.config();
+    if let Some(other) = remembered.state.config.replace(config.to_path_buf())
+        && is_another(&other, config)
+    {
+        let text = format!(
+            "what is remembered of this certificate is also that of {}: give one of them another `name` or `state_dir`, or each run undoes \
+             what the other did",
+            other.display()
+        );
+        tracing::warn!("{text}");
+        report.warnings.push(text);
+    }
     let found = disk::read(settings)?;
     report.warnings.extend(found.broken.clone());
     let run = Run {
@@ -281,6 +294,12 @@ impl Run<'_> {
     fn now(&self) -> Timestamp {
         self.clock().now()
     }
+}
+
+/// Whether a file is there and is another one than this.
+fn is_another(other: &Path, own: &Path) -> bool {
+    let canonical = |path: &Path| std::fs::canonicalize(path).ok();
+    canonical(other).is_some_and(|other| Some(other) != canonical(own))
 }
 
 /// Whether an order that was on its way is not there any more, or is of no use.

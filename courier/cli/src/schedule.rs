@@ -11,7 +11,7 @@ mod windows_task;
 use std::time::Duration;
 
 pub use cron::cron;
-pub use install::{Installed, ScheduleFault, install, remove};
+pub use install::{Installed, Removed, ScheduleFault, install, remove};
 pub use job::{Job, JobFault};
 pub use systemd::{Units, systemd};
 pub use windows_task::windows_task;

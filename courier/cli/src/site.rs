@@ -102,13 +102,17 @@ impl Site {
             .map(Courier::client)
             .or(self.client.as_ref());
         client.ok_or_else(|| {
-            Failure::Usage("this needs the appliance: the file has no section `api`".to_owned())
+            Failure::Usage(
+                "this needs the appliance: the file does not say where it is (`api.base_url`)".to_owned(),
+            )
         })
     }
 
     /// The courier, signed in. The hook of a failure runs once, before this returns.
     pub async fn courier(&self) -> Result<&Courier, Failure> {
         let Some(courier) = &self.courier else {
+            // Without an address nobody is asked to sign in.
+            self.client()?;
             return Err(Failure::Usage(
                 "this needs a courier: the file has no section `auth`, or `auth.method` is `none`".to_owned(),
             ));

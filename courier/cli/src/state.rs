@@ -43,6 +43,8 @@ pub struct State {
     pub ordered: Option<String>,
     /// How many runs failed since the last that did not.
     pub failures: u32,
+    /// The file of configuration that the last run was for.
+    pub config: Option<PathBuf>,
     /// The keys that were made, or were about to be made, in a token and are not destroyed yet.
     pub token_keys: Vec<TokenKeyNote>,
 }

@@ -18,7 +18,7 @@ use pki::Certificate;
 use crate::folder::{Folder, FolderFault};
 use crate::key::KeptKey;
 
-pub use contents::Role;
+pub use contents::{MAX_NAME, Role};
 pub use kit::Watch;
 pub use kit::account::{Account, AccountFault};
 pub use settings::{Layout, Names, OutputSettings, Pkcs12Output};

@@ -75,7 +75,7 @@ pub trait Keys: Send + Sync {
 }
 
 /// A label that is fit for a token, a file name and a log line.
-pub(crate) fn check_label(label: &str) -> Result<(), Error> {
+pub fn check_label(label: &str) -> Result<(), Error> {
     let first_fits = label
         .bytes()
         .next()

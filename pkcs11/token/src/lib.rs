@@ -37,7 +37,7 @@ pub use baseline::{Baseline, Change};
 pub use config::{Checks, Config, ConfigError, Limits, SoftwareConfig, TokenConfig};
 pub use error::Error;
 pub use hsm::Hsm;
-pub use keys::{BackendStatus, Keys};
+pub use keys::{BackendStatus, Keys, check_label};
 pub use module_error::ModuleError;
 pub use pin::PinSource;
 pub use protection::{Protection, Told};

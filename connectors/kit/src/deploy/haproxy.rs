@@ -37,20 +37,43 @@ pub(super) async fn replace(socket: &Path, certificate: &Path, contents: &[u8]) 
         payload(contents).as_str()
     ));
     let answer = ask(socket, set.as_bytes()).await.map_err(failed)?;
-    if !answer.contains("Transaction") {
+    if !Step::Set.is_done(&answer) {
         return Err(said(&answer));
     }
     let commit = format!("commit ssl cert {name}\n");
     let answer = ask(socket, commit.as_bytes()).await.map_err(failed)?;
-    if answer.contains("Success") {
+    if Step::Commit.is_done(&answer) {
         return Ok(());
     }
     let _ = ask(socket, format!("abort ssl cert {name}\n").as_bytes()).await;
     Err(said(&answer))
 }
 
-/// The lines that say something, each with its end.
-fn payload(contents: &[u8]) -> Zeroizing<String> {
+/// A command of the interface.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Step {
+    /// `set ssl cert`.
+    Set,
+    /// `commit ssl cert`.
+    Commit,
+}
+
+impl Step {
+    /// Whether an answer says that it was done. A refusal repeats the name of the certificate, which may have any word in it: what counts is
+    /// how a line begins.
+    pub fn is_done(self, answer: &str) -> bool {
+        let words: &[&str] = match self {
+            Self::Set => &["Transaction created", "Transaction updated"],
+            Self::Commit => &["Success!"],
+        };
+        answer
+            .lines()
+            .any(|line| words.iter().any(|word| line.starts_with(word)))
+    }
+}
+
+/// The lines that say something, each with its end: what is sent has no empty line in it.
+pub fn payload(contents: &[u8]) -> Zeroizing<String> {
     let text = Zeroizing::new(String::from_utf8_lossy(contents).into_owned());
     let mut lines = Zeroizing::new(String::with_capacity(text.len() + 1));
     for line in text.lines().map(str::trim_end).filter(|line| !line.is_empty()) {
@@ -61,7 +84,7 @@ fn payload(contents: &[u8]) -> Zeroizing<String> {
 }
 
 /// An answer in one line that speaks to no terminal.
-fn told(answer: &str) -> String {
+pub fn told(answer: &str) -> String {
     let letters = answer.trim().chars().take(MAX_TOLD);
     letters
         .map(|letter| if letter.is_control() { ' ' } else { letter })
@@ -146,8 +169,23 @@ mod tests {
     }
 
     #[tokio::test]
+    async fn a_refusal_that_repeats_the_name_is_a_refusal() {
+        let name = "/etc/Success!/Transaction.pem";
+        let refusal = b"unable to find the certificate file '/etc/Success!/Transaction.pem'\nCan't update /etc/Success!/Transaction.pem!\n";
+        let (heard, outcome) = with(name, b"leaf", &[refusal]).await;
+        assert!(outcome.is_err() && heard.len() == 1, "{heard:?}");
+        let answers: [&[u8]; 3] = [b"\nTransaction updated for certificate a!\n", refusal, b""];
+        let (heard, outcome) = with(name, b"leaf", &answers).await;
+        assert!(outcome.is_err() && heard.len() == 3, "{heard:?}");
+    }
+
+    #[tokio::test]
     async fn what_is_refused_is_taken_back_and_told_in_one_line() {
-        let refused = [b"Transaction".as_slice(), b"Can't\x1b[2J\ncommit\xff", b"aborted"];
+        let refused = [
+            b"Transaction created".as_slice(),
+            b"Can't\x1b[2J\ncommit\xff",
+            b"aborted",
+        ];
         let (heard, outcome) = with("/etc/web.pem", b"leaf", &refused).await;
         assert_eq!(heard[2], "abort ssl cert /etc/web.pem\n");
         let said = outcome.unwrap_err().to_string();

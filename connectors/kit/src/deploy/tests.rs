@@ -89,6 +89,20 @@ async fn a_step_that_fails_undoes_those_before_it() {
 }
 
 #[tokio::test]
+async fn what_is_put_back_has_the_mode_it_had() {
+    let dir = tempfile::tempdir().unwrap();
+    let dir = dir.path();
+    let key = dir.join("key.pem");
+    std::fs::write(&key, "theirs").unwrap();
+    std::fs::set_permissions(&key, std::fs::Permissions::from_mode(0o640)).unwrap();
+    deploy(&plan(dir, "new", "exit 1"), Options::default(), &mut ())
+        .await
+        .unwrap_err();
+    let mode = std::fs::metadata(&key).unwrap().permissions().mode();
+    assert_eq!((read(dir, "key.pem"), mode & 0o777), ("theirs".to_owned(), 0o640));
+}
+
+#[tokio::test]
 async fn unsafe_places_are_refused() {
     let dir = tempfile::tempdir().unwrap();
     let open = dir.path().join("open");

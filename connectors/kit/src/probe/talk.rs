@@ -15,7 +15,7 @@ const MAX_LINES: usize = 64;
 const MAX_TOLD: usize = 120;
 
 /// Asks for TLS where the protocol begins without it.
-pub(super) async fn start_tls<S: AsyncRead + AsyncWrite + Unpin>(how: StartTls, stream: S) -> Result<S> {
+pub async fn start_tls<S: AsyncRead + AsyncWrite + Unpin>(how: StartTls, stream: S) -> Result<S> {
     let mut talk = BufReader::new(stream);
     match how {
         StartTls::None => {}

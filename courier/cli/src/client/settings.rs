@@ -48,7 +48,6 @@ pub enum MinTls {
 }
 
 /// How the appliance is reached.
-#[derive(Debug)]
 pub struct Settings {
     /// The appliance, or the bridge to it.
     pub base_url: Url,
@@ -78,6 +77,16 @@ pub struct Settings {
     pub identity: Option<certificate::Settings>,
     /// The time.
     pub clock: Clock,
+}
+
+impl std::fmt::Debug for Settings {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        // The address of a proxy may have a password in it.
+        f.debug_struct("Settings")
+            .field("base_url", &self.base_url.as_str())
+            .field("has_proxy", &self.proxy.is_some())
+            .finish_non_exhaustive()
+    }
 }
 
 impl Settings {

@@ -38,8 +38,10 @@ pub(super) async fn auth(console: Console, site: &Site) -> Result<(), Failure> {
     Ok(())
 }
 
-/// What the file comes to.
-pub(super) fn validate(console: Console, settings: &Settings) {
-    let summary = config::summary(settings);
+/// What the file comes to, when a connection can be prepared as it says.
+pub(super) fn validate(console: Console, settings: Settings) -> Result<(), Failure> {
+    let summary = config::summary(&settings);
+    Site::new(&settings.path, settings.api, settings.auth)?;
     console.tell(&summary, &summary.to_string());
+    Ok(())
 }

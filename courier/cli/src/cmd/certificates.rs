@@ -138,7 +138,7 @@ pub(super) async fn generate_keys(
     for settings in chosen {
         let mut report = Report::of(&settings.name);
         match prepare_key(global, site, settings).await {
-            Ok(()) => report.action = Done::KeyMade,
+            Ok(done) => report.action = done,
             Err(failure) => report.error = Some(Wrong::from(&failure)),
         }
         worst = worst.max(report.error.as_ref().map_or(0, |wrong| wrong.exit_code));
@@ -147,18 +147,18 @@ pub(super) async fn generate_keys(
     worst
 }
 
-async fn prepare_key(global: &Global, site: &Site, settings: &CertificateSettings) -> Result<(), Failure> {
+async fn prepare_key(global: &Global, site: &Site, settings: &CertificateSettings) -> Result<Done, Failure> {
     let memory = Memory::open(&settings.state_dir, &settings.name)?;
     let _lock = Lock::acquire(&memory.lock_path(), global.lock_timeout).await?;
     if global.dry_run {
-        return Ok(());
+        return Ok(Done::WouldMakeKey);
     }
     let passphrase = settings.key.passphrase.as_ref();
     let KeyProvider::Pkcs11(wanted) = &settings.key.provider else {
         let key = KeptKey::File(LocalKey::generate(settings.key.kind)?);
         let path = memory.keep_prepared_key(&key, passphrase)?;
         tracing::info!(path = %path.display(), "the next order takes this key");
-        return Ok(());
+        return Ok(Done::KeyMade);
     };
     let keys = site.open_token(settings)?;
     let mut state = memory.load()?.state;
@@ -169,7 +169,7 @@ async fn prepare_key(global: &Global, site: &Site, settings: &CertificateSetting
         tracing::warn!("{text}");
     }
     tracing::info!(path = %path.display(), "the next order takes this key");
-    Ok(())
+    Ok(Done::KeyMade)
 }
 
 fn task<'a>(global: &Global, site: &'a Site, settings: &'a CertificateSettings) -> Task<'a> {

@@ -1,12 +1,16 @@
 //! `deploy`: the files on disk go to the servers of the file once more.
 
+use std::time::Duration;
+
 use serde::Serialize;
 
 use super::Console;
-use crate::config::CertificateSettings;
+use crate::config::{CertificateSettings, Deployment};
 use crate::failure::Failure;
+use crate::lock::Lock;
 use crate::report::Wrong;
 use crate::run::{deploy as run, disk};
+use crate::state::Memory;
 
 /// What came of one server.
 #[derive(Debug, Serialize)]
@@ -24,6 +28,7 @@ pub(super) async fn deploy(
     chosen: &[CertificateSettings],
     kind: Option<&str>,
     options: kit::Options,
+    lock_timeout: Duration,
 ) -> u8 {
     let mut worst = 0;
     let mut count = 0;
@@ -34,10 +39,7 @@ pub(super) async fn deploy(
             .filter(|one| kind.is_none_or(|kind| one.kind == kind));
         for deployment in wanted {
             count += 1;
-            let done = match disk::read(settings) {
-                Ok(found) => run::hand_to(deployment, settings, &found, options, &mut ()).await,
-                Err(failure) => Err(failure),
-            };
+            let done = hand_to(deployment, settings, options, lock_timeout).await;
             let error = done.as_ref().err().map(Wrong::from);
             worst = worst.max(error.as_ref().map_or(0, |wrong| wrong.exit_code));
             let told = Told {
@@ -55,6 +57,23 @@ pub(super) async fn deploy(
         return failure.exit_code();
     }
     worst
+}
+
+/// One server takes what is on disk, while no run is at work on it.
+async fn hand_to(
+    deployment: &Deployment,
+    settings: &CertificateSettings,
+    options: kit::Options,
+    lock_timeout: Duration,
+) -> Result<kit::Receipt, Failure> {
+    let _lock = if options.is_dry {
+        None
+    } else {
+        let memory = Memory::open(&settings.state_dir, &settings.name)?;
+        Some(Lock::acquire(&memory.lock_path(), lock_timeout).await?)
+    };
+    let found = disk::read(settings)?;
+    run::hand_to(deployment, settings, &found, options, &mut ()).await
 }
 
 fn line(told: &Told<'_>, is_dry: bool) -> String {

@@ -6,7 +6,7 @@ use serde::Serialize;
 
 use super::Console;
 use crate::client::skew;
-use crate::config::{CertificateSettings, KeyProvider};
+use crate::config::{CertificateSettings, Deployment, KeyProvider};
 use crate::failure::Failure;
 use crate::folder::Folder;
 use crate::hook::HookCommand;
@@ -46,15 +46,21 @@ pub(super) async fn examine(console: Console, site: &Site, chosen: &[Certificate
     all.push(Finding::of("sign in", sign_in(site).await));
     for settings in chosen {
         let about = |what: &str| format!("{}: {what}", settings.name);
-        let outputs = folder_of(&settings.output.dir);
+        let owner = settings.output.access(0).map(|access| access.owner);
+        let outputs = owner.map_err(|fault| fault.to_string());
+        let outputs = outputs.and_then(|owner| folder_of(&settings.output.dir, owner));
         all.push(Finding::of(about("output directory"), outputs));
         all.push(Finding::of(
             about("state directory"),
-            folder_of(&settings.state_dir),
+            folder_of(&settings.state_dir, None),
         ));
         all.push(Finding::of(about("certificate"), certificate(settings, site)));
         if let KeyProvider::Pkcs11(wanted) = &settings.key.provider {
             all.push(Finding::of(about("token"), token(settings, wanted, site)));
+        }
+        for deployment in &settings.deploy {
+            let about = about(&format!("deploy {}", deployment.kind));
+            all.push(Finding::of(about, server(deployment)));
         }
         let hooks = &settings.hooks;
         let each = [
@@ -107,12 +113,12 @@ async fn sign_in(site: &Site) -> Result<String, String> {
     ))
 }
 
-/// Whether a directory may be used, as a run would use it.
-fn folder_of(dir: &Path) -> Result<String, String> {
+/// Whether a directory may be used, as a run would use it; `owner` is whose the files in it will be.
+fn folder_of(dir: &Path, owner: Option<u32>) -> Result<String, String> {
     if !dir.exists() {
         return Ok(format!("{} is made by the first run", dir.display()));
     }
-    match Folder::open(dir, None) {
+    match Folder::open(dir, owner) {
         Ok(_) => Ok(dir.display().to_string()),
         Err(fault) => Err(fault.to_string()),
     }
@@ -155,6 +161,31 @@ fn token(settings: &CertificateSettings, wanted: &TokenSettings, site: &Site) ->
             wanted.place
         )),
     }
+}
+
+/// Whether the files of a server can be put where they go, and its commands are there.
+fn server(deployment: &Deployment) -> Result<String, String> {
+    let plan = deployment.target.plan(&kit::Bundle::default());
+    let plan = plan.map_err(|fault| fault.to_string())?;
+    for file in &plan.files {
+        let dir = file.path.parent().unwrap_or(Path::new("/"));
+        if !dir.exists() {
+            return Err(format!("{} does not exist: make it", dir.display()));
+        }
+        Folder::open(dir, file.access.owner).map_err(|fault| fault.to_string())?;
+    }
+    let applied = match &plan.apply {
+        kit::Apply::Command(command) => Some(command),
+        kit::Apply::HaproxySocket { socket, .. } if socket.exists() => None,
+        kit::Apply::HaproxySocket { socket, .. } => {
+            return Err(format!("{} does not exist", socket.display()));
+        }
+    };
+    for command in plan.check.iter().chain(applied) {
+        executable(&HookCommand::Direct(command.words().to_vec()))?;
+    }
+    let files = plan.files.iter().map(|file| file.path.display().to_string());
+    Ok(files.collect::<Vec<_>>().join(", "))
 }
 
 /// Whether the program of a hook is there. What a shell makes of a text is not looked into.

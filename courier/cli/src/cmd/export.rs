@@ -87,5 +87,11 @@ fn password(file: &Path) -> Result<SecretString, Failure> {
     }
     let text = zeroize::Zeroizing::new(std::fs::read_to_string(file).map_err(failed)?);
     let line = text.lines().next().unwrap_or_default();
+    if line.is_empty() {
+        return Err(Failure::Usage(format!(
+            "{} has no password in its first line",
+            file.display()
+        )));
+    }
     Ok(SecretString::from(line.to_owned()))
 }

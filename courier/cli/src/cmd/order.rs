@@ -9,6 +9,7 @@ use super::Console;
 use crate::args::OrderCommand;
 use crate::client::endpoints::{MAX_WAIT, Told};
 use crate::failure::Failure;
+use crate::report::one_line;
 use crate::site::Site;
 
 /// How long `order wait` waits when nobody says.
@@ -81,5 +82,5 @@ fn show(console: Console, order: &Order) {
         let why = format!(": {} [{}]", error.message, error.code);
         text.push_str(&why);
     }
-    console.tell(order, &text);
+    console.tell(order, &one_line(&text));
 }

@@ -33,20 +33,20 @@ pub(super) fn perform(
                 .map(|file| file.display().to_string())
                 .collect();
             let told = serde_json::json!({ "files": files, "then": installed.then });
-            let text = format!(
-                "installed {}; then: {}",
-                files.join(", "),
-                installed.then.join(" && ")
-            );
+            let text = format!("installed {}{}", files.join(", "), then(&installed.then));
             console.tell(&told, &text);
         }
         ScheduleCommand::Remove(_) => {
             let removed = schedule::remove(format, &job, &how.root).map_err(wrong)?;
-            let files: Vec<String> = removed.iter().map(|file| file.display().to_string()).collect();
-            console.tell(
-                &serde_json::json!({ "files": files }),
-                &format!("removed {}", files.join(", ")),
-            );
+            let files = removed.files.iter().map(|file| file.display().to_string());
+            let files: Vec<String> = files.collect();
+            let told = serde_json::json!({ "files": files, "then": removed.then });
+            let text = if files.is_empty() {
+                format!("there was nothing of {} to remove", job.name())
+            } else {
+                format!("removed {}{}", files.join(", "), then(&removed.then))
+            };
+            console.tell(&told, &text);
         }
     }
     Ok(())
@@ -71,18 +71,35 @@ fn job(settings: &Settings, how: &Schedule) -> Result<Job, Failure> {
     Ok(job)
 }
 
+fn then(commands: &[String]) -> String {
+    if commands.is_empty() {
+        return String::new();
+    }
+    format!("; then: {}", commands.join(" && "))
+}
+
 fn print(console: Console, job: &Job, format: Format) {
-    match format {
+    let name = job.name();
+    let (files, text) = match format {
         Format::Systemd => {
             let units = schedule::systemd(job);
-            console.print(&format!("# {}.service", job.name()));
-            console.print(&units.service);
-            console.print(&format!("# {}.timer", job.name()));
-            console.print(units.timer.trim_end());
+            let text = format!(
+                "# {name}.service\n{}\n# {name}.timer\n{}",
+                units.service, units.timer
+            );
+            let service = serde_json::json!({ "name": format!("{name}.service"), "text": units.service });
+            let timer = serde_json::json!({ "name": format!("{name}.timer"), "text": units.timer });
+            (vec![service, timer], text)
         }
-        Format::Cron => console.print(schedule::cron(job, minute()).trim_end()),
-        Format::WindowsTask => console.print(schedule::windows_task(job).trim_end()),
-    }
+        Format::Cron | Format::WindowsTask => {
+            let (name, text) = match format {
+                Format::Cron => (name.to_owned(), schedule::cron(job, minute())),
+                _ => (format!("{name}.xml"), schedule::windows_task(job)),
+            };
+            (vec![serde_json::json!({ "name": name, "text": text })], text)
+        }
+    };
+    console.tell(&serde_json::json!({ "files": files }), text.trim_end());
 }
 
 /// Hosts that are set up alike do not come at the same minute.

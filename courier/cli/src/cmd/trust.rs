@@ -17,11 +17,6 @@ pub(super) async fn fetch(console: Console, site: &Site, out: Option<&Path>) -> 
         return Ok(());
     };
     let certificates = Certificate::parse_all(pem.as_bytes())?;
-    let Some(out) = out else {
-        console.print(pem.trim_end());
-        return Ok(());
-    };
-    write(out, pem.as_bytes(), 0o644)?;
     let told: Vec<_> = certificates
         .iter()
         .map(|one| {
@@ -32,6 +27,12 @@ pub(super) async fn fetch(console: Console, site: &Site, out: Option<&Path>) -> 
             })
         })
         .collect();
+    let Some(out) = out else {
+        let told = serde_json::json!({ "pem": pem, "certificates": told });
+        console.tell(&told, pem.trim_end());
+        return Ok(());
+    };
+    write(out, pem.as_bytes(), 0o644)?;
     let told = serde_json::json!({ "file": out, "certificates": told });
     console.tell(
         &told,

@@ -7,7 +7,8 @@ use reqwest::Url;
 use uuid::Uuid;
 
 use super::Action;
-use super::section::{self, Section};
+use super::file;
+use super::section::Section;
 use crate::client::{MinTls, Settings, trust};
 
 /// Longest file of trust anchors, in octets.
@@ -65,10 +66,10 @@ fn connection(api: &Section<'_>) -> Option<Settings> {
     settings.pins = pins(api);
     let versions = [("1.2", MinTls::Tls12), ("1.3", MinTls::Tls13)];
     settings.min_tls = api.choice("min_tls", &versions).unwrap_or_default();
-    if let Some(timeout) = api.unsigned_duration("connect_timeout") {
+    if let Some(timeout) = api.limit("connect_timeout") {
         settings.connect_timeout = timeout;
     }
-    if let Some(timeout) = api.unsigned_duration("request_timeout") {
+    if let Some(timeout) = api.limit("request_timeout") {
         settings.request_timeout = timeout;
     }
     if let Some(retries) = api.number("retries", 0, 20) {
@@ -77,13 +78,7 @@ fn connection(api: &Section<'_>) -> Option<Settings> {
     if let Some(delay) = api.unsigned_duration("retry_max_delay") {
         settings.retry_max_delay = delay;
     }
-    settings.proxy = api.text("proxy").and_then(|text| match Url::parse(&text) {
-        Ok(url) => Some(url),
-        Err(error) => {
-            api.problem("proxy", format!("is no URL: {error}"));
-            None
-        }
-    });
+    settings.proxy = api.text("proxy").and_then(|text| proxy(api, &text));
     settings.user_agent_suffix = api.text("user_agent_suffix").filter(|text| {
         let is_plain = text.len() <= 64
             && text
@@ -95,6 +90,20 @@ fn connection(api: &Section<'_>) -> Option<Settings> {
         is_plain
     });
     is_known.then_some(settings)
+}
+
+fn proxy(api: &Section<'_>, text: &str) -> Option<Url> {
+    match Url::parse(text) {
+        Ok(url) if matches!(url.scheme(), "http" | "https") && url.has_host() => Some(url),
+        Ok(_) => {
+            api.problem("proxy", "begins with http:// or https:// and names a host");
+            None
+        }
+        Err(error) => {
+            api.problem("proxy", format!("is no URL: {error}"));
+            None
+        }
+    }
 }
 
 /// An address; without TLS only on this machine.
@@ -132,7 +141,7 @@ fn url(api: &Section<'_>, key: &str, text: &str) -> Option<Url> {
 fn anchors(api: &Section<'_>) -> Vec<rustls::pki_types::CertificateDer<'static>> {
     let mut all = Vec::new();
     if let Some(path) = api.path_of("ca_file") {
-        match section::octets(&path, MAX_ANCHORS) {
+        match file::octets(&path, MAX_ANCHORS) {
             Ok(pem) => match trust::anchors(&pem) {
                 Ok(found) => all.extend(found),
                 Err(fault) => api.problem("ca_file", format!("names {}: {fault}", path.display())),

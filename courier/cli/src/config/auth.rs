@@ -1,16 +1,20 @@
 //! The section `auth`: who signs in and how.
 
+use std::os::unix::fs::PermissionsExt as _;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use secrecy::SecretString;
 use serde_json::Value;
 use uuid::Uuid;
 
-use super::section::Section;
-use super::{Auth, CertificateSettings, certificate as command};
+use super::file;
+use super::section::{Reading, Section};
+use super::{Auth, CertificateSettings, KeyProvider, certificate as command};
 use crate::auth::certificate::{Installed, Outputs};
 use crate::auth::{Method, aws_oidc, azure_arc, azure_jwt, certificate, client_secret, oidc_jwt, spiffe};
 use crate::hook::HookSettings;
+use crate::key::KeyReference;
 
 /// Reads the section; nothing for `method: none` and where there is no section.
 pub(super) fn read(root: &Section<'_>, in_api: Option<Uuid>) -> Option<Auth> {
@@ -54,15 +58,39 @@ pub(super) fn read(root: &Section<'_>, in_api: Option<Uuid>) -> Option<Auth> {
     })
 }
 
-/// With `renew_with_certificate` what the certificates install is what is signed in with.
-pub(super) fn add_installed(auth: &mut Auth, certificates: &[CertificateSettings]) {
+/// With `renew_with_certificate` what the certificates install is what is signed in with. A key that stays in a token signs nobody in.
+pub(super) fn add_installed(reading: &Reading<'_>, auth: &mut Auth, certificates: &[CertificateSettings]) {
     let Method::Certificate(settings) = &mut auth.method else {
         return;
     };
-    if auth.renew_with_certificate {
-        let outputs = certificates.iter().filter_map(outputs).collect();
-        settings.installed = Some(Arc::new(Installed::new(outputs)));
+    let is_in_token = |one: &&CertificateSettings| matches!(one.key.provider, KeyProvider::Pkcs11(_));
+    let key_of =
+        |one: &CertificateSettings| Some(one.output.dir.join(one.output.names.private_key.as_ref()?));
+    let mut in_tokens = certificates.iter().filter(is_in_token);
+    let is_reference = in_tokens.any(|one| key_of(one).as_ref() == Some(&settings.key_path));
+    if is_reference || begins_as_reference(&settings.key_path) {
+        reading.problem(
+            "auth.key_path",
+            "names a key that stays in a token, and a courier signs in with a key in a file: name another one",
+        );
     }
+    if !auth.renew_with_certificate {
+        return;
+    }
+    let in_files = certificates.iter().filter(|one| !is_in_token(one));
+    let outputs: Vec<Outputs> = in_files.filter_map(outputs).collect();
+    if outputs.is_empty() && certificates.iter().any(|one| is_in_token(&one)) {
+        reading.problem(
+            "auth.renew_with_certificate",
+            "is for a certificate with its key in a file, and every key here stays in a token: leave it out, or use `key.provider: file`",
+        );
+    }
+    settings.installed = Some(Arc::new(Installed::new(outputs)));
+}
+
+/// Whether a file has a reference to a key in a token where its key would be.
+fn begins_as_reference(path: &Path) -> bool {
+    file::beginning(path).is_some_and(|octets| KeyReference::is_meant(&octets))
 }
 
 /// Where a certificate and its key are read back; nothing when one of them has no file of its own.
@@ -147,7 +175,7 @@ fn uuid(auth: &Section<'_>, in_api: Option<Uuid>) -> Option<(Uuid, &'static str)
             None
         }
         (None, None) => {
-            if !auth.has("uuid") {
+            if auth.lacks("uuid") {
                 auth.problem(
                     "uuid",
                     "is missing here and in `api`: the appliance shows it with the courier's record",
@@ -233,7 +261,7 @@ fn oidc_jwt(auth: &Section<'_>) -> oidc_jwt::Settings {
         TokenRequest::Env => ("token_env", "the variable of `token_request: env`"),
         TokenRequest::Exec => ("exec", "program and arguments of `token_request: exec`"),
     };
-    if !auth.has(key) {
+    if auth.lacks(key) {
         auth.problem(key, format!("is missing: {why}"));
     }
     oidc_jwt::Settings {
@@ -246,7 +274,7 @@ fn oidc_jwt(auth: &Section<'_>) -> oidc_jwt::Settings {
         scope: auth.text("scope"),
         audience: auth.text("audience"),
         client_secret: auth.secret("client_secret"),
-        client_key_path: auth.path_of("client_key_path"),
+        client_key_path: key_file(auth, "client_key_path"),
         client_key_id: auth.text("client_key_id"),
         token_file: auth.path_of("token_file"),
         token_env: auth.text("token_env"),
@@ -279,7 +307,7 @@ fn headers(auth: &Section<'_>) -> Vec<(String, SecretString)> {
 fn certificate(auth: &Section<'_>) -> Option<certificate::Settings> {
     auth.needed("cert_path", "the certificate of the courier");
     auth.needed("key_path", "the key of that certificate");
-    let (cert_path, key_path) = (auth.path_of("cert_path"), auth.path_of("key_path"));
+    let (cert_path, key_path) = (auth.path_of("cert_path"), key_file(auth, "key_path"));
     let mutual_tls = auth.flag("mutual_tls").unwrap_or(false);
     if mutual_tls && auth.flag("renew_with_certificate") == Some(true) {
         auth.problem(
@@ -295,10 +323,23 @@ fn certificate(auth: &Section<'_>) -> Option<certificate::Settings> {
     })
 }
 
+/// The path of a private key. A group may share one; what everybody may read is not private.
+fn key_file(auth: &Section<'_>, key: &str) -> Option<PathBuf> {
+    let path = auth.path_of(key)?;
+    let mode = std::fs::metadata(&path).map(|found| found.permissions().mode());
+    if mode.is_ok_and(|mode| mode & 0o004 != 0) {
+        auth.reading.warn(format!(
+            "`auth.{key}` names {}, a private key that everybody may read: chmod o-r it",
+            path.display()
+        ));
+    }
+    Some(path)
+}
+
 fn client_secret(auth: &Section<'_>) -> Option<client_secret::Settings> {
     let client_id = auth.needed("client_id", "`cour_…`, as the appliance showed it");
     let secret = auth.secret("client_secret");
-    if secret.is_none() && !auth.has("client_secret") && !auth.has("client_secret_file") {
+    if secret.is_none() && auth.lacks("client_secret") && !auth.has("client_secret_file") {
         auth.problem("client_secret", "is missing, and so is `client_secret_file`");
     }
     Some(client_secret::Settings {

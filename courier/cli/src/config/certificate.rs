@@ -1,6 +1,8 @@
 //! The section `certificate`, or the list `certificates`.
 
+mod deploy;
 mod output;
+mod places;
 
 use std::path::PathBuf;
 use std::time::Duration;
@@ -10,7 +12,7 @@ use pki::{DigestAlgorithm, DistinguishedName, SubjectAltName};
 use serde_json::Value;
 
 use super::section::Section;
-use super::{CertificateSettings, Deployment, Hooks, KeyProvider, Renewal, key};
+use super::{CertificateSettings, Hooks, KeyProvider, Renewal, key};
 use crate::decide::Threshold;
 use crate::hook::{HookCommand, HookSettings};
 
@@ -40,7 +42,7 @@ pub(super) fn read_all(root: &Section<'_>) -> Vec<CertificateSettings> {
         root.sections("certificates")
     };
     let is_alone = sections.len() == 1;
-    let mut all: Vec<CertificateSettings> = Vec::new();
+    let mut all: Vec<(Section<'_>, CertificateSettings)> = Vec::new();
     for section in sections {
         if !is_alone && !section.has("name") {
             section.problem("name", "is missing: with several certificates each has its own");
@@ -49,46 +51,24 @@ pub(super) fn read_all(root: &Section<'_>) -> Vec<CertificateSettings> {
         let Some(read) = read(&section, &stem) else {
             continue;
         };
-        if all.iter().any(|other| other.name == read.name) {
+        if all.iter().any(|(_, other)| other.name == read.name) {
             section.problem("name", "is another certificate's");
         }
-        let shares = |other: &CertificateSettings| {
-            let names = |one: &CertificateSettings| {
-                let names = &one.output.names;
-                [
-                    &names.certificate,
-                    &names.private_key,
-                    &names.fullchain,
-                    &names.combined,
-                ]
-                .map(Clone::clone)
-            };
-            let own = names(&read);
-            let same = names(other)
-                .into_iter()
-                .flatten()
-                .any(|name| own.contains(&Some(name)));
-            other.output.dir == read.output.dir && same
-        };
-        if all.iter().any(shares) {
-            section.problem(
-                "output",
-                "writes the files of another certificate: give it a `dir` or names of its own",
-            );
-        }
-        all.push(read);
+        all.push((section, read));
     }
-    all
+    places::check(&all);
+    all.into_iter().map(|(_, read)| read).collect()
 }
 
 fn read(section: &Section<'_>, stem: &str) -> Option<CertificateSettings> {
-    let name = section.text("name").unwrap_or_else(|| slug(stem));
+    let mut name = section.text("name").unwrap_or_else(|| slug(stem));
     if slug(&name) != name || name.is_empty() {
         section.problem(
             "name",
             "has letters, digits, `-`, `_` and `.` only, 64 at most, and begins with no dot",
         );
-        return None;
+        // What else is wrong is told as well.
+        name = format!("unnamed{}", slug(&section.at("")));
     }
     let common_name = section.section("subject").text("common_name");
     let names = names(section, common_name.as_deref());
@@ -117,7 +97,7 @@ fn read(section: &Section<'_>, stem: &str) -> Option<CertificateSettings> {
         renewal: renewal(section),
         wait: section.unsigned_duration("wait").unwrap_or(WAIT),
         hooks: hooks(section),
-        deploy: deploy(section, is_in_token),
+        deploy: deploy::read(section, is_in_token),
         state_dir: section.path_of("state_dir").unwrap_or_else(|| state_dir(section)),
         name,
         key,
@@ -233,10 +213,15 @@ fn validity(section: &Section<'_>) -> Option<u32> {
         return None;
     }
     let text = section.text(key)?;
-    if let Ok(days) = text.parse::<u32>() {
-        return Some(days).filter(|days| *days > 0);
+    if let Ok(days @ 1..) = text.parse::<u32>() {
+        return Some(days);
     }
-    let hours = section.duration(key)?.as_hours();
+    // A zero without a unit is as little a validity as one with it.
+    let hours = if text == "0" {
+        0
+    } else {
+        section.duration(key)?.as_hours()
+    };
     let days = u32::try_from(hours / 24).ok().filter(|days| *days > 0);
     if days.is_none() || hours % 24 != 0 {
         section.problem(key, "is a number of whole days, at least one");
@@ -247,7 +232,8 @@ fn validity(section: &Section<'_>) -> Option<u32> {
 fn usages(section: &Section<'_>) -> Vec<String> {
     let all = section.texts("extended_key_usage");
     for (number, usage) in all.iter().enumerate() {
-        let is_identifier = usage.bytes().all(|octet| octet.is_ascii_digit() || octet == b'.');
+        let is_identifier =
+            !usage.is_empty() && usage.bytes().all(|octet| octet.is_ascii_digit() || octet == b'.');
         if !USAGES.contains(&usage.as_str()) && !is_identifier {
             let key = format!("extended_key_usage[{number}]");
             section.problem(
@@ -283,7 +269,7 @@ fn renewal(section: &Section<'_>) -> Renewal {
 
 fn hooks(section: &Section<'_>) -> Hooks {
     let hooks = section.section("hooks");
-    let timeout = hooks.unsigned_duration("timeout");
+    let timeout = hooks.limit("timeout");
     let hook = |name: &str| {
         let flat = if matches!(name, "on_success" | "on_failure") {
             section.value(name)
@@ -341,38 +327,4 @@ pub(super) fn command(value: &Value) -> Option<HookCommand> {
         }
         _ => None,
     }
-}
-
-/// The servers that take the files: `type` and the settings of that kind.
-fn deploy(section: &Section<'_>, is_in_token: bool) -> Vec<Deployment> {
-    let all = section.sections("deploy").into_iter().enumerate();
-    all.filter_map(|(number, target_section)| {
-        let name = target_section.needed("type", "which server it is")?;
-        let Some(kind) = targets::find(&name) else {
-            let known: Vec<_> = targets::KINDS.iter().map(|kind| kind.name).collect();
-            target_section.problem("type", format!("is one of {}", known.join(", ")));
-            return None;
-        };
-        let mut settings = section.value("deploy")?.get(number)?.as_object()?.clone();
-        settings.remove("type");
-        match (kind.build)(Value::Object(settings)) {
-            Ok(target) if is_in_token && target.joins_key() => {
-                let what = format!(
-                    "is {name}, which wants the private key in one file with the certificate, and the key stays in the token: give it files \
-                     of their own where it can, or use `key.provider: file`"
-                );
-                target_section.problem("type", what);
-                None
-            }
-            Ok(target) => Some(Deployment { kind: name, target }),
-            Err(problems) => {
-                for problem in problems {
-                    let field = Some(problem.field).filter(|field| !field.is_empty());
-                    target_section.problem(field.as_deref().unwrap_or("type"), problem.what);
-                }
-                None
-            }
-        }
-    })
-    .collect()
 }

@@ -39,6 +39,12 @@ pub enum ConfigFault {
         /// Why.
         source: std::io::Error,
     },
+    /// Everybody may change it.
+    #[error("everybody may write to {}, and what it says is run: chmod o-w it", path.display())]
+    Writable {
+        /// The file.
+        path: PathBuf,
+    },
     /// It is longer than any configuration.
     #[error("{} is longer than {limit} octets", path.display())]
     TooLong {

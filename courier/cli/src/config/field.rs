@@ -229,9 +229,12 @@ pub(super) fn is_verbatim(path: &str) -> bool {
     kind_of(&in_table(path)) == Some(Kind::Command)
 }
 
-/// Whether a value is a secret. A header may be one, so that all are.
-pub(super) fn is_secret(path: &str) -> bool {
+/// Whether a value is a secret. A header may be one, so that all are; the address of a proxy is one with a password in it.
+pub(super) fn is_secret(path: &str, text: &str) -> bool {
     let path = in_table(path);
+    if path == "api.proxy" {
+        return text.contains('@');
+    }
     if path.starts_with("certificate.deploy.") {
         // What a target calls its secrets only the target knows.
         let key = path.rsplit('.').next().unwrap_or_default();

@@ -120,15 +120,9 @@ fn token(key: &Section<'_>, provider: &str, name: &str) -> Option<TokenSettings>
     })
 }
 
+/// Fit for a token, with room for the digits that make each key's own label of it.
 fn is_label(label: &str) -> bool {
-    let first_fits = label
-        .bytes()
-        .next()
-        .is_some_and(|octet| octet.is_ascii_alphanumeric());
-    let all_fit = label
-        .bytes()
-        .all(|octet| octet.is_ascii_alphanumeric() || b"._-".contains(&octet));
-    first_fits && all_fit && label.len() <= MAX_LABEL
+    label.len() <= MAX_LABEL && token::check_label(label).is_ok()
 }
 
 /// Whatever the file has runs in this process: it is nobody else's to change.

@@ -1,24 +1,20 @@
 //! A section of the file while it is read: values by their key and type, problems collected on the way.
 
 use std::cell::RefCell;
-use std::fs::{File, Metadata};
 use std::io::Read as _;
 use std::os::unix::fs::MetadataExt as _;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::str::FromStr;
 use std::time::Duration;
 
 use jiff::SignedDuration;
-use rustix::fs::{Mode, OFlags};
 use secrecy::SecretString;
 use serde_json::{Map, Value};
 use zeroize::Zeroizing;
 
+use super::file::{MAX_SECRET, regular};
 use super::{ConfigFault, Origin, Problem};
 use crate::auth::Environment;
-
-/// Longest file with a secret, in octets.
-const MAX_SECRET: u64 = 64 * 1024;
 
 /// A reading of one file.
 pub(super) struct Reading<'a> {
@@ -50,6 +46,11 @@ impl<'a> Reading<'a> {
         self.problems.borrow_mut().push(Problem::new(path, what));
     }
 
+    /// Whether something is known to be wrong with a key.
+    fn is_told(&self, path: &str) -> bool {
+        self.problems.borrow().iter().any(|problem| problem.path == path)
+    }
+
     pub(super) fn add(&self, problems: impl IntoIterator<Item = Problem>) {
         self.problems.borrow_mut().extend(problems);
     }
@@ -79,6 +80,11 @@ impl<'a> Reading<'a> {
         if !text.contains('/') && credential.is_file() {
             return credential;
         }
+        self.origin.base.join(text)
+    }
+
+    /// A path of the file as an absolute one, whatever the credentials of the service are called.
+    pub(super) fn beside(&self, text: &str) -> PathBuf {
         self.origin.base.join(text)
     }
 
@@ -129,32 +135,6 @@ impl<'a> Reading<'a> {
     }
 }
 
-/// A file that the configuration names.
-pub(super) fn octets(path: &Path, limit: u64) -> Result<Vec<u8>, String> {
-    let named = |what: &str| format!("names {}, which {what}", path.display());
-    let (file, _) = regular(path, limit).map_err(|what| named(&what))?;
-    let mut octets = Vec::new();
-    let read = file.take(limit).read_to_end(&mut octets);
-    read.map_err(|error| named(&format!("cannot be read: {error}")))?;
-    Ok(octets)
-}
-
-/// A file that is opened: what is looked at is what is read then. A pipe is not waited for, and a device is not read.
-fn regular(path: &Path, limit: u64) -> Result<(File, Metadata), String> {
-    let unreadable = |error: std::io::Error| format!("cannot be read: {error}");
-    let flags = OFlags::RDONLY | OFlags::CLOEXEC | OFlags::NONBLOCK;
-    let file = rustix::fs::open(path, flags, Mode::empty()).map_err(|errno| unreadable(errno.into()))?;
-    let file = File::from(file);
-    let metadata = file.metadata().map_err(unreadable)?;
-    if !metadata.is_file() {
-        return Err("is no file".to_owned());
-    }
-    if metadata.len() > limit {
-        return Err(format!("is longer than {limit} octets"));
-    }
-    Ok((file, metadata))
-}
-
 /// A section.
 #[derive(Clone)]
 pub(super) struct Section<'a> {
@@ -188,6 +168,11 @@ impl<'a> Section<'a> {
 
     pub(super) fn has(&self, key: &str) -> bool {
         self.value(key).is_some()
+    }
+
+    /// Whether a key is absent; one whose value could not be found out was told as that.
+    pub(super) fn lacks(&self, key: &str) -> bool {
+        !self.has(key) && !self.reading.is_told(&self.at(key))
     }
 
     /// A section within.
@@ -244,7 +229,7 @@ impl<'a> Section<'a> {
 
     /// A text that has to be there.
     pub(super) fn needed(&self, key: &str, why: &str) -> Option<String> {
-        if !self.has(key) {
+        if self.lacks(key) {
             self.problem(key, format!("is missing: {why}"));
         }
         self.text(key)
@@ -311,6 +296,15 @@ impl<'a> Section<'a> {
             self.problem(key, "is not negative");
         }
         found.ok()
+    }
+
+    /// How long something may take at most; in no time nothing is done.
+    pub(super) fn limit(&self, key: &str) -> Option<Duration> {
+        let found = self.unsigned_duration(key)?;
+        if found.is_zero() {
+            self.problem(key, "is more than nothing");
+        }
+        Some(found)
     }
 
     pub(super) fn path_of(&self, key: &str) -> Option<PathBuf> {

@@ -177,6 +177,8 @@ pub struct Hooks {
 
 /// One entry of `deploy`.
 pub struct Deployment {
+    /// Where it stands below its certificate, as `deploy[0]`.
+    pub at: String,
     /// The kind of target, `nginx`.
     pub kind: String,
     /// The target.

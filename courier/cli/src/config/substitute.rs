@@ -38,7 +38,7 @@ fn walk(value: &mut Value, path: String, reading: &Reading<'_>, literals: &mut V
         }
         Value::String(text) => {
             if !text.contains("${") {
-                if field::is_secret(&path) && !text.is_empty() {
+                if field::is_secret(&path, text) && !text.is_empty() {
                     literals.push(path);
                 }
                 return;
@@ -47,7 +47,7 @@ fn walk(value: &mut Value, path: String, reading: &Reading<'_>, literals: &mut V
             match replaced {
                 Ok(new) => {
                     *text = new.text;
-                    if new.has_fallback && field::is_secret(&path) {
+                    if new.has_fallback && field::is_secret(&path, text) {
                         literals.push(path);
                     }
                 }

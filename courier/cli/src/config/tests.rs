@@ -8,6 +8,7 @@
     reason = "a test says what broke by panicking"
 )]
 
+mod places;
 mod strict;
 mod token;
 
@@ -448,7 +449,8 @@ fn the_reference_is_what_the_table_says() {
          `${NAME:-fallback}`, `${NAME:?message}` and `${file:PATH}` in values are replaced; `$${` is a plain `${`. Hooks are left as they \
          stand: what they are told stands in variables `COURIER_…`.\n- A secret may stand in a file of its own, named by `<key>_file`; others \
          must not be able to read it. A name without a slash is looked for among the credentials of the service \
-         (`$CREDENTIALS_DIRECTORY`) first.\n- A secret in the file itself wants a file that its owner alone can read.\n- Keys that are not known are refused, with the nearest one that is.\n",
+         (`$CREDENTIALS_DIRECTORY`) first.\n- A secret in the file itself wants a file that its owner alone can read; \
+         a file that everybody may write to is refused.\n- Keys that are not known are refused, with the nearest one that is.\n",
     );
     let mut section = None;
     for field in fields() {

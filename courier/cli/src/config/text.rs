@@ -13,14 +13,27 @@ const MAX_LEN: u64 = 1024 * 1024;
 /// Deepest nesting.
 const MAX_DEPTH: usize = 32;
 
-/// The text, and whether others than the owner may read it.
-pub(super) fn read(path: &Path) -> Result<(String, bool), ConfigFault> {
+/// What a file says.
+pub(super) struct Read {
+    pub(super) text: String,
+    /// Whether others than its owner may read it.
+    pub(super) is_readable_by_others: bool,
+}
+
+/// Reads a file. One that everybody may write to is refused: its hooks are commands.
+pub(super) fn read(path: &Path) -> Result<Read, ConfigFault> {
     let failed = |source| ConfigFault::Unreadable {
         path: path.to_path_buf(),
         source,
     };
     let mut file = std::fs::File::open(path).map_err(failed)?;
     let metadata = file.metadata().map_err(failed)?;
+    let mode = metadata.permissions().mode();
+    if metadata.is_file() && mode & 0o002 != 0 {
+        return Err(ConfigFault::Writable {
+            path: path.to_path_buf(),
+        });
+    }
     let mut text = String::new();
     let read = (&mut file)
         .take(MAX_LEN + 1)
@@ -32,7 +45,10 @@ pub(super) fn read(path: &Path) -> Result<(String, bool), ConfigFault> {
             limit: MAX_LEN,
         });
     }
-    Ok((text, metadata.permissions().mode() & 0o044 != 0))
+    Ok(Read {
+        text,
+        is_readable_by_others: mode & 0o044 != 0,
+    })
 }
 
 /// The values of a text. The message of a fault names a place, and nothing that stands there.

@@ -12,7 +12,7 @@ impl Run<'_> {
     pub(super) async fn ask(&mut self) -> Result<(), Failure> {
         match self.ask_now().await {
             Err(failure) if failure.exit_code() == 4 => {
-                self.warn(format!(
+                self.warn(&format!(
                     "the appliance could not be asked how the certificate stands: {}",
                     failure.told()
                 ));

@@ -36,7 +36,7 @@ impl Run<'_> {
                     tracing::error!(reason = failure.told(), "not deployed");
                     failed.get_or_insert(failure);
                 }
-                Err(failure) => self.warn(format!("not deployed: {}", failure.told())),
+                Err(failure) => self.warn(&format!("not deployed: {}", failure.told())),
             }
         }
         failed.map_or(Ok(()), Err)

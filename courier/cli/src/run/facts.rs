@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use super::{Run, disk};
 use crate::failure::Failure;
 use crate::hook::{self, HookOutcome, HookSettings};
-use crate::report::hexadecimal;
+use crate::report::{hexadecimal, one_line};
 
 impl Run<'_> {
     /// The variables of a hook.
@@ -61,7 +61,7 @@ impl Run<'_> {
             Ok(outcome) => outcome,
             Err(fault) if self.task.settings.hooks.strict => return Err(fault.into()),
             Err(fault) => {
-                self.warn(format!("the hook {event} was not run: {fault}"));
+                self.warn(&format!("the hook {event} was not run: {fault}"));
                 return Ok(None);
             }
         };
@@ -82,7 +82,8 @@ impl Run<'_> {
     }
 
     /// Tells the operator, in the log and in the report.
-    pub(super) fn warn(&mut self, text: String) {
+    pub(super) fn warn(&mut self, text: &str) {
+        let text = one_line(text);
         tracing::warn!("{text}");
         self.report.warnings.push(text);
     }

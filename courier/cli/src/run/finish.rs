@@ -13,7 +13,7 @@ use crate::decide::Standing;
 use crate::failure::Failure;
 use crate::hook::HookOutcome;
 use crate::platform_key::Recipient;
-use crate::report::{Done, hexadecimal};
+use crate::report::{Done, hexadecimal, one_line};
 use crate::state::{PendingOrder, Unacknowledged};
 
 /// Waits between two looks at an order, in seconds, when the appliance does not say how long.
@@ -64,8 +64,8 @@ impl Run<'_> {
             if let Some(order) = order.take() {
                 for warning in &order.warnings {
                     let text = format!("{} ({}): {}", warning.policy, warning.rule, warning.message);
-                    if !self.report.warnings.contains(&text) {
-                        self.warn(text);
+                    if !self.report.warnings.contains(&one_line(&text)) {
+                        self.warn(&text);
                     }
                 }
                 match order.status.as_str() {
@@ -174,7 +174,7 @@ impl Run<'_> {
             Err(failure) => Err(failure),
         };
         if let Err(failure) = told {
-            self.warn(format!(
+            self.warn(&format!(
                 "the certificate is installed, and the appliance could not be told: {}",
                 failure.told()
             ));

@@ -121,15 +121,15 @@ impl Run<'_> {
     async fn roll_back(&mut self) -> Result<(), Failure> {
         let settings = self.task.settings;
         write::rollback(&settings.output, &mut self.watch)?;
-        self.warn("the files of before are back".to_owned());
+        self.warn("the files of before are back");
         self.found = disk::read(settings)?;
         if let Err(failure) = self.deploy().await {
-            self.warn(format!("after going back: {}", failure.told()));
+            self.warn(&format!("after going back: {}", failure.told()));
         }
         if let Some(hook) = settings.hooks.on_success.clone() {
             let facts = self.facts();
             if let Err(failure) = self.hook(&hook, "renewed", &facts).await {
-                self.warn(format!("after going back: {}", failure.told()));
+                self.warn(&format!("after going back: {}", failure.told()));
             }
         }
         // The certificate stays ordered and is not asked for again; the next run makes another.

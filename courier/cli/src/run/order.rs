@@ -12,7 +12,7 @@ use crate::decide::Standing;
 use crate::failure::Failure;
 use crate::key::{KeptKey, LocalKey};
 use crate::platform_key::Recipient;
-use crate::report::{Done, hexadecimal};
+use crate::report::{Done, hexadecimal, one_line};
 use crate::state::PendingOrder;
 
 /// The kinds of order, as the appliance spells them.
@@ -79,10 +79,8 @@ impl Run<'_> {
             };
             let told: Preflight = self.task.site.courier().await?.preflight(&request).await?;
             for warning in told.warnings {
-                self.report.warnings.push(format!(
-                    "{} ({}): {}",
-                    warning.policy, warning.rule, warning.message
-                ));
+                let text = format!("{} ({}): {}", warning.policy, warning.rule, warning.message);
+                self.report.warnings.push(one_line(&text));
             }
         }
         self.report.action = done;
@@ -102,9 +100,7 @@ impl Run<'_> {
             return Ok(());
         }
         let order = pending.order;
-        self.warn(
-            "the pending order is for something else than the file asks for: it is given up".to_owned(),
-        );
+        self.warn("the pending order is for something else than the file asks for: it is given up");
         if let Some(order) = order {
             match self.task.site.courier().await?.cancel(order).await {
                 // It may be signed already, or gone.

@@ -92,8 +92,8 @@ impl Run<'_> {
             &mut self.watch,
         );
         match swept {
-            Ok(told) => told.into_iter().for_each(|text| self.warn(text)),
-            Err(failure) => self.warn(format!(
+            Ok(told) => told.into_iter().for_each(|text| self.warn(&text)),
+            Err(failure) => self.warn(&format!(
                 "keys that are not needed any more are left in the token until the next run: {}",
                 failure.told()
             )),

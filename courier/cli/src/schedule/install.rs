@@ -14,6 +14,15 @@ pub struct Installed {
     pub then: Vec<String>,
 }
 
+/// What was taken away, and what is to be done by hand: before it is looked for again, the system still knows of it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Removed {
+    /// The files that were there.
+    pub files: Vec<PathBuf>,
+    /// The commands that let the system forget them.
+    pub then: Vec<String>,
+}
+
 /// Why nothing was installed or removed.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
@@ -69,8 +78,8 @@ pub fn install(format: Format, job: &Job, minute: u8, root: &Path) -> Result<Ins
     })
 }
 
-/// Takes the files of a job away again; the paths of those that were there.
-pub fn remove(format: Format, job: &Job, root: &Path) -> Result<Vec<PathBuf>, ScheduleFault> {
+/// Takes the files of a job away again.
+pub fn remove(format: Format, job: &Job, root: &Path) -> Result<Removed, ScheduleFault> {
     let name = job.name();
     let names = match format {
         Format::Systemd => vec![format!("{name}.timer"), format!("{name}.service")],
@@ -79,7 +88,10 @@ pub fn remove(format: Format, job: &Job, root: &Path) -> Result<Vec<PathBuf>, Sc
     };
     let place = root.join(place(format));
     if !place.exists() {
-        return Ok(Vec::new());
+        return Ok(Removed {
+            files: Vec::new(),
+            then: Vec::new(),
+        });
     }
     let folder = Folder::open(&place, None)?;
     let mut ours = Vec::new();
@@ -92,7 +104,17 @@ pub fn remove(format: Format, job: &Job, root: &Path) -> Result<Vec<PathBuf>, Sc
         folder.remove_file(name)?;
     }
     folder.sync()?;
-    Ok(ours.iter().map(|name| folder.path().join(name)).collect())
+    let then = match format {
+        Format::Systemd if !ours.is_empty() => vec![
+            format!("systemctl disable --now {name}.timer"),
+            "systemctl daemon-reload".to_owned(),
+        ],
+        _ => Vec::new(),
+    };
+    Ok(Removed {
+        files: ours.iter().map(|name| folder.path().join(name)).collect(),
+        then,
+    })
 }
 
 fn place(format: Format) -> &'static str {

@@ -36,7 +36,7 @@ pub enum JobFault {
 }
 
 impl Job {
-    /// The job of a configuration: writable is what its certificates write, and nothing else.
+    /// The job of a configuration: writable is what its certificates write, what its servers take, and nothing else.
     pub fn new(settings: &Settings, program: &Path, user: &str) -> Result<Self, JobFault> {
         let is_user = (1..=32).contains(&user.len())
             && user
@@ -50,15 +50,21 @@ impl Job {
         let certificates = settings.certificates.iter();
         let written = certificates.flat_map(|one| [one.output.dir.as_path(), one.state_dir.as_path()]);
         let writable: Result<_, _> = written.chain(log).map(text).collect();
+        let mut writable: BTreeSet<String> = writable?;
+        for server in settings.certificates.iter().flat_map(|one| &one.deploy) {
+            for path in server.target.paths() {
+                writable.insert(text(path.parent().unwrap_or(Path::new("/")))?);
+            }
+        }
         let stem = settings.path.file_stem().map(|stem| stem.to_string_lossy());
         Ok(Self {
             name: slug(&stem.unwrap_or_default()),
             program: text(program)?,
             config: text(&settings.path)?,
             user: user.to_owned(),
-            writable: writable?,
             credentials: Vec::new(),
-            needs_tmp: is_in_tmp(settings),
+            needs_tmp: is_in_tmp(settings) || writable.iter().any(|path| is_below_tmp(path)),
+            writable,
         })
     }
 
@@ -107,12 +113,11 @@ fn is_in_tmp(settings: &Settings) -> bool {
         Method::Spiffe(spiffe) => spiffe.workload_api_socket.as_deref(),
         _ => None,
     });
-    let is_below = |path: &str| path.starts_with("/tmp/") || path.starts_with("/var/tmp/");
     let socket = socket.map(|socket| socket.trim_start_matches("unix:"));
     let socket = socket.map(|socket| format!("/{}", socket.trim_start_matches('/')));
-    let outputs = settings.certificates.iter();
-    socket.is_some_and(|socket| is_below(&socket))
-        || outputs
-            .into_iter()
-            .any(|one| is_below(&one.output.dir.to_string_lossy()))
+    socket.is_some_and(|socket| is_below_tmp(&socket)) || is_below_tmp(&settings.path.to_string_lossy())
+}
+
+fn is_below_tmp(path: &str) -> bool {
+    path.starts_with("/tmp/") || path.starts_with("/var/tmp/")
 }

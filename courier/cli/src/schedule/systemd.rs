@@ -38,6 +38,8 @@ SystemCallArchitectures=native
 SystemCallErrorNumber=EPERM
 SystemCallFilter=@system-service
 SystemCallFilter=~@privileged @resources
+# `owner` and `group` of files, as far as the account may give them away.
+SystemCallFilter=@chown
 ";
 
 /// The units of a job.

@@ -113,6 +113,26 @@ fn the_units_say_what_the_design_says() {
             units.timer
         );
     }
+    // What servers take is written by the courier, too.
+    let with_servers = FILE.replace(
+        "output: {",
+        "deploy: [{ type: nginx }, { type: haproxy, pem_path: pem/a.pem, stats_socket: /run/haproxy.sock }], output: {",
+    );
+    let service = systemd(&job_of("/etc/courier/web.yaml", &with_servers)).service;
+    for line in [
+        "ReadWritePaths=\"-/etc/nginx/certs\"",
+        "ReadWritePaths=\"-/etc/courier/pem\"",
+        "ReadWritePaths=\"-/srv/tls\"",
+    ] {
+        assert!(service.lines().any(|found| found == line), "{line}\n{service}");
+    }
+    let shared = systemd(&job_of(
+        "/etc/courier/web.yaml",
+        &FILE.replace("/srv/tls", "/srv/tls }, state_dir: /tmp/state, hooks: {"),
+    ));
+    assert!(shared.service.contains("PrivateTmp=no"), "{}", shared.service);
+    // A chain of calls ends with what is allowed after all.
+    assert!(service.contains("\nSystemCallFilter=@chown\n"), "{service}");
     let at_home = job_of("/home/me/web.yaml", &FILE.replace("/run/spire", "/tmp/spire"));
     let service = systemd(&at_home).service;
     assert!(service.contains("ProtectHome=read-only") && service.contains("PrivateTmp=no"));
@@ -163,8 +183,14 @@ fn files_are_put_there_and_taken_away_and_those_of_others_stay() {
         for file in &installed.files {
             assert!(std::fs::read_to_string(file).unwrap().contains(MARK));
         }
-        assert_eq!(remove(format, &job(), root).unwrap().len(), count);
-        assert_eq!(remove(format, &job(), root).unwrap().len(), 0);
+        let removed = remove(format, &job(), root).unwrap();
+        assert_eq!(removed.files.len(), count);
+        // A timer that was enabled goes on until the system is told.
+        let is_told = removed
+            .then
+            .contains(&"systemctl disable --now courier-web.timer".to_owned());
+        assert_eq!(is_told, format == Format::Systemd, "{removed:?}");
+        assert_eq!(remove(format, &job(), root).unwrap().files.len(), 0);
         let foreign = &installed.files[0];
         std::fs::write(foreign, "[Service]\n").unwrap();
         assert!(

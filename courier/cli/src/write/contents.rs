@@ -113,7 +113,10 @@ impl Contents {
     }
 }
 
+/// The least length of a name, in octets, that is too long: there is room for what stands beside it.
+pub const MAX_NAME: usize = 200;
+
 /// One component that hides nothing and is not of our own making.
 pub(super) fn is_name(name: &str) -> bool {
-    !name.is_empty() && !name.starts_with('.') && !name.contains(['/', '\0']) && name.len() < 200
+    !name.is_empty() && !name.starts_with('.') && !name.contains(['/', '\0']) && name.len() < MAX_NAME
 }

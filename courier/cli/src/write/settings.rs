@@ -48,6 +48,23 @@ pub struct Names {
     pub pkcs12: Option<Pkcs12Output>,
 }
 
+impl Names {
+    /// Every file that there is: the key that names it, and its name.
+    pub fn each(&self) -> impl Iterator<Item = (&'static str, &str)> {
+        let pkcs12 = self.pkcs12.as_ref().map(|pkcs12| pkcs12.name.as_str());
+        let all = [
+            ("certificate", self.certificate.as_deref()),
+            ("private_key", self.private_key.as_deref()),
+            ("chain", self.chain.as_deref()),
+            ("fullchain", self.fullchain.as_deref()),
+            ("ca", self.ca.as_deref()),
+            ("combined", self.combined.as_deref()),
+            ("pkcs12", pkcs12),
+        ];
+        all.into_iter().filter_map(|(key, name)| Some((key, name?)))
+    }
+}
+
 impl Default for Names {
     fn default() -> Self {
         let some = |name: &str| Some(name.to_owned());

@@ -4,7 +4,7 @@ use std::path::{Component, Path, PathBuf};
 
 use crate::config::KeySettings;
 use crate::config::section::Section;
-use crate::write::{Account, Layout, OutputSettings, Pkcs12Output};
+use crate::write::{Account, Layout, MAX_NAME, OutputSettings, Pkcs12Output};
 
 pub(super) fn read(section: &Section<'_>, name: &str, key: &KeySettings) -> OutputSettings {
     let output = section.section("output");
@@ -46,6 +46,12 @@ pub(super) fn read(section: &Section<'_>, name: &str, key: &KeySettings) -> Outp
     if settings.mode_key & 0o007 != 0 {
         output.problem("mode_key", "lets everybody at the private key");
     }
+    // Whoever may write a certificate may have another one served, and whoever may write the directory another key.
+    for (field, mode) in [("mode_cert", settings.mode_cert), ("mode_dir", settings.mode_dir)] {
+        if mode & 0o002 != 0 {
+            output.problem(field, "lets everybody write");
+        }
+    }
     settings.owner = output.text("owner").map(|text| Account::parse(&text));
     settings.group = output.text("group").map(|text| Account::parse(&text));
     if let Some(keep) = output.number("keep_previous", 0, 100) {
@@ -70,10 +76,12 @@ fn clean(path: &Path) -> PathBuf {
 }
 
 fn file_name(output: &Section<'_>, field: &str, text: String) -> Option<String> {
-    if text.contains('/') || text.starts_with('.') {
+    if text.contains(['/', '\0']) || text.starts_with('.') || text.len() >= MAX_NAME {
         output.problem(
             field,
-            "is a file name within `output.dir`, and begins with no dot",
+            format!(
+                "is a file name within `output.dir`, begins with no dot, and has less than {MAX_NAME} octets"
+            ),
         );
         return None;
     }

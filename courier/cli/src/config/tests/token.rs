@@ -198,3 +198,39 @@ fn what_is_missing_and_what_does_not_go_is_told() {
     std::fs::set_permissions(&module, std::fs::Permissions::from_mode(0o664)).unwrap();
     assert!(problems(&text)[0].contains("others may write"));
 }
+
+#[test]
+fn a_key_in_a_token_signs_nobody_in() {
+    let dir = tempfile::tempdir().unwrap();
+    let key = "provider: pkcs11, module: MODULE, token_label: host, pin: '123456'";
+    let auth = |more: &str| {
+        format!(
+            "\nauth: {{ method: certificate, uuid: {}, cert_path: c.pem, {more} }}\n",
+            super::UUID
+        )
+    };
+    let in_token = file(dir.path(), key, "");
+    let told = problems(&(in_token.clone() + &auth("key_path: c.key, renew_with_certificate: true")));
+    assert!(
+        told.len() == 1 && told[0].starts_with("`auth.renew_with_certificate`"),
+        "{told:?}"
+    );
+    let told = problems(&(in_token.clone() + &auth("key_path: privkey.pem")));
+    assert!(
+        told.len() == 1 && told[0].starts_with("`auth.key_path` names a key that stays in a token"),
+        "{told:?}"
+    );
+    // A reference that another configuration left there.
+    let other = dir.path().join("other.pem");
+    std::fs::write(&other, "pkcs11:token=a;object=b;id=%00;type=private\n").unwrap();
+    let told = problems(&auth(&format!("key_path: {}", other.display())));
+    assert!(
+        told.len() == 1 && told[0].starts_with("`auth.key_path`"),
+        "{told:?}"
+    );
+    assert_eq!(
+        problems(&(in_token + &auth("key_path: c.key"))),
+        Vec::<String>::new()
+    );
+    assert_eq!(problems(&auth("key_path: c.key")), Vec::<String>::new());
+}
