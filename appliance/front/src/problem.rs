@@ -51,11 +51,39 @@ pub(crate) struct Problem {
     details: Value,
     order_id: Option<Uuid>,
     retry_after: Option<u64>,
-    challenge: &'static str,
+    challenge: Challenge,
 }
 
-/// What a caller without a good token is asked for (RFC 6750 §3).
-const BEARER: &str = "Bearer realm=\"chancery\"";
+/// What a caller without a good token is asked for.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Challenge {
+    /// A token (RFC 6750 §3).
+    Bearer,
+    /// A token that is bound to a key (RFC 9449 §7.1).
+    BoundToken,
+    /// Proof of that key.
+    Proof,
+}
+
+impl Challenge {
+    fn header(self) -> &'static str {
+        match self {
+            Self::Bearer => "Bearer realm=\"chancery\"",
+            Self::BoundToken => {
+                concat!(
+                    "DPoP realm=\"chancery\", error=\"invalid_token\", ",
+                    "algs=\"ES256 ES384 ES512 EdDSA RS256 RS384 RS512 PS256 PS384 PS512\""
+                )
+            }
+            Self::Proof => {
+                concat!(
+                    "DPoP realm=\"chancery\", error=\"invalid_dpop_proof\", ",
+                    "algs=\"ES256 ES384 ES512 EdDSA RS256 RS384 RS512 PS256 PS384 PS512\""
+                )
+            }
+        }
+    }
+}
 
 impl Problem {
     pub(crate) fn new(status: StatusCode, code: &'static str, message: impl Into<String>) -> Self {
@@ -69,7 +97,7 @@ impl Problem {
             details: Value::Null,
             order_id: None,
             retry_after: None,
-            challenge: BEARER,
+            challenge: Challenge::Bearer,
         }
     }
 
@@ -92,7 +120,7 @@ impl Problem {
     }
 
     /// The same with what a caller is asked for in the place of a token alone.
-    pub(crate) fn with_challenge(mut self, challenge: &'static str) -> Self {
+    pub(crate) fn with_challenge(mut self, challenge: Challenge) -> Self {
         self.challenge = challenge;
         self
     }
@@ -146,7 +174,7 @@ impl Problem {
         let headers = response.headers_mut();
         headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
         if status == StatusCode::UNAUTHORIZED {
-            headers.insert(WWW_AUTHENTICATE, HeaderValue::from_static(challenge));
+            headers.insert(WWW_AUTHENTICATE, HeaderValue::from_static(challenge.header()));
         }
         if let Some(seconds) = retry_after {
             headers.insert(RETRY_AFTER, HeaderValue::from(seconds));
@@ -199,7 +227,7 @@ impl From<ca::Error> for Problem {
             details,
             order_id,
             retry_after,
-            challenge: BEARER,
+            challenge: Challenge::Bearer,
         }
     }
 }

@@ -7,17 +7,7 @@ use http::request::Parts;
 
 use super::via::Via;
 use crate::api::{App, Peer};
-use crate::problem::Problem;
-
-/// The algorithms of proofs, and what is wrong: the proof, or the token that it goes with.
-const PROOF_WANTED: &str = concat!(
-    "DPoP realm=\"chancery\", error=\"invalid_dpop_proof\", ",
-    "algs=\"ES256 ES384 ES512 EdDSA RS256 RS384 RS512 PS256 PS384 PS512\""
-);
-const TOKEN_WANTED: &str = concat!(
-    "DPoP realm=\"chancery\", error=\"invalid_token\", ",
-    "algs=\"ES256 ES384 ES512 EdDSA RS256 RS384 RS512 PS256 PS384 PS512\""
-);
+use crate::problem::{Challenge, Problem};
 
 /// A courier that has signed in. A handler that takes one cannot be reached without a session.
 #[derive(Debug)]
@@ -61,9 +51,9 @@ fn challenged(error: ca::Error, is_bound: bool) -> Problem {
     let is_of_proof = error.code() == "proof_invalid";
     let problem = Problem::from(error);
     if is_of_proof {
-        problem.with_challenge(PROOF_WANTED)
+        problem.with_challenge(Challenge::Proof)
     } else if is_bound {
-        problem.with_challenge(TOKEN_WANTED)
+        problem.with_challenge(Challenge::BoundToken)
     } else {
         problem
     }
