@@ -44,7 +44,8 @@ use tokio::sync::Semaphore;
 pub use bearing::{Bearing, Forwarded};
 pub use binding::{Binding, CertificateBinding, KeySource, SpiffeBinding, TokenBinding};
 pub use bridge::{
-    AttestedRequest, Bridge, BridgeCertificate, BridgeRegistration, BridgeTokenRequest, NewBridgeToken,
+    AttestedRequest, Bridge, BridgeCertificate, BridgeRegistration, BridgeReport, BridgeStatus,
+    BridgeTokenRequest, NewBridgeToken,
 };
 pub use checks::Preflight;
 pub use credential::{Credential, NewClientSecret, SecretRequest};

@@ -4,6 +4,7 @@ use std::fmt::Write as _;
 
 use uuid::Uuid;
 
+use crate::bridges::SilentBridge;
 use crate::db::{Reader, Tx};
 use crate::error::Result;
 use crate::value::{Row, Value};
@@ -12,6 +13,8 @@ use crate::value::{Row, Value};
 pub const ISSUED_NOT_INSTALLED: &str = "issued_not_installed";
 /// A courier was not seen for longer than it should be.
 pub const SILENT_COURIER: &str = "silent_courier";
+/// An instance of a bridge says nothing any more.
+pub const BRIDGE_DISCONNECTED: &str = "bridge_disconnected";
 
 /// An alarm.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -20,7 +23,7 @@ pub struct AlarmRow {
     pub id: Uuid,
     /// What is wrong, as [`SILENT_COURIER`].
     pub kind: String,
-    /// With what: the order, or the courier.
+    /// With what: the order, the courier, or the instance of a bridge.
     pub subject: Uuid,
     /// Which courier it is about.
     pub courier_id: Option<Uuid>,
@@ -84,6 +87,10 @@ const IS_UNACKNOWLEDGED: &str = "o.installed_at IS NULL AND o.certificate_id IS 
 /// Courier `k`, seen as `p` says, should have been seen after `?1` and is one that is let in at `?2`.
 const IS_SILENT: &str =
     "k.status = 'active' AND (k.expires_at IS NULL OR k.expires_at > ?2) AND p.seen_at <= ?1";
+
+/// Instance `b` of a bridge, which reports as a rule, was last seen by `?1`; `?2` is now.
+const IS_DISCONNECTED: &str = "b.status = 'active' AND b.seen_at <= ?1 AND b.created_at <= ?2
+    AND EXISTS (SELECT 1 FROM bridge_reports r WHERE r.bridge_id = b.id)";
 
 /// Raises an alarm; whether there was none of that kind about its subject.
 pub fn raise(tx: &Tx<'_>, alarm: &AlarmRow) -> Result<bool> {
@@ -192,6 +199,34 @@ pub fn silent(reader: &Reader<'_>, before: i64, now: i64, most: u32) -> Result<V
             seen_at: row.int(2)?,
         })
     })
+}
+
+/// Instances of bridges to raise an alarm about: last seen by `before`. At most so many.
+pub fn disconnected(reader: &Reader<'_>, before: i64, now: i64, most: u32) -> Result<Vec<SilentBridge>> {
+    let sql = format!(
+        "SELECT b.id, b.bridge, b.seen_at FROM bridges b WHERE {IS_DISCONNECTED}
+            AND NOT EXISTS (SELECT 1 FROM alarms a WHERE a.kind = ?3 AND a.subject = b.id AND a.cleared_at IS NULL)
+            ORDER BY b.seen_at, b.id LIMIT ?4"
+    );
+    let values = [
+        before.into(),
+        now.into(),
+        BRIDGE_DISCONNECTED.into(),
+        i64::from(most).into(),
+    ];
+    reader.all(&sql, &values, |row| {
+        Ok(SilentBridge {
+            id: row.uuid(0)?,
+            bridge: row.text(1)?,
+            seen_at: row.int(2)?,
+        })
+    })
+}
+
+/// Alarms about instances of bridges that are over: seen again, or retired. The times are those of [`disconnected`].
+pub fn connected_meanwhile(reader: &Reader<'_>, before: i64, now: i64, most: u32) -> Result<Vec<AlarmRow>> {
+    let still = format!("SELECT 1 FROM bridges b WHERE b.id = alarms.subject AND {IS_DISCONNECTED}");
+    over(reader, &still, BRIDGE_DISCONNECTED, before, now, most)
 }
 
 /// Alarms about orders that are over: acknowledged, replaced, revoked, ended, or their courier is gone. The times are those of

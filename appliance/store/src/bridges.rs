@@ -27,6 +27,28 @@ pub struct BridgeRow {
     pub updated_at: i64,
     /// Epoch milliseconds; as fresh as [`touch`] is called.
     pub seen_at: Option<i64>,
+    /// Whether it waits for somebody's approval.
+    pub is_pending: bool,
+}
+
+/// What an instance last said of itself.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct BridgeReportRow {
+    /// As JSON.
+    pub report: String,
+    /// Epoch milliseconds.
+    pub reported_at: i64,
+}
+
+/// An instance that is not heard of.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct SilentBridge {
+    /// The instance.
+    pub id: Uuid,
+    /// The bridge whose instance it is, by name.
+    pub bridge: String,
+    /// Epoch milliseconds.
+    pub seen_at: i64,
 }
 
 /// A certificate of an instance.
@@ -55,11 +77,14 @@ pub struct BridgeTokenRow {
     pub created_at: i64,
     /// Epoch milliseconds.
     pub expires_at: i64,
+    /// Whether the instance waits for somebody's approval.
+    pub needs_approval: bool,
 }
 
 const COLUMNS: &str = "id, bridge, issuer, status, version, created_at, updated_at, seen_at";
+const IS_PENDING: &str = "(SELECT count(*) FROM bridge_pending p WHERE p.bridge_id = bridges.id)";
 const CERTIFICATE: &str = "fingerprint, bridge_id, certificate_id, not_after";
-const TOKEN: &str = "token_hash, bridge, issuer, created_at, expires_at";
+const TOKEN: &str = "token_hash, bridge, issuer, created_at, expires_at, needs_approval";
 
 /// Adds an instance.
 pub fn insert(tx: &Tx<'_>, bridge: &BridgeRow) -> Result<()> {
@@ -74,7 +99,37 @@ pub fn insert(tx: &Tx<'_>, bridge: &BridgeRow) -> Result<()> {
         bridge.updated_at.into(),
         bridge.seen_at.into(),
     ];
-    tx.execute(&sql, &values).map(drop)
+    tx.execute(&sql, &values)?;
+    if bridge.is_pending {
+        let sql = "INSERT INTO bridge_pending (bridge_id, since) VALUES (?1, ?2)";
+        tx.execute(sql, &[bridge.id.into(), bridge.created_at.into()])?;
+    }
+    Ok(())
+}
+
+/// Approves an instance; whether it waited for that.
+pub fn approve(tx: &Tx<'_>, id: Uuid) -> Result<bool> {
+    let sql = "DELETE FROM bridge_pending WHERE bridge_id = ?1";
+    Ok(tx.execute(sql, &[id.into()])? > 0)
+}
+
+/// Keeps what an instance says of itself, in the place of what it said before.
+pub fn set_report(tx: &Tx<'_>, id: Uuid, report: &BridgeReportRow) -> Result<()> {
+    let sql = "INSERT INTO bridge_reports (bridge_id, report, reported_at) VALUES (?1, ?2, ?3)
+        ON CONFLICT (bridge_id) DO UPDATE SET report = excluded.report, reported_at = excluded.reported_at";
+    let values = [id.into(), (&report.report).into(), report.reported_at.into()];
+    tx.execute(sql, &values).map(drop)
+}
+
+/// What an instance last said of itself.
+pub fn report(reader: &Reader<'_>, id: Uuid) -> Result<Option<BridgeReportRow>> {
+    let sql = "SELECT report, reported_at FROM bridge_reports WHERE bridge_id = ?1";
+    reader.first(sql, &[id.into()], |row| {
+        Ok(BridgeReportRow {
+            report: row.text(0)?,
+            reported_at: row.int(1)?,
+        })
+    })
 }
 
 /// Ends an instance: none of its certificates is known any more. [`crate::Error::Absent`] when it is not there or has ended.
@@ -102,13 +157,13 @@ pub fn set_version(tx: &Tx<'_>, id: Uuid, version: Option<&str>, at: i64) -> Res
 
 /// One instance.
 pub fn find(reader: &Reader<'_>, id: Uuid) -> Result<Option<BridgeRow>> {
-    let sql = format!("SELECT {COLUMNS} FROM bridges WHERE id = ?1");
+    let sql = format!("SELECT {COLUMNS}, {IS_PENDING} FROM bridges WHERE id = ?1");
     reader.first(&sql, &[id.into()], read)
 }
 
 /// A page of instances in the order in which they came to be, after one of them.
 pub fn list(reader: &Reader<'_>, after: Option<Uuid>, limit: u32) -> Result<Vec<BridgeRow>> {
-    let sql = format!("SELECT {COLUMNS} FROM bridges WHERE id > ?1 ORDER BY id LIMIT ?2");
+    let sql = format!("SELECT {COLUMNS}, {IS_PENDING} FROM bridges WHERE id > ?1 ORDER BY id LIMIT ?2");
     let values = [after.unwrap_or(Uuid::nil()).into(), i64::from(limit).into()];
     reader.all(&sql, &values, read)
 }
@@ -134,7 +189,7 @@ pub fn certify(tx: &Tx<'_>, certificate: &BridgeCertificateRow, now: i64) -> Res
 /// The instance that has a certificate. Whether its time is over is for the caller to see.
 pub fn find_by_certificate(reader: &Reader<'_>, fingerprint: &[u8; 32]) -> Result<Option<BridgeRow>> {
     let sql = format!(
-        "SELECT {COLUMNS} FROM bridges WHERE id = (SELECT bridge_id FROM bridge_certificates WHERE fingerprint = ?1)"
+        "SELECT {COLUMNS}, {IS_PENDING} FROM bridges WHERE id = (SELECT bridge_id FROM bridge_certificates WHERE fingerprint = ?1)"
     );
     reader.first(&sql, &[fingerprint.as_slice().into()], read)
 }
@@ -155,13 +210,14 @@ pub fn certificates(reader: &Reader<'_>, id: Uuid) -> Result<Vec<BridgeCertifica
 
 /// Adds a token.
 pub fn insert_token(tx: &Tx<'_>, token: &BridgeTokenRow) -> Result<()> {
-    let sql = format!("INSERT INTO bridge_tokens ({TOKEN}) VALUES (?1, ?2, ?3, ?4, ?5)");
+    let sql = format!("INSERT INTO bridge_tokens ({TOKEN}) VALUES (?1, ?2, ?3, ?4, ?5, ?6)");
     let values = [
         (&token.token_hash).into(),
         (&token.bridge).into(),
         token.issuer.as_ref().into(),
         token.created_at.into(),
         token.expires_at.into(),
+        i64::from(token.needs_approval).into(),
     ];
     tx.execute(&sql, &values).map(drop)
 }
@@ -176,6 +232,7 @@ pub fn find_token(reader: &Reader<'_>, token_hash: &[u8; 32]) -> Result<Option<B
             issuer: row.opt_text(2)?,
             created_at: row.int(3)?,
             expires_at: row.int(4)?,
+            needs_approval: row.bool(5)?,
         })
     })
 }
@@ -204,5 +261,6 @@ fn read(row: &Row<'_>) -> Result<BridgeRow> {
         created_at: row.int(5)?,
         updated_at: row.int(6)?,
         seen_at: row.opt_int(7)?,
+        is_pending: row.bool(8)?,
     })
 }

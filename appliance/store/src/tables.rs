@@ -286,6 +286,7 @@ pub const TABLES: &[Table] = &[
     couriers::POLICIES,
     couriers::USED_ONCE,
     bridges::BRIDGES,
+    bridges::PENDING,
     bridges::CERTIFICATES,
     alarms::ALARMS,
     discovery::CERTIFICATES,
@@ -296,6 +297,7 @@ pub const TABLES: &[Table] = &[
 /// Tables whose rows mean something to servers at work alone, and are not carried over. Nor is what must not come back with a backup:
 /// sessions that were ended, keys that were given out, and tokens that were used.
 pub const PASSING: &[&str] = &[
+    "bridge_reports",
     "bridge_tokens",
     "changes",
     "courier_keys",

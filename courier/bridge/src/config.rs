@@ -48,6 +48,16 @@ pub(crate) enum Mode {
     Terminate,
 }
 
+impl Mode {
+    /// As the configuration has it.
+    pub(crate) fn name(self) -> &'static str {
+        match self {
+            Self::Tunnel => "tunnel",
+            Self::Terminate => "terminate",
+        }
+    }
+}
+
 /// The checked configuration.
 #[derive(Clone, Debug)]
 pub(crate) struct Settings {

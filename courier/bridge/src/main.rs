@@ -9,6 +9,7 @@ mod cli;
 mod clock;
 mod config;
 mod fault;
+mod heartbeat;
 mod identity;
 mod limit;
 mod listen;

@@ -1,5 +1,8 @@
 //! What Prometheus is told.
 
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+
 use prometheus::{IntCounterVec, IntGauge, Opts, Registry, TextEncoder};
 
 /// All of it.
@@ -12,7 +15,26 @@ pub(crate) struct Metrics {
     tunnels: IntCounterVec,
     octets: IntCounterVec,
     renewals: IntCounterVec,
+    heartbeats: IntCounterVec,
     certificate_ends: IntGauge,
+    work: Arc<Tally>,
+}
+
+#[derive(Debug, Default)]
+struct Tally {
+    requests: AtomicU64,
+    failures: AtomicU64,
+}
+
+/// What was done since the start.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Work {
+    /// Connections at present.
+    pub(crate) connections_open: u64,
+    /// Requests and tunnels.
+    pub(crate) requests: u64,
+    /// Those that did not get through.
+    pub(crate) failures: u64,
 }
 
 impl Metrics {
@@ -56,6 +78,12 @@ impl Metrics {
                 "Renewals of the certificate of the instance",
                 "outcome",
             )?,
+            heartbeats: counters(
+                "courier_bridge_heartbeats_total",
+                "How often the appliance was told that the instance is at work",
+                "outcome",
+            )?,
+            work: Arc::default(),
             certificate_ends: gauge(
                 "courier_bridge_certificate_end_seconds",
                 "When the certificate of the instance ends, in seconds since 1970; 0 without one",
@@ -78,11 +106,13 @@ impl Metrics {
     /// A request was answered.
     pub(crate) fn request(&self, outcome: &str) {
         self.requests.with_label_values(&[outcome]).inc();
+        self.work.add(outcome == "forwarded");
     }
 
     /// A tunnel was asked for.
     pub(crate) fn tunnel(&self, outcome: &str) {
         self.tunnels.with_label_values(&[outcome]).inc();
+        self.work.add(outcome == "opened");
     }
 
     /// A tunnel came to its end.
@@ -96,6 +126,20 @@ impl Metrics {
         self.renewals.with_label_values(&[outcome]).inc();
     }
 
+    /// The appliance was told that this instance is at work.
+    pub(crate) fn heartbeat(&self, outcome: &str) {
+        self.heartbeats.with_label_values(&[outcome]).inc();
+    }
+
+    /// What was done since the start.
+    pub(crate) fn work(&self) -> Work {
+        Work {
+            connections_open: u64::try_from(self.open.get()).unwrap_or(0),
+            requests: self.work.requests.load(Ordering::Relaxed),
+            failures: self.work.failures.load(Ordering::Relaxed),
+        }
+    }
+
     /// There is a certificate.
     pub(crate) fn certificate(&self, ends: jiff::Timestamp) {
         self.certificate_ends.set(ends.as_second());
@@ -106,6 +150,13 @@ impl Metrics {
         TextEncoder::new()
             .encode_to_string(&self.registry.gather())
             .unwrap_or_default()
+    }
+}
+
+impl Tally {
+    fn add(&self, is_through: bool) {
+        self.requests.fetch_add(1, Ordering::Relaxed);
+        self.failures.fetch_add(u64::from(!is_through), Ordering::Relaxed);
     }
 }
 
@@ -133,6 +184,7 @@ mod tests {
         metrics.tunnel("opened");
         metrics.passed(7, 9);
         metrics.renewal("ok");
+        metrics.tunnel("too_slow");
         let open = metrics.open();
         let text = metrics.text();
         for line in [
@@ -145,6 +197,8 @@ mod tests {
         ] {
             assert!(text.contains(line), "{line}: {text}");
         }
+        let work = metrics.work();
+        assert_eq!((work.connections_open, work.requests, work.failures), (1, 3, 1));
         drop(open);
         assert!(metrics.text().contains("courier_bridge_connections_open 0"));
     }

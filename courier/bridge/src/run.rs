@@ -2,6 +2,7 @@
 
 use std::path::PathBuf;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use anyhow::{Context as _, Result};
 use arc_swap::ArcSwapOption;
@@ -19,7 +20,7 @@ use crate::metrics::Metrics;
 use crate::terminate::{Certificate, Terminate};
 use crate::tunnel::Tunnel;
 use crate::upstream::{Appliance, Speaker};
-use crate::{renew, scrape};
+use crate::{heartbeat, renew, scrape};
 
 /// Connections of those who look after the bridge.
 const SCRAPES: usize = 64;
@@ -30,6 +31,7 @@ pub(crate) struct Shared {
     pub(crate) appliance: Appliance,
     pub(crate) state_dir: PathBuf,
     at_work: ArcSwapOption<AtWork>,
+    is_pending: AtomicBool,
 }
 
 /// The identity, and what speaks with it.
@@ -56,11 +58,22 @@ impl Shared {
         Ok(identity)
     }
 
+    /// Whether this instance waits for approval, as the appliance last said.
+    pub(crate) fn is_pending(&self) -> bool {
+        self.is_pending.load(Ordering::Relaxed)
+    }
+
+    /// Notes what the appliance says; what it said before.
+    pub(crate) fn set_pending(&self, is_pending: bool) -> bool {
+        self.is_pending.swap(is_pending, Ordering::Relaxed)
+    }
+
     fn new(settings: &Settings) -> Result<Self> {
         let shared = Self {
             appliance: Appliance::new(&settings.upstream)?,
             state_dir: settings.state_dir.clone(),
             at_work: ArcSwapOption::empty(),
+            is_pending: AtomicBool::new(false),
         };
         if settings.mode == Mode::Terminate || identity::is_there(&settings.state_dir) {
             shared.take(identity::load(&settings.state_dir)?)?;
@@ -122,6 +135,8 @@ pub(crate) async fn serve(settings: Settings) -> Result<()> {
             }
         }
     });
+    let telling = heartbeat::run(Arc::clone(&shared), metrics.clone(), settings.mode, stop.clone());
+    let telling = tokio::spawn(telling);
     let renewing = tokio::spawn(renew::run(shared, metrics, stop.clone()));
     tell_systemd(sd_notify::NotifyState::Ready);
     loop {
@@ -136,6 +151,7 @@ pub(crate) async fn serve(settings: Settings) -> Result<()> {
     stop.cancel();
     served.await?;
     renewing.await?;
+    telling.await?;
     looked_after.cancel();
     watched.await?;
     tracing::info!("stopped");

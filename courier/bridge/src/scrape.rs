@@ -67,6 +67,9 @@ async fn ready(shared: &Shared) -> Result<(), String> {
     if at_work.identity.not_after() <= clock::now() {
         return Err("the certificate of this instance has ended: register it again".to_owned());
     }
+    if shared.is_pending() {
+        return Err("this instance waits for approval: `chancery bridge approve`".to_owned());
+    }
     upstream::health(&shared.appliance, &at_work.speaker)
         .await
         .map_err(|fault| fault.to_string())

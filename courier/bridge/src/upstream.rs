@@ -21,7 +21,7 @@ use crate::config::Upstream;
 use crate::identity::Identity;
 use connector::Connector;
 
-pub(crate) use exchange::{certificate, health, with_causes};
+pub(crate) use exchange::{certificate, health, heartbeat, with_causes};
 
 /// How long a connection may take to come about, with its handshake.
 const CONNECTING: Duration = Duration::from_secs(10);

@@ -21,7 +21,7 @@ use aws_lc_rs::rand::SystemRandom;
 use aws_lc_rs::signature::{ECDSA_P256_SHA256_ASN1_SIGNING, EcdsaKeyPair};
 use bed::Bed;
 use bridge_process::{Bridge, command, curl};
-use ca::courier::{BridgeTokenRequest, CourierRecord, NewCourier, SecretRequest};
+use ca::courier::{BridgeStatus, BridgeTokenRequest, CourierRecord, NewCourier, SecretRequest};
 use ca::{Authority, Clock, CreateRoot, Principal, Settings, Signer};
 use front::{Front, FrontSettings, Limits, TlsIdentity};
 use jose::{SigningKey, dpop};
@@ -102,8 +102,13 @@ impl Appliance {
 
     /// Registers an instance with the program itself and starts it.
     async fn bridge(&self, bed: &Bed, state: &str) -> Bridge {
+        self.bridge_with(bed, state, false).await
+    }
+
+    async fn bridge_with(&self, bed: &Bed, state: &str, needs_approval: bool) -> Bridge {
         let request = BridgeTokenRequest {
             bridge: "dmz".to_owned(),
+            needs_approval,
             ..BridgeTokenRequest::default()
         };
         let made = self
@@ -246,4 +251,44 @@ async fn e2e_bridge_curl_signs_in_at_the_appliance_through_either_of_two_instanc
         ask(&bed, &bridges[1], "/api/v1/courier/auth", &[], Some(&sign_in)).0,
         200
     );
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn e2e_bridge_curl_waits_until_the_instance_is_approved() {
+    let bed = Bed::new();
+    let appliance = Appliance::start(&bed).await;
+    let bridge = appliance.bridge_with(&bed, "one", true).await;
+    bridge.wait_for("waits for approval");
+    let health = || ask(&bed, &bridge, "/api/v1/health", &[], None);
+    assert_eq!(code(&health()), (503, "BRIDGE_PENDING"));
+    let (status, why) = bridge.look("/readyz");
+    assert!(status == 503 && why.contains("approval"), "{status} {why}");
+
+    let listed = async || {
+        appliance
+            .authority
+            .bridges(&admin(), None, 9)
+            .await
+            .unwrap()
+            .remove(0)
+    };
+    let instance = listed().await;
+    assert_eq!(instance.status, BridgeStatus::Pending);
+    assert_eq!(instance.report.unwrap().0.mode, "terminate");
+    appliance
+        .authority
+        .approve_bridge(&admin(), instance.id)
+        .await
+        .unwrap();
+    assert_eq!(health().1["status"], "ok");
+    bridge.wait_for("this instance was approved");
+    assert_eq!(bridge.look("/readyz").0, 200);
+    let metrics = bridge.look("/metrics").1;
+    assert!(
+        metrics.contains("courier_bridge_heartbeats_total{outcome=\"ok\"}"),
+        "{metrics}"
+    );
+    // What was said before the approval was said while nothing got through.
+    let report = listed().await.report.unwrap().0;
+    assert!(report.requests >= 1 && report.started_at.is_some(), "{report:?}");
 }

@@ -92,6 +92,43 @@ pub struct BridgeCertificate {
     pub not_after: Timestamp,
 }
 
+/// What an instance says of itself while it is at work.
+#[derive(Clone, Debug, Deserialize, Serialize)]
+#[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
+#[serde(deny_unknown_fields)]
+pub struct BridgeHeartbeat {
+    /// `terminate` or `tunnel`.
+    pub mode: String,
+    /// Connections of couriers at present.
+    pub connections_open: u64,
+    /// Requests and tunnels since it was started.
+    pub requests: u64,
+    /// Those of them that did not get through to the appliance.
+    pub failures: u64,
+    /// Since when it is at work.
+    pub started_at: Timestamp,
+    /// The version of its program.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub version: Option<String>,
+}
+
+/// What an instance is told of itself.
+#[derive(Clone, Debug, Deserialize, Serialize)]
+#[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
+pub struct BridgeStanding {
+    /// Always true.
+    pub success: bool,
+    /// `active`, or `pending` while it waits for approval.
+    pub status: String,
+    /// After how many seconds it says again that it is at work.
+    pub next_seconds: u64,
+}
+
+impl BridgeStanding {
+    /// The status of an instance that waits for approval.
+    pub const PENDING: &str = "pending";
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -13,7 +13,8 @@ mod sign_in;
 
 pub use bridge::{
     ASSERTION_AGE, ASSERTION_HEADER, ASSERTION_TYPE, Assertion, BRIDGE_HEADERS, BRIDGE_PROTOCOL,
-    BridgeCertificate, BridgeRegistration, BridgeRenewal, MAX_ASSERTION, attested_request,
+    BridgeCertificate, BridgeHeartbeat, BridgeRegistration, BridgeRenewal, BridgeStanding, MAX_ASSERTION,
+    attested_request,
 };
 pub use certificate::{
     CertificateAnswer, CertificateStatus, Fingerprints, RenewalInfo, Revocation, RevocationRequest, Statuses,

@@ -3,6 +3,7 @@
 
 mod attest;
 mod certify;
+mod report;
 
 use std::time::Duration;
 
@@ -26,6 +27,7 @@ use crate::revoke::RevokeRequest;
 
 pub use attest::AttestedRequest;
 pub use certify::{BridgeCertificate, BridgeRegistration};
+pub use report::BridgeReport;
 
 /// What the text of every token begins with.
 const PREFIX: &str = "chb_";
@@ -49,6 +51,8 @@ pub struct BridgeTokenRequest {
     pub issuer: Option<String>,
     /// How long it is good for: 24 hours at most, and when absent.
     pub lifetime: Option<Duration>,
+    /// Whether the instance forwards nothing before somebody approved it.
+    pub needs_approval: bool,
 }
 
 /// A token that was just made. It is shown this once.
@@ -62,6 +66,28 @@ pub struct NewBridgeToken {
     pub token: SecretString,
 }
 
+/// Where an instance is in its life.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum BridgeStatus {
+    /// It is registered, and waits for somebody's approval.
+    Pending,
+    /// What it says counts.
+    Active,
+    /// It has ended.
+    Retired,
+}
+
+impl BridgeStatus {
+    /// As it is told.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Pending => "pending",
+            Self::Active => "active",
+            Self::Retired => "retired",
+        }
+    }
+}
+
 /// An instance.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Bridge {
@@ -69,8 +95,8 @@ pub struct Bridge {
     pub id: Uuid,
     /// The bridge whose instance it is.
     pub bridge: String,
-    /// Whether it is let in.
-    pub is_active: bool,
+    /// Whether what it says counts.
+    pub status: BridgeStatus,
     /// The version of its program.
     pub version: Option<String>,
     /// When it was registered.
@@ -79,6 +105,8 @@ pub struct Bridge {
     pub seen_at: Option<Timestamp>,
     /// When its certificate ends; absent when it has none.
     pub certificate_ends_at: Option<Timestamp>,
+    /// What it last said of itself, and when; absent where nobody looked, and of one that never did.
+    pub report: Option<(BridgeReport, Timestamp)>,
     issuer: Option<String>,
 }
 
@@ -112,8 +140,11 @@ impl Authority {
             issuer: request.issuer,
             created_at: at.as_millisecond(),
             expires_at: expires_at.as_millisecond(),
+            needs_approval: request.needs_approval,
         };
-        let logged = json!({ "bridge": row.bridge, "issuer": row.issuer, "expires_at": expires_at });
+        let logged = json!({
+            "bridge": row.bridge, "issuer": row.issuer, "expires_at": expires_at, "needs_approval": row.needs_approval,
+        });
         let entry = audit::entry(
             at,
             permit.actor(),
@@ -143,13 +174,19 @@ impl Authority {
         let read = self.inner().store.read(move |reader| {
             let rows = store::bridges::list(reader, after, limit)?;
             rows.into_iter()
-                .map(|row| Ok((store::bridges::certificates(reader, row.id)?, row)))
+                .map(|row| {
+                    let certificates = store::bridges::certificates(reader, row.id)?;
+                    Ok((certificates, store::bridges::report(reader, row.id)?, row))
+                })
                 .collect::<store::Result<Vec<_>>>()
         });
         let rows = read.await?;
         Ok(rows
             .into_iter()
-            .map(|(certificates, row)| bridge_of(row, &certificates))
+            .map(|(certificates, report, row)| Bridge {
+                report: report.as_ref().and_then(report::said),
+                ..bridge_of(row, &certificates)
+            })
             .collect())
     }
 
@@ -191,13 +228,18 @@ fn bridge_of(row: BridgeRow, certificates: &[BridgeCertificateRow]) -> Bridge {
     Bridge {
         id: row.id,
         bridge: row.bridge,
-        is_active: row.status == ACTIVE,
+        status: match row.status.as_str() {
+            ACTIVE if row.is_pending => BridgeStatus::Pending,
+            ACTIVE => BridgeStatus::Active,
+            _ => BridgeStatus::Retired,
+        },
         version: row.version,
         created_at: from_millis(row.created_at),
         seen_at: row.seen_at.map(from_millis),
         certificate_ends_at: certificates
             .first()
             .map(|certificate| from_millis(certificate.not_after)),
+        report: None,
         issuer: row.issuer,
     }
 }

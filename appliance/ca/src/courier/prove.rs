@@ -20,6 +20,9 @@ use crate::authority::Authority;
 pub(super) use aws::principal;
 pub use aws::{RequestSend, Sending, SignedRequest};
 
+/// Why a courier is not let in that has nothing to hold what it shows against.
+const NO_CREDENTIAL: &str = "the courier has no credential of this method";
+
 /// What a courier shows.
 pub enum Shown {
     /// A client secret.
@@ -144,7 +147,7 @@ async fn first_right<'a, F>(
 where
     F: Future<Output = Result<Whom, Denial>>,
 {
-    let mut denial = Denial::Unknown("the courier has no credential of this method");
+    let mut denial = Denial::Unknown(NO_CREDENTIAL);
     for credential in credentials {
         match judge(credential, &credential.binding).await {
             Ok(whom) => {

@@ -1,8 +1,9 @@
-//! Alarms about couriers: a certificate that was issued and is in use nowhere, and a courier that is not heard of.
+//! Alarms about couriers: a certificate that was issued and is in use nowhere, and a courier or an instance of a bridge that is not
+//! heard of.
 
 use jiff::{SignedDuration, Timestamp};
 use serde_json::json;
-use store::alarms::{self, AlarmRow, ISSUED_NOT_INSTALLED, SILENT_COURIER};
+use store::alarms::{self, AlarmRow, BRIDGE_DISCONNECTED, ISSUED_NOT_INSTALLED, SILENT_COURIER};
 use uuid::Uuid;
 
 use super::settle::back;
@@ -20,16 +21,18 @@ const KEPT: SignedDuration = SignedDuration::from_hours(90 * 24);
 /// Who raises and clears.
 const ACTOR: &str = "chancery (couriers)";
 /// Every kind of alarm.
-const KINDS: [&str; 2] = [ISSUED_NOT_INSTALLED, SILENT_COURIER];
+const KINDS: [&str; 3] = [ISSUED_NOT_INSTALLED, SILENT_COURIER, BRIDGE_DISCONNECTED];
+/// How long an instance of a bridge may say nothing, which says something every minute.
+const BRIDGE_SILENT: std::time::Duration = std::time::Duration::from_mins(5);
 
 /// An alarm.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Alarm {
     /// Its identifier.
     pub id: Uuid,
-    /// `issued_not_installed` or `silent_courier`.
+    /// `issued_not_installed`, `silent_courier` or `bridge_disconnected`.
     pub kind: String,
-    /// The order, or the courier.
+    /// The order, the courier, or the instance of a bridge.
     pub subject: Uuid,
     /// Which courier it is about.
     pub courier: Option<Uuid>,
@@ -75,14 +78,22 @@ impl Authority {
             back(now, by).as_millisecond()
         };
         let (issued, seen) = (before(settings.acknowledge_within), before(settings.silent_after));
+        let heard = before(BRIDGE_SILENT);
         let at = now.as_millisecond();
         let read = self.inner().store.read(move |reader| {
             let mut over = alarms::acknowledged_meanwhile(reader, issued, at, BATCH)?;
             over.extend(alarms::seen_meanwhile(reader, seen, at, BATCH)?);
+            over.extend(alarms::connected_meanwhile(reader, heard, at, BATCH)?);
             let orders = alarms::unacknowledged(reader, issued, at, BATCH)?;
-            Ok((over, orders, alarms::silent(reader, seen, at, BATCH)?))
+            let silent = alarms::silent(reader, seen, at, BATCH)?;
+            Ok((
+                over,
+                orders,
+                silent,
+                alarms::disconnected(reader, heard, at, BATCH)?,
+            ))
         });
-        let (over, orders, silent) = read.await?;
+        let (over, orders, silent, bridges) = read.await?;
         let mut watched = Watched::default();
         for alarm in over {
             watched.cleared += usize::from(self.clear_alarm(alarm, now).await?);
@@ -94,19 +105,37 @@ impl Authority {
                 order.courier_name,
                 names.join(", ")
             );
-            (ISSUED_NOT_INSTALLED, order.order_id, order.courier_id, message)
+            (
+                ISSUED_NOT_INSTALLED,
+                order.order_id,
+                Some(order.courier_id),
+                message,
+            )
         });
         let of_couriers = silent.into_iter().map(|courier| {
             let seen = from_millis(courier.seen_at);
             let message = format!("the courier {} was last seen at {seen}", courier.name);
-            (SILENT_COURIER, courier.courier_id, courier.courier_id, message)
+            (
+                SILENT_COURIER,
+                courier.courier_id,
+                Some(courier.courier_id),
+                message,
+            )
         });
-        for (kind, subject, courier, message) in of_orders.chain(of_couriers) {
+        let of_bridges = bridges.into_iter().map(|bridge| {
+            let seen = from_millis(bridge.seen_at);
+            let message = format!(
+                "an instance of the bridge {} was last seen at {seen}",
+                bridge.bridge
+            );
+            (BRIDGE_DISCONNECTED, bridge.id, None, message)
+        });
+        for (kind, subject, courier, message) in of_orders.chain(of_couriers).chain(of_bridges) {
             let alarm = AlarmRow {
                 id: clock::new_id(),
                 kind: kind.to_owned(),
                 subject,
-                courier_id: Some(courier),
+                courier_id: courier,
                 message,
                 raised_at: at,
                 cleared_at: None,

@@ -1,6 +1,6 @@
 //! Instances of bridges, over a store and a clock that moves.
 
-use ca::courier::{BridgeRegistration, BridgeTokenRequest};
+use ca::courier::{AlarmFilter, Bridge, BridgeRegistration, BridgeReport, BridgeStatus, BridgeTokenRequest};
 use ca::{Authority, Principal, Role};
 use jiff::SignedDuration;
 use secrecy::SecretString;
@@ -13,6 +13,7 @@ async fn token(authority: &Authority, minutes: u64) -> SecretString {
         bridge: "dmz".to_owned(),
         issuer: Some("issuing".to_owned()),
         lifetime: Some(std::time::Duration::from_secs(minutes * 60)),
+        needs_approval: false,
     };
     let made = authority.create_bridge_token(&admin(), request).await.unwrap();
     made.token
@@ -42,7 +43,8 @@ async fn a_token_is_good_until_it_ends() {
     assert_eq!(refused.unwrap_err().code(), "invalid_credentials");
     let all = bed.authority.bridges(&admin(), None, 10).await.unwrap();
     assert_eq!(all.len(), 1);
-    assert!(all[0].is_active && all[0].certificate_ends_at.is_some());
+    assert_eq!(all[0].status, BridgeStatus::Active);
+    assert!(all[0].certificate_ends_at.is_some() && all[0].report.is_none());
 }
 
 #[tokio::test]
@@ -110,5 +112,103 @@ async fn only_admins_manage_bridges() {
         assert_eq!(made.unwrap_err().code(), "role_insufficient");
         let retired = bed.authority.retire_bridge(&somebody, uuid::Uuid::nil()).await;
         assert_eq!(retired.unwrap_err().code(), "role_insufficient");
+        let approved = bed.authority.approve_bridge(&somebody, uuid::Uuid::nil()).await;
+        assert_eq!(approved.unwrap_err().code(), "role_insufficient");
     }
+}
+
+/// An instance that was registered with a token, as its connection shows it.
+async fn registered(bed: &Bed, needs_approval: bool) -> Bridge {
+    let request = BridgeTokenRequest {
+        bridge: "dmz".to_owned(),
+        needs_approval,
+        ..BridgeTokenRequest::default()
+    };
+    let made = bed
+        .authority
+        .create_bridge_token(&admin(), request)
+        .await
+        .unwrap();
+    let made = registration(made.token, csr(&Holder::new(), "", &[]));
+    let given = bed.authority.register_bridge(made).await.unwrap();
+    let leaf = pki::Certificate::parse_all(given.pem.as_bytes())
+        .unwrap()
+        .remove(0);
+    bed.authority.bridge_of_certificate(leaf.der()).await.unwrap()
+}
+
+fn report(connections_open: u64) -> BridgeReport {
+    BridgeReport {
+        mode: "terminate".to_owned(),
+        connections_open,
+        version: Some("2.0\u{7}".to_owned()),
+        ..BridgeReport::default()
+    }
+}
+
+#[tokio::test]
+async fn an_instance_that_waits_is_approved_once() {
+    let bed = Bed::ready().await;
+    let bridge = registered(&bed, true).await;
+    assert_eq!(bridge.status, BridgeStatus::Pending);
+    let said = bed.authority.report_bridge(&bridge, report(1)).await.unwrap();
+    assert_eq!(said, BridgeStatus::Pending);
+    for _ in 0..2 {
+        bed.authority.approve_bridge(&admin(), bridge.id).await.unwrap();
+    }
+    let said = bed.authority.report_bridge(&bridge, report(1)).await.unwrap();
+    assert_eq!(said, BridgeStatus::Active);
+    let nobody = bed.authority.approve_bridge(&admin(), uuid::Uuid::nil()).await;
+    assert_eq!(nobody.unwrap_err().code(), "not_found");
+
+    let other = registered(&bed, true).await;
+    bed.authority.retire_bridge(&admin(), other.id).await.unwrap();
+    let late = bed.authority.approve_bridge(&admin(), other.id).await;
+    assert_eq!(late.unwrap_err().code(), "bridge_retired");
+}
+
+#[tokio::test]
+async fn what_an_instance_says_is_kept_and_its_silence_raises_an_alarm() {
+    let bed = Bed::ready().await;
+    let bridge = registered(&bed, false).await;
+    let alarms = async || {
+        let filter = AlarmFilter {
+            kind: Some("bridge_disconnected".to_owned()),
+            is_open: Some(true),
+            limit: 9,
+            ..AlarmFilter::default()
+        };
+        bed.authority.watch_couriers().await.unwrap();
+        bed.authority.alarms(&admin(), filter).await.unwrap()
+    };
+    let listed = async || bed.authority.bridges(&admin(), None, 9).await.unwrap().remove(0);
+    bed.advance(SignedDuration::from_mins(6));
+    assert!(
+        alarms().await.is_empty(),
+        "one that never reported is of an older version"
+    );
+
+    bed.authority.report_bridge(&bridge, report(7)).await.unwrap();
+    let (said, first) = listed().await.report.unwrap();
+    assert_eq!((said.connections_open, said.mode.as_str()), (7, "terminate"));
+    assert_eq!(listed().await.version.as_deref(), Some("2.0"));
+    bed.advance(SignedDuration::from_secs(9));
+    bed.authority.report_bridge(&bridge, report(8)).await.unwrap();
+    assert_eq!(
+        listed().await.report.unwrap().1,
+        first,
+        "nobody makes us write all the time"
+    );
+    bed.advance(SignedDuration::from_secs(2));
+    bed.authority.report_bridge(&bridge, report(9)).await.unwrap();
+    assert_eq!(listed().await.report.unwrap().0.connections_open, 9);
+
+    bed.advance(SignedDuration::from_mins(4));
+    assert!(alarms().await.is_empty());
+    bed.advance(SignedDuration::from_mins(2));
+    let raised = alarms().await;
+    assert_eq!((raised[0].subject, raised[0].courier), (bridge.id, None));
+    assert!(raised[0].message.contains("dmz"), "{}", raised[0].message);
+    bed.authority.report_bridge(&bridge, report(1)).await.unwrap();
+    assert!(alarms().await.is_empty());
 }

@@ -15,7 +15,7 @@ pub(crate) enum Command {
         #[arg(long)]
         all: bool,
         /// Of this kind alone.
-        #[arg(long, value_parser = ["issued_not_installed", "silent_courier"])]
+        #[arg(long, value_parser = ["issued_not_installed", "silent_courier", "bridge_disconnected"])]
         kind: Option<String>,
         /// About this courier alone.
         #[arg(long)]

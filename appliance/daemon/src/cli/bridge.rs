@@ -24,10 +24,19 @@ pub(crate) enum Command {
         /// How many minutes it is good for: 1440 at most.
         #[arg(long)]
         minutes: Option<u32>,
+        /// The instance forwards nothing before it is approved.
+        #[arg(long)]
+        approval: bool,
     },
     /// List the instances.
     #[command(after_help = "Example: chancery bridge list")]
     List,
+    /// Approve an instance that waits for it.
+    #[command(after_help = "Example: chancery bridge approve 0190c0de-0000-7000-8000-000000000000")]
+    Approve {
+        /// Its identifier.
+        id: String,
+    },
     /// Retire an instance: what it says counts no more, and its certificates are revoked.
     #[command(after_help = "Example: chancery bridge retire 0190c0de-0000-7000-8000-000000000000")]
     Retire {
@@ -43,11 +52,13 @@ pub(crate) async fn run(place: &Place, command: Command) -> Result<()> {
             bridge,
             issuer,
             minutes,
+            approval,
         } => {
             let body = fields(&[
                 ("bridge", Some(bridge.into())),
                 ("issuer", issuer.map(Into::into)),
                 ("minutes", minutes.map(Into::into)),
+                ("needs_approval", approval.then(|| true.into())),
             ]);
             let made = api.post("/api/v1/bridge-tokens", &body).await?;
             if place.output == Output::Json {
@@ -67,9 +78,16 @@ pub(crate) async fn run(place: &Place, command: Command) -> Result<()> {
                 ("STATUS", "/status"),
                 ("VERSION", "/version"),
                 ("SEEN", "/seen_at"),
+                ("CONNECTIONS", "/report/connections_open"),
+                ("FAILURES", "/report/failures"),
                 ("CERTIFICATE ENDS", "/certificate_ends_at"),
             ];
             table::list(place.output, &items, &columns);
+        }
+        Command::Approve { id } => {
+            let path = format!("/api/v1/bridges/{}/approve", escape(&id));
+            api.ask(Method::POST, &path, None).await?;
+            say!("instance {id} is approved");
         }
         Command::Retire { id } => {
             api.ask(Method::DELETE, &format!("/api/v1/bridges/{}", escape(&id)), None)

@@ -27,7 +27,7 @@ pub(crate) fn routes() -> OpenApiRouter<App> {
 struct Wanted {
     /// Only those that last (`true`), or only those that are over (`false`).
     open: Option<bool>,
-    /// Only of this kind: `issued_not_installed` or `silent_courier`.
+    /// Only of this kind: `issued_not_installed`, `silent_courier` or `bridge_disconnected`.
     kind: Option<String>,
     /// Only about this courier, by name or identifier.
     courier: Option<String>,
@@ -42,8 +42,9 @@ struct Wanted {
 pub(crate) struct AlarmBody {
     id: Uuid,
     /// `issued_not_installed`: a courier did not say that a certificate is in use. `silent_courier`: it was not seen for too long.
+    /// `bridge_disconnected`: an instance of a bridge says nothing any more.
     kind: String,
-    /// The order, or the courier.
+    /// The order, the courier, or the instance of a bridge.
     subject: Uuid,
     /// Which courier it is about.
     courier: Option<Uuid>,

@@ -24,6 +24,7 @@ pub(crate) fn routes() -> OpenApiRouter<App> {
     OpenApiRouter::new()
         .routes(routes!(create_token))
         .routes(routes!(list))
+        .routes(routes!(approve))
         .routes(routes!(retire))
 }
 
@@ -37,6 +38,9 @@ pub(crate) struct BridgeTokenBody {
     issuer: Option<String>,
     /// How many minutes it is good for: 1440 at most, and when absent.
     minutes: Option<u32>,
+    /// Whether the instance forwards nothing before somebody approved it; false when absent.
+    #[serde(default)]
+    needs_approval: bool,
 }
 
 /// A registration token. It is shown this once.
@@ -54,7 +58,7 @@ pub(crate) struct BridgeBody {
     id: Uuid,
     /// The bridge whose instance it is.
     bridge: String,
-    /// `active` or `retired`.
+    /// `pending` while it waits for approval, `active` or `retired`.
     status: String,
     /// The version of its program.
     version: Option<String>,
@@ -63,6 +67,23 @@ pub(crate) struct BridgeBody {
     seen_at: Option<Timestamp>,
     /// When its certificate ends.
     certificate_ends_at: Option<Timestamp>,
+    /// How it does; null before it said so.
+    report: Option<BridgeReportBody>,
+}
+
+/// What an instance last said of itself.
+#[derive(Debug, Serialize, ToSchema)]
+pub(crate) struct BridgeReportBody {
+    /// `terminate` or `tunnel`.
+    mode: String,
+    /// Connections of couriers at that time.
+    connections_open: u64,
+    /// Requests and tunnels since it was started.
+    requests: u64,
+    /// Those of them that did not get through.
+    failures: u64,
+    started_at: Option<Timestamp>,
+    reported_at: Timestamp,
 }
 
 /// Instances of bridges.
@@ -98,6 +119,7 @@ async fn create_token(
         lifetime: body
             .minutes
             .map(|minutes| Duration::from_secs(u64::from(minutes) * 60)),
+        needs_approval: body.needs_approval,
     };
     let made = app.authority.create_bridge_token(&caller, request).await?;
     let told = NewBridgeTokenBody {
@@ -133,10 +155,24 @@ async fn retire(
     Caller(caller): Caller,
     Segment(id): Segment,
 ) -> Result<StatusCode, Problem> {
-    let id = Uuid::try_parse(&id)
-        .map_err(|_| Problem::bad_request("invalid_path", "the identifier is no UUID"))?;
-    app.authority.retire_bridge(&caller, id).await?;
+    app.authority.retire_bridge(&caller, uuid(&id)?).await?;
     Ok(StatusCode::NO_CONTENT)
+}
+
+/// Approve an instance that was registered with a token of `needs_approval`. Approving it again changes nothing.
+#[utoipa::path(post, path = "/api/v1/bridges/{id}/approve", operation_id = "approveBridge", tag = "couriers", params(("id" = Uuid, Path)),
+    responses((status = 204, description = "What it forwards is taken")))]
+async fn approve(
+    State(app): State<App>,
+    Caller(caller): Caller,
+    Segment(id): Segment,
+) -> Result<StatusCode, Problem> {
+    app.authority.approve_bridge(&caller, uuid(&id)?).await?;
+    Ok(StatusCode::NO_CONTENT)
+}
+
+fn uuid(text: &str) -> Result<Uuid, Problem> {
+    Uuid::try_parse(text).map_err(|_| Problem::bad_request("invalid_path", "the identifier is no UUID"))
 }
 
 impl From<Bridge> for BridgeBody {
@@ -144,11 +180,19 @@ impl From<Bridge> for BridgeBody {
         Self {
             id: bridge.id,
             bridge: bridge.bridge,
-            status: if bridge.is_active { "active" } else { "retired" }.to_owned(),
+            status: bridge.status.name().to_owned(),
             version: bridge.version,
             created_at: bridge.created_at,
             seen_at: bridge.seen_at,
             certificate_ends_at: bridge.certificate_ends_at,
+            report: bridge.report.map(|(report, reported_at)| BridgeReportBody {
+                mode: report.mode,
+                connections_open: report.connections_open,
+                requests: report.requests,
+                failures: report.failures,
+                started_at: report.started_at,
+                reported_at,
+            }),
         }
     }
 }

@@ -2,8 +2,10 @@
 
 use axum::extract::State;
 use axum::{Extension, Json};
-use ca::courier::BridgeRegistration as Registration;
-use courier_wire::{BridgeCertificate, BridgeRegistration, BridgeRenewal, Envelope, MAX_CSR};
+use ca::courier::{BridgeRegistration as Registration, BridgeReport, BridgeStatus};
+use courier_wire::{
+    BridgeCertificate, BridgeHeartbeat, BridgeRegistration, BridgeRenewal, BridgeStanding, Envelope, MAX_CSR,
+};
 use http::StatusCode;
 use secrecy::SecretString;
 use utoipa_axum::router::OpenApiRouter;
@@ -19,7 +21,14 @@ pub(super) fn routes() -> OpenApiRouter<App> {
     OpenApiRouter::new()
         .routes(routes!(register))
         .routes(routes!(renew))
+        .routes(routes!(heartbeat))
 }
+
+/// How often an instance says that it is at work, in seconds; and one that waits for approval.
+const HEARTBEAT: u64 = 60;
+const HEARTBEAT_PENDING: u64 = 10;
+/// What bridges do.
+const MODES: [&str; 2] = ["terminate", "tunnel"];
 
 /// Register an instance of a bridge with a token, which is used up by it.
 #[utoipa::path(post, path = "/api/v1/courier/bridges/register", operation_id = "registerBridge", tag = "courier", security(()),
@@ -57,6 +66,39 @@ async fn renew(
     let csr = checked(body.csr_pem)?;
     let given = app.authority.renew_bridge(&bridge, &csr, body.version).await?;
     Ok(Json(told(given)))
+}
+
+/// Say that an instance is at work and how it does, over a connection that it opened with its certificate.
+#[utoipa::path(post, path = "/api/v1/courier/bridges/heartbeat", operation_id = "bridgeHeartbeat", tag = "courier", security(()),
+    request_body = BridgeHeartbeat, responses(
+        (status = 200, description = "Where it stands", body = BridgeStanding),
+        (status = 401, description = "BRIDGE_NOT_REGISTERED", body = Envelope),
+        (status = 422, description = "VALIDATION_ERROR", body = Envelope)))]
+async fn heartbeat(
+    State(app): State<App>,
+    Itself(bridge): Itself,
+    JsonBody(body): JsonBody<BridgeHeartbeat>,
+) -> Result<Json<BridgeStanding>, Problem> {
+    if !MODES.contains(&body.mode.as_str()) {
+        return Err(wrong("mode", "is neither terminate nor tunnel"));
+    }
+    let report = BridgeReport {
+        mode: body.mode,
+        connections_open: body.connections_open,
+        requests: body.requests,
+        failures: body.failures,
+        started_at: Some(body.started_at),
+        version: body.version,
+    };
+    let status = app.authority.report_bridge(&bridge, report).await?;
+    Ok(Json(BridgeStanding {
+        success: true,
+        status: status.name().to_owned(),
+        next_seconds: match status {
+            BridgeStatus::Pending => HEARTBEAT_PENDING,
+            _ => HEARTBEAT,
+        },
+    }))
 }
 
 fn checked(csr: String) -> Result<Vec<u8>, Problem> {

@@ -8,12 +8,13 @@ use serde_json::{Value, json};
 use crate::problem::Problem;
 
 /// Codes of the authority and of this crate that have one in the protocol of couriers.
-const CODES: [(&str, u16, &str); 40] = [
+const CODES: [(&str, u16, &str); 41] = [
     ("invalid_credentials", 401, "INVALID_CREDENTIALS"),
     ("session_expired", 401, "SESSION_EXPIRED"),
     ("proof_invalid", 401, "PROOF_INVALID"),
     ("unauthenticated", 401, "SESSION_EXPIRED"),
     ("bridge_not_registered", 401, "BRIDGE_NOT_REGISTERED"),
+    ("bridge_pending", 503, "BRIDGE_PENDING"),
     ("bridge_assertion_invalid", 401, "BRIDGE_ASSERTION_INVALID"),
     ("proof_required", 403, "PROOF_REQUIRED"),
     ("method_not_enabled", 401, "METHOD_NOT_ENABLED"),

@@ -10,7 +10,7 @@ use axum::body::Body;
 use axum::extract::{FromRequestParts, Request, State};
 use axum::middleware::Next;
 use axum::response::{IntoResponse as _, Response};
-use ca::courier::{AttestedRequest, Bridge, Forwarded};
+use ca::courier::{AttestedRequest, Bridge, BridgeStatus, Forwarded};
 use courier_wire::ASSERTION_HEADER;
 use http::StatusCode;
 use http::header::HOST;
@@ -69,6 +69,15 @@ async fn known(app: &App, shown: &Shown, mut request: Request) -> Result<Request
         (None, _) if is_own || is_health => {
             request.extensions_mut().insert(Itself(bridge));
             Ok(request)
+        }
+        (Some(_), None) if bridge.status == BridgeStatus::Pending => {
+            // Whoever has another way takes that one.
+            let message = "this bridge waits for the approval of an administrator";
+            Err(Problem::new(
+                StatusCode::SERVICE_UNAVAILABLE,
+                "bridge_pending",
+                message,
+            ))
         }
         (Some(_), None) if !is_own && (is_health || is_of_couriers) => {
             forwarded(app, shown, &bridge, request).await

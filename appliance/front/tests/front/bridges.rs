@@ -30,25 +30,34 @@ const SIGN_IN: &str = "/api/v1/courier/auth";
 
 /// A key and the certificate that it was given.
 pub(crate) struct Instance {
-    id: String,
+    pub(crate) id: String,
     holder: Holder,
     pem: String,
 }
 
 async fn token(admin: &Api) -> String {
-    let made = admin
-        .post(
-            "/api/v1/bridge-tokens",
-            json!({ "bridge": "dmz", "issuer": "issuing" }),
-        )
-        .await;
+    token_of(admin, json!({ "bridge": "dmz", "issuer": "issuing" })).await
+}
+
+async fn token_of(admin: &Api, wanted: Value) -> String {
+    let made = admin.post("/api/v1/bridge-tokens", wanted).await;
     assert_eq!(made.status, 201, "{}", made.json);
     made.json["token"].as_str().unwrap().to_owned()
 }
 
 pub(crate) async fn register(house: &House, admin: &Api) -> Instance {
+    register_with(house, token(admin).await).await
+}
+
+/// An instance that waits for approval.
+pub(crate) async fn register_pending(house: &House, admin: &Api) -> Instance {
+    let wanted = json!({ "bridge": "dmz", "issuer": "issuing", "needs_approval": true });
+    register_with(house, token_of(admin, wanted).await).await
+}
+
+async fn register_with(house: &House, token: String) -> Instance {
     let holder = Holder::new();
-    let body = json!({ "token": token(admin).await, "csr_pem": holder.csr(&[]), "version": "1.0.0" });
+    let body = json!({ "token": token, "csr_pem": holder.csr(&[]), "version": "1.0.0" });
     let given = house.api_with(None).post(REGISTER, body).await;
     assert_eq!(given.status, 201, "{}", given.json);
     Instance::of(&given.json, holder)
@@ -95,7 +104,13 @@ impl Instance {
     }
 
     /// A request as this instance sends it, with these headers; status and code, or the answer.
-    async fn send(&self, house: &House, head: &str, headers: &[(&str, &str)], body: &str) -> (u16, Value) {
+    pub(crate) async fn send(
+        &self,
+        house: &House,
+        head: &str,
+        headers: &[(&str, &str)],
+        body: &str,
+    ) -> (u16, Value) {
         let mut stream = self.connect(house).await;
         let mut request = format!(
             "{head} HTTP/1.1\r\nHost: bridge.example\r\nConnection: close\r\nContent-Type: application/json\r\nContent-Length: {}\r\n",

@@ -20,6 +20,14 @@ pub(super) const BRIDGES: Table = Table {
     month: None,
 };
 
+/// Those that wait for approval.
+pub(super) const PENDING: Table = Table {
+    name: "bridge_pending",
+    columns: &[("bridge_id", Id), ("since", Int)],
+    key: 1,
+    month: None,
+};
+
 /// The certificates by which they are known.
 pub(super) const CERTIFICATES: Table = Table {
     name: "bridge_certificates",

@@ -1,8 +1,8 @@
 //! Alarms: raised once, cleared when they are over, and what there is to raise them about.
 
-use store::alarms::{self, AlarmRow, Filter, ISSUED_NOT_INSTALLED, SILENT_COURIER};
+use store::alarms::{self, AlarmRow, BRIDGE_DISCONNECTED, Filter, ISSUED_NOT_INSTALLED, SILENT_COURIER};
 use store::courier_presence::{self as presence, SignIn};
-use store::{Store, courier_orders as orders, couriers};
+use store::{Store, bridges, courier_orders as orders, couriers};
 use uuid::Uuid;
 
 use super::courier_orders::{id, issued, order};
@@ -196,4 +196,56 @@ async fn couriers_that_are_not_heard_of_are_found() {
     assert_eq!(at(200, 300).await, (vec![two], vec![1]));
     // Their records end at 1000.
     assert_eq!(at(2000, 1000).await, (vec![], vec![1]));
+}
+
+#[tokio::test]
+async fn an_instance_of_a_bridge_is_missed_when_it_reported_before() {
+    let place = Place::new();
+    let store = place.open();
+    let bridge = |number: u128| bridges::BridgeRow {
+        id: Uuid::from_u128(number),
+        bridge: format!("dmz-{number}"),
+        issuer: None,
+        status: "active".to_owned(),
+        version: None,
+        created_at: 10,
+        updated_at: 10,
+        seen_at: Some(20),
+        is_pending: false,
+    };
+    let filled = store.write(move |tx| {
+        for number in 1..=3 {
+            bridges::insert(tx, &bridge(number))?;
+        }
+        // The third never reported, as one of an older version.
+        for number in 1..=2 {
+            let report = bridges::BridgeReportRow {
+                report: "{}".to_owned(),
+                reported_at: 20,
+            };
+            bridges::set_report(tx, Uuid::from_u128(number), &report)?;
+        }
+        bridges::touch(tx, Uuid::from_u128(2), 40)
+    });
+    filled.await.unwrap();
+    let missed = async |before| {
+        let read = store.read(move |reader| alarms::disconnected(reader, before, 100, 9));
+        let missed = read.await.unwrap();
+        missed.into_iter().map(|one| one.bridge).collect::<Vec<_>>()
+    };
+    assert_eq!(missed(19).await, [""; 0]);
+    assert_eq!(missed(20).await, ["dmz-1"]);
+    assert_eq!(missed(40).await, ["dmz-1", "dmz-2"]);
+    assert!(raise(&store, alarm(1, BRIDGE_DISCONNECTED, 1, 1)).await);
+    assert_eq!(missed(40).await, ["dmz-2"], "it is raised");
+    let over = async |before| {
+        let read = store.read(move |reader| alarms::connected_meanwhile(reader, before, 100, 9));
+        read.await.unwrap().len()
+    };
+    assert_eq!(over(30).await, 0);
+    store
+        .write(|tx| bridges::touch(tx, Uuid::from_u128(1), 50))
+        .await
+        .unwrap();
+    assert_eq!(over(40).await, 1);
 }

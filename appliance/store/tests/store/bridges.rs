@@ -1,6 +1,6 @@
 //! Instances of bridges, their certificates, and tokens that are good once.
 
-use store::bridges::{self, BridgeCertificateRow, BridgeRow, BridgeTokenRow};
+use store::bridges::{self, BridgeCertificateRow, BridgeReportRow, BridgeRow, BridgeTokenRow};
 use store::{Error, Store};
 use uuid::Uuid;
 
@@ -16,6 +16,7 @@ fn bridge(number: u128) -> BridgeRow {
         created_at: 10,
         updated_at: 10,
         seen_at: None,
+        is_pending: false,
     }
 }
 
@@ -82,6 +83,55 @@ async fn an_instance_is_known_by_each_of_its_certificates_until_it_ends() {
 }
 
 #[tokio::test]
+async fn an_instance_waits_until_it_is_approved() {
+    let place = Place::new();
+    let store = place.open();
+    let waiting = BridgeRow {
+        is_pending: true,
+        ..bridge(1)
+    };
+    let kept = waiting.clone();
+    let filled = store.write(move |tx| {
+        bridges::insert(tx, &kept)?;
+        bridges::insert(tx, &bridge(2))?;
+        bridges::certify(tx, &certificate(1, 1, 100), 10)
+    });
+    filled.await.unwrap();
+    assert_eq!(of(&store, 1).await, Some(waiting.clone()));
+    let page = store.read(|reader| bridges::list(reader, None, 5)).await.unwrap();
+    assert_eq!(page, [waiting, bridge(2)]);
+    let approve = async |id| {
+        let job = store.write(move |tx| bridges::approve(tx, Uuid::from_u128(id)));
+        job.await.unwrap()
+    };
+    assert!(!approve(2).await && approve(1).await && !approve(1).await);
+    assert_eq!(of(&store, 1).await, Some(bridge(1)));
+}
+
+#[tokio::test]
+async fn the_last_report_of_an_instance_is_kept() {
+    let place = Place::new();
+    let store = place.open();
+    store.write(|tx| bridges::insert(tx, &bridge(1))).await.unwrap();
+    let report = |number: i64| BridgeReportRow {
+        report: format!("{{\"connections\":{number}}}"),
+        reported_at: number,
+    };
+    let kept = async |id| {
+        let read = store.read(move |reader| bridges::report(reader, Uuid::from_u128(id)));
+        read.await.unwrap()
+    };
+    assert_eq!(kept(1).await, None);
+    for number in [7, 8] {
+        let said = report(number);
+        let job = store.write(move |tx| bridges::set_report(tx, Uuid::from_u128(1), &said));
+        job.await.unwrap();
+        assert_eq!(kept(1).await, Some(report(number)));
+    }
+    assert_eq!(kept(2).await, None);
+}
+
+#[tokio::test]
 async fn a_token_is_used_once_and_in_its_time() {
     let place = Place::new();
     let store = place.open();
@@ -91,6 +141,7 @@ async fn a_token_is_used_once_and_in_its_time() {
         issuer: Some("issuing".to_owned()),
         created_at: 1,
         expires_at: 100,
+        needs_approval: number == 1,
     };
     let rows = [token(1), token(2), token(3)];
     let filled = store.write(move |tx| rows.iter().try_for_each(|row| bridges::insert_token(tx, row)));

@@ -3,11 +3,12 @@
 use std::time::Duration;
 
 use bytes::Bytes;
-use courier_wire::{BridgeCertificate, Envelope};
+use courier_wire::{BridgeCertificate, BridgeHeartbeat, BridgeStanding, Envelope};
 use http::header::{CONTENT_TYPE, HOST};
 use http::{Method, Request, StatusCode};
 use http_body_util::{BodyExt as _, Full, Limited};
 use serde::Serialize;
+use serde::de::DeserializeOwned;
 
 use super::{Appliance, Speaker};
 
@@ -45,8 +46,28 @@ pub(crate) async fn certificate(
     path: &str,
     body: &impl Serialize,
 ) -> Result<BridgeCertificate, ExchangeFault> {
+    post(appliance, speaker, path, body, PATIENCE).await
+}
+
+/// Says that this instance is at work.
+pub(crate) async fn heartbeat(
+    appliance: &Appliance,
+    speaker: &Speaker,
+    path: &str,
+    beat: &BridgeHeartbeat,
+) -> Result<BridgeStanding, ExchangeFault> {
+    post(appliance, speaker, path, beat, LOOK).await
+}
+
+async fn post<T: DeserializeOwned>(
+    appliance: &Appliance,
+    speaker: &Speaker,
+    path: &str,
+    body: &impl Serialize,
+    patience: Duration,
+) -> Result<T, ExchangeFault> {
     let body = serde_json::to_vec(body).map_err(|fault| ExchangeFault::Malformed(fault.to_string()))?;
-    let (status, answer) = exchange(appliance, speaker, Method::POST, path, body, PATIENCE).await?;
+    let (status, answer) = exchange(appliance, speaker, Method::POST, path, body, patience).await?;
     if status.is_success() {
         return serde_json::from_slice(&answer).map_err(|fault| ExchangeFault::Malformed(fault.to_string()));
     }

@@ -76,6 +76,7 @@ impl Authority {
             created_at: now,
             updated_at: now,
             seen_at: Some(now),
+            is_pending: token.needs_approval,
         };
         let prepared = self.prepare_for_bridge(&row, &registration.csr)?;
         self.use_registration_token(token, hash, row, registration.address)
@@ -160,7 +161,7 @@ impl Authority {
         address: Option<IpAddr>,
     ) -> Result<()> {
         let at = self.inner().clock.now();
-        let logged = json!({ "bridge": token.bridge, "version": row.version, "address": address });
+        let logged = json!({ "bridge": token.bridge, "version": row.version, "address": address, "pending": row.is_pending });
         let actor = format!("bridge:{} ({})", row.bridge, row.id);
         let entry = audit::entry(at, &actor, "bridge.register", row.id, audit::OK, &logged);
         let change = self.change(entry, move |tx| {
@@ -226,7 +227,7 @@ fn certificate_of(instance: Uuid, issued: &Issued) -> BridgeCertificate {
     }
 }
 
-fn short(version: Option<String>) -> Option<String> {
+pub(super) fn short(version: Option<String>) -> Option<String> {
     let version = version?;
     let version = version.chars().filter(|letter| !letter.is_control());
     Some(version.take(MAX_VERSION).collect())

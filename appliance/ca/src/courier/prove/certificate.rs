@@ -8,7 +8,7 @@ use pki::{Certificate, SubjectAltName};
 use serde::Deserialize;
 use uuid::Uuid;
 
-use super::{Proved, Whom, first_right};
+use super::{NO_CREDENTIAL, Proved, Whom, first_right};
 use crate::audit::hexadecimal;
 use crate::authority::Authority;
 use crate::courier::binding::{Binding, CertificateBinding, KeySource, SpiffeBinding};
@@ -129,7 +129,7 @@ impl Authority {
         credentials: &[Credential],
         shown: &ShownCertificate,
     ) -> Result<Proved, Denial> {
-        let mut denial = Denial::Unknown("the courier has no credential of this method");
+        let mut denial = Denial::Unknown(NO_CREDENTIAL);
         if credentials.is_empty() {
             self.prove_certificate_in_vain(shown).await?;
         }

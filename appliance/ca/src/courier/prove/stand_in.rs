@@ -30,10 +30,14 @@ pub(super) fn verify(jws: &Jws) -> bool {
 }
 
 impl Authority {
-    /// What a token of an issuer to which no credential of the courier is bound costs and is told. Where some other courier's is, that
-    /// is what it would be told as well.
-    pub(super) async fn prove_token_in_vain(&self, token: &str, issuer: Option<&str>) -> Denial {
-        const DENIED: Denial = Denial::Unknown("the courier has no credential of this method and issuer");
+    /// What a token of an issuer to which no credential of the courier is bound costs and is told: `denial`. Where some other courier's
+    /// is, what that one would be told.
+    pub(super) async fn prove_token_in_vain(
+        &self,
+        token: &str,
+        issuer: Option<&str>,
+        denial: Denial,
+    ) -> Denial {
         let heard_of = match issuer {
             Some(issuer) => self.inner().couriers.issuer_keys.source_of(issuer).await,
             None => None,
@@ -41,13 +45,13 @@ impl Authority {
         if let (Some(issuer), Some(source)) = (issuer, heard_of) {
             return match self.verified_claims(token, issuer, &source).await {
                 Err(away @ Denial::Known(_)) => away,
-                _ => DENIED,
+                _ => denial,
             };
         }
         if let Ok(jws) = Jws::parse(token) {
             verify(&jws);
         }
-        DENIED
+        denial
     }
 
     /// What a certificate costs that is held against no credential.

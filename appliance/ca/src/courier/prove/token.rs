@@ -8,7 +8,7 @@ use jose::claims::{Claims, Expected};
 use jose::{Jws, Thumbprint, VerifyKey};
 use serde_json::Value;
 
-use super::{Proved, Shown, Whom, first_right, stand_in};
+use super::{NO_CREDENTIAL, Proved, Shown, Whom, first_right, stand_in};
 use crate::authority::Authority;
 use crate::courier::binding::{Binding, KeySource, SpiffeBinding, TokenBinding, is_of_a_cloud};
 use crate::courier::credential::Credential;
@@ -30,15 +30,19 @@ impl Authority {
         shown: &Shown,
         key: Option<&[u8; 32]>,
     ) -> Result<Proved, Denial> {
-        let is_bound = |credential: &Credential| {
-            let wanted = credential.binding.token();
-            wanted.is_some_and(|wanted| check_named(wanted, shown).is_ok())
-        };
-        if !credentials.iter().any(is_bound)
-            && let Shown::Token { token, .. } = shown
-        {
+        let mut denial = Some(Denial::Unknown(NO_CREDENTIAL));
+        for wanted in credentials.iter().filter_map(|one| one.binding.token()) {
+            match check_named(wanted, shown) {
+                Ok(()) => {
+                    denial = None;
+                    break;
+                }
+                Err(reason) => denial = Some(reason),
+            }
+        }
+        if let (Some(denial), Shown::Token { token, .. }) = (denial, shown) {
             let issuer = said_issuer(token);
-            return Err(self.prove_token_in_vain(token, issuer.as_deref()).await);
+            return Err(self.prove_token_in_vain(token, issuer.as_deref(), denial).await);
         }
         first_right(credentials, |_, binding| async move {
             let Some(wanted) = binding.token() else {
@@ -104,7 +108,8 @@ impl Authority {
         key: Option<&[u8; 32]>,
     ) -> Result<Proved, Denial> {
         if credentials.is_empty() {
-            return Err(self.prove_token_in_vain(token, None).await);
+            let denial = Denial::Unknown(NO_CREDENTIAL);
+            return Err(self.prove_token_in_vain(token, None, denial).await);
         }
         first_right(credentials, |_, binding| async move {
             let Binding::Spiffe(wanted) = binding else {
