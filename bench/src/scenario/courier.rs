@@ -99,7 +99,6 @@ impl Fleet {
         let key = issuer_key()?;
         let keys: Value = serde_json::from_str(&key.jwk().to_json())?;
         let keys = json!({ "keys": [keys] });
-        let csr = csr::request()?;
         let mut members = Vec::with_capacity(size);
         let mut waiting = tokio::task::JoinSet::new();
         for number in 0..size {
@@ -109,7 +108,8 @@ impl Fleet {
                 members.push(waiting.join_next().await.context("a record")???);
             }
             let token = token(&key, &name, &identity, run)?;
-            let csr = csr.clone();
+            // Each host has a key of its own; the appliance certifies one for nobody else.
+            let csr = csr::request()?;
             waiting.spawn(async move { enrol(&target, &name_there, number, &keys, &token, &csr).await });
         }
         while let Some(member) = waiting.join_next().await {
