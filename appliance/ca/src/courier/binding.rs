@@ -28,6 +28,8 @@ pub enum Binding {
     Certificate(CertificateBinding),
     /// A secret, of which only the hash is kept.
     ClientSecret,
+    /// A secret that ends once the courier has a certificate in use with which it signs in.
+    BootstrapSecret,
 }
 
 /// A token of an OpenID provider: who made it, for whom, about whom.
@@ -131,7 +133,7 @@ impl Binding {
             Self::AwsOidc(_) => Method::AwsOidc,
             Self::OidcJwt(_) => Method::OidcJwt,
             Self::Certificate(_) => Method::Certificate,
-            Self::ClientSecret => Method::ClientSecret,
+            Self::ClientSecret | Self::BootstrapSecret => Method::ClientSecret,
         }
     }
 
@@ -155,7 +157,7 @@ impl Binding {
                 .map_or_else(Vec::new, |token| token.problems_of_caller(caller)),
             Self::Spiffe(spiffe) => spiffe.problems(),
             Self::Certificate(certificate) => certificate.problems(),
-            Self::ClientSecret => Vec::new(),
+            Self::ClientSecret | Self::BootstrapSecret => Vec::new(),
             Self::AzureJwt(token) | Self::AzureArc(token) | Self::AwsOidc(token) | Self::OidcJwt(token) => {
                 token.problems()
             }

@@ -1,13 +1,13 @@
 //! Credentials of couriers: how each of them may authenticate. One courier may have several, so that they can be changed without
 //! a moment in which none works.
 
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 use secrecy::SecretString;
 use serde_json::json;
 use store::courier_credentials::CredentialRow;
 use uuid::Uuid;
 
-use super::binding::Binding;
+use super::binding::{Binding, CertificateBinding};
 use super::method::Method;
 use super::secret;
 use crate::audit;
@@ -21,6 +21,8 @@ use crate::principal::Principal;
 const SECRETS: usize = 2;
 /// Most credentials of a courier.
 const MOST: usize = 16;
+/// How long a bootstrap secret is good when nobody says.
+const BOOTSTRAP: SignedDuration = SignedDuration::from_hours(24);
 
 /// A credential as it is listed.
 #[derive(Clone, Debug, PartialEq)]
@@ -57,6 +59,9 @@ pub struct SecretRequest {
     pub expires_at: Option<Timestamp>,
     /// Whether it takes the place of those before it at once: they and the sessions opened with them end.
     pub replaces: bool,
+    /// Whether it only lets in until the courier has a certificate in use, which lets it in from then on. It ends after a day when
+    /// nothing else is said.
+    pub is_bootstrap: bool,
 }
 
 impl Authority {
@@ -69,7 +74,7 @@ impl Authority {
         expires_at: Option<Timestamp>,
     ) -> Result<Credential> {
         let permit = permit::to_manage_couriers(principal)?;
-        if binding == Binding::ClientSecret {
+        if binding.method() == Method::ClientSecret {
             let message = "a client secret is made by the appliance: ask for one";
             return Err(Refusal::of_requester("binding_invalid", message).into());
         }
@@ -100,17 +105,44 @@ impl Authority {
         let (client_id, secret) = (secret::new_client_id()?, secret::new_secret()?);
         let hash = self.hash_secret(&secret).await?;
         let kept = Some((client_id, hash));
+        let mut expires_at = request.expires_at;
+        let mut binding = Binding::ClientSecret;
+        if request.is_bootstrap {
+            self.ensure_renewals(permit.actor(), courier).await?;
+            let end = self.inner().clock.now().saturating_add(BOOTSTRAP);
+            expires_at = expires_at.or(end.ok());
+            binding = Binding::BootstrapSecret;
+        }
         let credential = self
             .keep_credential(
                 permit.actor(),
                 courier,
-                Binding::ClientSecret,
+                binding,
                 kept,
-                request.expires_at,
+                expires_at,
                 request.replaces,
             )
             .await?;
         Ok(NewClientSecret { credential, secret })
+    }
+
+    /// Lets a courier in with what it gets, unless it is already.
+    async fn ensure_renewals(&self, actor: &str, courier: Uuid) -> Result<()> {
+        let rows = self.credential_rows(courier).await?;
+        for row in rows {
+            if let Binding::Certificate(CertificateBinding { renewals: true, .. }) =
+                Credential::from_row(row)?.binding
+            {
+                return Ok(());
+            }
+        }
+        let binding = Binding::Certificate(CertificateBinding {
+            renewals: true,
+            ..CertificateBinding::default()
+        });
+        self.keep_credential(actor, courier, binding, None, None, false)
+            .await
+            .map(drop)
     }
 
     /// The credentials of a courier, oldest first.
@@ -232,6 +264,18 @@ fn insert(tx: &store::Tx<'_>, row: &CredentialRow, replaces: bool, now: i64) -> 
         });
     }
     store::courier_credentials::insert(tx, row)
+}
+
+/// Ends the secrets of a courier that were to let it in until it has a certificate in use. Sessions that were opened with one go on to
+/// their end.
+pub(super) fn end_bootstrap(tx: &store::Tx<'_>, courier: Uuid) -> store::Result<()> {
+    for row in store::courier_credentials::of_courier(tx, courier)? {
+        let binding = serde_json::from_str::<Binding>(&row.binding);
+        if matches!(binding, Ok(Binding::BootstrapSecret)) {
+            store::courier_credentials::remove(tx, row.id)?;
+        }
+    }
+    Ok(())
 }
 
 impl Credential {

@@ -207,13 +207,32 @@ impl Authority {
         let at = self.inner().clock.now();
         let entry = audit::entry(at, &session.actor(), "courier_order.install", id, audit::OK, &ack);
         let text = ack.to_string();
+        let (courier, signs_in) = (session.courier.id, self.signs_in(&row).await?);
         self.change(entry, move |tx| {
+            if signs_in {
+                super::credential::end_bootstrap(tx, courier)?;
+            }
             store::courier_orders::acknowledge(tx, id, &text, at.as_millisecond())?;
             // What is in use needs no key any more.
             store::courier_keys::discard(tx, id)
         })
         .await?;
         self.own_courier_order(session, id).await
+    }
+
+    /// Whether a courier signs in with the certificate of an order where it may do so at all.
+    async fn signs_in(&self, row: &OrderRow) -> Result<bool> {
+        let Some(id) = row.certificate_id else {
+            return Ok(false);
+        };
+        let read = self
+            .inner()
+            .store
+            .read(move |reader| store::certificates::find(reader, id));
+        let certificate = read
+            .await?
+            .and_then(|row| pki::Certificate::from_der(&row.der).ok());
+        Ok(certificate.is_some_and(|certificate| super::prove::is_for_clients(&certificate)))
     }
 
     /// Withdraws an order that waits still.

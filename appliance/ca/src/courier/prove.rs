@@ -19,6 +19,7 @@ use super::session::Denial;
 use crate::authority::Authority;
 pub(super) use aws::principal;
 pub use aws::{RequestSend, Sending, SignedRequest};
+pub(super) use certificate::is_for_clients;
 
 /// Why a courier is not let in that has nothing to hold what it shows against.
 const NO_CREDENTIAL: &str = "the courier has no credential of this method";

@@ -1,6 +1,6 @@
 //! Certificates that a courier got by its own orders, as its way in: only where the credential says so, and only while they are good.
 
-use ca::courier::{Binding, Courier, CourierOrder, CourierRecord, CourierSession, Shown};
+use ca::courier::{Binding, Courier, CourierOrder, CourierRecord, CourierSession, SecretRequest, Shown};
 use ca::{CertRef, IssueRequest, RevokeRequest};
 use jiff::SignedDuration;
 use pki::crl::RevocationReason;
@@ -161,4 +161,90 @@ async fn what_is_over_revoked_or_of_a_compromised_key_lets_nobody_in() {
     assert!(is_in(&bed, &host, &third, &last).await);
     bed.advance(SignedDuration::from_hours(24 * 400));
     assert!(!is_in(&bed, &host, &third, &last).await, "its time is over");
+}
+
+/// The host with a secret that is good until it has a certificate in use.
+async fn bootstrap(bed: &Bed, name: &str) -> Host {
+    let mut host = Host::on(bed, name, client_record()).await;
+    let request = SecretRequest {
+        replaces: true,
+        is_bootstrap: true,
+        ..SecretRequest::default()
+    };
+    let administrator = admin();
+    let made = bed
+        .authority
+        .new_client_secret(&administrator, host.courier.id, request);
+    host.secret = made.await.unwrap();
+    host
+}
+
+async fn acknowledge(bed: &Bed, session: &CourierSession, order: &CourierOrder) {
+    let fingerprint = order.certificate.as_ref().unwrap().fingerprint;
+    let said = bed
+        .authority
+        .acknowledge_courier_order(session, order.id, fingerprint, json!({}));
+    said.await.unwrap();
+}
+
+#[tokio::test]
+async fn a_bootstrap_secret_ends_with_the_certificate_that_takes_its_place() {
+    let bed = Bed::ready().await;
+    let host = bootstrap(&bed, "web01").await;
+    let session = host.session(&bed).await;
+    let server = ordered(&bed, &session, &Holder::new(), "tls-server").await.0;
+    acknowledge(&bed, &session, &server).await;
+    // What lets nobody in takes no one's place.
+    let session = host.session(&bed).await;
+    let holder = Holder::new();
+    let (order, own) = ordered(&bed, &session, &holder, "tls-client").await;
+    let again = host.session(&bed).await;
+    assert_eq!(
+        again.courier.id, host.courier.id,
+        "nobody has said that it is in use"
+    );
+    acknowledge(&bed, &session, &order).await;
+    assert_eq!(host.refused(&bed, host.shown()).await, "invalid_credentials");
+    assert!(is_in(&bed, &host, &holder, &own).await);
+    let left = bed
+        .authority
+        .credentials(&admin(), host.courier.id)
+        .await
+        .unwrap();
+    assert!(
+        matches!(&left[..], [one] if matches!(&one.binding, Binding::Certificate(own) if own.renewals)),
+        "{left:?}"
+    );
+}
+
+#[tokio::test]
+async fn a_bootstrap_secret_ends_after_a_day() {
+    let bed = Bed::ready().await;
+    let host = bootstrap(&bed, "web01").await;
+    bed.advance(SignedDuration::from_hours(23));
+    host.session(&bed).await;
+    bed.advance(SignedDuration::from_hours(1));
+    assert_eq!(host.refused(&bed, host.shown()).await, "invalid_credentials");
+    // Another one needs no second credential for what comes of it.
+    let request = SecretRequest {
+        is_bootstrap: true,
+        ..SecretRequest::default()
+    };
+    let administrator = admin();
+    let another = bed
+        .authority
+        .new_client_secret(&administrator, host.courier.id, request);
+    another.await.unwrap();
+    let all = bed
+        .authority
+        .credentials(&admin(), host.courier.id)
+        .await
+        .unwrap();
+    assert_eq!(all.len(), 2, "{all:?}");
+    // Nobody adds one with a secret of his own choice.
+    let own = bed
+        .authority
+        .add_credential(&admin(), host.courier.id, Binding::BootstrapSecret, None)
+        .await;
+    assert_eq!(own.unwrap_err().code(), "binding_invalid");
 }

@@ -172,6 +172,7 @@ async fn two_secrets_overlap_and_a_replacement_ends_what_the_old_ones_opened() {
     let replacement = SecretRequest {
         replaces: true,
         expires_at: Some(bed.clock.now() + SignedDuration::from_hours(1)),
+        is_bootstrap: false,
     };
     let secret = bed
         .authority

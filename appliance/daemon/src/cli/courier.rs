@@ -81,12 +81,15 @@ pub(crate) enum Command {
     Secret {
         /// Its name or identifier.
         name: String,
-        /// When the secret ends; never when left out.
+        /// When the secret ends; never when left out, after a day with --bootstrap.
         #[arg(long)]
         expires_at: Option<String>,
         /// End the secrets before it, and their sessions, at once.
         #[arg(long)]
         replaces: bool,
+        /// It ends once the courier has a certificate in use with which it signs in from then on, and after a day.
+        #[arg(long)]
+        bootstrap: bool,
     },
     /// Ways in: tokens, certificates, identities.
     #[command(subcommand)]
@@ -169,7 +172,15 @@ pub(crate) async fn run(place: &Place, command: Command) -> Result<()> {
             name,
             expires_at,
             replaces,
-        } => secret(place, &api, &name, expires_at, replaces).await?,
+            bootstrap,
+        } => {
+            let body = fields(&[
+                ("expires_at", expires_at.map(Into::into)),
+                ("replaces", Some(replaces.into())),
+                ("bootstrap", bootstrap.then(|| true.into())),
+            ]);
+            secret(place, &api, &name, &body).await?;
+        }
         Command::Credential(command) => credential::run(place, &api, command).await?,
         Command::Order(command) => order::run(place, &api, command).await?,
         Command::Methods => methods(place, &api.get("/api/v1/courier-methods").await?),
@@ -182,18 +193,8 @@ pub(crate) async fn run(place: &Place, command: Command) -> Result<()> {
     Ok(())
 }
 
-async fn secret(
-    place: &Place,
-    api: &Api,
-    name: &str,
-    expires_at: Option<String>,
-    replaces: bool,
-) -> Result<()> {
-    let body = fields(&[
-        ("expires_at", expires_at.map(Into::into)),
-        ("replaces", Some(replaces.into())),
-    ]);
-    let made = api.post(&format!("{}/client-secrets", path(name)), &body).await?;
+async fn secret(place: &Place, api: &Api, name: &str, body: &Value) -> Result<()> {
+    let made = api.post(&format!("{}/client-secrets", path(name)), body).await?;
     let rows = [
         ("Client id", "/client_id"),
         ("Client secret", "/client_secret"),

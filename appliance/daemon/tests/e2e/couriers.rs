@@ -1,5 +1,7 @@
 //! The courier on a host beside a real appliance: from nothing to a certificate, through renewals, refusals and faults.
 
+#[path = "couriers/bootstrap.rs"]
+mod bootstrap;
 #[path = "couriers/discover.rs"]
 mod discover;
 #[path = "couriers/host.rs"]

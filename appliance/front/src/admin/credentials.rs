@@ -41,10 +41,13 @@ pub(crate) struct CredentialRequest {
 #[derive(Debug, Default, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields, default)]
 pub(crate) struct ClientSecretRequest {
-    /// When it ends; never when absent.
+    /// When it ends; never when absent, a bootstrap secret after a day.
     expires_at: Option<Timestamp>,
     /// Whether it takes the place of those before it at once: they and their sessions end.
     replaces: bool,
+    /// Whether it ends once the courier has a certificate in use with which it signs in, and after a day when `expires_at` is absent.
+    /// The courier is given the credential for that (`certificate` with `renewals`).
+    bootstrap: bool,
 }
 
 /// A credential, without any secret.
@@ -123,6 +126,7 @@ async fn secret(
     let request = SecretRequest {
         expires_at: body.expires_at,
         replaces: body.replaces,
+        is_bootstrap: body.bootstrap,
     };
     let made = app.authority.new_client_secret(&caller, id, request).await?;
     let body = ClientSecretBody {

@@ -28,6 +28,7 @@ pub(crate) async fn with_secret(site: &Site, name: &str, more: serde_json::Value
     let method = Method::ClientSecret(client_secret::Settings {
         client_id: text("client_id"),
         client_secret: text("client_secret").into(),
+        installed: None,
     });
     (uuid, method)
 }

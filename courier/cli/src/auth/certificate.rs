@@ -20,6 +20,9 @@ use super::presented::Presented;
 use super::signer::{Signer, chain};
 use super::{Context, Fault};
 
+/// The name of the method.
+pub(crate) const METHOD: &str = "certificate";
+
 /// The settings of `certificate`.
 #[derive(Clone, Debug)]
 pub struct Settings {
@@ -45,8 +48,7 @@ impl Settings {
             Some(found) => found,
             None => self.read()?,
         };
-        let challenge_jws = signer.challenge("certificate", &chain, context).await?;
-        Ok(Presented::Certificate { challenge_jws })
+        show(&signer, &chain, context).await
     }
 
     /// Gives the installed certificate up after a refusal; whether there is now something else to show.
@@ -70,6 +72,16 @@ impl Settings {
         signer.must_belong_to(&chain)?;
         Ok((signer, chain))
     }
+}
+
+/// Signs a challenge with the key of a certificate.
+pub(super) async fn show(
+    signer: &Signer,
+    chain: &[Vec<u8>],
+    context: &Context<'_>,
+) -> Result<Presented, Fault> {
+    let challenge_jws = signer.challenge(METHOD, chain, context).await?;
+    Ok(Presented::Certificate { challenge_jws })
 }
 
 #[cfg(test)]

@@ -95,7 +95,7 @@ impl Method {
             Self::AzureArc(_) => "azure_arc",
             Self::AwsOidc(_) => "aws_oidc",
             Self::OidcJwt(_) => "oidc_jwt",
-            Self::Certificate(_) => "certificate",
+            Self::Certificate(_) => certificate::METHOD,
             Self::ClientSecret(_) => "client_secret",
         }
     }
@@ -114,6 +114,7 @@ impl Method {
     pub(crate) fn falls_back(&self) -> bool {
         match self {
             Self::Certificate(settings) => settings.falls_back(),
+            Self::ClientSecret(settings) => settings.falls_back(),
             _ => false,
         }
     }
@@ -127,7 +128,7 @@ impl Method {
             Self::AwsOidc(settings) => settings.present(context).await,
             Self::OidcJwt(settings) => settings.present(context).await,
             Self::Certificate(settings) => settings.present(context).await,
-            Self::ClientSecret(settings) => Ok(settings.present()),
+            Self::ClientSecret(settings) => settings.present(context).await,
         }
     }
 }

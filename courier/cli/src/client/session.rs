@@ -11,7 +11,7 @@ use super::credential::credential;
 use super::exchange::{Client, Pass};
 use super::{Answer, Fault};
 use crate::auth::proof::ProofKey;
-use crate::auth::{self, Appliance, Context, Environment, Method, Pending, Places};
+use crate::auth::{self, Appliance, Context, Environment, Method, Pending, Places, Presented, certificate};
 use crate::platform_key::Recipient;
 
 /// What was presented is wrong.
@@ -164,7 +164,7 @@ impl Courier {
                 if refusal.code == INVALID_CREDENTIALS && self.principal.method.falls_back() =>
             {
                 tracing::warn!(
-                    "the appliance does not accept the installed certificate: signing in with auth.cert_path"
+                    "the appliance does not accept the installed certificate: signing in as `auth` says"
                 );
                 self.open_session().await
             }
@@ -186,7 +186,12 @@ impl Courier {
         let presented = self.principal.method.present(&context).await?;
         let request = AuthRequest {
             uuid: self.principal.uuid.to_string(),
-            method: self.principal.method.name().to_owned(),
+            method: match &presented {
+                // In the place of the secret, where earlier runs installed one.
+                Presented::Certificate { .. } => certificate::METHOD,
+                _ => self.principal.method.name(),
+            }
+            .to_owned(),
             credential: credential(presented),
             proof_key: proof.as_ref().map(ProofKey::jwk),
             client: Some(self.principal.program()),

@@ -60,19 +60,18 @@ pub(super) fn read(root: &Section<'_>, in_api: Option<Uuid>) -> Option<Auth> {
 
 /// With `renew_with_certificate` what the certificates install is what is signed in with. A key that stays in a token signs nobody in.
 pub(super) fn add_installed(reading: &Reading<'_>, auth: &mut Auth, certificates: &[CertificateSettings]) {
-    let Method::Certificate(settings) = &mut auth.method else {
-        return;
-    };
     let is_in_token = |one: &&CertificateSettings| matches!(one.key.provider, KeyProvider::Pkcs11(_));
     let key_of =
         |one: &CertificateSettings| Some(one.output.dir.join(one.output.names.private_key.as_ref()?));
-    let mut in_tokens = certificates.iter().filter(is_in_token);
-    let is_reference = in_tokens.any(|one| key_of(one).as_ref() == Some(&settings.key_path));
-    if is_reference || begins_as_reference(&settings.key_path) {
-        reading.problem(
-            "auth.key_path",
-            "names a key that stays in a token, and a courier signs in with a key in a file: name another one",
-        );
+    if let Method::Certificate(settings) = &auth.method {
+        let mut in_tokens = certificates.iter().filter(is_in_token);
+        let is_reference = in_tokens.any(|one| key_of(one).as_ref() == Some(&settings.key_path));
+        if is_reference || begins_as_reference(&settings.key_path) {
+            reading.problem(
+                "auth.key_path",
+                "names a key that stays in a token, and a courier signs in with a key in a file: name another one",
+            );
+        }
     }
     if !auth.renew_with_certificate {
         return;
@@ -85,7 +84,12 @@ pub(super) fn add_installed(reading: &Reading<'_>, auth: &mut Auth, certificates
             "is for a certificate with its key in a file, and every key here stays in a token: leave it out, or use `key.provider: file`",
         );
     }
-    settings.installed = Some(Arc::new(Installed::new(outputs)));
+    let installed = Some(Arc::new(Installed::new(outputs)));
+    match &mut auth.method {
+        Method::Certificate(settings) => settings.installed = installed,
+        Method::ClientSecret(settings) => settings.installed = installed,
+        _ => {}
+    }
 }
 
 /// Whether a file has a reference to a key in a token where its key would be.
@@ -148,7 +152,7 @@ const OF_METHODS: [(&str, &[&str]); 28] = [
     ("exec", &["oidc_jwt"]),
     ("cert_path", &["certificate"]),
     ("key_path", &["certificate"]),
-    ("renew_with_certificate", &["certificate"]),
+    ("renew_with_certificate", &["certificate", "client_secret"]),
     ("mutual_tls", &["certificate"]),
 ];
 
@@ -345,5 +349,6 @@ fn client_secret(auth: &Section<'_>) -> Option<client_secret::Settings> {
     Some(client_secret::Settings {
         client_id: client_id?,
         client_secret: secret?,
+        installed: None,
     })
 }

@@ -43,6 +43,12 @@ struct Confirmation {
     jkt: String,
 }
 
+/// Whether a certificate is for clients, or says nothing of what it is for.
+pub(in crate::courier) fn is_for_clients(leaf: &Certificate) -> bool {
+    let purposes = leaf.extended_key_usage();
+    purposes.is_empty() || purposes.iter().any(|purpose| purpose.to_string() == CLIENT_AUTH)
+}
+
 /// The certificates of a challenge whose signature is right, the leaf first.
 #[derive(Debug)]
 pub(super) struct ShownCertificate {
@@ -163,8 +169,7 @@ impl Authority {
         if self.is_revoked_here(leaf) {
             return Err("the certificate is revoked");
         }
-        let purposes = leaf.extended_key_usage();
-        if !purposes.is_empty() && !purposes.iter().any(|purpose| purpose.to_string() == CLIENT_AUTH) {
+        if !is_for_clients(leaf) {
             return Err("the certificate is not for clients");
         }
         Ok(())

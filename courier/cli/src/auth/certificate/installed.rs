@@ -61,7 +61,7 @@ impl Installed {
     }
 
     /// The one that was issued last and can be shown now. From then on it counts as shown.
-    pub(super) fn newest(&self, now: Timestamp) -> Option<(Signer, Vec<Vec<u8>>)> {
+    pub(in crate::auth) fn newest(&self, now: Timestamp) -> Option<(Signer, Vec<Vec<u8>>)> {
         if self.state.load(Ordering::Relaxed) == REFUSED {
             return None;
         }
@@ -79,7 +79,7 @@ impl Installed {
     }
 
     /// Shows nothing of it any more. True when that changes something: it was shown before, and was not given up.
-    pub(super) fn give_up(&self) -> bool {
+    pub(in crate::auth) fn give_up(&self) -> bool {
         let given = self
             .state
             .compare_exchange(SHOWN, REFUSED, Ordering::Relaxed, Ordering::Relaxed);

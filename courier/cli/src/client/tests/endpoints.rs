@@ -91,6 +91,7 @@ fn courier(bed: &Bed) -> Courier {
         method: Method::ClientSecret(client_secret::Settings {
             client_id: "cour_1".to_owned(),
             client_secret: "s".into(),
+            installed: None,
         }),
         environment: Box::new(Surroundings::nowhere().variables),
         places: Places::default(),

@@ -25,6 +25,7 @@ fn secret() -> Method {
     Method::ClientSecret(client_secret::Settings {
         client_id: "cour_1".to_owned(),
         client_secret: "s3cret".into(),
+        installed: None,
     })
 }
 

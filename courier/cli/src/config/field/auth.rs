@@ -20,7 +20,7 @@ pub(super) const FIELDS: &[Field] = &[
         "auth.renew_with_certificate",
         Kind::Flag,
         "false",
-        "certificate: the newest installed certificate signs in, where it is valid and for clients; where there is none, or the appliance refuses it, `cert_path` does. The credential at the appliance needs `renewals`.",
+        "certificate, client_secret: the newest installed certificate signs in, where it is valid and for clients; where there is none, or the appliance refuses it, `cert_path` or the secret does. The credential at the appliance needs `renewals`, which `chancery courier secret --bootstrap` sees to.",
     ),
     field(
         "auth.mutual_tls",
