@@ -2,7 +2,7 @@
 
 use bytes::Bytes;
 use courier_wire::{Envelope, Reasons};
-use http::header::{CONTENT_TYPE, HeaderValue, RETRY_AFTER};
+use http::header::{ALLOW, CONTENT_TYPE, HeaderValue, RETRY_AFTER};
 use http::{Response, StatusCode};
 use http_body_util::Full;
 use uuid::Uuid;
@@ -18,6 +18,8 @@ pub(crate) struct Fault {
     pub(crate) message: &'static str,
     /// Whether the same may succeed later, and then after how many seconds.
     pub(crate) retry_after: Option<u64>,
+    /// The methods that are taken, where it is about them (RFC 9110 §15.5.6).
+    pub(crate) allow: Option<&'static str>,
     /// How the metrics call it.
     pub(crate) outcome: &'static str,
 }
@@ -29,6 +31,7 @@ impl Fault {
             code,
             message,
             retry_after: None,
+            allow: None,
             outcome,
         }
     }
@@ -40,9 +43,19 @@ impl Fault {
     pub(crate) const BAD_REQUEST: Self = Self::new(
         400,
         "MALFORMED_REQUEST",
-        "the bridge takes requests with one Host and a path",
+        "the bridge takes requests with one Host, a path and a body in no coding but `chunked`",
         "bad_request",
     );
+    /// Nothing that couriers ask with.
+    pub(crate) const METHOD: Self = Self {
+        allow: Some("GET, HEAD, POST"),
+        ..Self::new(
+            405,
+            "MALFORMED_REQUEST",
+            "the bridge forwards GET, HEAD and POST",
+            "bad_request",
+        )
+    };
     /// A body that is too long.
     pub(crate) const TOO_LARGE: Self =
         Self::new(413, "MALFORMED_REQUEST", "the body is too long", "too_large");
@@ -50,12 +63,15 @@ impl Fault {
     pub(crate) const TOO_SLOW: Self =
         Self::new(408, "BODY_TIMEOUT", "the body did not come in time", "too_slow");
     /// Nothing but CONNECT is served.
-    pub(crate) const CONNECT_ONLY: Self = Self::new(
-        405,
-        "MALFORMED_REQUEST",
-        "the bridge opens tunnels: CONNECT, or TLS to the name of the appliance",
-        "bad_request",
-    );
+    pub(crate) const CONNECT_ONLY: Self = Self {
+        allow: Some("CONNECT"),
+        ..Self::new(
+            405,
+            "MALFORMED_REQUEST",
+            "the bridge opens tunnels: CONNECT, or TLS to the name of the appliance",
+            "bad_request",
+        )
+    };
     /// A tunnel to somebody else.
     pub(crate) const OTHER_HOST: Self = Self::new(
         403,
@@ -127,6 +143,9 @@ impl Fault {
         headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
         if let Some(seconds) = self.retry_after {
             headers.insert(RETRY_AFTER, HeaderValue::from(seconds));
+        }
+        if let Some(methods) = self.allow {
+            headers.insert(ALLOW, HeaderValue::from_static(methods));
         }
         answer
     }

@@ -15,6 +15,8 @@ mod bridge_process;
 mod lifetime;
 #[path = "e2e/sim_appliance.rs"]
 mod sim_appliance;
+#[path = "e2e/smuggling.rs"]
+mod smuggling;
 #[path = "e2e/terminate.rs"]
 mod terminate;
 #[path = "e2e/tunnel.rs"]

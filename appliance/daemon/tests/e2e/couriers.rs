@@ -6,6 +6,8 @@ mod bootstrap;
 mod discover;
 #[path = "couriers/host.rs"]
 pub(crate) mod host;
+#[path = "couriers/hostile_bridge.rs"]
+mod hostile_bridge;
 #[path = "couriers/killed.rs"]
 mod killed;
 #[path = "couriers/managed.rs"]

@@ -4,9 +4,9 @@ use std::convert::Infallible;
 use std::net::IpAddr;
 
 use bytes::Bytes;
-use http::header::{CONNECTION, HOST, HeaderValue};
+use http::header::{CONNECTION, HOST, HeaderMap, HeaderValue, TRANSFER_ENCODING};
 use http::request::Parts;
-use http::{Request, Response, Uri, Version};
+use http::{Method, Request, Response, Uri, Version};
 use http_body_util::{BodyExt as _, Either, Full, LengthLimitError, Limited};
 use hyper::body::{Body as _, Incoming};
 
@@ -17,6 +17,9 @@ use crate::identity::Attested;
 
 /// What is answered: the appliance's answer as it comes, or one of ours.
 type Answer = Response<Either<Incoming, Full<Bytes>>>;
+
+/// All that couriers, and clients of ACME, ask with.
+const METHODS: [Method; 3] = [Method::GET, Method::HEAD, Method::POST];
 
 impl Terminate {
     /// Answers one request.
@@ -58,6 +61,9 @@ impl Terminate {
         let assertion = HeaderValue::from_str(&assertion).map_err(|_| Fault::BROKEN)?;
         headers::strip_request(&mut head.headers);
         headers::tell_origin(&mut head.headers, client, &host);
+        // As it is attested, also where the client named it in `Connection`.
+        let told = HeaderValue::from_str(&host).map_err(|_| Fault::BAD_REQUEST)?;
+        head.headers.insert(HOST, told);
         head.headers.insert(courier_wire::ASSERTION_HEADER, assertion);
         let uri = format!("{}{target}", self.shared.appliance.base());
         head.uri = uri.parse::<Uri>().map_err(|_| Fault::BAD_REQUEST)?;
@@ -89,8 +95,14 @@ impl Terminate {
         if host.is_empty() || !host.bytes().all(is_host) || head.uri.authority().is_some() {
             return Err(Fault::BAD_REQUEST);
         }
+        if !is_framed_plainly(&head.headers) {
+            return Err(Fault::BAD_REQUEST);
+        }
         if !path::is_forwarded(head.uri.path(), self.has_acme) {
             return Err(Fault::NOT_FOUND);
+        }
+        if !METHODS.contains(&head.method) {
+            return Err(Fault::METHOD);
         }
         let target = head.uri.path_and_query().ok_or(Fault::BAD_REQUEST)?;
         Ok((host.to_owned(), target.as_str().to_owned()))
@@ -109,6 +121,17 @@ impl Terminate {
             Err(error) if error.is::<LengthLimitError>() => Err(Fault::TOO_LARGE),
             Err(_) => Err(Fault::BAD_REQUEST),
         }
+    }
+}
+
+/// Whether a body comes as it is, whole or in chunks: any other coding would be forwarded without the word that tells of it
+/// (RFC 9112 §6.1).
+fn is_framed_plainly(headers: &HeaderMap) -> bool {
+    let mut codings = headers.get_all(TRANSFER_ENCODING).iter();
+    match (codings.next(), codings.next()) {
+        (None, _) => true,
+        (Some(coding), None) => coding.as_bytes().eq_ignore_ascii_case(b"chunked"),
+        (Some(_), Some(_)) => false,
     }
 }
 

@@ -32,6 +32,7 @@ pub(super) async fn serve(tunnel: Arc<Tunnel>, stream: TcpStream, guest: Guest) 
         .timer(TokioTimer::new())
         .header_read_timeout(timeout)
         .max_buf_size(HEAD)
+        .max_header_size(HEAD)
         .serve_connection(TokioIo::new(stream), service)
         .with_upgrades();
     let mut connection = std::pin::pin!(connection);

@@ -25,7 +25,7 @@ pub(crate) fn config(appliance: &SimAppliance, more: &str) -> String {
     )
 }
 
-async fn start(more: &str) -> (Arc<Bed>, SimAppliance, Bridge, String) {
+pub(crate) async fn start(more: &str) -> (Arc<Bed>, SimAppliance, Bridge, String) {
     let bed = Arc::new(Bed::new());
     let appliance = SimAppliance::start(&bed).await;
     let (instance, _) = bed.identity("state", "20260101000000Z", "20990101000000Z");
@@ -57,15 +57,19 @@ fn ask(bed: &Bed, bridge: &Bridge, target: &str, more: &[&str]) -> (u16, String)
     (status.parse().unwrap(), body.to_owned())
 }
 
-fn sha256(octets: &[u8]) -> [u8; 32] {
+pub(crate) fn sha256(octets: &[u8]) -> [u8; 32] {
     aws_lc_rs::digest::digest(&aws_lc_rs::digest::SHA256, octets)
         .as_ref()
         .try_into()
         .unwrap()
 }
 
+pub(crate) fn base64url(octets: &[u8]) -> String {
+    URL_SAFE_NO_PAD.encode(octets)
+}
+
 /// Verifies the assertion of a request with the key of the certificate that came with it.
-fn assertion(asked: &Asked) -> Assertion {
+pub(crate) fn assertion(asked: &Asked) -> Assertion {
     let jws = asked.headers[courier_wire::ASSERTION_HEADER].to_str().unwrap();
     let leaf = pki::Certificate::from_der(asked.certificate.as_ref().unwrap()).unwrap();
     let key = jose::VerifyKey::from_spki_der(leaf.public_key().spki_der()).unwrap();
@@ -130,7 +134,7 @@ async fn e2e_bridge_curl_is_forwarded_as_the_instance_and_believed_in_nothing() 
         "/api/v1/courier/orders?wait=5",
         &sha256(b"{\"a\":1}"),
     );
-    assert_eq!(told.request, URL_SAFE_NO_PAD.encode(sha256(&text)));
+    assert_eq!(told.request, base64url(&sha256(&text)));
 
     assert_eq!(bridge.look("/readyz").0, 200);
     let (_, metrics) = bridge.look("/metrics");
@@ -246,9 +250,9 @@ async fn who_is_slow_is_cut_off() {
     assert!(appliance.asked().is_empty());
 }
 
-type Line = rustls::StreamOwned<rustls::ClientConnection, TcpStream>;
+pub(crate) type Line = rustls::StreamOwned<rustls::ClientConnection, TcpStream>;
 
-fn tls(bed: &Bed, bridge: &Bridge) -> Line {
+pub(crate) fn tls(bed: &Bed, bridge: &Bridge) -> Line {
     let stream = TcpStream::connect(bridge.couriers).unwrap();
     stream.set_read_timeout(Some(PATIENCE)).unwrap();
     rustls::StreamOwned::new(client(&bed.path("ca.pem")), stream)
