@@ -33,7 +33,7 @@ fn e2e_courier_bootstrap_openssl() {
 
     // From now on the certificate is what signs in, and whoever read the secret has nothing.
     assert_eq!(host.json(&["check-api-auth"])["method"], "certificate");
-    assert_eq!(host.json(&["renew"])["action"], "renewed");
+    assert_eq!(host.json(&["renew", "--force"])["action"], "renewed");
     assert_ne!(serial(), issued);
     host.change("  renew_with_certificate: true\n", "");
     let thief = host.run(&["check-api-auth"]);
