@@ -41,7 +41,7 @@ use std::sync::OnceLock;
 use aws_lc_rs::hmac;
 use tokio::sync::Semaphore;
 
-pub use bearing::{Bearing, Forwarded};
+pub use bearing::{Bearing, BodyClaim, Forwarded};
 pub use binding::{Binding, CertificateBinding, KeySource, SpiffeBinding, TokenBinding};
 pub use bridge::{
     AttestedRequest, Bridge, BridgeCertificate, BridgeRegistration, BridgeReport, BridgeStatus,

@@ -14,7 +14,7 @@ use zeroize::Zeroizing;
 
 use crate::api::App;
 use crate::limits::{self, BodyFault};
-use crate::problem::Problem;
+use crate::problem::{Challenge, Problem};
 
 /// A JSON body as a value. Its octets are wiped after they were read, as they may hold a key.
 #[derive(Debug)]
@@ -57,6 +57,10 @@ pub(crate) fn limit_of(request: &Request, app: &App) -> usize {
     }
 }
 
+/// The body that a courier has answered for: no other one is read.
+#[derive(Clone, Debug)]
+pub(crate) struct Covered(pub(crate) ca::courier::BodyClaim);
+
 /// A whole body, bounded in size and time.
 pub(crate) async fn read(
     request: Request,
@@ -79,7 +83,16 @@ pub(crate) async fn read(
     };
     let read = limits::read(&head, body, limit, within, take);
     read.await.map_err(|fault| refused(fault, limit))?;
-    Ok(octets)
+    match head.extensions.get::<Covered>() {
+        Some(Covered(claim)) if !claim.is_of(&octets) => Err(covers_another()),
+        _ => Ok(octets),
+    }
+}
+
+/// The proof of the request names the digest of another body.
+fn covers_another() -> Problem {
+    let message = "the proof of the request covers another body";
+    Problem::new(StatusCode::UNAUTHORIZED, "proof_invalid", message).with_challenge(Challenge::Proof)
 }
 
 fn refused(fault: BodyFault, limit: usize) -> Problem {

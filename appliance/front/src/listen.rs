@@ -212,7 +212,7 @@ impl Visit {
             service_fn(move |request| activity.begin().during(service.call(request)))
         };
         let mut builder = http1::Builder::new();
-        builder.max_buf_size(HEAD);
+        builder.max_buf_size(HEAD).max_header_size(HEAD);
         let io = Noted {
             io,
             activity: Arc::clone(&activity),

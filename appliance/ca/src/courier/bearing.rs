@@ -33,6 +33,19 @@ pub struct Bearing<'a> {
     pub via: Option<&'a Forwarded>,
 }
 
+/// What a proof says of the body of its request: that one alone counts, whoever sends it. A bridge that ends TLS may keep a request for
+/// itself and send another under its proof, also past every bridge.
+#[derive(Clone, Debug)]
+pub struct BodyClaim(String);
+
+impl BodyClaim {
+    /// Whether it is about this body.
+    pub fn is_of(&self, body: &[u8]) -> bool {
+        // What is hashed passed in clear: nothing is learnt from how long this takes.
+        self.0 == jose::dpop::body_hash(body)
+    }
+}
+
 /// A request that came through a bridge.
 #[derive(Clone, Debug)]
 pub struct Forwarded {
@@ -55,12 +68,17 @@ impl Forwarded {
 
 impl Authority {
     /// A session with a key takes only requests that are signed with it, each once.
-    pub(super) async fn check_proof(&self, session: &CourierSession, bearing: &Bearing<'_>) -> Result<()> {
+    /// What the proof says of the body is still to be held against it.
+    pub(super) async fn check_proof(
+        &self,
+        session: &CourierSession,
+        bearing: &Bearing<'_>,
+    ) -> Result<Option<BodyClaim>> {
         let Some(thumbprint) = session.thumbprint else {
             return if bearing.is_bound {
                 Err(proof_invalid())
             } else {
-                Ok(())
+                Ok(None)
             };
         };
         let proof = bearing
@@ -102,7 +120,7 @@ impl Authority {
             .use_once(PROOF, &what, now.saturating_add(2 * PROOF_AGE))
             .await?
         {
-            Ok(())
+            Ok(proof.body_hash.map(BodyClaim))
         } else {
             Err(proof_invalid())
         }

@@ -13,7 +13,7 @@ use store::courier_sessions::SessionRow;
 use uuid::Uuid;
 use zeroize::Zeroizing;
 
-use super::bearing::Bearing;
+use super::bearing::{Bearing, BodyClaim};
 use super::method::Method;
 use super::nonce::sha256;
 use super::prove::{Proved, Shown};
@@ -79,6 +79,8 @@ pub struct CourierSession {
     pub thumbprint: Option<[u8; 32]>,
     /// The instance of a bridge that forwarded this request, where it did not come directly or through a tunnel.
     pub via: Option<Uuid>,
+    /// What the proof of this request says of its body, where it covers one: whoever reads the body looks.
+    pub body: Option<BodyClaim>,
     /// Whether nobody between can have put another key in the place of its key: it was opened without a bridge that sees what passes, or
     /// what was shown named the key.
     pub(super) is_key_own: bool,
@@ -137,7 +139,7 @@ impl Authority {
         if session.via.is_some() && session.thumbprint.is_none() {
             return Err(proof_required());
         }
-        self.check_proof(&session, bearing).await?;
+        session.body = self.check_proof(&session, bearing).await?;
         Ok(session)
     }
 
@@ -217,6 +219,7 @@ impl Authority {
             expires_at,
             thumbprint,
             via: authentication.via,
+            body: None,
             is_key_own: thumbprint.is_some() && (authentication.via.is_none() || proved.names_key),
             token_hash: sha256(token.as_bytes()),
             source: class_of(authentication.address).to_owned(),
@@ -285,6 +288,7 @@ impl Authority {
             expires_at: from_millis(row.expires_at),
             thumbprint: thumbprint.map_err(|_| Error::internal("a stored session with no thumbprint"))?,
             via: None,
+            body: None,
             is_key_own: row.is_key_own,
             token_hash,
             source: row.source,
@@ -302,6 +306,7 @@ impl CourierSession {
             expires_at: Timestamp::UNIX_EPOCH,
             thumbprint: None,
             via: None,
+            body: None,
             is_key_own: false,
             token_hash: [0; 32],
             source: String::new(),

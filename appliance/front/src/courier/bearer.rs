@@ -7,6 +7,7 @@ use http::request::Parts;
 
 use super::via::Via;
 use crate::api::{App, Peer};
+use crate::extract::Covered;
 use crate::problem::{Challenge, Problem};
 
 /// A courier that has signed in. A handler that takes one cannot be reached without a session.
@@ -39,7 +40,10 @@ impl FromRequestParts<App> for SignedIn {
             via: parts.extensions.get::<Via>().map(|via| &via.0),
         };
         let session = app.authority.courier_session(&bearing).await;
-        let session = session.map_err(|error| challenged(error, is_bound))?;
+        let mut session = session.map_err(|error| challenged(error, is_bound))?;
+        if let Some(claim) = session.body.take() {
+            parts.extensions.insert(Covered(claim));
+        }
         // For the log line of the request.
         tracing::Span::current().record("caller", session.courier.name.as_str());
         Ok(Self(session))

@@ -22,11 +22,11 @@ use crate::house::{Api, House, Reply};
 use crate::wire;
 
 /// Where the courier of these tests is.
-const CLIENT: &str = "203.0.113.7";
+pub(crate) const CLIENT: &str = "203.0.113.7";
 const REGISTER: &str = "/api/v1/courier/bridges/register";
 const RENEW: &str = "/api/v1/courier/bridges/renew";
-const PREFLIGHT: &str = "/api/v1/courier/preflight";
-const SIGN_IN: &str = "/api/v1/courier/auth";
+pub(crate) const PREFLIGHT: &str = "/api/v1/courier/preflight";
+pub(crate) const SIGN_IN: &str = "/api/v1/courier/auth";
 
 /// A key and the certificate that it was given.
 pub(crate) struct Instance {
@@ -82,7 +82,7 @@ impl Instance {
     }
 
     /// An assertion with changes, which may be lies.
-    fn assertion(
+    pub(crate) fn assertion(
         &self,
         house: &House,
         method: &str,
@@ -539,53 +539,11 @@ async fn a_token_alone_is_worth_nothing_to_a_bridge() {
     );
 }
 
-#[tokio::test]
-async fn a_bridge_changes_no_body_and_is_given_no_key() {
-    let house = House::open().await;
-    let admin = house.admin().await;
-    let instance = register(&house, &admin).await;
-    let key = Holder::new();
-    let signing = SigningKey::from_pkcs8_der(key.pkcs8()).unwrap();
-    let allowed = json!({
-        "allowed_names": ["*.example.com"], "profiles": ["tls-server"], "issuer": "issuing", "platform_keys": "allow",
-    });
-    let mut body = courier(&admin, "web01", allowed).await;
-    body["proof_key"] = serde_json::from_str(&signing.jwk().to_json()).unwrap();
-    let opened = instance
-        .forward(&house, "POST", SIGN_IN, &[], &body.to_string())
-        .await;
-    let token = opened.1["session"]["token"].as_str().unwrap().to_owned();
-    let dpop = format!("DPoP {token}");
-    let ask = async |told: &str, proved: Option<&str>| {
-        let proof = proof_for(&house, &signing, &token, ("POST", PREFLIGHT), proved);
-        let asked = [("Authorization", dpop.as_str()), ("DPoP", proof.as_str())];
-        let answer = instance.forward(&house, "POST", PREFLIGHT, &asked, told).await;
-        (answer.0, answer.1["error"]["code"].clone())
-    };
-    let own = json!({ "kind": "issue", "key_mode": "local", "csr_pem": "of the courier" }).to_string();
-    let other = own.replace("courier", "bridge");
-    assert_eq!(ask(&own, Some(&own)).await, (422, json!("BAD_CSR")), "it is read");
-    let refused = (401, json!("PROOF_INVALID"));
-    assert_eq!(ask(&other, Some(&own)).await, refused, "another body");
-    assert_eq!(ask(&other, None).await, refused, "a proof of no body");
-    assert_eq!(ask("", Some(&own)).await, refused, "no body");
-    // What was shown names no key: the bridge may have put its own in the place of the courier's.
-    let platform = json!({
-        "kind": "issue", "key_mode": "platform", "key_spec": { "algorithm": "ec-256" },
-        "sans": { "dns": ["a.example.com"] }, "recipient": serde_json::from_str::<Value>(&signing.jwk().to_json()).unwrap(),
-    })
-    .to_string();
-    assert_eq!(
-        ask(&platform, Some(&platform)).await,
-        (403, json!("KEY_MODE_NOT_ALLOWED"))
-    );
-}
-
 fn proof_of(house: &House, key: &SigningKey, token: &str) -> String {
     proof_for(house, key, token, ("GET", "/api/v1/courier/orders"), None)
 }
 
-fn proof_for(
+pub(crate) fn proof_for(
     house: &House,
     key: &SigningKey,
     token: &str,

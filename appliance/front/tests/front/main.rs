@@ -13,6 +13,7 @@ mod api_tokens;
 mod audit;
 mod batch;
 mod bodies;
+mod bridge_bodies;
 mod bridge_reports;
 mod bridges;
 mod certificates;

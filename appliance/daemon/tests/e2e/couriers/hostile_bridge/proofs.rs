@@ -112,6 +112,28 @@ fn e2e_courier_bridge_hostile_changes_nothing_under_a_proof() {
 }
 
 #[test]
+fn e2e_courier_bridge_hostile_changes_nothing_past_every_bridge_either() {
+    let site = Site::open();
+    let order = site.withheld(&["run"], "POST", ORDERS);
+    let csr = site.own_csr();
+    let own = order
+        .changed(|order| order["csr_pem"] = csr.into())
+        .without("idempotency-key");
+    assert_eq!(
+        site.bridge().send_as_nobody(&own).told(),
+        refused(401, "PROOF_INVALID")
+    );
+    let nothing = site.withheld(&["run"], "POST", ORDERS).with_body(b"");
+    assert_eq!(
+        site.bridge().send_as_nobody(&nothing).told(),
+        refused(401, "PROOF_INVALID")
+    );
+    assert_eq!(site.register(), (Vec::new(), 0));
+    site.relay.is_honest();
+    assert_eq!(site.host.json(&["run"])["action"], "issued");
+}
+
+#[test]
 fn e2e_courier_bridge_hostile_has_a_token_that_is_worth_nothing() {
     let site = Site::open();
     site.keeps_sessions();
