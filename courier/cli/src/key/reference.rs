@@ -11,6 +11,8 @@ use pki::KeyFingerprint;
 const SCHEME: &str = "pkcs11:";
 /// Longest text that is looked at.
 const MAX_LEN: usize = 2048;
+/// Longest value, in octets: each of them escaped, a reference is as short as [`MAX_LEN`] still.
+const MAX_VALUE: usize = 300;
 
 /// Where a private key is in a token.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -99,7 +101,7 @@ fn escaped(text: &str) -> String {
     out
 }
 
-/// The octets behind percent-encoding.
+/// The octets behind percent-encoding, as far as a value is no longer than it may be.
 fn plain(text: &str) -> Option<Vec<u8>> {
     let mut out = Vec::with_capacity(text.len());
     let mut rest = text.bytes();
@@ -115,7 +117,7 @@ fn plain(text: &str) -> Option<Vec<u8>> {
             other => other,
         });
     }
-    Some(out)
+    Some(out).filter(|octets| octets.len() <= MAX_VALUE)
 }
 
 #[cfg(test)]
@@ -160,6 +162,10 @@ mod tests {
             format!("pkcs11:token=a;object=b;{id};type=private?pin-value=1234"),
             format!("pkcs11:token=%a;object=b;{id};type=private"),
             format!("pkcs11:token={};object=b;{id};type=private", "a".repeat(4096)),
+            format!(
+                "pkcs11:token=a;object={};{id};type=private",
+                "a".repeat(MAX_VALUE + 1)
+            ),
             format!("PKCS11:token=a;object=b;{id};type=private"),
         ] {
             assert_eq!(KeyReference::read(text.as_bytes()), Err(NoReference), "{text}");
