@@ -13,6 +13,9 @@ pub(crate) struct Args {
     /// Leave out format, clippy, fences, sizes and documentation.
     #[arg(long)]
     no_check: bool,
+    /// Remove what a stage built as soon as no later stage uses it: for machines with little disk, that build anew each time.
+    #[arg(long)]
+    sweep: bool,
     /// Only tests whose name contains this.
     #[arg(long, value_name = "TEXT")]
     filter: Option<String>,
@@ -50,14 +53,31 @@ pub(crate) fn run(args: &Args) -> Result<()> {
                 &["test", "--workspace", "--doc", "--quiet", "--locked"],
             )?)
         });
+        sweep(args, &["debug", "release", "doc"])?;
         tally.step("instruction counts", || {
             instructions::run(&instructions::Args::default())
         });
+        sweep(args, &["counts"])?;
         tally.step("fuzz targets, a few seconds each", || {
             fuzz::run(&fuzz::Args::smoke())
         });
     }
     tally.close()
+}
+
+/// Removes directories of the target directory, where that was asked for.
+fn sweep(args: &Args, built: &[&str]) -> Result<()> {
+    if !args.sweep {
+        return Ok(());
+    }
+    for name in built {
+        let directory = shell::root()?.join("target").join(name);
+        if directory.exists() {
+            std::fs::remove_dir_all(&directory)
+                .with_context(|| format!("{} is removed", directory.display()))?;
+        }
+    }
+    Ok(())
 }
 
 /// The suite under nextest, one process a test; the counts come from its JUnit report. The profile says over which database.
