@@ -1,6 +1,8 @@
 //! What becomes true in the same transaction as a certificate: an issuer is active, a responder has its certificate.
 
 use pki::{Certificate, KeyFingerprint};
+use store::audit::AuditEntry;
+use store::bridges::{BridgeCertificateRow, BridgeRow};
 use store::certificates::CertificateRow;
 use store::leases::Lease;
 use store::responders::ResponderRow;
@@ -23,6 +25,17 @@ pub(crate) enum Companion {
     CourierOrder(Uuid, Option<CourierKey>),
     /// It is that of an instance of a bridge.
     Bridge(Uuid),
+    /// It is the first one of an instance, which comes to be with it and uses its token up.
+    NewBridge(Box<NewBridge>),
+}
+
+/// An instance of a bridge that comes to be.
+#[derive(Clone, Debug)]
+pub(crate) struct NewBridge {
+    pub(crate) row: BridgeRow,
+    pub(crate) token_hash: [u8; 32],
+    /// What the audit log says of it.
+    pub(crate) entry: AuditEntry,
 }
 
 /// A key that was made for a courier, encrypted to it.
@@ -69,14 +82,12 @@ impl Companion {
                 }
                 store::courier_orders::issue(tx, &issue)
             }
-            Self::Bridge(bridge) => {
-                let known = store::bridges::BridgeCertificateRow {
-                    fingerprint: certificate.fingerprint_sha256().to_vec(),
-                    bridge_id: *bridge,
-                    certificate_id: row.id,
-                    not_after: row.not_after,
-                };
-                store::bridges::certify(tx, &known, row.created_at)
+            Self::Bridge(bridge) => certify_bridge(tx, *bridge, row, certificate),
+            Self::NewBridge(new) => {
+                store::bridges::use_token(tx, &new.token_hash, row.created_at)?;
+                store::bridges::insert(tx, &new.row)?;
+                store::audit::append(tx, &new.entry)?;
+                certify_bridge(tx, new.row.id, row, certificate)
             }
             Self::Activation(activation) => activation.record(tx, &row.subject, certificate),
             Self::Responder(lease) => {
@@ -113,6 +124,21 @@ impl Activation {
         store::issuers::activate(tx, self.issuer_id, subject, certificate.der(), &chain)?;
         store::issuers::set_links(tx, self.issuer_id, &bundle_to_stored(&self.links))
     }
+}
+
+fn certify_bridge(
+    tx: &store::Tx<'_>,
+    bridge: Uuid,
+    row: &CertificateRow,
+    certificate: &Certificate,
+) -> store::Result<()> {
+    let known = BridgeCertificateRow {
+        fingerprint: certificate.fingerprint_sha256().to_vec(),
+        bridge_id: bridge,
+        certificate_id: row.id,
+        not_after: row.not_after,
+    };
+    store::bridges::certify(tx, &known, row.created_at)
 }
 
 /// A renewal keeps the key. When a certificate with it was revoked meanwhile, whoever did it distrusts that key, and another one is made.

@@ -33,6 +33,7 @@ mod settle;
 mod spelling;
 mod status;
 mod turned_away;
+mod under_way;
 mod wanted;
 mod watch;
 
@@ -77,6 +78,10 @@ pub(crate) struct CourierState {
     challenge_key: OnceLock<hmac::Key>,
     /// Secrets that are hashed at the same time: each takes 19 MiB and a core.
     hashing: Semaphore,
+    /// Orders that are worked on here.
+    under_way: under_way::UnderWay,
+    /// One bridge after the other is registered here.
+    registering: tokio::sync::Mutex<()>,
 }
 
 impl Default for CourierState {
@@ -86,6 +91,8 @@ impl Default for CourierState {
             issuer_keys: issuer_keys::IssuerKeys::default(),
             challenge_key: OnceLock::new(),
             hashing: Semaphore::new(cores),
+            under_way: under_way::UnderWay::default(),
+            registering: tokio::sync::Mutex::default(),
         }
     }
 }

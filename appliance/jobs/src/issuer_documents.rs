@@ -7,6 +7,7 @@ use std::net::IpAddr;
 use std::time::Duration;
 
 use ca::courier::{DocumentFetch, Fetching, MOST_DOCUMENT, RequestSend, Sending, SignedRequest};
+use reqwest::header::CONTENT_ENCODING;
 use reqwest::{Client, Response, Url};
 
 use crate::web_client::{self, chain};
@@ -59,6 +60,9 @@ fn checked(address: &str, has_roots: bool) -> Result<Url, String> {
     let url = Url::parse(address).map_err(|error| format!("no address: {error}"))?;
     let host = url.host_str().unwrap_or_default().trim_matches(['[', ']']);
     let is_here = host.parse::<IpAddr>().is_ok_and(|address| address.is_loopback());
+    if !url.username().is_empty() || url.password().is_some() {
+        return Err("it has a user in it, who would be sent along".to_owned());
+    }
     match url.scheme() {
         "https" if has_roots => Ok(url),
         "https" => Err("couriers.tls_roots names no authorities that may certify it".to_owned()),
@@ -76,8 +80,16 @@ async fn fetch(client: &Client, url: Url) -> Result<Vec<u8>, String> {
     body(answer).await
 }
 
-/// The body of an answer, as far as one is taken.
+/// The body of an answer, as far as one is taken, and as it was sent.
 async fn body(mut answer: Response) -> Result<Vec<u8>, String> {
+    if answer.headers().contains_key(CONTENT_ENCODING) {
+        return Err("it answers in a coding that nobody asked for".to_owned());
+    }
+    let too_much = || Err(format!("it answers more than {MOST_DOCUMENT} octets"));
+    let fits = |length| usize::try_from(length).is_ok_and(|length| length <= MOST_DOCUMENT);
+    if !answer.content_length().is_none_or(fits) {
+        return too_much();
+    }
     let mut document = Vec::new();
     while let Some(part) = answer
         .chunk()
@@ -85,7 +97,7 @@ async fn body(mut answer: Response) -> Result<Vec<u8>, String> {
         .map_err(|error| chain(&error.without_url()))?
     {
         if document.len() + part.len() > MOST_DOCUMENT {
-            return Err(format!("it answers more than {MOST_DOCUMENT} octets"));
+            return too_much();
         }
         document.extend_from_slice(&part);
     }
@@ -106,6 +118,9 @@ mod tests {
             ("http://idp.example/keys", true, false),
             ("http://localhost/keys", true, false),
             ("http://169.254.169.254/latest", true, false),
+            ("https://user:secret@idp.example/keys", true, false),
+            ("https://user@idp.example/keys", true, false),
+            ("http://:secret@127.0.0.1:8080/keys", true, false),
             ("file:///etc/passwd", true, false),
             ("nonsense", true, false),
         ] {

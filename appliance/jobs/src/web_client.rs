@@ -10,7 +10,12 @@ use reqwest::{Certificate, Client};
 pub(crate) fn client(roots: Option<&[u8]>) -> Result<Client, String> {
     let roots = match roots {
         Some(pem) => {
-            Certificate::from_pem_bundle(pem).map_err(|error| format!("tls_roots: {}", chain(&error)))?
+            let roots = Certificate::from_pem_bundle(pem);
+            let roots = roots.map_err(|error| format!("tls_roots: {}", chain(&error)))?;
+            if roots.is_empty() {
+                return Err("tls_roots: no certificate in it".to_owned());
+            }
+            roots
         }
         None => Vec::new(),
     };

@@ -57,7 +57,8 @@ impl Postgres {
         let template = template(&programs);
         let folder = folder();
         let data = folder.path().join("data");
-        run(Command::new("cp").arg("-a").arg(&template).arg(&data));
+        // A link to a template elsewhere is followed: its files are copied, and nobody works on them.
+        run(Command::new("cp").args(["-a", "-H"]).arg(&template).arg(&data));
         if is_root() {
             run(Command::new("chown")
                 .arg("-R")

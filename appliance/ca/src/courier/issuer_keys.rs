@@ -42,6 +42,11 @@ impl DocumentFetch {
     pub fn new(fetch: impl Fn(String) -> Fetching + Send + Sync + 'static) -> Self {
         Self(Arc::new(fetch))
     }
+
+    /// Fetches what is at this address.
+    pub fn fetch(&self, address: String) -> Fetching {
+        (self.0)(address)
+    }
 }
 
 impl fmt::Debug for DocumentFetch {
@@ -185,10 +190,10 @@ impl Authority {
     }
 
     async fn fetch(&self, address: &str) -> Result<Vec<u8>, String> {
-        let Some(DocumentFetch(fetch)) = &self.inner().settings.couriers.fetch_document else {
+        let Some(documents) = &self.inner().settings.couriers.fetch_document else {
             return Err("nothing is fetched here: pin the keys of the issuer".to_owned());
         };
-        let document = fetch(address.to_owned()).await?;
+        let document = documents.fetch(address.to_owned()).await?;
         if document.len() > MOST_DOCUMENT {
             return Err(format!("the document has more than {MOST_DOCUMENT} octets"));
         }

@@ -41,6 +41,7 @@ impl Authority {
         after: Option<Uuid>,
         checked: Checked,
     ) -> Result<CourierOrder> {
+        let _work = self.inner().couriers.under_way.begin(row.id);
         let at = from_millis(row.created_at);
         let logged = json!({
             "courier": row.courier_id, "kind": row.kind, "key_mode": row.key_mode, "names": checked.names(), "profile": row.profile,

@@ -16,7 +16,8 @@ use crate::issue::Attempt;
 use crate::permit;
 use crate::principal::Principal;
 
-/// An order that is signed for longer than this was left by a server that is gone: signing has a deadline of seconds.
+/// An order that is signed for longer than this was left by a server that is gone: signing has a deadline of seconds. Where no other
+/// server lives, nobody waits so long.
 const LEFT: SignedDuration = SignedDuration::from_mins(5);
 /// How long an order without a certificate is kept, and with it the key by which its courier called it.
 const KEPT: SignedDuration = SignedDuration::from_hours(30 * 24);
@@ -132,13 +133,17 @@ impl Authority {
             Ok(checked) => checked,
             Err(error) => return Err(self.record_refusal(principal, attempt, error).await),
         };
-        let step = self.step(&row, Status::Signing, None);
-        self.advance_order(permit.actor(), "courier_order.approve", step)
-            .await?;
-        row.status = Status::Signing;
         let actor = permit.actor().to_owned();
-        self.to_the_end(|authority| async move { authority.sign_order(&actor, &row, checked).await })
-            .await?;
+        let sign = |authority: Self| async move {
+            let _work = authority.inner().couriers.under_way.begin(row.id);
+            let step = authority.step(&row, Status::Signing, None);
+            authority
+                .advance_order(&actor, "courier_order.approve", step)
+                .await?;
+            row.status = Status::Signing;
+            authority.sign_order(&actor, &row, checked).await
+        };
+        self.to_the_end(sign).await?;
         self.courier_order(principal, id).await
     }
 
@@ -147,9 +152,16 @@ impl Authority {
         let read = self
             .inner()
             .store
-            .read(move |reader| store::courier_orders::left_in(reader, Status::Signing, before, BATCH));
+            .read(|reader| store::courier_orders::left_in(reader, Status::Signing, i64::MAX, BATCH));
+        let rows = read.await?;
+        // Asked afterwards: whoever works on one of these is known by then.
+        let is_alone = !self.is_another_alive().await?;
         let mut failed = 0;
-        for row in read.await? {
+        for row in rows {
+            let is_left = is_alone || row.updated_at < before;
+            if !is_left || self.inner().couriers.under_way.has(row.id) {
+                continue;
+            }
             let fault = OrderFault {
                 code: "interrupted".to_owned(),
                 message: "the server ended while the certificate was signed: place the order again"

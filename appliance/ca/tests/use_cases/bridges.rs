@@ -6,6 +6,7 @@ use jiff::SignedDuration;
 use secrecy::SecretString;
 
 use crate::bed::{Bed, admin, principal};
+use crate::faults;
 use crate::request::{Holder, csr};
 
 async fn token(authority: &Authority, minutes: u64) -> SecretString {
@@ -67,6 +68,24 @@ async fn a_token_that_two_show_at_once_is_good_for_one() {
         won += usize::from(one.await.unwrap());
     }
     assert_eq!(won, 1);
+    assert_eq!(bed.authority.bridges(&admin(), None, 10).await.unwrap().len(), 1);
+}
+
+#[tokio::test]
+async fn a_token_is_used_up_by_a_certificate_and_by_nothing_less() {
+    let (bed, keys) = faults::bed().await;
+    let token = token(&bed.authority, 5).await;
+    let register = || {
+        let registration = registration(token.clone(), csr(&Holder::new(), "", &[]));
+        bed.authority.register_bridge(registration)
+    };
+    keys.unplug(true);
+    let refused = register().await.unwrap_err();
+    assert!(refused.is_retryable(), "{refused}");
+    assert_eq!(bed.authority.bridges(&admin(), None, 10).await.unwrap(), []);
+    keys.unplug(false);
+    register().await.unwrap();
+    assert_eq!(register().await.unwrap_err().code(), "invalid_credentials");
     assert_eq!(bed.authority.bridges(&admin(), None, 10).await.unwrap().len(), 1);
 }
 

@@ -100,9 +100,37 @@ impl Api {
         self.answer(self.http.get(format!("{}/{path}", self.url)))
     }
 
+    /// The address of something in the API.
+    pub(crate) fn url_of(&self, path: &str) -> String {
+        format!("{}/{path}", self.url)
+    }
+
+    /// What the API answers to somebody else, who shows these headers; nothing when no answer came.
+    pub(crate) fn try_ask(
+        &self,
+        method: &str,
+        path: &str,
+        headers: &[(&str, String)],
+        body: Option<&Value>,
+    ) -> Option<(u16, Value)> {
+        let method = reqwest::Method::from_bytes(method.as_bytes()).unwrap();
+        let mut request = self.http.request(method, self.url_of(path));
+        for (name, value) in headers {
+            request = request.header(*name, value);
+        }
+        if let Some(body) = body {
+            request = request.json(body);
+        }
+        self.told(request)
+    }
+
     fn answer(&self, request: reqwest::RequestBuilder) -> Option<(u16, Value)> {
+        self.told(request.bearer_auth(&self.token))
+    }
+
+    fn told(&self, request: reqwest::RequestBuilder) -> Option<(u16, Value)> {
         self.runtime.block_on(async {
-            let answer = request.bearer_auth(&self.token).send().await.ok()?;
+            let answer = request.send().await.ok()?;
             let status = answer.status().as_u16();
             let body = answer.bytes().await.ok()?;
             Some((status, serde_json::from_slice(&body).unwrap_or_default()))

@@ -1,8 +1,12 @@
 //! Processes killed while certificates are issued and answers signed ahead: nothing handed out is lost, nothing signed is
 //! unaccounted for, and what is kept says what the store says.
 
+#[path = "crash/bridge.rs"]
+mod bridge;
 #[path = "crash/client.rs"]
 mod client;
+#[path = "crash/courier.rs"]
+mod courier;
 #[path = "crash/ground.rs"]
 mod ground;
 #[path = "crash/kills.rs"]

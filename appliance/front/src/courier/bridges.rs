@@ -30,7 +30,7 @@ const HEARTBEAT_PENDING: u64 = 10;
 /// What bridges do.
 const MODES: [&str; 2] = ["terminate", "tunnel"];
 
-/// Register an instance of a bridge with a token, which is used up by it.
+/// Register an instance of a bridge with a token, which is used up together with its first certificate.
 #[utoipa::path(post, path = "/api/v1/courier/bridges/register", operation_id = "registerBridge", tag = "courier", security(()),
     request_body = BridgeRegistration, responses(
         (status = 201, description = "Its certificate", body = BridgeCertificate),

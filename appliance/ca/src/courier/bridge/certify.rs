@@ -15,7 +15,7 @@ use crate::audit;
 use crate::authority::Authority;
 use crate::certify::{Certification, Prepared};
 use crate::clock;
-use crate::companion::Companion;
+use crate::companion::{Companion, NewBridge};
 use crate::courier::nonce::sha256;
 use crate::error::{Error, Result};
 use crate::issue::Issued;
@@ -52,42 +52,62 @@ pub struct BridgeCertificate {
 }
 
 impl Authority {
-    /// Registers an instance. A token is used up by the first request that could be granted, whatever becomes of that.
+    /// Registers an instance. It comes to be with its certificate and uses its token up in the same transaction: whatever fails or dies
+    /// before leaves the token as good as it was.
     pub async fn register_bridge(&self, registration: BridgeRegistration) -> Result<BridgeCertificate> {
-        self.count_registration(registration.address).await?;
-        let id = clock::new_id();
+        let address = registration.address;
+        self.count_registration(address).await?;
         let hash = sha256(registration.token.expose_secret().as_bytes());
+        if self.good_token(hash).await?.is_none() {
+            self.note_registration_refused(address).await;
+            return Err(token_invalid());
+        }
+        // Of those who show the same one at the same time, one alone has anything signed here.
+        let _turn = self.inner().couriers.registering.lock().await;
+        let Some(token) = self.good_token(hash).await? else {
+            self.note_registration_refused(address).await;
+            return Err(token_invalid());
+        };
+        let now = self.inner().clock.now();
+        let row = BridgeRow {
+            id: clock::new_id(),
+            bridge: token.bridge,
+            issuer: token.issuer,
+            status: ACTIVE.to_owned(),
+            version: short(registration.version),
+            created_at: now.as_millisecond(),
+            updated_at: now.as_millisecond(),
+            seen_at: Some(now.as_millisecond()),
+            is_pending: token.needs_approval,
+        };
+        let logged = json!({ "bridge": row.bridge, "version": row.version, "address": address, "pending": row.is_pending });
+        let actor = format!("bridge:{} ({})", row.bridge, row.id);
+        let new = NewBridge {
+            entry: audit::entry(now, &actor, "bridge.register", row.id, audit::OK, &logged),
+            row: row.clone(),
+            token_hash: hash,
+        };
+        let companion = Companion::NewBridge(Box::new(new));
+        let prepared = self.prepare_for_bridge(&row, &registration.csr, companion)?;
+        match self.carry_out(prepared).await {
+            Ok(issued) => Ok(certificate_of(row.id, &issued)),
+            // Somebody else was faster by a moment, at another server.
+            Err(Error::Conflict { .. }) if self.good_token(hash).await?.is_none() => {
+                self.note_registration_refused(address).await;
+                Err(token_invalid())
+            }
+            Err(error) => Err(error),
+        }
+    }
+
+    /// The token with this hash, when it is there and its time is not over.
+    async fn good_token(&self, hash: [u8; 32]) -> Result<Option<BridgeTokenRow>> {
         let now = self.inner().clock.now().as_millisecond();
         let read = self
             .inner()
             .store
             .read(move |reader| store::bridges::find_token(reader, &hash));
-        let token = read.await?.filter(|token| token.expires_at > now);
-        let Some(token) = token else {
-            self.note_registration_refused(registration.address).await;
-            return Err(token_invalid());
-        };
-        let row = BridgeRow {
-            id,
-            bridge: token.bridge.clone(),
-            issuer: token.issuer.clone(),
-            status: ACTIVE.to_owned(),
-            version: short(registration.version),
-            created_at: now,
-            updated_at: now,
-            seen_at: Some(now),
-            is_pending: token.needs_approval,
-        };
-        let prepared = self.prepare_for_bridge(&row, &registration.csr)?;
-        self.use_registration_token(token, hash, row, registration.address)
-            .await?;
-        match self.carry_out(prepared).await {
-            Ok(issued) => Ok(certificate_of(id, &issued)),
-            Err(error) => {
-                self.give_up(id).await;
-                Err(error)
-            }
-        }
+        Ok(read.await?.filter(|token| token.expires_at > now))
     }
 
     /// Gives an instance its next certificate. The one that it has stays good to its end.
@@ -103,7 +123,7 @@ impl Authority {
             .store
             .read(move |reader| store::bridges::find(reader, id));
         let row = read.await?.ok_or_else(|| Error::not_found("bridge", id))?;
-        let prepared = self.prepare_for_bridge(&row, csr)?;
+        let prepared = self.prepare_for_bridge(&row, csr, Companion::Bridge(id))?;
         let issued = self.carry_out(prepared).await?;
         let at = self.inner().clock.now();
         let version = short(version);
@@ -117,7 +137,7 @@ impl Authority {
     }
 
     /// Everything before the intent. What the certificate names is the instance, whatever the request says.
-    fn prepare_for_bridge(&self, row: &BridgeRow, csr: &[u8]) -> Result<Prepared> {
+    fn prepare_for_bridge(&self, row: &BridgeRow, csr: &[u8], companion: Companion) -> Result<Prepared> {
         let principal = Principal {
             id: row.id.to_string(),
             name: format!("bridge:{}", row.bridge),
@@ -148,47 +168,9 @@ impl Authority {
             requester: principal.name.clone(),
             replaces: None,
             action: "certificate.issue",
-            companion: Companion::Bridge(row.id),
+            companion,
         };
         self.prepare(&permit, certification)
-    }
-
-    async fn use_registration_token(
-        &self,
-        token: BridgeTokenRow,
-        hash: [u8; 32],
-        row: BridgeRow,
-        address: Option<IpAddr>,
-    ) -> Result<()> {
-        let at = self.inner().clock.now();
-        let logged = json!({ "bridge": token.bridge, "version": row.version, "address": address, "pending": row.is_pending });
-        let actor = format!("bridge:{} ({})", row.bridge, row.id);
-        let entry = audit::entry(at, &actor, "bridge.register", row.id, audit::OK, &logged);
-        let change = self.change(entry, move |tx| {
-            store::bridges::use_token(tx, &hash, at.as_millisecond())?;
-            store::bridges::insert(tx, &row)
-        });
-        match change.await {
-            // Somebody else was faster by a moment.
-            Err(Error::Conflict { code: "conflict", .. }) => {
-                self.note_registration_refused(address).await;
-                Err(token_invalid())
-            }
-            other => other.map(drop),
-        }
-    }
-
-    /// An instance that got no certificate is none.
-    async fn give_up(&self, id: Uuid) {
-        let at = self.inner().clock.now();
-        let duty = permit::of_duty::<permit::action::ManageCouriers>("bridge");
-        let entry = audit::entry(at, duty.actor(), "bridge.retire", id, audit::OK, &json!({}));
-        let change = self.change(entry, move |tx| {
-            store::bridges::retire(tx, id, at.as_millisecond())
-        });
-        if let Err(failure) = change.await {
-            tracing::warn!(%failure, bridge = %id, "an instance without a certificate could not be ended");
-        }
     }
 
     async fn note_registration_refused(&self, address: Option<IpAddr>) {

@@ -83,6 +83,11 @@ impl RequestSend {
     pub fn new(send: impl Fn(SignedRequest) -> Sending + Send + Sync + 'static) -> Self {
         Self(Arc::new(send))
     }
+
+    /// Sends this request.
+    pub fn send(&self, request: SignedRequest) -> Sending {
+        (self.0)(request)
+    }
 }
 
 impl fmt::Debug for RequestSend {
@@ -174,10 +179,13 @@ impl Authority {
                 message: "AWS cannot be asked now: try again later".to_owned(),
             })
         };
-        let Some(send) = &self.inner().settings.couriers.send_request else {
+        let Some(requests) = &self.inner().settings.couriers.send_request else {
             return Err(unreachable("couriers.fetch_keys is off"));
         };
-        let (status, body) = (send.0)(request.clone()).await.map_err(|why| unreachable(&why))?;
+        let (status, body) = requests
+            .send(request.clone())
+            .await
+            .map_err(|why| unreachable(&why))?;
         match status {
             200 => {}
             400..=499 => return Err(Denial::Unknown("AWS does not take the request")),

@@ -8,6 +8,7 @@ use std::time::{Duration, Instant};
 use pki::{Certificate, Crl, Serial};
 use serde_json::{Value, json};
 
+use super::courier::Hosts;
 use super::ground::Ground;
 use crate::api::Api;
 use crate::harness::judge;
@@ -28,11 +29,13 @@ pub(super) struct Heard {
     pub(super) certificates: BTreeMap<String, (String, Stand)>,
     /// The highest number of a CRL of an issuer.
     pub(super) numbers: BTreeMap<String, u64>,
+    /// What couriers and bridges keep.
+    pub(super) hosts: Hosts,
 }
 
 /// The client. Where it gives nothing, the server died without an answer.
 pub(super) struct Client<'a> {
-    api: Api,
+    pub(super) api: Api,
     public: String,
     folder: PathBuf,
     csr: String,
@@ -61,7 +64,7 @@ impl<'a> Client<'a> {
         }
     }
 
-    fn accepted(&self, answer: (u16, Value), what: &str) -> Option<Value> {
+    pub(super) fn accepted(&self, answer: (u16, Value), what: &str) -> Option<Value> {
         let (status, body) = answer;
         if status >= 500 && self.is_patient {
             return None;

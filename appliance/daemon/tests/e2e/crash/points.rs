@@ -45,6 +45,7 @@ impl States {
         for serial in &fleet[1..] {
             client.revoke(serial, "superseded").unwrap();
         }
+        client.make_couriers().unwrap();
         for serial in &fleet[1..] {
             client.wait_until_listed("fleet", serial).unwrap();
         }
@@ -165,6 +166,7 @@ fn look_after(mut ground: Ground, heard: &mut Heard, before: &Left, case: &UseCa
     verdict::check(&ground, heard, &left);
     // Nobody is stuck: it can be done again, or now.
     (case.play)(&mut Client::new(&ground, heard)).unwrap();
+    verdict::check_couriers(&ground, heard);
     ground.kill();
 }
 

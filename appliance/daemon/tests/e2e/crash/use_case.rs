@@ -3,6 +3,7 @@
 use serde_json::json;
 
 use super::client::Client;
+use super::courier::{PLANT, VAULT, WEB};
 
 /// A use case.
 pub(super) struct UseCase {
@@ -113,6 +114,24 @@ fn make_subordinate(client: &mut Client<'_>) -> Option<()> {
     }
     client.issue("under-foreign")?;
     Some(())
+}
+
+fn order_and_revoke_as_courier(client: &mut Client<'_>) -> Option<()> {
+    let ordered = client.order_as(WEB)?;
+    client.revoke_as_courier(ordered)
+}
+
+/// A key that the appliance makes, and gives out once.
+fn order_with_key(client: &mut Client<'_>) -> Option<()> {
+    client.order_as(PLANT).map(drop)
+}
+
+fn order_and_be_approved(client: &mut Client<'_>) -> Option<()> {
+    client.order_as(VAULT).map(drop)
+}
+
+fn register_bridge(client: &mut Client<'_>) -> Option<()> {
+    client.register_bridge()
 }
 
 fn nothing(client: &mut Client<'_>) -> Option<()> {
@@ -264,6 +283,55 @@ pub(super) const ALL: &[UseCase] = &[
             "signature revocation",
             "CRL file its name",
             "published_crls leases audit",
+        ],
+    },
+    UseCase {
+        name: "order as a courier, and revoke",
+        begins: Begins::AtRest,
+        play: order_and_revoke_as_courier,
+        passes: &[
+            "courier_orders audit",
+            "intents",
+            "signature issuance",
+            "certificates intents orders courier_orders audit",
+            "revocations certificates crl_shards audit",
+            "published_crls leases audit",
+        ],
+    },
+    UseCase {
+        name: "order as a courier, with a key",
+        begins: Begins::AtRest,
+        play: order_with_key,
+        passes: &[
+            "courier_orders audit",
+            "a key is made for courier",
+            "intents",
+            "signature issuance",
+            "certificates intents orders courier_orders courier_keys audit",
+            "courier_keys audit",
+            "courier_orders courier_keys audit",
+        ],
+    },
+    UseCase {
+        name: "order as a courier, and be approved",
+        begins: Begins::AtRest,
+        play: order_and_be_approved,
+        passes: &[
+            "courier_orders audit",
+            "intents",
+            "signature issuance",
+            "certificates intents orders courier_orders audit",
+        ],
+    },
+    UseCase {
+        name: "register a bridge",
+        begins: Begins::AtRest,
+        play: register_bridge,
+        passes: &[
+            "bridge_tokens audit",
+            "intents",
+            "signature issuance",
+            "certificates intents orders bridges bridge_certificates audit",
         ],
     },
 ];

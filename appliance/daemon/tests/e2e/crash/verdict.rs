@@ -176,6 +176,21 @@ fn check_certificate(
     assert_eq!(is_listed, expected, "{serial} on the CRLs");
 }
 
+/// What a courier wanted it has once, whatever died meanwhile.
+pub(super) fn check_couriers(ground: &Ground, heard: &Heard) {
+    let store = ground.store();
+    for wish in &heard.hosts.wishes {
+        let filter = ::store::certificates::Filter {
+            requester: Some(format!("courier:{}", wish.courier)),
+            name_exact: Some(format!("dns:{}", wish.name)),
+            limit: 10,
+            ..::store::certificates::Filter::default()
+        };
+        let rows = store.read_here(|reader| ::store::certificates::list(reader, &filter));
+        assert_eq!(rows.unwrap().len(), 1, "certificates of {}", wish.name);
+    }
+}
+
 /// What OCSP says, as a relying party that believes nothing.
 pub(super) fn ask(
     client: &Client<'_>,

@@ -216,7 +216,7 @@ async fn sim_imds() -> Bed {
 }
 
 #[tokio::test]
-async fn sim_auth_imds_gives_keys_and_the_document() {
+async fn sim_auth_imds_gives_keys_where_it_is_not_disabled() {
     let (imds, sts) = (sim_imds().await, sim_sts().await);
     let mut surroundings = Surroundings::nowhere().with("AWS_ENDPOINT_URL_STS", sts.url());
     surroundings.places.aws_metadata = imds.url();
