@@ -49,7 +49,6 @@ pub(crate) fn steps(tally: &mut Tally) {
             "tree",
             "--quiet",
             "--locked",
-            "--offline",
             "--depth=0",
             "--manifest-path=fuzz/Cargo.toml",
         ];

@@ -86,11 +86,13 @@ pub async fn deploy(plan: &Plan, options: Options, watch: &mut impl Watch) -> Re
     }
     match attempt(plan, &places, options, watch).await {
         Ok(()) => {
-            for place in &places {
-                watch.step("forget what stood there before");
-                place.settle()?;
-            }
+            settle(&places, watch)?;
             Ok(receipt)
+        }
+        Err(fault) if fault.kind == FaultKind::Apply && was_nothing(&places)? => {
+            settle(&places, watch)?;
+            Err(fault
+                .noting("the new files stay, there were none before; start the server when it does not run"))
         }
         Err(mut fault) => {
             fault.is_undone = undo(plan, &places, fault.kind, options, watch).await;
@@ -108,13 +110,26 @@ fn is_unfinished(places: &[Place<'_>], options: Options, watch: &mut impl Watch)
         .collect::<Result<_, _>>()?;
     let (has_some, has_all) = (marks.contains(&true), !marks.contains(&false));
     if has_some && !has_all && !options.is_dry {
-        for place in places {
-            watch.step("forget what stood there before");
-            place.settle()?;
-        }
+        settle(places, watch)?;
         return Ok(false);
     }
     Ok(has_some)
+}
+
+/// Whether none of the files existed before. A server that needs them cannot have run, and cannot be told: what was checked is what it is
+/// started with.
+fn was_nothing(places: &[Place<'_>]) -> Result<bool, Fault> {
+    let was_absent: Vec<bool> = places.iter().map(Place::was_absent).collect::<Result<_, _>>()?;
+    Ok(!was_absent.contains(&false))
+}
+
+/// What stands there is what is gone back to from now on.
+fn settle(places: &[Place<'_>], watch: &mut impl Watch) -> Result<(), Fault> {
+    for place in places {
+        watch.step("forget what stood there before");
+        place.settle()?;
+    }
+    Ok(())
 }
 
 async fn attempt(
@@ -150,7 +165,8 @@ async fn attempt(
     Ok(())
 }
 
-/// Puts back what stood there, and has the server take that when it may have taken the new one. Whether all of it went.
+/// Puts back what stood there, and has the server take that when it may have taken the new one. Whether all of it went. What is gone back
+/// to is forgotten when all of it stands there again: whoever dies before is followed by one who can go back all the way.
 async fn undo(
     plan: &Plan,
     places: &[Place<'_>],
@@ -165,6 +181,9 @@ async fn undo(
             tracing::error!(path = %place.file.path.display(), %fault, "what stood there before could not be put back");
             is_whole = false;
         }
+    }
+    if is_whole && let Err(fault) = settle(places, watch) {
+        tracing::warn!(%fault, "what was put back could not be noted as such");
     }
     // A server that was not told yet has what it had.
     if matches!(kind, FaultKind::Apply | FaultKind::Probe)
@@ -268,8 +287,12 @@ impl<'a> Place<'a> {
 
     /// Whether a deployment before this one did not come to its end.
     fn is_unfinished(&self) -> Result<bool, Fault> {
-        let has = |suffix: &str| self.folder.stat(&self.beside(suffix)).map_err(file);
-        Ok(has(BEFORE)?.is_some() || has(ABSENT)?.is_some())
+        let before = self.folder.stat(&self.beside(BEFORE)).map_err(file)?;
+        Ok(before.is_some() || self.was_absent()?)
+    }
+
+    fn was_absent(&self) -> Result<bool, Fault> {
+        Ok(self.folder.stat(&self.beside(ABSENT)).map_err(file)?.is_some())
     }
 
     fn beside(&self, suffix: &str) -> String {
@@ -327,7 +350,7 @@ impl<'a> Place<'a> {
         } else if self.folder.stat(&self.beside(ABSENT)).map_err(file)?.is_some() {
             self.folder.remove_file(&self.name).map_err(file)?;
         }
-        self.settle()
+        self.folder.sync().map_err(file)
     }
 
     fn settle(&self) -> Result<(), Fault> {

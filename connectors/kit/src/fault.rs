@@ -34,6 +34,14 @@ pub struct Fault {
 }
 
 impl Fault {
+    /// The same, with what else whoever reads it should know.
+    #[must_use]
+    pub fn noting(mut self, what: &str) -> Self {
+        self.detail.push_str("; ");
+        self.detail.push_str(what);
+        self
+    }
+
     /// A failure with nothing behind it.
     pub fn new(kind: FaultKind, detail: impl Into<String>) -> Self {
         Self {

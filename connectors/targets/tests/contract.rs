@@ -175,7 +175,9 @@ fn the_page_is_what_the_table_says() {
         "# Servers that take certificates\n\nEntries of `certificate.deploy` in the courier's configuration: `type` and the settings of that \
          kind. Generated from the table in `connectors/targets`.\n\nFor every kind the files are put, the server's own check reads them, \
          the server takes them, and the probe looks until the new certificate is served. What fails on the way is undone: the files of \
-         before come back, and the server takes those.\n\nA command is a list of program and arguments, or a text that is cut at blanks; \
+         before come back, and the server takes those; where there were none, and only the server could not be told, they stay for its start. \
+         What was not taken is handed over again by every run until it is; until then `status` says `undeployed`, `status --check` ends with \
+         9, and the appliance is not told that the certificate is installed.\n\nA command is a list of program and arguments, or a text that is cut at blanks; \
          no shell is used, and what a shell would look into is refused.\n\nA relative path begins in the directory of the \
          configuration; an empty one is as if it were not there. The directory of a file must exist. Each server has files of its own: two \
          that share one, or a file of `output`, are refused.\n",

@@ -148,6 +148,8 @@ pub enum Action {
 pub struct Decision {
     /// How things stand.
     pub outcome: Outcome,
+    /// How what is on disk stands, whether an order is on its way or not.
+    pub on_disk: Outcome,
     /// What to do.
     pub action: Action,
     /// When the certificate is renewed.
@@ -162,11 +164,15 @@ pub fn decide(disk: &Disk, wanted: &Wanted, heard: &Heard, now: Timestamp, fract
         Disk::Missing | Disk::Unreadable => None,
     };
     let renew_at = certificate.map(|one| renew_at(one, wanted, heard, fraction));
-    let outcome = match (disk, renew_at) {
-        _ if heard.has_pending => Outcome::OrderPending,
+    let on_disk = match (disk, renew_at) {
         (Disk::Certificate(one), Some(renew_at)) => judge(one, wanted, heard, now, renew_at),
         (Disk::Unreadable, _) => Outcome::Unreadable,
         _ => Outcome::Missing,
+    };
+    let outcome = if heard.has_pending {
+        Outcome::OrderPending
+    } else {
+        on_disk
     };
     let is_asked_again = heard
         .checked_at
@@ -189,6 +195,7 @@ pub fn decide(disk: &Disk, wanted: &Wanted, heard: &Heard, now: Timestamp, fract
     };
     Decision {
         outcome,
+        on_disk,
         action,
         renew_at,
     }

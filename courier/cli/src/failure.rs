@@ -42,6 +42,9 @@ pub enum Failure {
     /// The key of an order is gone: from the state directory, or handed out by the appliance to a run that did not live to keep it.
     #[error("the key of the order {0} is gone; another certificate is ordered")]
     KeyLost(Uuid),
+    /// The certificate of an order ended before it could be installed.
+    #[error("the certificate of the order {0} ended before it was installed; another one is ordered")]
+    TooLate(Uuid),
     /// The order takes longer than the time to wait.
     #[error("the order {uuid} is still {status}; the next run goes on with it")]
     Pending {
@@ -127,7 +130,7 @@ impl Failure {
                     .filter(|exit| *exit == 5)
                     .unwrap_or(6)
             }
-            Self::KeyLost(_) => 6,
+            Self::KeyLost(_) | Self::TooLate(_) => 6,
             Self::Pending { .. } => 7,
             Self::Lock(LockFault::Held { .. }) => 10,
             Self::Write(_) | Self::State(_) | Self::Lock(_) => 8,
@@ -153,6 +156,7 @@ impl Failure {
             Self::Usage(_) => "USAGE",
             Self::Order { .. } => "ORDER_FAILED",
             Self::KeyLost(_) => "KEY_LOST",
+            Self::TooLate(_) => "TOO_LATE",
             Self::Pending { .. } => "ORDER_PENDING",
             Self::Write(_) => "NOT_INSTALLED",
             Self::State(_) => "STATE",

@@ -66,6 +66,12 @@ pub struct Report {
     pub server_window: Option<Window>,
     /// The order.
     pub order: Option<String>,
+    /// Whether a server of the file has not taken what is on disk.
+    #[serde(rename = "undeployed")]
+    pub is_undeployed: bool,
+    /// How what is on disk stands, whether an order is on its way or not.
+    #[serde(skip)]
+    pub on_disk: Option<Outcome>,
     /// What is not as it should be and kept nothing from being done.
     pub warnings: Vec<String>,
     /// Why it failed.

@@ -110,6 +110,9 @@ pub async fn look(task: &Task<'_>, may_ask: bool) -> Report {
         run.report.error = Some(Wrong::from(&failure));
     }
     run.decide();
+    if run.state.is_undeployed {
+        run.warn("a server of the file has not taken what is on disk; the next run tries again");
+    }
     run.describe();
     run.report
 }
@@ -153,7 +156,7 @@ impl Run<'_> {
     async fn attempt(&mut self, intent: Intent) -> Result<(), Failure> {
         self.drop_other_order().await?;
         let mut next = next::next(intent, &self.decide())?;
-        if next == Next::Nothing && self.state.unacknowledged.is_some() {
+        if next == Next::Nothing && self.state.unacknowledged.is_some() && !self.state.is_undeployed {
             next = Next::Ask;
         }
         if next == Next::Ask && !self.task.options.is_dry {
@@ -171,12 +174,20 @@ impl Run<'_> {
             self.order(next, self.reuses_key(intent)).await?;
         }
         match self.finish().await {
-            Err(failure) if next == Next::Resume && is_gone(&failure) => {
+            Err(failure)
+                if next == Next::Resume
+                    && (is_gone(&failure) || intent.is_forced() && is_unusable(&failure)) =>
+            {
                 tracing::warn!(
                     reason = failure.told(),
-                    "the pending order is gone: ordering anew"
+                    "the pending order is of no use: ordering anew"
                 );
-                let next = next::next(Intent::Ensure, &self.decide())?;
+                self.forget_order()?;
+                let decision = self.decide();
+                let next = match next::next(intent, &decision) {
+                    Ok(next) if intent.is_forced() => next,
+                    _ => next::next(Intent::Ensure, &decision)?,
+                };
                 if matches!(next, Next::Issue | Next::Renew) {
                     self.order(next, self.reuses_key(intent)).await?;
                     return self.finish().await;
@@ -211,6 +222,7 @@ impl Run<'_> {
         let share = f64::from(self.state.share.unwrap_or(u32::MAX / 2)) / f64::from(u32::MAX);
         let decision = decide::decide(&self.found.as_disk(now), &wanted, &heard, now, share);
         self.report.outcome = Some(decision.outcome);
+        self.report.on_disk = Some(decision.on_disk);
         self.report.renew_at = decision.renew_at;
         decision
     }
@@ -218,6 +230,11 @@ impl Run<'_> {
     /// Nothing was to be done.
     async fn rest(&mut self) -> Result<(), Failure> {
         let outcome = self.report.outcome;
+        let was_undeployed = self.state.is_undeployed;
+        self.deploy_again().await?;
+        if was_undeployed && !self.state.is_undeployed && self.state.unacknowledged.is_some() {
+            self.ask().await?;
+        }
         let on_nochange = self.task.settings.hooks.on_nochange.clone();
         if let Some(hook) = on_nochange {
             let facts = self.facts();
@@ -276,6 +293,7 @@ impl Run<'_> {
         if let Some(leaf) = self.found.leaf() {
             self.report.describe(leaf, now);
         }
+        self.report.is_undeployed = self.state.is_undeployed;
         self.report.server_window = self.state.window.map(|(start, end)| Window { start, end });
         if let Some(order) = self.state.pending.as_ref().and_then(|pending| pending.order) {
             self.report.order = Some(order.to_string());
@@ -304,9 +322,14 @@ fn is_another(other: &Path, own: &Path) -> bool {
 
 /// Whether an order that was on its way is not there any more, or is of no use.
 fn is_gone(failure: &Failure) -> bool {
-    let is_lost = matches!(failure, Failure::KeyLost(_));
+    let is_lost = matches!(failure, Failure::KeyLost(_) | Failure::TooLate(_));
     is_lost
         || matches!(failure, Failure::Client(crate::client::Fault::Refused(refusal)) if matches!(refusal.status, 404 | 410))
+}
+
+/// Whether what was issued is refused here, and would be each time.
+fn is_unusable(failure: &Failure) -> bool {
+    matches!(failure, Failure::Write(write::WriteFault::Verify(_)))
 }
 
 /// What the file asks for, as one text to compare: whatever changes it asks for another certificate.

@@ -37,6 +37,8 @@ pub struct State {
     pub share: Option<u32>,
     /// What the appliance was not told yet.
     pub unacknowledged: Option<Unacknowledged>,
+    /// Whether a server of the file did not take what is on disk: each run hands it over again until all have taken it.
+    pub is_undeployed: bool,
     /// The outcome of the last run.
     pub last_run: Option<LastRun>,
     /// What the file asked for when the certificate was ordered, as a digest.

@@ -100,6 +100,13 @@ impl Api {
         self.answer(self.http.get(format!("{}/{path}", self.url)))
     }
 
+    /// Puts something.
+    pub(crate) fn put(&self, path: &str, body: &Value) -> (u16, Value) {
+        let request = self.http.put(self.url_of(path)).json(body);
+        self.answer(request)
+            .unwrap_or_else(|| panic!("no answer to PUT {path}"))
+    }
+
     /// The address of something in the API.
     pub(crate) fn url_of(&self, path: &str) -> String {
         format!("{}/{path}", self.url)

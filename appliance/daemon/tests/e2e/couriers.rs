@@ -18,6 +18,8 @@ mod moto;
 mod mutual_tls;
 #[path = "couriers/served.rs"]
 mod served;
+#[path = "couriers/set_back.rs"]
+mod set_back;
 #[path = "couriers/token_keys.rs"]
 mod token_keys;
 

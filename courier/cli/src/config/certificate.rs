@@ -97,7 +97,7 @@ fn read(section: &Section<'_>, stem: &str) -> Option<CertificateSettings> {
         renewal: renewal(section),
         wait: section.unsigned_duration("wait").unwrap_or(WAIT),
         hooks: hooks(section),
-        deploy: deploy::read(section, is_in_token),
+        deploy: deploy::read(section, &key),
         state_dir: section.path_of("state_dir").unwrap_or_else(|| state_dir(section)),
         name,
         key,

@@ -229,7 +229,7 @@ certificates:
   - name: web
     subject: { common_name: a.example, organization: 'Tick, Tock + Co', organizational_unit: Ops, country: DE, state: Hesse, locality: Kassel }
     sans: { dns: [b.example, bücher.example], ip: 192.0.2.1, email: [ops@a.example], uri: ['spiffe://a.example/web'] }
-    key: { algorithm: rsa-3072, reuse: on-renew, passphrase: secret }
+    key: { algorithm: rsa-3072, reuse: on-renew }
     digest: sha384
     validity: 30d
     profile: tls-server
@@ -265,6 +265,13 @@ certificates:
     let unknown = problems(unknown);
     assert!(unknown[0].starts_with("`certificate.deploy[0].cert_pat` is not known; is `cert_path` meant?"));
     assert!(unknown[1].starts_with("`certificate.deploy[1].type` is one of apache, dovecot"));
+    let locked = problems(
+        "certificate: { sans: { dns: [a.example] }, key: { passphrase: secret }, deploy: [{ type: nginx }] }",
+    );
+    assert!(
+        locked[0].starts_with("`certificate.deploy` cannot be with `key.passphrase`"),
+        "{locked:?}"
+    );
     assert_eq!(web.state_dir, Path::new("/etc/courier/state"));
     assert_eq!(settings.certificates.len(), 2);
 }

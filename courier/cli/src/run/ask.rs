@@ -24,7 +24,9 @@ impl Run<'_> {
 
     async fn ask_now(&mut self) -> Result<(), Failure> {
         let courier = self.task.site.courier().await?;
-        if let Some(late) = self.state.unacknowledged.clone() {
+        // What its server has not taken is not installed.
+        let late = self.state.unacknowledged.clone();
+        if let Some(late) = late.filter(|_| !self.state.is_undeployed) {
             let told = match serde_json::from_value(late.report) {
                 Ok(report) => courier.acknowledge(late.order, &report).await,
                 // Another version wrote it: there is nothing to tell.

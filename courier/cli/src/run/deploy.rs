@@ -8,23 +8,22 @@ use super::disk::Found;
 use crate::config::{CertificateSettings, Deployment};
 use crate::export;
 use crate::failure::Failure;
+use crate::report::Done;
 use crate::write::Watch;
 
 impl Run<'_> {
     /// Every server of the file takes what is on disk. A failure is an error only under `hooks.strict`; the others are handed to all the
-    /// same.
+    /// same, and the next run tries again.
     pub(super) async fn deploy(&mut self) -> Result<(), Failure> {
+        self.deploy_with(Options::default()).await
+    }
+
+    async fn deploy_with(&mut self, options: Options) -> Result<(), Failure> {
         let settings = self.task.settings;
         let mut failed = None;
+        self.state.is_undeployed = false;
         for deployment in &settings.deploy {
-            let done = hand_to(
-                deployment,
-                settings,
-                &self.found,
-                Options::default(),
-                &mut self.watch,
-            )
-            .await;
+            let done = hand_to(deployment, settings, &self.found, options, &mut self.watch).await;
             match done {
                 Ok(receipt) => tracing::info!(
                     target = deployment.kind,
@@ -34,12 +33,43 @@ impl Run<'_> {
                 ),
                 Err(failure) if settings.hooks.strict => {
                     tracing::error!(reason = failure.told(), "not deployed");
+                    self.state.is_undeployed = true;
                     failed.get_or_insert(failure);
                 }
-                Err(failure) => self.warn(&format!("not deployed: {}", failure.told())),
+                Err(failure) => {
+                    self.state.is_undeployed = true;
+                    self.warn(&format!(
+                        "not deployed, and tried again by the next run: {}",
+                        failure.told()
+                    ));
+                }
             }
         }
         failed.map_or(Ok(()), Err)
+    }
+
+    /// What a server did not take before is handed over again. Nothing needs it of a file that names no server any more.
+    pub(super) async fn deploy_again(&mut self) -> Result<(), Failure> {
+        if !self.state.is_undeployed {
+            return Ok(());
+        }
+        let is_there = self.found.leaf().is_some() && self.found.key.is_some();
+        if self.task.settings.deploy.is_empty() || !is_there {
+            self.state.is_undeployed = false;
+            return self.save();
+        }
+        // A server that was not told before is told now, even where its files are what they should be.
+        let options = Options {
+            always_apply: true,
+            ..Options::default()
+        };
+        let done = self.deploy_with(options).await;
+        self.save()?;
+        done?;
+        if !self.state.is_undeployed {
+            self.report.action = Done::Deployed;
+        }
+        Ok(())
     }
 }
 

@@ -5,6 +5,8 @@ use std::path::{Path, PathBuf};
 
 use jiff::Timestamp;
 use pki::{Certificate, KeyAlgorithm, chain};
+use rustix::fs::{Mode, OFlags};
+use rustix::io::Errno;
 
 use crate::config::CertificateSettings;
 use crate::decide::{Disk, OnDisk};
@@ -130,10 +132,12 @@ fn octets(path: &Path, found: &mut Found) -> Result<Option<Octets>, Failure> {
         what: format!("{} cannot be read", path.display()),
         source,
     };
-    let mut file = match std::fs::File::open(path) {
-        Ok(file) => file,
-        Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(None),
-        Err(error) => return Err(failed(error)),
+    // A pipe that somebody put there is not waited for.
+    let flags = OFlags::RDONLY | OFlags::CLOEXEC | OFlags::NONBLOCK;
+    let mut file = match rustix::fs::open(path, flags, Mode::empty()) {
+        Ok(file) => std::fs::File::from(file),
+        Err(Errno::NOENT) => return Ok(None),
+        Err(errno) => return Err(failed(errno.into())),
     };
     let metadata = file.metadata().map_err(failed)?;
     if !metadata.is_file() || metadata.len() > MAX_FILE {

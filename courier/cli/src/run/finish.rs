@@ -168,6 +168,14 @@ impl Run<'_> {
             }),
             previous_fingerprint_sha256: pending.previous,
         };
+        let late = || Unacknowledged {
+            order,
+            report: serde_json::to_value(&report).unwrap_or_default(),
+        };
+        if self.state.is_undeployed {
+            self.state.unacknowledged = Some(late());
+            return Ok(());
+        }
         self.watch.step("acknowledge");
         let told = match self.task.site.courier().await {
             Ok(courier) => courier.acknowledge(order, &report).await.map_err(Failure::from),
@@ -178,10 +186,7 @@ impl Run<'_> {
                 "the certificate is installed, and the appliance could not be told: {}",
                 failure.told()
             ));
-            self.state.unacknowledged = Some(Unacknowledged {
-                order,
-                report: serde_json::to_value(&report).unwrap_or_default(),
-            });
+            self.state.unacknowledged = Some(late());
         }
         Ok(())
     }

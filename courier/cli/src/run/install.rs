@@ -34,6 +34,15 @@ impl Run<'_> {
             self.forget_order()?;
             return Err(Failure::KeyLost(order));
         };
+        // Nothing but an order anew helps. Only one for this very key is believed: somebody between here and the appliance may answer
+        // with an old one.
+        if chain
+            .first()
+            .is_some_and(|leaf| leaf.not_after() < self.now() && key.is_of(leaf.public_key()))
+        {
+            self.forget_order()?;
+            return Err(Failure::TooLate(order));
+        }
         self.before_writing().await?;
         let bundle = Bundle {
             chain: &chain,

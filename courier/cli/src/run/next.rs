@@ -22,6 +22,16 @@ pub enum Intent {
     },
 }
 
+impl Intent {
+    /// Whether it is to be done now, whatever is there.
+    pub fn is_forced(self) -> bool {
+        matches!(
+            self,
+            Self::Generate { force: true } | Self::Renew { force: true, .. }
+        )
+    }
+}
+
 /// The next step.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Next {
@@ -74,6 +84,7 @@ mod tests {
     fn decision(outcome: Outcome, action: Action) -> Decision {
         Decision {
             outcome,
+            on_disk: outcome,
             action,
             renew_at: None,
         }

@@ -2,12 +2,17 @@
 
 use serde_json::{Map, Value};
 
-use crate::config::Deployment;
 use crate::config::section::Section;
+use crate::config::{Deployment, KeyProvider, KeySettings};
 
 /// The servers that take the files: `type` and the settings of that kind.
-pub(super) fn read(section: &Section<'_>, is_in_token: bool) -> Vec<Deployment> {
+pub(super) fn read(section: &Section<'_>, key: &KeySettings) -> Vec<Deployment> {
+    let is_in_token = matches!(key.provider, KeyProvider::Pkcs11(_));
     let all = section.sections("deploy").into_iter().enumerate();
+    if key.passphrase.is_some() && all.len() > 0 {
+        let what = "cannot be with `key.passphrase`: the servers are given the key as it is on disk, and nobody tells them the passphrase";
+        section.problem("deploy", what);
+    }
     all.filter_map(|(number, target_section)| {
         let name = target_section.needed("type", "which server it is")?;
         let Some(kind) = targets::find(&name) else {
